@@ -1,0 +1,105 @@
+"""The only place where a queue, an exchange or a routing key is spelled (CONTRACT: Topology)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+WRITE_KEY: Final = "session.write"
+DELETE_KEY: Final = "session.delete"
+RPC_KEY: Final = "session.rpc"
+STORED_KEY: Final = "session.stored"
+DELETED_KEY: Final = "session.deleted"
+DEAD_KEY: Final = "session.dead"
+
+DIRECT_REPLY_PREFIX: Final = "amq.rabbitmq.reply-to."
+REPLY_QUEUE_PREFIX: Final = "session.reply."
+
+DELIVERY_LIMIT: Final = 20
+RPC_TTL_MS: Final = 30_000
+RPC_MAX_LENGTH: Final = 10_000
+
+Argument = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A durable topic exchange."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A durable queue, what it is bound to, and its arguments as the broker compares them."""
+
+    name: str
+    exchange: str
+    binding_key: str
+    arguments: dict[str, Argument]
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Every name of one installation; `prefix` lets several share a broker (queues and exchanges, not routing keys)."""
+
+    prefix: str = ""
+
+    @property
+    def sessions(self) -> Exchange:
+        """Events and requests are published here."""
+        return Exchange(f"{self.prefix}sessions")
+
+    @property
+    def dead(self) -> Exchange:
+        """Refused events are published here."""
+        return Exchange(f"{self.prefix}sessions.dead")
+
+    @property
+    def changes(self) -> Exchange:
+        """What was committed is published here."""
+        return Exchange(f"{self.prefix}sessions.changes")
+
+    @property
+    def write_queue(self) -> Queue:
+        """Session writes."""
+        return self._event_queue(WRITE_KEY)
+
+    @property
+    def delete_queue(self) -> Queue:
+        """Session deletes."""
+        return self._event_queue(DELETE_KEY)
+
+    @property
+    def rpc_queue(self) -> Queue:
+        """Requests; a waiting one is worthless after its time to live."""
+        arguments: dict[str, Argument] = {
+            "x-message-ttl": RPC_TTL_MS,
+            "x-max-length": RPC_MAX_LENGTH,
+            "x-overflow": "reject-publish",
+        }
+        return Queue(f"{self.prefix}{RPC_KEY}", self.sessions.name, RPC_KEY, arguments)
+
+    @property
+    def dead_queue(self) -> Queue:
+        """Every refused event, body and properties as they came."""
+        return Queue(f"{self.prefix}{DEAD_KEY}", self.dead.name, "#", {"x-queue-type": "quorum"})
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """All exchanges, in the order of declaration."""
+        return (self.sessions, self.dead, self.changes)
+
+    @property
+    def queues(self) -> tuple[Queue, ...]:
+        """All queues, in the order of declaration."""
+        return (self.dead_queue, self.write_queue, self.delete_queue, self.rpc_queue)
+
+    def _event_queue(self, key: str) -> Queue:
+        arguments: dict[str, Argument] = {
+            "x-queue-type": "quorum",
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": self.dead.name,
+            "x-dead-letter-routing-key": key,
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        }
+        return Queue(f"{self.prefix}{key}", self.sessions.name, key, arguments)
