@@ -1,0 +1,78 @@
+"""What engines publish: CloudEvents 1.0 in structured JSON form (contract: Event)."""
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Discriminator, StringConstraints, TypeAdapter, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from contracts.outcomes import DeadLetterCode
+from contracts.refusals import code_of, describe
+from contracts.scalars import EventId, ExpectedRevision, Identifier, Revision, Timestamp
+from contracts.session import Session
+
+__all__ = [
+    "EVENT",
+    "DeleteContent",
+    "DeleteEvent",
+    "Event",
+    "WriteContent",
+    "WriteEvent",
+    "code_of",
+    "describe",
+]
+
+Source = Annotated[str, StringConstraints(min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="ignore", alias_generator=to_camel, serialize_by_alias=True
+    )
+
+
+class DeleteContent(_Part):
+    """The content of a delete: at which revision, and over which."""
+
+    revision: Revision
+    expected_revision: ExpectedRevision | None = None
+
+
+class WriteContent(DeleteContent):
+    """The content of a write: the whole session, at which revision, and over which."""
+
+    session: Session
+
+
+class _Envelope(_Part):
+    specversion: Literal["1.0"]
+    id: EventId
+    source: Source
+    subject: Identifier
+    time: Timestamp | None = None
+
+
+class WriteEvent(_Envelope):
+    """A session was written; `subject` is the id of the session in it."""
+
+    type: Literal["session.write"]
+    data: WriteContent
+
+    @model_validator(mode="after")
+    def _names_its_session(self) -> Self:
+        if self.subject != self.data.session.session_id:
+            raise PydanticCustomError(
+                DeadLetterCode.SUBJECT_MISMATCH.value, "subject must equal data.session.sessionId"
+            )
+        return self
+
+
+class DeleteEvent(_Envelope):
+    """A session was deleted."""
+
+    type: Literal["session.delete"]
+    data: DeleteContent
+
+
+Event = Annotated[WriteEvent | DeleteEvent, Discriminator("type")]
+EVENT: Final[TypeAdapter[WriteEvent | DeleteEvent]] = TypeAdapter(Event)

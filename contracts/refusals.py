@@ -1,0 +1,101 @@
+"""Why a message was refused, said for the program that reads the code and the person who reads the sentence.
+
+When several things are wrong one of them is told, always the same one. A message of the wrong shape (a field
+missing or of the wrong type: `bad_schema`) is told first: its publisher does not speak this contract at
+all and the values say little until it does. Otherwise it is the first wrong value in the order of the model's
+fields: the envelope before the content.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from contracts.outcomes import DeadLetterCode
+from contracts.topology import DELETE_KEY, WRITE_KEY
+
+MAX_ECHO: Final = 80  # characters of a refused value that a message repeats
+
+_CODES: Final = frozenset(code.value for code in DeadLetterCode)
+_TAGS: Final = frozenset((WRITE_KEY, DELETE_KEY))
+_SILENT: Final = frozenset(("missing", "extra_forbidden", "union_tag_not_found"))
+_RULES: Final[Mapping[str, str]] = {
+    "missing": "is missing",
+    "extra_forbidden": "is unknown",
+    "string_type": "must be a string",
+    "string_too_short": "must not be empty",
+    "bool_type": "must be true or false",
+    "int_type": "must be an integer",
+    "list_type": "must be an array",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dict_type": "must be an object",
+    "is_instance_of": "must be an object",
+    "union_tag_not_found": "type is missing",
+    "union_tag_invalid": f"type must be {WRITE_KEY} or {DELETE_KEY}",
+}
+
+
+def code_of(error: ValidationError) -> DeadLetterCode:
+    """Return the code under which a message with these errors is dead-lettered."""
+    return _code(_choose(error))
+
+
+def describe(error: ValidationError) -> str:
+    """Return one sentence: the field, the rule it breaks, and at most 80 characters of its value."""
+    return sentence(_choose(error))
+
+
+def sentence(detail: ErrorDetails) -> str:
+    """Return one error in words: field, rule and the value that broke it."""
+    said = " ".join(part for part in (path_of(detail["loc"]), rule_of(detail)) if part)
+    if detail["type"] in _SILENT or not path_of(detail["loc"]):
+        return said
+    return f"{said} (got {echo(detail['input'])})"
+
+
+def rule_of(detail: ErrorDetails) -> str:
+    """Return the rule that was broken, as the end of a sentence that begins with the field."""
+    match detail["type"]:
+        case "literal_error" | "enum":
+            return f"must be {detail['ctx']['expected']}"
+        case known if known in _RULES:
+            return _RULES[known]
+        case _:
+            return detail["msg"].replace("Input should be", "must be")
+
+
+def path_of(location: Sequence[int | str]) -> str:
+    """Return where in the message an error is, as `data.session.startedAt`; empty for the message itself."""
+    parts = location[1:] if location and location[0] in _TAGS else location
+    return _shorten(".".join(str(part) for part in parts))
+
+
+def echo(value: object) -> str:
+    """Return a refused value in at most 80 ASCII characters; of an object or array only that it is one."""
+    match value:
+        case dict():
+            return "an object"
+        case list():
+            return "an array"
+        case str():
+            return _shorten(json.dumps(value[:MAX_ECHO]))
+        case None | bool() | int() | float():
+            return _shorten(json.dumps(value))
+        case _:
+            return type(value).__name__
+
+
+def _choose(error: ValidationError) -> ErrorDetails:
+    details = error.errors(include_url=False)
+    return next((each for each in details if _code(each) is DeadLetterCode.BAD_SCHEMA), details[0])
+
+
+def _code(detail: ErrorDetails) -> DeadLetterCode:
+    return DeadLetterCode(detail["type"]) if detail["type"] in _CODES else DeadLetterCode.BAD_SCHEMA
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_ECHO else text[: MAX_ECHO - 3] + "..."
