@@ -1,0 +1,42 @@
+"""The database's side as plain SQL files: migrations in order, and one file a statement."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+_MIGRATION_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationFile:
+    """One numbered file of `sql/migrations`; `checksum` is the SHA-256 of its bytes, in hex."""
+
+    version: int
+    name: str
+    text: str
+    checksum: str
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the file is applied in a transaction; its first line `-- no-transaction` says not."""
+        return not self.text.startswith("-- no-transaction\n")
+
+
+@cache
+def migration_files() -> tuple[MigrationFile, ...]:
+    """Return all migrations, oldest first."""
+    found = []
+    for entry in files(__package__).joinpath("migrations").iterdir():
+        if match := _MIGRATION_NAME.fullmatch(entry.name):
+            content = entry.read_bytes()
+            checksum = hashlib.sha256(content).hexdigest()
+            found.append(MigrationFile(int(match[1]), match[2], content.decode(), checksum))
+    return tuple(sorted(found, key=lambda file: file.version))
+
+
+@cache
+def statement(name: str) -> str:
+    """Return the text of `sql/statements/<name>.sql`; raises FileNotFoundError when there is none."""
+    return files(__package__).joinpath("statements", f"{name}.sql").read_text(encoding="utf-8")

@@ -1,0 +1,132 @@
+-- apply_session_events: judges and applies a batch of events, one array a field, one element an event.
+--
+-- Every session id at most once in a call; SQLSTATE 21000 otherwise. Rows are locked in the order of
+-- session ids, so calls that run at the same time wait for each other and never deadlock. The caller owns the
+-- transaction, which must be READ COMMITTED; one call is one transaction unless it says otherwise.
+--
+-- Returns one row an event, in no order: its outcome (stored, deleted, absent, superseded, duplicate,
+-- conflict) and the session's ledger entry as the event found it; nulls when there was none.
+
+CREATE OR REPLACE FUNCTION apply_session_events(
+    p_session_ids        text[],
+    p_revisions          bigint[],
+    p_event_ids          uuid[],
+    p_expected_revisions bigint[],       -- null: any; 0: must not be there; n: must be at revision n
+    p_deletes            boolean[],      -- true: a delete, whose fields from here on are null
+    p_player_ids         text[],
+    p_encounters         text[],         -- JSON text, as are states and extras
+    p_states             text[],
+    p_extras             text[],         -- null when the session has no other fields
+    p_started_ats        timestamptz[],
+    p_completed_ats      timestamptz[]
+)
+RETURNS TABLE (session_id text, outcome text, prior_revision bigint, prior_event_id uuid, prior_outcome text)
+LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+    won_ids             text[];
+    won_outcomes        text[];
+    replaced_revisions  bigint[];
+    replaced_event_ids  uuid[];
+    replaced_outcomes   text[];
+BEGIN
+    -- A varchar(255) cuts off trailing spaces without a word.
+    IF EXISTS (SELECT FROM unnest(p_session_ids || p_player_ids) AS id WHERE length(id) > 255) THEN
+        RAISE string_data_right_truncation USING MESSAGE = 'an id is longer than 255 characters';
+    END IF;
+
+    -- First the ledger: lock, compare, take over. A row whose WHERE is false is locked all the same.
+    -- An event that expects a revision never inserts, so it passes only where there is an entry; the
+    -- scalar subselect keeps that a look-up by key, which EXISTS under OR would not be.
+    WITH won AS (
+        INSERT INTO session_ledger AS entry
+                    (session_id, revision, event_id, outcome, deleted_at, expected_revision)
+        SELECT event.session_id, event.revision, event.event_id,
+               CASE WHEN event.is_delete THEN 'absent' ELSE 'stored' END,
+               CASE WHEN event.is_delete THEN now() END,
+               event.expected_revision
+          FROM unnest(p_session_ids, p_revisions, p_event_ids, p_expected_revisions, p_deletes)
+               AS event (session_id, revision, event_id, expected_revision, is_delete)
+         WHERE coalesce(event.expected_revision, 0) = 0
+            OR (SELECT true FROM session_ledger AS known WHERE known.session_id = event.session_id)
+         ORDER BY event.session_id
+        ON CONFLICT (session_id) DO UPDATE
+           SET revision = excluded.revision,
+               event_id = excluded.event_id,
+               outcome = CASE WHEN excluded.outcome = 'stored' THEN 'stored'
+                              WHEN entry.outcome = 'stored' THEN 'deleted'
+                              ELSE 'absent' END,
+               deleted_at = excluded.deleted_at,
+               expected_revision = excluded.expected_revision,
+               replaced_revision = entry.revision,
+               replaced_event_id = entry.event_id,
+               replaced_outcome = entry.outcome
+         WHERE (entry.revision, entry.event_id) < (excluded.revision, excluded.event_id)
+           AND (excluded.expected_revision IS NULL
+                OR excluded.expected_revision
+                   = CASE WHEN entry.outcome = 'stored' THEN entry.revision ELSE 0 END)
+        RETURNING entry.session_id, entry.outcome,
+                  entry.replaced_revision, entry.replaced_event_id, entry.replaced_outcome
+    )
+    SELECT array_agg(won.session_id::text), array_agg(won.outcome), array_agg(won.replaced_revision),
+           array_agg(won.replaced_event_id), array_agg(won.replaced_outcome)
+      INTO won_ids, won_outcomes, replaced_revisions, replaced_event_ids, replaced_outcomes
+      FROM won;
+
+    -- Then the table, in a statement of its own: its snapshot is taken with the ledger's rows locked, so
+    -- it sees what every call before this one committed.
+    INSERT INTO sessions AS stored
+                (session_id, player_id, encounter, state, extra, started_at, completed_at, revision, updated_at)
+    SELECT event.session_id, event.player_id, event.encounter::jsonb, event.state::jsonb,
+           event.extra::jsonb, event.started_at, event.completed_at, event.revision, now()
+      FROM unnest(p_session_ids, p_revisions, p_deletes, p_player_ids, p_encounters, p_states, p_extras,
+                  p_started_ats, p_completed_ats)
+           AS event (session_id, revision, is_delete, player_id, encounter, state, extra,
+                     started_at, completed_at)
+     WHERE NOT event.is_delete
+       AND (event.session_id IN (SELECT unnest(won_ids))) IS TRUE  -- IS TRUE: a hash table, not a join
+     ORDER BY event.session_id
+    ON CONFLICT (session_id) DO UPDATE
+       SET player_id = excluded.player_id,
+           encounter = excluded.encounter,
+           state = excluded.state,
+           extra = excluded.extra,
+           started_at = excluded.started_at,
+           completed_at = excluded.completed_at,
+           revision = excluded.revision,
+           updated_at = excluded.updated_at;
+
+    IF true = ANY (p_deletes) THEN
+        DELETE FROM sessions
+         WHERE session_id = ANY (ARRAY(
+               SELECT won.session_id FROM unnest(won_ids, won_outcomes) AS won (session_id, outcome)
+                WHERE won.outcome <> 'stored'));
+    END IF;
+
+    RETURN QUERY
+    SELECT * FROM unnest(won_ids, won_outcomes, replaced_revisions, replaced_event_ids, replaced_outcomes);
+
+    IF coalesce(cardinality(won_ids), 0) < cardinality(p_session_ids) THEN
+        -- A session that came to be after this call found none still counts as not there.
+        RETURN QUERY
+        SELECT event.session_id,
+               CASE WHEN (entry.revision, entry.event_id) = (event.revision, event.event_id) THEN 'duplicate'
+                    WHEN (entry.revision, entry.event_id) > (event.revision, event.event_id) THEN 'superseded'
+                    ELSE 'conflict' END,
+               entry.revision, entry.event_id, entry.outcome
+          FROM unnest(p_session_ids, p_revisions, p_event_ids, p_expected_revisions)
+               AS event (session_id, revision, event_id, expected_revision)
+          LEFT JOIN LATERAL (
+               SELECT * FROM session_ledger AS found
+                WHERE found.session_id = event.session_id
+                  AND ((found.revision, found.event_id) >= (event.revision, event.event_id)
+                       OR found.revision <> event.expected_revision
+                       OR found.outcome <> 'stored')
+                LIMIT 1) AS entry ON true
+         WHERE (event.session_id IN (SELECT unnest(won_ids))) IS NOT TRUE;
+    END IF;
+END
+$function$;
+
+INSERT INTO session_store_migrations (version, name) VALUES (3, 'apply_session_events') ON CONFLICT DO NOTHING;

@@ -1,0 +1,137 @@
+"""Bring a database to the schema this program was written for.
+
+Migrations go forward only, and each adds before a later release takes away, so that old and new
+workers run side by side: a worker needs all of its own migrations, and does not mind newer ones.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+
+from sql import MigrationFile, migration_files
+from worker.errors import SchemaError, UnavailableError
+
+LOCK_TIMEOUT_SECONDS = 5
+_ADVISORY_LOCK = int.from_bytes(b"sessions")
+_END_OF_STATEMENT = re.compile(r";[ \t]*\n")
+
+
+class SchemaAheadError(SchemaError):
+    """The database has migrations that this program does not know: a newer release was here."""
+
+
+class MigrationAlteredError(SchemaError):
+    """A migration that the database has is not the one this program carries."""
+
+
+class MigrationBlockedError(UnavailableError):
+    """A migration waited too long for a lock; nothing of it was applied, and it can be tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationStatus:
+    """How a database's schema compares with this program's; versions, oldest first.
+
+    `applied` is what the database has, `pending` what it lacks, `ahead` what only the database knows,
+    `altered` what both know under different checksums.
+    """
+
+    applied: tuple[int, ...]
+    pending: tuple[int, ...]
+    ahead: tuple[int, ...]
+    altered: tuple[int, ...]
+
+
+async def migrate(dsn: str) -> list[int]:
+    """Apply what is pending, and return its versions: none when the database was up to date.
+
+    Safe to run from several places at once: one does the work, the others wait and find it done.
+    Raises SchemaAheadError and MigrationAlteredError before anything is changed, and MigrationBlockedError.
+    """
+    async with _connection(dsn) as connection:
+        await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
+        await connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+        pending = refuse_unless_ours(await status_of(connection)).pending
+        files = [file for file in migration_files() if file.version in pending]
+        for file in files:
+            await _apply(connection, file)
+        await _fill_in_checksums(connection)
+        return [file.version for file in files]
+
+
+async def status(dsn: str) -> MigrationStatus:
+    """Return how the database compares with this program, changing nothing."""
+    async with _connection(dsn) as connection:
+        return await status_of(connection)
+
+
+async def status_of(connection: asyncpg.Connection) -> MigrationStatus:
+    """Return how the database behind an open connection compares with this program."""
+    known = {file.version: file.checksum for file in migration_files()}
+    applied: dict[int, str | None] = {}
+    if await connection.fetchval("SELECT to_regclass('session_store_migrations')"):
+        rows = await connection.fetch(
+            "SELECT version, checksum FROM session_store_migrations ORDER BY version"
+        )
+        applied = {row["version"]: row["checksum"] for row in rows}
+    return MigrationStatus(
+        applied=tuple(applied),
+        pending=tuple(version for version in known if version not in applied),
+        ahead=tuple(version for version in applied if version not in known),
+        altered=tuple(
+            v for v, checksum in applied.items() if checksum and known.get(v, checksum) != checksum
+        ),
+    )
+
+
+def refuse_unless_ours(found: MigrationStatus) -> MigrationStatus:
+    """Return the status of a database that may be migrated; raise for one that is ahead or altered."""
+    if found.ahead:
+        raise SchemaAheadError(
+            f"the database has migrations {_listed(found.ahead)}, which this release does not know; "
+            "use the release that applied them, or a newer one"
+        )
+    if found.altered:
+        raise MigrationAlteredError(
+            f"migrations {_listed(found.altered)} were applied from other files than this release carries; "
+            "compare the releases, and set session_store_migrations.checksum to null once the schema is right"
+        )
+    return found
+
+
+async def _apply(connection: asyncpg.Connection, file: MigrationFile) -> None:
+    try:
+        if file.in_transaction:
+            async with connection.transaction():
+                await connection.execute(file.text)
+        else:  # a statement each: several sent at once are one transaction
+            for statement in _END_OF_STATEMENT.split(file.text):
+                await connection.execute(statement)
+    except asyncpg.LockNotAvailableError as error:
+        raise MigrationBlockedError(
+            f"migration {file.version:04}_{file.name} waited {LOCK_TIMEOUT_SECONDS} s for a lock; "
+            "run it again when the long transaction in its way has ended"
+        ) from error
+
+
+async def _fill_in_checksums(connection: asyncpg.Connection) -> None:
+    await connection.executemany(
+        "UPDATE session_store_migrations SET checksum = $2 WHERE version = $1 AND checksum IS NULL",
+        [(file.version, file.checksum) for file in migration_files()],
+    )
+
+
+@asynccontextmanager
+async def _connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def _listed(versions: tuple[int, ...]) -> str:
+    return ", ".join(f"{version:04}" for version in versions)
