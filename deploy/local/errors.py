@@ -1,0 +1,23 @@
+"""What can go wrong with a local server, sorted by what the reader must do.
+
+LocalServerError
++-- MissingPrograms    install what the message names
++-- StartFailed        read the log lines in the message
++-- CommandFailed      a client program (psql, rabbitmqctl, apt-get) refused; its words are in the message
+"""
+
+
+class LocalServerError(Exception):
+    """Anything a local server reports."""
+
+
+class MissingPrograms(LocalServerError):  # noqa: N818 - the name says what holds
+    """Server programs are not on this machine and may not be installed from here."""
+
+
+class StartFailed(LocalServerError):  # noqa: N818 - the name says what holds
+    """The server did not become ready; the message ends with its last log lines."""
+
+
+class CommandFailed(LocalServerError):  # noqa: N818 - the name says what holds
+    """A program that was run to its end reported failure."""

@@ -1,0 +1,189 @@
+"""A private PostgreSQL server, its files in a directory of ours."""
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from deploy.local.errors import CommandFailed, StartFailed
+from deploy.local.ports import LOOPBACK
+from deploy.local.processes import Process, group_of, spawn
+from deploy.local.programs import postgres_programs
+from deploy.local.server import Server
+
+ROLE = "session_store"
+_STOP_SECONDS = 30.0
+_SETTINGS = """
+max_connections = 200
+unix_socket_directories = ''
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_min_messages = warning
+log_line_prefix = '%m [%p] %d '
+"""
+
+
+class PostgresServer(Server):
+    """A private PostgreSQL with one superuser; durable as in production (fsync is on)."""
+
+    port_names: ClassVar[tuple[str, ...]] = ("postgres",)
+    taken_words: ClassVar[tuple[str, ...]] = ("could not bind",)
+
+    @property
+    def url(self) -> str:
+        """The superuser's connection URL of the database `postgres`."""
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        """The superuser's connection URL of a database."""
+        return f"postgresql://{ROLE}:{self.password}@{LOOPBACK}:{self.port}/{database}"
+
+    @property
+    def password(self) -> str:
+        """The superuser's password, generated at the first start."""
+        return (self._place / "password").read_text().strip()
+
+    def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
+        """Have the server ended; smart waits for clients, fast cuts them off, immediate leaves recovery."""
+        numbers = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+        self._finish(numbers[mode], _STOP_SECONDS)
+
+    def restart(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
+        """Stop in this mode and start again on the same port, unless somebody took it."""
+        self.stop(mode)
+        self.start()
+
+    def psql(self, sql: str, database: str = "postgres") -> str:
+        """Run SQL as the superuser; returns unaligned rows, raises CommandFailed with the server's words."""
+        command = [str(postgres_programs() / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1"]
+        server = {"PGHOST": LOOPBACK, "PGPORT": str(self.port), "PGDATABASE": database}
+        role = {"PGUSER": ROLE, "PGPASSWORD": self.password}
+        done = subprocess.run(
+            command,
+            input=sql,
+            env={**_environment(), **server, **role},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        if done.returncode != 0:
+            raise CommandFailed(done.stderr.strip())
+        return done.stdout.strip()
+
+    def create_database(self, name: str, template: str | None = None) -> str:
+        """Create a database, a copy of the template when one is given; returns its URL."""
+        self.psql(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+        return self.url_of(name)
+
+    def drop_database(self, name: str) -> None:
+        """Have the database gone, its connections cut."""
+        self.psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def configure(self, settings: str) -> None:
+        """Append lines to postgresql.conf; they hold after the next start."""
+        with (self._data / "postgresql.conf").open("a") as configuration:
+            configuration.write(f"{settings}\n")
+
+    def erase(self) -> None:
+        """Have the server killed and every file of it gone."""
+        self.kill()
+        if self.directory.exists():
+            shutil.rmtree(self._place, ignore_errors=True)
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _prepare(self) -> None:
+        if not (self._data / "PG_VERSION").exists():
+            self._keep(replace(self._record, place=str(self._choose_place())))
+            self._initialize()
+        # A killed postmaster that nobody waited for still has its pid: PostgreSQL would take it for alive.
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _launch(self) -> Process:
+        options = ["-D", str(self._data), "-h", LOOPBACK, "-p", str(self.port)]
+        return spawn(
+            [str(postgres_programs() / "postgres"), *options],
+            log=self.log,
+            environment=_environment(),
+            directory=self._place,
+            user=_user(),
+        )
+
+    def _is_ready(self) -> bool:
+        # postmaster.pid's first line is the pid, its eighth the state that pg_ctl waits for.
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
+
+    def _initialize(self) -> None:
+        shutil.rmtree(self._data, ignore_errors=True)
+        (self._place / "password").write_text(secrets.token_hex(16) + "\n")
+        (self._place / "password").chmod(0o600)
+        _give(self._place / "password")
+        options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", f"--username={ROLE}"]
+        program, passwords = postgres_programs() / "initdb", f"--pwfile={self._place / 'password'}"
+        command = [str(program), *options, passwords, "-D", str(self._data)]
+        done = _run(command, directory=self._place)
+        if done.returncode != 0:
+            raise StartFailed(f"initdb failed:\n{done.stdout}{done.stderr}")
+        self.configure(_SETTINGS)
+
+    def _choose_place(self) -> Path:
+        """Return a directory the server's user can reach: ours, or a temporary one where ours is closed."""
+        place = self.directory / "cluster"
+        place.mkdir(mode=0o700, exist_ok=True)
+        _give(place)
+        if _run(["test", "-w", str(place)], directory=Path("/")).returncode == 0:
+            return place
+        place.rmdir()
+        place = Path(tempfile.mkdtemp(prefix="session-store-"))
+        _give(place)
+        return place
+
+    @property
+    def _place(self) -> Path:
+        return Path(self._record.place or self.directory / "cluster")
+
+    @property
+    def _data(self) -> Path:
+        return self._place / "data"
+
+
+def _user() -> str | None:
+    """PostgreSQL refuses root: as root its programs run as the first of these users that exists."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return next((name for name in ("postgres", "_postgres", "nobody") if name in names), None)
+
+
+def _give(path: Path) -> None:
+    if user := _user():
+        shutil.chown(path, user, group_of(user))
+
+
+def _run(command: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
+    user = _user()
+    return subprocess.run(
+        command,
+        cwd=directory,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        user=user,
+        group=group_of(user),
+        extra_groups=None if user is None else [],
+    )
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}

@@ -1,0 +1,68 @@
+"""Where the server programs are on this machine."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from deploy.local.errors import MissingPrograms
+
+_HOMEBREW = (Path("/opt/homebrew"), Path("/usr/local"), Path("/home/linuxbrew/.linuxbrew"))
+_ADVICE = "run `make setup`, or `python3 -m deploy.local install` to see what to install"
+
+
+def find_postgres() -> Path | None:
+    """Return the directory of initdb, postgres and psql, the newest version first; None if there is none."""
+    return _first_with(_postgres_places(), ("initdb", "postgres", "psql"))
+
+
+def find_rabbitmq() -> Path | None:
+    """Return the directory of RabbitMQ's own scripts; the wrappers in PATH want root or the user rabbitmq."""
+    if shutil.which("erl") is None:
+        return None
+    return _first_with(_rabbitmq_places(), ("rabbitmq-server", "rabbitmqctl"))
+
+
+def postgres_programs() -> Path:
+    """Return what `find_postgres` does; raises MissingPrograms with what to do."""
+    return _required(find_postgres(), "PostgreSQL")
+
+
+def rabbitmq_programs() -> Path:
+    """Return what `find_rabbitmq` does; raises MissingPrograms with what to do."""
+    return _required(find_rabbitmq(), "RabbitMQ")
+
+
+def _required(place: Path | None, name: str) -> Path:
+    if place is None:
+        raise MissingPrograms(f"{name}'s server programs are not on this machine: {_ADVICE}")
+    return place
+
+
+def _postgres_places() -> Iterable[Path]:
+    if pg_config := shutil.which("pg_config"):
+        done = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            yield Path(done.stdout.strip())
+    yield from _newest_first(Path("/usr/lib/postgresql").glob("*/bin"))
+    yield from _newest_first(Path("/usr").glob("pgsql-*/bin"))
+    for root in _HOMEBREW:
+        yield from _newest_first(root.glob("opt/postgresql*/bin"))
+
+
+def _rabbitmq_places() -> Iterable[Path]:
+    yield from _newest_first(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin"))
+    yield Path("/usr/lib/rabbitmq/bin")
+    for root in _HOMEBREW:
+        yield root / "opt/rabbitmq/sbin"
+
+
+def _newest_first(places: Iterable[Path]) -> list[Path]:
+    return sorted(
+        places, key=lambda place: [int(part) for part in re.findall(r"\d+", str(place))], reverse=True
+    )
+
+
+def _first_with(places: Iterable[Path], programs: tuple[str, ...]) -> Path | None:
+    return next((place for place in places if all((place / name).is_file() for name in programs)), None)

@@ -1,0 +1,149 @@
+"""A private RabbitMQ node with its own name, cookie, ports and files, unseen by any other on the machine."""
+
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+from deploy.local.errors import CommandFailed
+from deploy.local.ports import LOOPBACK
+from deploy.local.processes import Process, is_alive, spawn
+from deploy.local.programs import rabbitmq_programs
+from deploy.local.server import Server
+
+_STOP_SECONDS = 30.0
+_CONFIGURATION = """\
+listeners.tcp.1 = {address}:{port}
+max_message_size = 4194304
+disk_free_limit.absolute = 50MB
+"""
+_ERLANG = "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
+# The header a client opens with; a node that serves answers with a method frame (AMQP 0-9-1, 4.2.2).
+_GREETING = b"AMQP\x00\x00\x09\x01"
+_METHOD_FRAME = b"\x01"
+
+
+class RabbitServer(Server):
+    """A private RabbitMQ node for the user guest, reachable from this machine only."""
+
+    port_names: ClassVar[tuple[str, ...]] = ("amqp", "distribution", "epmd")
+    taken_words: ClassVar[tuple[str, ...]] = (
+        "eaddrinuse",
+        "address already in use",
+        "dist_port_already_used",
+    )
+
+    @property
+    def url(self) -> str:
+        """The connection URL of the default virtual host."""
+        return f"amqp://guest:guest@{LOOPBACK}:{self.port}/"
+
+    @property
+    def node(self) -> str:
+        """The Erlang node's name, the same for the same directory."""
+        digest = hashlib.sha256(str(self.directory).encode()).hexdigest()
+        return f"session_store_{digest[:12]}@localhost"
+
+    def stop(self) -> None:
+        """Have the node ended in good order, its queues written."""
+        self._finish(signal.SIGTERM, _STOP_SECONDS)
+
+    def restart(self, mode: Literal["stop", "kill"] = "stop") -> None:
+        """End the node in this way and start it again on the same port, unless somebody took it."""
+        if mode == "kill":
+            self.kill()
+        else:
+            self.stop()
+        self.start()
+
+    def ctl(self, *arguments: str) -> str:
+        """Run rabbitmqctl on this node; returns what it prints, raises CommandFailed with its complaint."""
+        command = [str(rabbitmq_programs() / "rabbitmqctl"), "--quiet", *arguments]
+        done = subprocess.run(
+            command,
+            env=self._environment(),
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=90,
+        )
+        if done.returncode != 0:
+            raise CommandFailed(
+                f"rabbitmqctl {' '.join(arguments)}: {done.stdout.strip()} {done.stderr.strip()}"
+            )
+        return done.stdout.strip()
+
+    def erase(self) -> None:
+        """Have the node killed and every file of it gone."""
+        self.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _prepare(self) -> None:
+        for name in ("home", "mnesia", "logs"):
+            (self.directory / name).mkdir(exist_ok=True)
+        self._write_cookie()
+        (self.directory / "environment").touch()
+        (self.directory / "enabled_plugins").write_text("[].\n")
+        text = _CONFIGURATION.format(address=LOOPBACK, port=self.port)
+        (self.directory / "rabbitmq.conf").write_text(text)
+        self._start_port_mapper()
+
+    def _write_cookie(self) -> None:
+        cookie = self.directory / "home" / ".erlang.cookie"
+        if not cookie.exists():
+            cookie.touch(mode=0o600)
+            cookie.write_text(secrets.token_hex(20))
+            cookie.chmod(0o400)
+
+    def _start_port_mapper(self) -> None:
+        """Start the node's own epmd: one that the node started itself would outlive it unseen."""
+        program = shutil.which("epmd")
+        companion = self._record.companion
+        if program is None or (companion and is_alive(companion)):
+            return
+        companion = self._spawn([program, "-port", str(self._record.ports["epmd"])])
+        self._keep(replace(self._record, companion=companion))
+
+    def _launch(self) -> Process:
+        return self._spawn([str(rabbitmq_programs() / "rabbitmq-server"), "-noinput"])
+
+    def _spawn(self, command: list[str]) -> Process:
+        return spawn(command, log=self.log, environment=self._environment(), directory=self.directory)
+
+    def _is_ready(self) -> bool:
+        try:
+            with socket.create_connection((LOOPBACK, self.port), timeout=5) as client:
+                client.settimeout(5)
+                client.sendall(_GREETING)
+                return client.recv(1) == _METHOD_FRAME
+        except OSError:
+            return False
+
+    def _environment(self) -> dict[str, str]:
+        ports, here = self._record.ports, self.directory
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "HOME": str(here / "home"),
+            "ERL_EPMD_ADDRESS": LOOPBACK,
+            "ERL_EPMD_PORT": str(ports["epmd"]),
+            # Without it a shell stays in between and turns signals into a slow rabbitmqctl.
+            "RABBITMQ_ALLOW_INPUT": "1",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(here / "advanced.config"),
+            "RABBITMQ_CONFIG_FILE": str(here / "rabbitmq.conf"),
+            "RABBITMQ_CONF_ENV_FILE": str(here / "environment"),
+            "RABBITMQ_DIST_PORT": str(ports["distribution"]),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(here / "enabled_plugins"),
+            "RABBITMQ_LOG_BASE": str(here / "logs"),
+            "RABBITMQ_MNESIA_BASE": str(here / "mnesia"),
+            "RABBITMQ_NODENAME": self.node,
+            "RABBITMQ_NODE_PORT": str(ports["amqp"]),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ERLANG,
+        }

@@ -1,0 +1,156 @@
+"""Servers for the tests: real, private, started when the first test asks, ended with the run.
+
+A server that does not start is an error, never a skipped test.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aio_pika
+import pytest
+
+from contracts.topology import Topology
+from deploy.local.postgres import PostgresServer
+from deploy.local.rabbitmq import RabbitServer
+from tests.slots import claim_slot
+
+_TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="session")
+def slot() -> Iterator[Path]:
+    """Yield this run's directory for servers (each xdist worker has its own)."""
+    with claim_slot() as directory:
+        yield directory
+
+
+@pytest.fixture(scope="session")
+def postgres_server(slot: Path) -> Iterator[PostgresServer]:
+    """Yield the run's PostgreSQL; tests share it and must leave it running."""
+    yield from _running_postgres(slot / "postgres")
+
+
+@pytest.fixture(scope="session")
+def rabbit_server(slot: Path) -> Iterator[RabbitServer]:
+    """Yield the run's RabbitMQ; tests share it and must leave it running."""
+    yield from _running_rabbit(slot / "rabbitmq")
+
+
+@pytest.fixture(scope="module")
+def own_postgres(slot: Path, request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """Yield a PostgreSQL of this test module alone, which its tests may stop, kill and freeze."""
+    yield from _running_postgres(slot / f"postgres-{_module_name(request)}")
+
+
+@pytest.fixture(scope="module")
+def own_rabbit(slot: Path, request: pytest.FixtureRequest) -> Iterator[RabbitServer]:
+    """Yield a RabbitMQ of this test module alone, which its tests may stop, kill and freeze."""
+    yield from _running_rabbit(slot / f"rabbitmq-{_module_name(request)}")
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres_server: PostgresServer) -> str:
+    """Return the name of a migrated database that nobody is connected to."""
+    return _create_template(postgres_server)
+
+
+@pytest.fixture(scope="module")
+def own_template_database(own_postgres: PostgresServer) -> str:
+    """Return the name of a migrated database on the module's own server."""
+    return _create_template(own_postgres)
+
+
+@pytest.fixture
+def database_url(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
+    """Yield the URL of a migrated, empty database of this test alone."""
+    yield from _database_copy(postgres_server, template_database)
+
+
+@pytest.fixture
+def own_database_url(own_postgres: PostgresServer, own_template_database: str) -> Iterator[str]:
+    """Yield the URL of a migrated, empty database of this test alone, on the module's own server."""
+    own_postgres.start()
+    yield from _database_copy(own_postgres, own_template_database)
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """Yield the URL of a database of this test alone with nothing in it."""
+    yield from _database_copy(postgres_server, None)
+
+
+@pytest.fixture
+def amqp_url(rabbit_server: RabbitServer) -> str:
+    """Return the URL of the run's RabbitMQ."""
+    return rabbit_server.url
+
+
+@pytest.fixture
+async def prefix(amqp_url: str) -> AsyncIterator[str]:
+    """Yield a prefix for the names of this test's queues and exchanges, which are deleted afterwards."""
+    prefix = unique_prefix()
+    yield prefix
+    await _delete_topology(amqp_url, Topology(prefix))
+
+
+@pytest.fixture
+async def own_prefix(own_rabbit: RabbitServer) -> AsyncIterator[str]:
+    """Yield what `prefix` does, for the module's own RabbitMQ."""
+    own_rabbit.start()
+    prefix = unique_prefix()
+    yield prefix
+    own_rabbit.start()
+    await _delete_topology(own_rabbit.url, Topology(prefix))
+
+
+def unique_prefix() -> str:
+    """Return a prefix that no other test has."""
+    return f"t{secrets.token_hex(4)}."
+
+
+def _running_postgres(directory: Path) -> Iterator[PostgresServer]:
+    server = PostgresServer(directory)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop("immediate")
+
+
+def _running_rabbit(directory: Path) -> Iterator[RabbitServer]:
+    server = RabbitServer(directory)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+def _create_template(server: PostgresServer) -> str:
+    from worker.store.migrations import migrate  # imported late: tests of the servers alone need no worker
+
+    asyncio.run(migrate(server.create_database(_TEMPLATE)))
+    return _TEMPLATE
+
+
+def _database_copy(server: PostgresServer, template: str | None) -> Iterator[str]:
+    name = f"test_{secrets.token_hex(6)}"
+    yield server.create_database(name, template)
+    server.start()
+    server.drop_database(name)
+
+
+async def _delete_topology(url: str, topology: Topology) -> None:
+    """Delete by name; the broker takes it as done when there is nothing of that name."""
+    connection = await aio_pika.connect(url, timeout=30)
+    async with connection, connection.channel() as channel:
+        for queue in topology.queues:
+            await channel.queue_delete(queue.name)
+        for exchange in topology.exchanges:
+            await channel.exchange_delete(exchange.name)
+
+
+def _module_name(request: pytest.FixtureRequest) -> str:
+    return str(request.node.name).rpartition("/")[2].removesuffix(".py").replace("_", "-")
