@@ -22,6 +22,9 @@ CREATE OR REPLACE FUNCTION apply_session_events(
 )
 RETURNS TABLE (session_id text, outcome text, prior_revision bigint, prior_event_id uuid, prior_outcome text)
 LANGUAGE plpgsql
+-- Plans are kept for the life of a connection. One made while the tables were small must not scan them
+-- when they are large.
+SET enable_seqscan = off
 AS $function$
 #variable_conflict use_column
 DECLARE
@@ -50,7 +53,7 @@ BEGIN
                AS event (session_id, revision, event_id, expected_revision, is_delete)
          WHERE coalesce(event.expected_revision, 0) = 0
             OR (SELECT true FROM session_ledger AS known WHERE known.session_id = event.session_id)
-         ORDER BY event.session_id
+         ORDER BY event.session_id COLLATE "C"
         ON CONFLICT (session_id) DO UPDATE
            SET revision = excluded.revision,
                event_id = excluded.event_id,
@@ -86,7 +89,7 @@ BEGIN
                      started_at, completed_at)
      WHERE NOT event.is_delete
        AND (event.session_id IN (SELECT unnest(won_ids))) IS TRUE  -- IS TRUE: a hash table, not a join
-     ORDER BY event.session_id
+     ORDER BY event.session_id COLLATE "C"
     ON CONFLICT (session_id) DO UPDATE
        SET player_id = excluded.player_id,
            encounter = excluded.encounter,
