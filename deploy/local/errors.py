@@ -11,13 +11,13 @@ class LocalServerError(Exception):
     """Anything a local server reports."""
 
 
-class MissingPrograms(LocalServerError):  # noqa: N818 - the name says what holds
+class MissingPrograms(LocalServerError):
     """Server programs are not on this machine and may not be installed from here."""
 
 
-class StartFailed(LocalServerError):  # noqa: N818 - the name says what holds
+class StartFailed(LocalServerError):
     """The server did not become ready; the message ends with its last log lines."""
 
 
-class CommandFailed(LocalServerError):  # noqa: N818 - the name says what holds
+class CommandFailed(LocalServerError):
     """A program that was run to its end reported failure."""

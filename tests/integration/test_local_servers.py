@@ -152,6 +152,7 @@ def test_two_runs_at_a_time_have_different_directories(
 async def test_rabbitmq_keeps_confirmed_messages_over_a_restart(rabbit: RabbitServer, mode: str) -> None:
     port = rabbit.port
     await _publish(rabbit.url, f"kept-{mode}", b"kept")
+    rabbit.sync()
     rabbit.restart("kill" if mode == "kill" else "stop")
     assert rabbit.port == port
     assert await _take(rabbit.url, f"kept-{mode}") == b"kept"
