@@ -2,10 +2,10 @@
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, StringConstraints, TypeAdapter, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Discriminator, StringConstraints, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
+from contracts.message import Message
 from contracts.outcomes import DeadLetterCode
 from contracts.refusals import code_of, describe
 from contracts.scalars import EventId, ExpectedRevision, Identifier, Revision, Timestamp
@@ -25,13 +25,7 @@ __all__ = [
 Source = Annotated[str, StringConstraints(min_length=1)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="ignore", alias_generator=to_camel, serialize_by_alias=True
-    )
-
-
-class DeleteContent(_Part):
+class DeleteContent(Message):
     """The content of a delete: at which revision, and over which."""
 
     revision: Revision
@@ -44,7 +38,7 @@ class WriteContent(DeleteContent):
     session: Session
 
 
-class _Envelope(_Part):
+class _Envelope(Message):
     specversion: Literal["1.0"]
     id: EventId
     source: Source

@@ -1,4 +1,4 @@
-"""The words for what became of an event (CONTRACT: Outcomes) and why one was refused (CONTRACT: Topology, codes)."""
+"""The words for what became of an event (contract: Outcomes) and why one was refused (contract: Topology)."""
 
 from enum import StrEnum
 

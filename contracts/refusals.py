@@ -17,15 +17,18 @@ from contracts.outcomes import DeadLetterCode
 from contracts.topology import DELETE_KEY, WRITE_KEY
 
 MAX_ECHO: Final = 80  # characters of a refused value that a message repeats
+MAX_EXPLAINED: Final = 100  # fields: an answer stays small, however wrong the question is
 
 _CODES: Final = frozenset(code.value for code in DeadLetterCode)
 _TAGS: Final = frozenset((WRITE_KEY, DELETE_KEY))
 _SILENT: Final = frozenset(("missing", "extra_forbidden", "union_tag_not_found"))
+_OF_TYPE: Final = ("_type", "is_instance_of")
 _RULES: Final[Mapping[str, str]] = {
     "missing": "is missing",
     "extra_forbidden": "is unknown",
     "string_type": "must be a string",
     "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must not contain the character U+0000",
     "bool_type": "must be true or false",
     "int_type": "must be an integer",
     "list_type": "must be an array",
@@ -48,12 +51,26 @@ def describe(error: ValidationError) -> str:
     return sentence(_choose(error))
 
 
+def explain(error: ValidationError) -> dict[str, str]:
+    """Return one sentence for each wrong field (the first 100), by its path, in the order of the fields."""
+    said: dict[str, str] = {}
+    for detail in error.errors(include_url=False):
+        if len(said) < MAX_EXPLAINED:
+            said.setdefault(path_of(detail["loc"]), sentence(detail))
+    return said
+
+
 def sentence(detail: ErrorDetails) -> str:
-    """Return one error in words: field, rule and the value that broke it."""
-    said = " ".join(part for part in (path_of(detail["loc"]), rule_of(detail)) if part)
-    if detail["type"] in _SILENT or not path_of(detail["loc"]):
-        return said
-    return f"{said} (got {echo(detail['input'])})"
+    """Return one error in words: field, rule and, where it tells something, the value that broke it."""
+    path = path_of(detail["loc"])
+    said = f"{path} {rule_of(detail)}".lstrip()
+    return f"{said} (got {echo(detail['input'])})" if path and _tells(detail) else said
+
+
+def _tells(detail: ErrorDetails) -> bool:
+    if isinstance(detail["input"], dict | list):
+        return detail["type"].endswith(_OF_TYPE)
+    return detail["type"] not in _SILENT
 
 
 def rule_of(detail: ErrorDetails) -> str:
@@ -61,10 +78,20 @@ def rule_of(detail: ErrorDetails) -> str:
     match detail["type"]:
         case "literal_error" | "enum":
             return f"must be {detail['ctx']['expected']}"
+        case "string_too_long":
+            return f"must have at most {detail['ctx']['max_length']} characters"
+        case "too_long":
+            return f"must have at most {detail['ctx']['max_length']} entries"
+        case "too_short":
+            return f"must have at least {detail['ctx']['min_length']} entry"
+        case "greater_than_equal":
+            return f"must be at least {detail['ctx']['ge']}"
+        case "less_than_equal":
+            return f"must be at most {detail['ctx']['le']}"
         case known if known in _RULES:
             return _RULES[known]
         case _:
-            return detail["msg"].replace("Input should be", "must be")
+            return detail["msg"]
 
 
 def path_of(location: Sequence[int | str]) -> str:

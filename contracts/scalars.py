@@ -5,7 +5,7 @@ the value is not even a string: that is an ordinary type error (`bad_schema`).
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Final
@@ -150,6 +150,25 @@ def _object() -> WireType:
         python_schema=core_schema.is_instance_schema(dict, cls_repr="object"),
     )
     return WireType(core, {"type": "object"})
+
+
+_KINDS: Final[Mapping[str, CoreSchema]] = {
+    "array": core_schema.list_schema(strict=True),
+    "null": core_schema.none_schema(),
+    "number": core_schema.union_schema(
+        [core_schema.int_schema(strict=True), core_schema.float_schema(strict=True)]
+    ),
+    "object": _object().core,
+    "string": core_schema.str_schema(strict=True),
+}
+
+
+def one_of(kinds: Sequence[str]) -> WireType:
+    """A JSON value of one of these kinds, refused in one sentence and not in one a kind."""
+    rule = f"must be of type {' or '.join(kinds)}"
+    choices: list[CoreSchema | tuple[CoreSchema, str]] = [_KINDS[kind] for kind in kinds]
+    core = core_schema.union_schema(choices, custom_error_type="kind_type", custom_error_message=rule)
+    return WireType(core, {"type": list(kinds)})
 
 
 Identifier = Annotated[str, _identifier()]

@@ -11,11 +11,11 @@ __all__ = ["Identifier", "JsonObject", "Session", "Timestamp", "format_timestamp
 
 
 class Session(BaseModel):
-    """One encounter of one player; every top-level field without a name here is unchanged in `model_extra`.
+    """One encounter of one player; any other top-level field is kept and comes back as it was.
 
-    Built from wire names alone (`sessionId`), so that a plugin's field `completed_at` stays the plugin's.
-    `"completed_at" in model_fields_set` tells a null `completedAt` from an absent one; dump with
-    `exclude_unset=True` to get back what came in.
+    In Python such fields are in `model_extra`. A session is built from wire names alone (`sessionId`), so
+    that a plugin's field `completed_at` stays the plugin's. `"completed_at" in model_fields_set` tells a null
+    `completedAt` from an absent one; dump with `exclude_unset=True` to get back what came in.
     """
 
     model_config = ConfigDict(

@@ -1,0 +1,85 @@
+"""The messages of the AsyncAPI document, each with its headers and its payload."""
+
+from typing import Final
+
+from contracts.replies import RESULTS
+from contracts.requests import PARAMS
+
+SCHEMA: Final = "#/components/schemas/"
+CORRELATION: Final = "$message.header#/correlation_id"
+
+Node = dict[str, object]
+
+_EVENT_HEADERS: Final[Node] = {
+    "type": "object",
+    "description": "AMQP properties; with both of them the outcome is confirmed after it is committed.",
+    "properties": {"reply_to": {"type": "string"}, "correlation_id": {"type": "string"}},
+}
+_REQUEST_HEADERS: Final[Node] = {
+    "type": "object",
+    "description": "AMQP properties `reply_to` and `correlation_id`, and the header `deadline`:"
+    " milliseconds since the epoch, after which the request is dropped unanswered.",
+    "properties": {
+        "reply_to": {"type": "string"},
+        "correlation_id": {"type": "string"},
+        "deadline": {"type": "integer"},
+    },
+    "required": ["reply_to", "correlation_id"],
+}
+
+
+def build_messages() -> Node:
+    """Return every message by its name in the document."""
+    event = {"contentType": "application/cloudevents+json", "headers": _EVENT_HEADERS}
+    return {
+        "WriteEvent": _message("A session was written.", _refer("WriteEvent"), **event),
+        "DeleteEvent": _message("A session was deleted.", _refer("DeleteEvent"), **event),
+        **{request_name(method): _request(method) for method in PARAMS},
+        **{result_name(method): _result(method) for method in RESULTS},
+        "Failure": _message("A request failed.", _refer("Failure")),
+        "Confirmation": _message("What became of an event.", _refer("Confirmation")),
+        "DeadLetter": {
+            "summary": "A refused event: any bytes, with headers that say why.",
+            "headers": _refer("DeadLetterHeaders"),
+        },
+        "Change": {"summary": "A committed change."},
+    }
+
+
+def _message(summary: str, payload: Node, **more: object) -> Node:
+    return {"summary": summary, "correlationId": {"location": CORRELATION}, **more, "payload": payload}
+
+
+def _request(method: str) -> Node:
+    params = {"method": {"const": method}, "params": _refer(PARAMS[method].__name__)}
+    payload: Node = {"allOf": [_refer("Request"), {"type": "object", "properties": params}]}
+    return _message(f"The request `{method}`.", payload, headers=_REQUEST_HEADERS)
+
+
+def _result(method: str) -> Node:
+    properties: Node = {
+        "jsonrpc": {"const": "2.0"},
+        "id": {"type": ["string", "number", "null"]},
+        "result": _refer(RESULTS[method].__name__),
+    }
+    payload: Node = {"type": "object", "properties": properties, "required": list(properties)}
+    return _message(f"The answer to `{method}`.", payload)
+
+
+def _refer(schema: str) -> Node:
+    return {"$ref": SCHEMA + schema}
+
+
+def title_of(method: str) -> str:
+    """Return a method as part of a name: `session.readMany` is `ReadMany`, `health.check` is `Health`."""
+    return PARAMS[method].__name__.removesuffix("Params")
+
+
+def request_name(method: str) -> str:
+    """Return the name of the message that asks this."""
+    return f"{title_of(method)}Request"
+
+
+def result_name(method: str) -> str:
+    """Return the name of the message that answers this."""
+    return f"{title_of(method)}Answer"

@@ -1,0 +1,25 @@
+"""What the dead-letter queue holds (contract: Topology): the message as it came, and why it is there."""
+
+from typing import Annotated, Final
+
+from pydantic import ConfigDict, Field
+
+from contracts.message import Message
+from contracts.outcomes import DeadLetterCode
+from contracts.scalars import Timestamp
+
+CODE_HEADER: Final = "x-code"
+MESSAGE_HEADER: Final = "x-message"
+FAILED_AT_HEADER: Final = "x-failed-at"
+ORIGIN_QUEUE_HEADER: Final = "x-origin-queue"
+
+
+class DeadLetterHeaders(Message):
+    """The headers that a dead letter has beside its own."""
+
+    model_config = ConfigDict(alias_generator=None)
+
+    code: Annotated[DeadLetterCode, Field(alias=CODE_HEADER, strict=False)]
+    message: Annotated[str, Field(alias=MESSAGE_HEADER)]
+    failed_at: Annotated[Timestamp, Field(alias=FAILED_AT_HEADER)]
+    origin_queue: Annotated[str, Field(alias=ORIGIN_QUEUE_HEADER)]

@@ -1,0 +1,141 @@
+"""What the worker answers to events (contract: Confirmed writes) and to requests (contract: Request)."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
+
+from contracts.faults import RpcError
+from contracts.message import Message, Omissible
+from contracts.outcomes import DeadLetterCode, Outcome
+from contracts.requests import Method, RequestId
+from contracts.scalars import Revision, Timestamp
+from contracts.session import Session
+
+# The word of an enumeration is a plain string on the wire, also for a reader that parsed the JSON elsewhere.
+OutcomeWord = Annotated[Outcome, Field(strict=False)]
+CodeWord = Annotated[DeadLetterCode, Field(strict=False)]
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+def _when(outcome: Outcome, *names: str) -> JsonDict:
+    """A rule of JSON Schema: with this outcome these fields are there."""
+    return {
+        "if": {"properties": {"outcome": {"const": outcome.value}}},
+        "then": {"required": list(names)},
+    }
+
+
+class Confirmation(Message):
+    """What became of one event, sent after it was committed.
+
+    `id` and `subject` repeat the event's own; either is null where a rejected event had none to be read.
+    `revision` is the one now stored, null when none is. A rejected event has `code` and `message`, a
+    duplicate has `first`, the outcome of the event when it was applied.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [_when(Outcome.REJECTED, "code", "message"), _when(Outcome.DUPLICATE, "first")]
+        }
+    )
+
+    id: str | None
+    subject: str | None
+    outcome: OutcomeWord
+    revision: Revision | None
+    code: Omissible[CodeWord] = None
+    message: Omissible[str] = None
+    first: Omissible[OutcomeWord] = None
+
+    @model_validator(mode="after")
+    def _say_why(self) -> Self:
+        if self.outcome is Outcome.REJECTED and (self.code is None or self.message is None):
+            raise PydanticCustomError("incomplete", "a rejected event has a code and a message")
+        if self.outcome is Outcome.DUPLICATE and self.first is None:
+            raise PydanticCustomError("incomplete", "a duplicate has the first outcome")
+        return self
+
+
+class Record(Message):
+    """A stored session, the revision that made it so, and when its row was made and last changed."""
+
+    session: Session
+    revision: Revision
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class ReadResult(Message):
+    """The session, or null when it is not there."""
+
+    record: Record | None
+
+
+class ReadManyResult(Message):
+    """One record for each id asked for, in that order; null where there is none."""
+
+    records: list[Record | None]
+
+
+class QueryResult(Message):
+    """One page, and the cursor of the next; null after the last."""
+
+    records: list[Record]
+    next_cursor: str | None
+
+
+class CountResult(Message):
+    """How many sessions fit the filter."""
+
+    count: Count
+
+
+class StatsResult(Message):
+    """Figures over the sessions of one player or of all; no average when none is complete."""
+
+    total_sessions: Count
+    completed_sessions: Count
+    active_sessions: Count
+    avg_completion_time_seconds: float | None
+
+
+class HealthResult(Message):
+    """Whether the worker can serve.
+
+    `database` is `ok` or the reason why not; `lagSeconds` is the age of the oldest delivery not yet settled.
+    """
+
+    ok: bool
+    database: str
+    lag_seconds: Seconds
+    version: str
+
+
+RESULTS: Final[Mapping[str, type[Message]]] = {
+    Method.READ: ReadResult,
+    Method.READ_MANY: ReadManyResult,
+    Method.QUERY: QueryResult,
+    Method.COUNT: CountResult,
+    Method.STATS: StatsResult,
+    Method.HEALTH: HealthResult,
+}
+
+
+class Answer(Message):
+    """The reply to a request that succeeded; `result` is as `RESULTS` says for its method."""
+
+    jsonrpc: Literal["2.0"]
+    id: RequestId
+    result: object
+
+
+class Failure(Message):
+    """The reply to a request that failed; `id` is null where the request's could not be read."""
+
+    jsonrpc: Literal["2.0"]
+    id: RequestId
+    error: RpcError

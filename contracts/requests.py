@@ -1,0 +1,184 @@
+"""What engines ask: JSON-RPC 2.0 with parameters by name (contract: Request).
+
+An unknown parameter, filter or option is an error, as is a filter that is null: ignoring one would answer
+with sessions nobody asked for. An option that is null is taken as absent.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, ConfigDict, FailFast, Field, StringConstraints, model_validator
+from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
+
+from contracts.message import Message, Omissible
+from contracts.scalars import Identifier, Revision, Timestamp, WireType, one_of
+
+MAX_LIMIT: Final = 1_000
+DEFAULT_LIMIT: Final = 100
+MAX_OFFSET: Final = 10_000
+MAX_IDS: Final = 1_000
+MAX_CURSOR_CHARACTERS: Final = 4_096
+MAX_DEPTH: Final = 64  # of a JSON value, as in events
+
+_ONE_START: Final[JsonDict] = {
+    "not": {
+        "properties": {"offset": {"type": "integer"}, "cursor": {"type": "string"}},
+        "required": ["offset", "cursor"],
+    }
+}
+
+
+class Method(StrEnum):
+    """Everything that can be asked."""
+
+    READ = "session.read"
+    READ_MANY = "session.readMany"
+    QUERY = "session.query"
+    COUNT = "session.count"
+    STATS = "session.stats"
+    HEALTH = "health.check"
+
+
+def check_content(value: object) -> object:
+    """Return a JSON value that PostgreSQL can take: at most 64 levels deep, without the character U+0000."""
+    level, depth = [value], 0
+    while level:
+        if any(isinstance(item, str) and "\0" in item for item in level):
+            raise PydanticCustomError("nul_character", "must not contain the character U+0000")
+        nested = [item for item in level if isinstance(item, dict | list)]
+        depth += bool(nested)
+        if depth > MAX_DEPTH:
+            raise PydanticCustomError("too_deep", "must not be nested deeper than 64")
+        level = [child for item in nested for child in _children(item)]
+    return value
+
+
+def _children(container: dict[object, object] | list[object]) -> list[object]:
+    return [*container, *container.values()] if isinstance(container, dict) else container
+
+
+Contained = Annotated[object, AfterValidator(check_content)]
+Difficulty = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\u0000]+$")]
+RequestId = Annotated[str | int | float | None, one_of(("string", "number", "null"))]
+Structure = Annotated[
+    dict[str, object] | list[object],
+    WireType(
+        one_of(("object", "array")).core, {"type": "object"}
+    ),  # JSON-RPC's arrays are no method's parameters
+]
+SortKey = Literal["createdAt", "startedAt", "updatedAt", "completedAt"]
+SortOrder = Literal["asc", "desc"]
+
+
+class Request(Message):
+    """A JSON-RPC 2.0 request; one without an `id` wants no answer."""
+
+    jsonrpc: Literal["2.0"]
+    method: str
+    params: Structure = Field(default_factory=dict)
+    id: RequestId = None
+
+    @property
+    def is_notification(self) -> bool:
+        """Whether nobody waits for an answer; a null `id` is one to answer to."""
+        return "id" not in self.model_fields_set
+
+
+class Params(Message):
+    """Parameters by name; an unknown one is an error."""
+
+    model_config = ConfigDict(extra="forbid", validate_by_alias=True, validate_by_name=True)
+
+
+class Filter(Params):
+    """Which sessions: all that is given must hold, and every bound includes its own moment.
+
+    In Python `model_fields_set` tells whether a containment filter is null or absent.
+    """
+
+    player_id: Omissible[Identifier] = None
+    completed: Omissible[bool] = None
+    difficulty: Omissible[Difficulty] = None
+    started_after: Omissible[Timestamp] = None
+    started_before: Omissible[Timestamp] = None
+    completed_after: Omissible[Timestamp] = None
+    completed_before: Omissible[Timestamp] = None
+    updated_after: Omissible[Timestamp] = None
+    updated_before: Omissible[Timestamp] = None
+    encounter_contains: Contained = Field(None, description="Any JSON value that the encounter contains.")
+    state_contains: Contained = Field(None, description="Any JSON value that the state contains.")
+
+
+class QueryOptions(Params):
+    """In which order and which part; a page starts at an offset or after a cursor, never both."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_START)
+
+    sort_by: SortKey = "createdAt"
+    sort_order: SortOrder = "desc"
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] | None = None
+    cursor: Annotated[str, Field(min_length=1, max_length=MAX_CURSOR_CHARACTERS)] | None = None
+
+    @model_validator(mode="after")
+    def _start_once(self) -> Self:
+        if self.offset is not None and self.cursor is not None:
+            raise PydanticCustomError("exclusive", "must not have both an offset and a cursor")
+        return self
+
+
+class ReadParams(Params):
+    """Which session, and the revision that must be visible before the answer."""
+
+    session_id: Identifier
+    min_revision: Revision | None = None
+
+
+class ReadManyParams(Params):
+    """Which sessions, in the order wanted; the same id may stand twice."""
+
+    session_ids: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDS), FailFast()]
+
+
+class QueryParams(Params):
+    """Which sessions, in which order, which part of them."""
+
+    filter: Filter = Field(default_factory=Filter)
+    options: QueryOptions = Field(default_factory=QueryOptions)
+
+
+class CountParams(Params):
+    """Which sessions to count."""
+
+    filter: Filter = Field(default_factory=Filter)
+
+
+class StatsParams(Params):
+    """Whose sessions; without a player everybody's."""
+
+    player_id: Omissible[Identifier] = None
+
+
+class HealthParams(Params):
+    """Nothing."""
+
+
+PARAMS: Final[Mapping[str, type[Params]]] = {
+    Method.READ: ReadParams,
+    Method.READ_MANY: ReadManyParams,
+    Method.QUERY: QueryParams,
+    Method.COUNT: CountParams,
+    Method.STATS: StatsParams,
+    Method.HEALTH: HealthParams,
+}
+
+
+def parse_params(method: str, params: object) -> Params:
+    """Return the parameters of a method of `PARAMS` as they came on the wire.
+
+    Only wire names count here (`playerId`), while Python code may also build the models by field name.
+    Raises ValidationError for anything the method does not take; positional parameters are among that.
+    """
+    return PARAMS[method].model_validate(params, by_alias=True, by_name=False)
