@@ -39,8 +39,8 @@ _MODELS: Final[tuple[type[BaseModel], ...]] = (
 _ABOUT: Final = (
     "What engines and the storage worker say to each other. Names of queues and exchanges take the prefix of"
     " the installation. `reply_to` and `correlation_id` are AMQP properties of a message. A reply goes only"
-    " to `amq.rabbitmq.reply-to.*` or to a queue whose name starts with `session.reply.`. Requests may come in"
-    " JSON-RPC batches."
+    " to `amq.rabbitmq.reply-to.*` or to a queue whose name starts with `session.reply.`."
+    " Requests may come in JSON-RPC batches."
 )
 
 
