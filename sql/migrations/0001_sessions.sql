@@ -1,10 +1,14 @@
 -- The table of sessions.
 --
 -- A database may already have one, from the storage plugin that this program replaces: eight columns
--- and rows. It is adopted: same names, same types, every row kept, three columns added.
+-- and rows. It is adopted: same names, same types, every row kept, three columns added. That takes a lock that
+-- keeps everybody out for as long as the rewrite lasts.
+--
+-- Indexes are not built concurrently: the table is new, or locked by its rewrite.
+-- squawk-ignore-file require-concurrent-index-creation
 
 CREATE TABLE IF NOT EXISTS session_store_migrations (
-    version    int         PRIMARY KEY,
+    version    bigint      PRIMARY KEY,
     name       text        NOT NULL,
     checksum   text,       -- SHA-256 of the file; null until `session-store migrate` has seen it
     applied_at timestamptz NOT NULL DEFAULT now()
@@ -57,11 +61,15 @@ CREATE TABLE IF NOT EXISTS sessions (
 
 -- No index has a column that changes with every write. updated_at does, and an index on it would end
 -- HOT updates for the whole table, so a query sorted by updated_at sorts what its filter leaves.
--- session_id is the last column where pages are read in the order of the first.
+--
+-- Where pages are read in an order, session_id breaks ties. Read backwards, these give the newest first,
+-- equal times by ascending session_id, no time last; written forwards, they grow at their end.
 CREATE INDEX IF NOT EXISTS idx_sessions_player_id ON sessions (player_id);
-CREATE INDEX IF NOT EXISTS idx_sessions_started_at ON sessions (started_at, session_id);
-CREATE INDEX IF NOT EXISTS idx_sessions_completed_at ON sessions (completed_at, session_id) WHERE completed_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS idx_sessions_incomplete ON sessions (started_at, session_id) WHERE completed_at IS NULL;
+CREATE INDEX IF NOT EXISTS idx_sessions_started_at ON sessions (started_at, session_id DESC);
+CREATE INDEX IF NOT EXISTS idx_sessions_completed_at ON sessions (completed_at NULLS FIRST, session_id DESC)
+    WHERE completed_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS idx_sessions_incomplete ON sessions (started_at, session_id DESC)
+    WHERE completed_at IS NULL;
 -- On the column, not on encounter->>'difficulty': with an expression over encounter every change of
 -- encounter would count as a change of the index.
 CREATE INDEX IF NOT EXISTS idx_sessions_difficulty ON sessions (difficulty);

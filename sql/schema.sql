@@ -1,0 +1,223 @@
+-- The whole schema on one page: what all migrations together make of an empty database. For reading, and
+-- for tools that want a schema file. A database that is to be used is prepared by the migrations, which also
+-- note what was applied; a test compares the two.
+
+-- What was applied.
+
+CREATE TABLE session_store_migrations (
+    version    bigint      PRIMARY KEY,
+    name       text        NOT NULL,
+    checksum   text,       -- SHA-256 of the file; null until `session-store migrate` has seen it
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- The sessions.
+
+-- fillfactor: engines write a session many times; a page with room takes the new version of a row
+-- without touching an index (a HOT update), and is cleaned without VACUUM.
+CREATE TABLE sessions (
+    session_id   varchar(255) PRIMARY KEY,
+    player_id    varchar(255) NOT NULL,
+    encounter    jsonb        NOT NULL,
+    state        jsonb        NOT NULL,
+    started_at   timestamptz  NOT NULL,
+    completed_at timestamptz,
+    created_at   timestamptz  DEFAULT now(),
+    updated_at   timestamptz  DEFAULT now(),
+    revision     bigint       NOT NULL DEFAULT floor(extract(epoch FROM now()) * 1000000)::bigint,
+    extra        jsonb,
+    difficulty   text         GENERATED ALWAYS AS (encounter->>'difficulty') STORED
+) WITH (fillfactor = 70);
+
+-- No index has a column that changes with every write. updated_at does, and an index on it would end
+-- HOT updates for the whole table, so a query sorted by updated_at sorts what its filter leaves.
+--
+-- Where pages are read in an order, session_id breaks ties. Read backwards, these give the newest first,
+-- equal times by ascending session_id, no time last; written forwards, they grow at their end.
+CREATE INDEX idx_sessions_player_id ON sessions (player_id);
+CREATE INDEX idx_sessions_started_at ON sessions (started_at, session_id DESC);
+CREATE INDEX idx_sessions_completed_at ON sessions (completed_at NULLS FIRST, session_id DESC)
+    WHERE completed_at IS NOT NULL;
+CREATE INDEX idx_sessions_incomplete ON sessions (started_at, session_id DESC)
+    WHERE completed_at IS NULL;
+-- On the column, not on encounter->>'difficulty': with an expression over encounter every change of
+-- encounter would count as a change of the index.
+CREATE INDEX idx_sessions_difficulty ON sessions (difficulty);
+
+-- The ledger: one row for every session id ever seen, live or deleted. It holds the greatest event
+-- applied so far, and is locked and compared before anything else, so that the order of events is
+-- that of (revision, event_id), whatever the order in which they arrive.
+
+CREATE TABLE session_ledger (
+    session_id        varchar(255) PRIMARY KEY,
+    revision          bigint       NOT NULL,
+    event_id          uuid         NOT NULL,
+    outcome           text         NOT NULL,  -- stored | deleted | absent (a delete that found nothing)
+    deleted_at        timestamptz,            -- null while the session is live
+    expected_revision bigint,                 -- what the event expected to replace; null: anything
+    replaced_revision bigint,                 -- the entry before this one; null when this is the first
+    replaced_event_id uuid,
+    replaced_outcome  text,
+    CONSTRAINT session_ledger_revision_is_exact_in_json CHECK (revision BETWEEN 1 AND 9007199254740991),
+    CONSTRAINT session_ledger_outcome_is_known CHECK (outcome IN ('stored', 'deleted', 'absent')),
+    CONSTRAINT session_ledger_deleted_or_live CHECK ((outcome = 'stored') = (deleted_at IS NULL))
+) WITH (fillfactor = 80);
+
+-- apply_session_events: judges and applies a batch of events, one array a field, one element an event.
+--
+-- Every session id at most once in a call; SQLSTATE 21000 otherwise. Rows are locked in the order of
+-- session ids, so calls that run at the same time wait for each other and never deadlock. The caller owns the
+-- transaction, which must be READ COMMITTED; one call is one transaction unless it says otherwise.
+--
+-- Returns one row an event, in no order: its outcome (stored, deleted, absent, superseded, duplicate,
+-- conflict) and the session's ledger entry as the event found it; nulls when there was none.
+
+CREATE FUNCTION apply_session_events(
+    p_session_ids        text[],
+    p_revisions          bigint[],
+    p_event_ids          uuid[],
+    p_expected_revisions bigint[],       -- null: any; 0: must not be there; n: must be at revision n
+    p_deletes            boolean[],      -- true: a delete, whose fields from here on are null
+    p_player_ids         text[],
+    p_encounters         text[],         -- JSON text, as are states and extras
+    p_states             text[],
+    p_extras             text[],         -- null when the session has no other fields
+    p_started_ats        timestamptz[],
+    p_completed_ats      timestamptz[]
+)
+RETURNS TABLE (session_id text, outcome text, prior_revision bigint, prior_event_id uuid, prior_outcome text)
+LANGUAGE plpgsql
+-- Plans are kept for the life of a connection. One made while the tables were small must not scan them
+-- when they are large.
+SET enable_seqscan = off
+AS $function$
+#variable_conflict use_column
+DECLARE
+    won_ids             text[];
+    won_outcomes        text[];
+    replaced_revisions  bigint[];
+    replaced_event_ids  uuid[];
+    replaced_outcomes   text[];
+BEGIN
+    -- A varchar(255) cuts off trailing spaces without a word.
+    IF EXISTS (SELECT FROM unnest(p_session_ids || p_player_ids) AS id WHERE length(id) > 255) THEN
+        RAISE string_data_right_truncation USING MESSAGE = 'an id is longer than 255 characters';
+    END IF;
+
+    -- First the ledger: lock, compare, take over. A row whose WHERE is false is locked all the same.
+    -- An event that expects a revision never inserts, so it passes only where there is an entry; the
+    -- scalar subselect keeps that a look-up by key, which EXISTS under OR would not be.
+    WITH won AS (
+        INSERT INTO session_ledger AS entry
+                    (session_id, revision, event_id, outcome, deleted_at, expected_revision)
+        SELECT event.session_id, event.revision, event.event_id,
+               CASE WHEN event.is_delete THEN 'absent' ELSE 'stored' END,
+               CASE WHEN event.is_delete THEN now() END,
+               event.expected_revision
+          FROM unnest(p_session_ids, p_revisions, p_event_ids, p_expected_revisions, p_deletes)
+               AS event (session_id, revision, event_id, expected_revision, is_delete)
+         WHERE coalesce(event.expected_revision, 0) = 0
+            OR (SELECT true FROM session_ledger AS known WHERE known.session_id = event.session_id)
+         ORDER BY event.session_id COLLATE "C"
+        ON CONFLICT (session_id) DO UPDATE
+           SET revision = excluded.revision,
+               event_id = excluded.event_id,
+               outcome = CASE WHEN excluded.outcome = 'stored' THEN 'stored'
+                              WHEN entry.outcome = 'stored' THEN 'deleted'
+                              ELSE 'absent' END,
+               deleted_at = excluded.deleted_at,
+               expected_revision = excluded.expected_revision,
+               replaced_revision = entry.revision,
+               replaced_event_id = entry.event_id,
+               replaced_outcome = entry.outcome
+         WHERE (entry.revision, entry.event_id) < (excluded.revision, excluded.event_id)
+           AND (excluded.expected_revision IS NULL
+                OR excluded.expected_revision
+                   = CASE WHEN entry.outcome = 'stored' THEN entry.revision ELSE 0 END)
+        RETURNING entry.session_id, entry.outcome,
+                  entry.replaced_revision, entry.replaced_event_id, entry.replaced_outcome
+    )
+    SELECT array_agg(won.session_id::text), array_agg(won.outcome), array_agg(won.replaced_revision),
+           array_agg(won.replaced_event_id), array_agg(won.replaced_outcome)
+      INTO won_ids, won_outcomes, replaced_revisions, replaced_event_ids, replaced_outcomes
+      FROM won;
+
+    -- Then the table, in a statement of its own: its snapshot is taken with the ledger's rows locked, so
+    -- it sees what every call before this one committed.
+    INSERT INTO sessions AS stored
+                (session_id, player_id, encounter, state, extra, started_at, completed_at, revision, updated_at)
+    SELECT event.session_id, event.player_id, event.encounter::jsonb, event.state::jsonb,
+           event.extra::jsonb, event.started_at, event.completed_at, event.revision, now()
+      FROM unnest(p_session_ids, p_revisions, p_deletes, p_player_ids, p_encounters, p_states, p_extras,
+                  p_started_ats, p_completed_ats)
+           AS event (session_id, revision, is_delete, player_id, encounter, state, extra,
+                     started_at, completed_at)
+     WHERE NOT event.is_delete
+       AND (event.session_id IN (SELECT unnest(won_ids))) IS TRUE  -- IS TRUE: a hash table, not a join
+     ORDER BY event.session_id COLLATE "C"
+    ON CONFLICT (session_id) DO UPDATE
+       SET player_id = excluded.player_id,
+           encounter = excluded.encounter,
+           state = excluded.state,
+           extra = excluded.extra,
+           started_at = excluded.started_at,
+           completed_at = excluded.completed_at,
+           revision = excluded.revision,
+           updated_at = excluded.updated_at;
+
+    IF true = ANY (p_deletes) THEN
+        DELETE FROM sessions
+         WHERE session_id = ANY (ARRAY(
+               SELECT won.session_id FROM unnest(won_ids, won_outcomes) AS won (session_id, outcome)
+                WHERE won.outcome <> 'stored'));
+    END IF;
+
+    RETURN QUERY
+    SELECT * FROM unnest(won_ids, won_outcomes, replaced_revisions, replaced_event_ids, replaced_outcomes);
+
+    IF coalesce(cardinality(won_ids), 0) < cardinality(p_session_ids) THEN
+        -- A session that came to be after this call found none still counts as not there.
+        RETURN QUERY
+        SELECT event.session_id,
+               CASE WHEN (entry.revision, entry.event_id) = (event.revision, event.event_id) THEN 'duplicate'
+                    WHEN (entry.revision, entry.event_id) > (event.revision, event.event_id) THEN 'superseded'
+                    ELSE 'conflict' END,
+               entry.revision, entry.event_id, entry.outcome
+          FROM unnest(p_session_ids, p_revisions, p_event_ids, p_expected_revisions)
+               AS event (session_id, revision, event_id, expected_revision)
+          LEFT JOIN LATERAL (
+               SELECT * FROM session_ledger AS found
+                WHERE found.session_id = event.session_id
+                  AND ((found.revision, found.event_id) >= (event.revision, event.event_id)
+                       OR found.revision <> event.expected_revision
+                       OR found.outcome <> 'stored')
+                LIMIT 1) AS entry ON true
+         WHERE (event.session_id IN (SELECT unnest(won_ids))) IS NOT TRUE;
+    END IF;
+END
+$function$;
+
+-- What the storage plugin that this program replaces offered to SQL, with the same columns.
+
+CREATE VIEW active_sessions AS
+SELECT session_id, player_id, encounter, state, started_at,
+       extract(epoch FROM now() - started_at)::numeric AS duration_seconds
+  FROM sessions
+ WHERE completed_at IS NULL
+ ORDER BY started_at DESC;
+
+-- The average is null when no session is complete.
+CREATE FUNCTION get_session_stats(p_player_id varchar DEFAULT NULL)
+RETURNS TABLE (
+    total_sessions bigint,
+    completed_sessions bigint,
+    active_sessions bigint,
+    avg_completion_time_seconds numeric
+)
+LANGUAGE sql STABLE
+AS $function$
+    SELECT count(*), count(completed_at), count(*) - count(completed_at),
+           avg(extract(epoch FROM completed_at - started_at))::numeric
+      FROM sessions
+     WHERE p_player_id IS NULL OR player_id = p_player_id
+$function$;
