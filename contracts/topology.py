@@ -93,6 +93,11 @@ class Topology:
         """All queues, in the order of declaration."""
         return (self.dead_queue, self.write_queue, self.delete_queue, self.rpc_queue)
 
+    def may_reply_to(self, address: str | None) -> bool:
+        """Return whether an answer may go to `address`: only to callers' own queues (contract: Request)."""
+        own = (DIRECT_REPLY_PREFIX, REPLY_QUEUE_PREFIX, self.prefix + REPLY_QUEUE_PREFIX)
+        return address is not None and address.startswith(own)
+
     def _event_queue(self, key: str) -> Queue:
         arguments: dict[str, Argument] = {
             "x-queue-type": "quorum",

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 _MIGRATION_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
+_INCLUDE = re.compile(r"^\\ir (\w+)\.sql\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +39,9 @@ def migration_files() -> tuple[MigrationFile, ...]:
 
 @cache
 def statement(name: str) -> str:
-    """Return the text of `sql/statements/<name>.sql`; raises FileNotFoundError when there is none."""
-    return files(__package__).joinpath("statements", f"{name}.sql").read_text(encoding="utf-8")
+    """Return the text of `sql/statements/<name>.sql`; raises FileNotFoundError when there is none.
+
+    A line that psql reads as `\\ir <file>` is replaced by that file.
+    """
+    text = files(__package__).joinpath("statements", f"{name}.sql").read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda line: statement(line[1]), text)

@@ -13,6 +13,7 @@ import asyncpg
 
 from sql import MigrationFile, migration_files
 from worker.errors import SchemaError, UnavailableError
+from worker.store.pool import Connection
 
 LOCK_TIMEOUT_SECONDS = 5
 _ADVISORY_LOCK = int.from_bytes(b"sessions")
@@ -68,7 +69,7 @@ async def status(dsn: str) -> MigrationStatus:
         return await status_of(connection)
 
 
-async def status_of(connection: asyncpg.Connection) -> MigrationStatus:
+async def status_of(connection: Connection) -> MigrationStatus:
     """Return how the database behind an open connection compares with this program."""
     known = {file.version: file.checksum for file in migration_files()}
     applied: dict[int, str | None] = {}

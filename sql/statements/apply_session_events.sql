@@ -1,0 +1,3 @@
+-- Judges and applies events of distinct sessions; one row an event, in no order.
+SELECT session_id, outcome, prior_revision, prior_event_id, prior_outcome
+  FROM apply_session_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);

@@ -1,0 +1,6 @@
+-- How many sessions pass the filter.
+SELECT count(*)
+  FROM sessions
+ WHERE
+\ir session_filter.sql
+;

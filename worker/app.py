@@ -1,0 +1,128 @@
+"""The composition root: builds the worker, runs it, and stops it in a written order.
+
+Start: pools, schema check, broker, topology check, publisher, requests, events.
+Stop: consumers are cancelled, what was delivered is settled and answered, the broker's connections are closed, then
+the pools. One background task that dies ends the process: there is no half-alive worker.
+"""
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from importlib.metadata import version
+from time import monotonic
+
+import structlog
+
+from contracts.topology import Topology
+from worker.backoff import Backoff
+from worker.broker.link import Link
+from worker.broker.session import BrokerOptions
+from worker.config import Settings
+from worker.errors import StorageUnavailable
+from worker.ingest.write_path import Limits
+from worker.rpc.answers import Result
+from worker.serving import Serving
+from worker.store.storage import Storage, StorageOptions, open_storage
+
+log = structlog.get_logger()
+
+DRAIN_SECONDS = 8.0  # systemd and Kubernetes are told 10
+VERSION = version("session-store")
+EXIT_FAILED = 1
+
+
+class Worker:
+    """One replica."""
+
+    def __init__(self, settings: Settings, storage: Storage) -> None:
+        self._settings = settings
+        self._storage = storage
+        topology = Topology(settings.prefix)
+        limits = Limits(settings.batch_size, settings.body_limit, settings.patience_s)
+        self._stop = asyncio.Event()
+        self._serving = Serving(settings, limits, topology, storage, self._stop, self)
+        options = BrokerOptions(
+            settings.amqp_url.get_secret_value(), "session-store", settings.connection_timeout_ms / 1000
+        )
+        self._link = Link(options, topology, settings.startup_timeout_s)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """Begin to drain; `run` returns within 10 s."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Serve until stopped.
+
+        Raises ConfigurationError when schema or topology are not as this program needs them,
+        UnavailableError when a server did not come within the start-up timeout.
+        """
+        await self._wait_for_schema()
+        serving = asyncio.create_task(self._link.keep(self._serving.serve, self._stop))
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((serving,), timeout=DRAIN_SECONDS)
+            if not serving.done():
+                log.warning("stop.undrained", seconds=DRAIN_SECONDS)
+        finally:
+            stopping.cancel()
+            serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+
+    async def check(self) -> Result:
+        """Return the result of `health.check` (contract: Request)."""
+        database = "ok"
+        try:
+            await self._storage.ping()
+        except StorageUnavailable as error:
+            database = error.reason
+        ok = database == "ok" and self._link.down_reason is None
+        lag = round(self._serving.lag(), 3)
+        return {"ok": ok, "database": database, "lagSeconds": lag, "version": VERSION}
+
+    async def _wait_for_schema(self) -> None:
+        """Return once the database has answered and has every migration of this program."""
+        deadline, backoff = monotonic() + self._settings.startup_timeout_s, Backoff()
+        while True:
+            try:
+                return await self._storage.check_schema()
+            except StorageUnavailable as error:
+                if monotonic() >= deadline:
+                    raise
+                log.warning("storage.unavailable", reason=error.reason)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(backoff.next()):
+                    await self._stop.wait()
+                    return None
+
+
+async def run_worker(settings: Settings) -> None:
+    """Run one replica until SIGTERM or SIGINT; a second one ends the process at once, which loses nothing."""
+    options = StorageOptions(
+        settings.database_url.get_secret_value(),
+        settings.pool_size,
+        settings.connection_timeout_ms / 1000,
+        settings.statement_timeout_ms / 1000,
+    )
+    async with open_storage(options) as storage:
+        worker = Worker(settings, storage)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _stop_or_exit, worker)
+        log.info("worker.starting", version=VERSION)
+        await worker.run()
+        log.info("worker.stopped")
+
+
+def _stop_or_exit(worker: Worker) -> None:
+    if worker.stopping:
+        os._exit(EXIT_FAILED)
+    log.info("worker.stopping")
+    worker.stop()

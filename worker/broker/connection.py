@@ -1,0 +1,95 @@
+"""Plain AMQP connections: opened once, watched, never restored behind anybody's back."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import aio_pika
+import aiormq
+from aiormq.abc import AbstractChannel
+from aiormq.connection import TransportFactory
+from yarl import URL
+
+from worker.broker.frames import FilteredReader, FrameFilter
+from worker.errors import BrokerUnavailable
+
+HEARTBEAT_SECONDS = 5  # a dead peer is noticed after 18 s; below 5 the broker sees dead clients that are not
+CLOSE_SECONDS = 3.0
+
+PASSING = (OSError, TimeoutError, EOFError, aiormq.exceptions.AMQPError, RuntimeError)
+"""What the libraries raise when a connection or channel is lost, or was lost a moment ago."""
+
+
+class FilteredTransport(TransportFactory):
+    """Opens the TCP or TLS stream with our reader in it."""
+
+    def __init__(self, frames: FrameFilter) -> None:
+        self._frames = frames
+
+    async def create(self, url: URL, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Return a connected stream whose deliveries go through the frame filter."""
+        certificates = options.pop("ssl_context_provider")
+        tls = await certificates.get_context() if url.scheme == "amqps" else None
+        loop = asyncio.get_running_loop()
+        reader = FilteredReader(self._frames)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        host, port = url.host or "localhost", url.port or 0
+        transport, _ = await loop.create_connection(lambda: protocol, host, port, ssl=tls, **options)
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+class FilteredConnection(aio_pika.Connection):
+    """An aio-pika connection over `FilteredTransport`; `frames` and `blocked` say what the broker sent."""
+
+    def __init__(self, url: URL, **options: Any) -> None:
+        super().__init__(url, **options)
+        self.blocked = False
+        self.on_blocked: Callable[[bool], None] = lambda _: None
+        self.frames = FrameFilter(self._set_blocked)
+        self.kwargs["transport_factory"] = FilteredTransport(self.frames)
+
+    def _set_blocked(self, blocked: bool) -> None:
+        self.blocked = blocked
+        self.on_blocked(blocked)
+
+
+async def open_connection(url: str, name: str, timeout: float) -> FilteredConnection:
+    """Return an open connection that the broker lists under `name`.
+
+    Raises BrokerUnavailable when it cannot be opened within `timeout` seconds.
+    """
+    address = URL(url).update_query(heartbeat=HEARTBEAT_SECONDS)
+    properties: dict[str, Any] = {"connection_name": name}
+    connection = FilteredConnection(address, client_properties=properties)
+    try:
+        await connection.connect(timeout=timeout)
+    except PASSING as error:
+        raise BrokerUnavailable(describe(error)) from error
+    return connection
+
+
+async def open_channel(connection: aio_pika.Connection, *, confirms: bool, timeout: float) -> AbstractChannel:
+    """Return an open channel; with `confirms` publishing waits for the broker and an unroutable message raises."""
+    if connection.transport is None:
+        raise BrokerUnavailable("the connection is closed")
+    try:
+        return await connection.transport.connection.channel(
+            publisher_confirms=confirms, on_return_raises=confirms, timeout=timeout
+        )
+    except PASSING as error:
+        raise BrokerUnavailable(describe(error)) from error
+
+
+async def close_quietly(connection: aio_pika.Connection) -> None:
+    """Leave the connection closed, or abandoned when the broker does not answer in time."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await connection.close()
+    except PASSING:
+        return
+
+
+def describe(error: BaseException) -> str:
+    """Return a short reason for people, without addresses' credentials."""
+    text = str(error) or type(error).__name__
+    return f"{type(error).__name__}: {text}"[:200]

@@ -1,0 +1,121 @@
+"""What a channel's consumers delivered and nobody has taken yet."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from uuid import uuid4
+
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from pamqp import commands
+
+from worker.broker.connection import PASSING, describe
+from worker.broker.delivery import Delivery
+from worker.broker.frames import FrameFilter
+from worker.errors import BrokerUnavailable
+
+CLOSE_SECONDS = 3.0
+
+
+class Intake:
+    """One channel, its consumers and their deliveries, for as long as the channel lives.
+
+    Delivery tags mean nothing on another channel: after a loss everything taken from here is dropped
+    and the broker delivers it again.
+    """
+
+    def __init__(self, channel: AbstractChannel, frames: FrameFilter) -> None:
+        self._channel = channel
+        self._frames = frames
+        self._deliveries: deque[Delivery] = deque()
+        self._changed = asyncio.Event()
+        self._tags: list[str] = []
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        channel.closing.add_done_callback(lambda _: self.lose("the channel was closed"))
+        channel.on_consumer_cancel_callbacks.add(self._on_cancel)
+        self._stopped = False
+
+    @property
+    def is_open(self) -> bool:
+        """True while deliveries taken from here can still be acknowledged."""
+        return not self.lost.done()
+
+    def oldest(self) -> list[float]:
+        """Return when the oldest waiting delivery was received, as a list of none or one."""
+        return [self._deliveries[0].received] if self._deliveries else []
+
+    async def start(self, queues: Sequence[str], prefetch: int, timeout: float) -> None:
+        """Consume `queues` with fresh tags, at most `prefetch` unacknowledged deliveries each.
+
+        Raises BrokerUnavailable when the broker does not let us.
+        """
+        try:
+            await self._channel.basic_qos(prefetch_count=prefetch, timeout=timeout)
+            for queue in queues:
+                tag = f"session-store.{uuid4().hex}"
+                self._frames.add_route(tag, queue, self._arrive)
+                await self._channel.basic_consume(queue, _refuse, consumer_tag=tag, timeout=timeout)
+                self._tags.append(tag)
+        except PASSING as error:
+            raise BrokerUnavailable(describe(error)) from error
+
+    async def take(self, limit: int) -> list[Delivery]:
+        """Wait for deliveries and return up to `limit` of them in order; empty when there will be none."""
+        while not self._deliveries:
+            if self._stopped or not self.is_open:
+                return []
+            self._changed.clear()
+            await self._changed.wait()
+        if len(self._deliveries) <= limit:
+            taken = list(self._deliveries)
+            self._deliveries.clear()
+            return taken
+        return [self._deliveries.popleft() for _ in range(limit)]
+
+    async def acknowledge(self, tag: int, *, multiple: bool = False) -> bool:
+        """Acknowledge a delivery (with `multiple` every earlier one too); False when the channel is gone."""
+        if not self.is_open:
+            return False
+        try:
+            await self._channel.basic_ack(tag, multiple=multiple)
+        except PASSING as error:
+            self.lose(describe(error))
+            return False
+        return True
+
+    async def stop(self, timeout: float) -> None:
+        """Cancel the consumers; what was delivered before can still be taken and acknowledged."""
+        try:
+            for tag in self._tags:
+                await self._channel.basic_cancel(tag, timeout=timeout)
+        except PASSING as error:
+            self.lose(describe(error))
+        self._stopped = True
+        self._changed.set()
+
+    async def close(self) -> None:
+        """Close the channel: whatever is unacknowledged goes back to its queue."""
+        self.lose("closed")
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._channel.close()
+        except PASSING:
+            return
+
+    def lose(self, reason: str) -> None:
+        """Drop what was delivered: the channel is gone, and the broker delivers it again."""
+        if not self.lost.done():
+            self.lost.set_result(reason)
+        self._deliveries.clear()
+        self._changed.set()
+
+    def _arrive(self, delivery: Delivery) -> None:
+        self._deliveries.append(delivery)
+        if not self._changed.is_set():
+            self._changed.set()
+
+    def _on_cancel(self, frame: commands.Basic.Cancel) -> None:
+        self.lose(f"the broker cancelled consumer {frame.consumer_tag}: its queue is gone or moved")
+
+
+async def _refuse(message: DeliveredMessage) -> None:
+    raise AssertionError(f"delivery {message.delivery_tag} passed the frame filter")

@@ -1,0 +1,99 @@
+"""Everything the worker publishes: dead letters with confirms, replies without."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiormq.abc import AbstractChannel, ChannelFrame
+from aiormq.exceptions import DeliveryError, PublishError
+from pamqp.body import ContentBody
+from pamqp.commands import Basic
+from pamqp.header import ContentHeader
+
+from worker.broker.connection import PASSING, describe
+from worker.broker.delivery import Properties
+from worker.errors import BrokerUnavailable
+
+PUBLISH_SECONDS: Final = 10.0
+REPLY_SECONDS: Final = 5.0
+FRAME_BODY: Final = 4096 - 8  # the smallest frame_max a peer may ask for
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer to whoever asked, already in bytes."""
+
+    reply_to: str
+    correlation_id: str
+    body: bytes
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A refused message, body and properties as they came, with the headers that say why."""
+
+    routing_key: str
+    properties: Properties
+    body: bytes
+
+
+class Publisher:
+    """Two channels on a connection of their own, so that publishing never waits for consuming."""
+
+    def __init__(self, confirmed: AbstractChannel, unconfirmed: AbstractChannel) -> None:
+        self._confirmed = confirmed
+        self._unconfirmed = unconfirmed
+
+    async def publish_dead_letters(self, exchange: str, letters: Sequence[DeadLetter]) -> None:
+        """Return once the broker has confirmed every letter on a queue; raises BrokerUnavailable otherwise."""
+        publishing = [
+            self._confirmed.basic_publish(
+                letter.body,
+                exchange=exchange,
+                routing_key=letter.routing_key,
+                properties=letter.properties,
+                mandatory=True,
+                timeout=PUBLISH_SECONDS,
+            )
+            for letter in letters
+        ]
+        results = await asyncio.gather(*publishing, return_exceptions=True)
+        for result in results:
+            match result:
+                case PublishError():
+                    raise BrokerUnavailable(f"exchange {exchange} routes to no queue") from result
+                case DeliveryError():
+                    raise BrokerUnavailable(f"the broker refused a message for {exchange}: full?") from result
+                case BaseException():
+                    raise BrokerUnavailable(describe(result)) from result
+
+    async def send_replies(self, replies: Sequence[Reply]) -> bool:
+        """Write all replies at once; False when the connection did not take them in time.
+
+        A reply is not confirmed by the broker: a caller that has gone, or lost it, asks again.
+        """
+        frames = [frame for reply in replies for frame in _frames_of(reply)]
+        if not frames:
+            return True
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(REPLY_SECONDS):
+                payload = ChannelFrame.marshall(self._unconfirmed.number, frames, drain_future=written)
+                await self._unconfirmed.connection.write_queue.put(payload)
+                await written
+        except PASSING:
+            return False
+        return True
+
+
+def _frames_of(reply: Reply) -> list[Basic.Publish | ContentHeader | ContentBody]:
+    properties = Properties(
+        content_type=reply.content_type, correlation_id=reply.correlation_id, delivery_mode=1
+    )
+    return [
+        Basic.Publish(exchange="", routing_key=reply.reply_to),
+        ContentHeader(body_size=len(reply.body), properties=properties),
+        *(ContentBody(reply.body[at : at + FRAME_BODY]) for at in range(0, len(reply.body), FRAME_BODY)),
+    ]

@@ -1,0 +1,104 @@
+"""One life of the link to the broker: two connections, until either is lost."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from contracts.topology import Topology
+from worker.broker.connection import FilteredConnection, close_quietly, open_channel, open_connection
+from worker.broker.intake import Intake
+from worker.broker.publisher import Publisher
+from worker.broker.topology import Difference, find_differences
+from worker.errors import BrokerUnavailable, TopologyError
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerOptions:
+    """How to reach the broker; times in seconds."""
+
+    url: str = field(repr=False)
+    name: str
+    timeout: float = 10.0
+
+
+class TopologyMissing(BrokerUnavailable):
+    """An exchange or a queue is missing: somebody may be about to declare it."""
+
+
+class Session:
+    """A consuming and a publishing connection; `lost` is done, with the reason, once either has gone.
+
+    They are two because a broker short of memory or disk blocks a connection that publishes, and
+    acknowledging must go on all the same.
+    """
+
+    def __init__(self, consuming: FilteredConnection, publishing: FilteredConnection, timeout: float) -> None:
+        self._consuming = consuming
+        self._publishing = publishing
+        self._timeout = timeout
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        for connection in (consuming, publishing):
+            connection.close_callbacks.add(self._on_close)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the broker has stopped taking what we publish: it is short of memory or disk."""
+        return self._publishing.blocked
+
+    async def check(self, topology: Topology) -> None:
+        """Raise TopologyError when something was declared differently, TopologyMissing when it is not there."""
+        differences = await find_differences(self._publishing, topology)
+        if differences:
+            listed = ", ".join(f"{name} is {difference}" for name, difference in differences.items())
+            if Difference.DIFFERENT in differences.values():
+                raise TopologyError(f"{listed}; delete it or use another SESSION_STORE_PREFIX")
+            raise TopologyMissing(f"{listed}; run: session-store topology")
+
+    async def open_intake(self, queues: Sequence[str], prefetch: int) -> Intake:
+        """Return a started intake on a channel of its own; raises BrokerUnavailable."""
+        channel = await open_channel(self._consuming, confirms=False, timeout=self._timeout)
+        intake = Intake(channel, self._consuming.frames)
+        self.lost.add_done_callback(lambda lost: intake.lose(lost.result()))
+        await intake.start(queues, prefetch, self._timeout)
+        return intake
+
+    async def open_publisher(self) -> Publisher:
+        """Return a publisher on channels of its own; raises BrokerUnavailable."""
+        confirmed = await open_channel(self._publishing, confirms=True, timeout=self._timeout)
+        unconfirmed = await open_channel(self._publishing, confirms=False, timeout=self._timeout)
+        for channel in (confirmed, unconfirmed):
+            channel.closing.add_done_callback(lambda _: self.lose("a publishing channel was closed"))
+        return Publisher(confirmed, unconfirmed)
+
+    async def count_consumers(self, queue: str) -> int:
+        """Return how many consumers the broker sees on a queue; raises BrokerUnavailable."""
+        channel = await open_channel(self._publishing, confirms=False, timeout=self._timeout)
+        try:
+            declared = await channel.queue_declare(queue, passive=True, timeout=self._timeout)
+        finally:
+            await channel.close()
+        return declared.consumer_count or 0
+
+    def lose(self, reason: str) -> None:
+        """Declare this life over."""
+        if not self.lost.done():
+            self.lost.set_result(reason)
+
+    async def close(self) -> None:
+        """Leave both connections closed; a broker that does not answer is abandoned after 3 s."""
+        self.lose("closed")
+        await asyncio.gather(close_quietly(self._consuming), close_quietly(self._publishing))
+
+    def _on_close(self, _: object, error: BaseException | None = None) -> None:
+        self.lose(f"connection lost: {error}"[:200])
+
+
+async def open_session(options: BrokerOptions) -> Session:
+    """Return a session with both connections open; raises BrokerUnavailable."""
+    consuming = await open_connection(options.url, f"{options.name} consume", options.timeout)
+    try:
+        publishing = await open_connection(options.url, f"{options.name} publish", options.timeout)
+    except BrokerUnavailable:
+        await close_quietly(consuming)
+        raise
+    return Session(consuming, publishing, options.timeout)

@@ -1,0 +1,222 @@
+"""The settings: read once, validated whole, frozen, safe to print. The only reader of the environment."""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
+from yarl import URL
+
+from worker.errors import ConfigurationError
+
+PREFIX: Final = "SESSION_STORE_"
+SERVERS: Final = ("DATABASE_URL", "AMQP_URL")
+SECRETS_DIRECTORIES: Final = ("SESSION_STORE_SECRETS_DIR", "CREDENTIALS_DIRECTORY")
+LIBPQ: Final = ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD")
+_PLACEHOLDER: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    expanded = expand(value.get_secret_value(), os.environ)
+    if URL(expanded).scheme not in ("postgresql", "postgres"):
+        raise ValueError("must begin with postgresql://")
+    return SecretStr(expanded)
+
+
+def _amqp_url(value: SecretStr) -> SecretStr:
+    expanded = expand(value.get_secret_value(), os.environ)
+    address = URL(expanded)
+    if address.scheme not in ("amqp", "amqps") or not address.host:
+        raise ValueError("must begin with amqp:// or amqps:// and name a host")
+    return SecretStr(expanded)
+
+
+def _setting(default: Any, variable: str, description: str, **rules: Any) -> Any:
+    return Field(default, validation_alias=variable, description=description, **rules)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; times in the unit their name says."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = _setting(
+        SecretStr(""),
+        "DATABASE_URL",
+        "PostgreSQL; ${VARIABLE} is replaced; built from PGHOST and its kin when absent",
+    )
+    amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)] = _setting(
+        SecretStr(""), "AMQP_URL", "RabbitMQ, amqp:// or amqps://; ${VARIABLE} is replaced"
+    )
+    prefix: str = _setting(
+        "", "SESSION_STORE_PREFIX", "before every queue and exchange name", pattern=r"^[A-Za-z0-9_.-]{0,64}$"
+    )
+    pool_size: int = _setting(10, "SESSION_STORE_POOL_SIZE", "most connections to PostgreSQL", ge=3, le=1000)
+    connection_timeout_ms: int = _setting(
+        5000, "SESSION_STORE_CONNECTION_TIMEOUT_MS", "to connect to a server", ge=100, le=600_000
+    )
+    statement_timeout_ms: int = _setting(
+        30_000, "SESSION_STORE_STATEMENT_TIMEOUT_MS", "for one call to PostgreSQL", ge=100, le=600_000
+    )
+    startup_timeout_s: float = _setting(
+        60, "SESSION_STORE_STARTUP_TIMEOUT_S", "to wait for the servers at the start", ge=0, le=86_400
+    )
+    patience_s: float = _setting(
+        60, "SESSION_STORE_PATIENCE_S", "without a database before consuming stops", ge=1, le=600
+    )
+    batch_size: int = _setting(
+        500, "SESSION_STORE_BATCH_SIZE", "most events in a transaction", ge=1, le=10_000
+    )
+    prefetch: int = _setting(1000, "SESSION_STORE_PREFETCH", "unacknowledged events a queue", ge=1, le=65_535)
+    body_limit: int = _setting(
+        1_048_576, "SESSION_STORE_BODY_LIMIT", "largest event in bytes", ge=1024, le=134_217_728
+    )
+    rpc_concurrency: int = _setting(
+        64, "SESSION_STORE_RPC_CONCURRENCY", "requests answered at a time", ge=1, le=10_000
+    )
+    http_host: str = _setting("127.0.0.1", "SESSION_STORE_HTTP_HOST", "reserved for the health endpoint")
+    http_port: int = _setting(
+        0, "SESSION_STORE_HTTP_PORT", "reserved for the health endpoint", ge=0, le=65_535
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "SESSION_STORE_LOG_LEVEL", "least severe line to log"
+    )
+    log_format: Literal["auto", "json", "console"] = _setting(
+        "auto", "SESSION_STORE_LOG_FORMAT", "auto: console on a terminal, JSON elsewhere"
+    )
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only what `load` hands in: it asks the sources itself, to know where each value came from."""
+        return (init_settings,)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings in force, where each value came from by variable, and variables nobody reads."""
+
+    settings: Settings
+    origins: dict[str, str]
+    unknown: dict[str, str | None]
+
+
+def load(flags: Mapping[str, object] | None = None, required: Sequence[str] = SERVERS) -> Loaded:
+    """Return the settings from flags, environment, `.env`, secrets directory and defaults, in this order.
+
+    Raises ConfigurationError naming every wrong variable, its value (unless secret) and the rule it breaks,
+    and every `required` variable that nothing sets.
+    """
+    values: dict[str, object] = {}
+    origins: dict[str, str] = {}
+    for origin, found in reversed(_sources(flags or {})):
+        for variable, value in found.items():
+            values[variable], origins[variable] = value, origin
+    if "DATABASE_URL" not in values and (url := _libpq_url(os.environ)):
+        values["DATABASE_URL"], origins["DATABASE_URL"] = url, "PGHOST and its kin"
+    if absent := [f"{name} is not set: {_description(name)}" for name in required if name not in values]:
+        raise ConfigurationError("\n".join(absent))
+    try:
+        settings = Settings(**values)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_explain(error, values))) from None
+    return Loaded(settings, origins, _unknown(os.environ))
+
+
+def variables() -> dict[str, tuple[str, bool]]:
+    """Return the field and whether it is secret, by variable, in the order of declaration."""
+    fields = Settings.model_fields
+    return {str(f.validation_alias): (name, name.endswith("_url")) for name, f in fields.items()}
+
+
+def expand(text: str, environment: Mapping[str, str]) -> str:
+    """Return `text` with every `${NAME}` replaced, quoted as a part of a URL needs it.
+
+    Raises ValueError naming a variable that is not set.
+    """
+
+    def value_of(match: re.Match[str]) -> str:
+        if match[1] not in environment:
+            raise ValueError(f"names ${{{match[1]}}}, which is not set")
+        return quote(environment[match[1]], safe="")
+
+    return _PLACEHOLDER.sub(value_of, text)
+
+
+def mask(url: str) -> str:
+    """Return a URL without its password."""
+    address = URL(url)
+    return str(address.with_password("***") if address.password else address)
+
+
+def _sources(flags: Mapping[str, object]) -> list[tuple[str, dict[str, Any]]]:
+    known = variables()
+    given = {variable: flags[field] for variable, (field, _) in known.items() if flags.get(field) is not None}
+    directory = next((os.environ[name] for name in SECRETS_DIRECTORIES if os.environ.get(name)), None)
+    found = [
+        ("flag", given),
+        ("environment", EnvSettingsSource(Settings)()),
+        (".env", DotEnvSettingsSource(Settings, env_file=".env")()),
+    ]
+    if directory:
+        if not Path(directory).is_dir():
+            raise ConfigurationError(f"the secrets directory {directory} does not exist")
+        found.append((directory, SecretsSettingsSource(Settings, secrets_dir=directory)()))
+    return [
+        (origin, {k.upper(): v for k, v in values.items() if k.upper() in known}) for origin, values in found
+    ]
+
+
+def _libpq_url(environment: Mapping[str, str]) -> str | None:
+    if not any(environment.get(name) for name in LIBPQ):
+        return None
+    host, port, database, user, password = (quote(environment.get(name, ""), safe="") for name in LIBPQ)
+    login = (user or "postgres") + (f":{password}" if password else "")
+    return f"postgresql://{login}@{host or 'localhost'}:{port or '5432'}/{database or user or 'postgres'}"
+
+
+def _explain(error: ValidationError, values: Mapping[str, object]) -> list[str]:
+    known = variables()
+    lines = []
+    for detail in error.errors(include_url=False, include_input=False):
+        variable = str(detail["loc"][0])
+        rule = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        if known[variable][1]:
+            lines.append(f"{variable} {rule}")
+        else:
+            lines.append(f"{variable}={values[variable]!r}: {rule}")
+    return lines
+
+
+def _description(variable: str) -> str:
+    return Settings.model_fields[variables()[variable][0]].description or ""
+
+
+def _unknown(environment: Mapping[str, str]) -> dict[str, str | None]:
+    known = [*variables(), *SECRETS_DIRECTORIES]
+    strange = [name for name in environment if name.startswith(PREFIX) and name not in known]
+    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in strange}

@@ -1,0 +1,82 @@
+"""Turns one delivery into one event, or says why it is none."""
+
+import orjson
+from pydantic import ValidationError
+
+from contracts.events import EVENT, DeleteEvent, WriteEvent
+from contracts.outcomes import DeadLetterCode
+from contracts.refusals import code_of, describe
+from contracts.session import Session
+from worker.broker.delivery import Delivery, Properties
+from worker.ingest.document import Refused, check_content, parse
+from worker.store.rows import EventRow
+
+PLAIN = (None, "", "identity", "utf-8", "UTF-8")
+
+
+def decode(delivery: Delivery, properties: Properties | None, largest: int) -> EventRow:
+    """Return the event in a delivery whose body is at most `largest` bytes.
+
+    Raises Refused with one of the contract's dead-letter codes; every check is of this event alone.
+    """
+    if len(delivery.body) > largest:
+        raise Refused(
+            DeadLetterCode.TOO_LARGE, f"the body has {len(delivery.body)} bytes; {largest} are allowed"
+        )
+    if properties is None:
+        raise Refused(DeadLetterCode.BAD_PROPERTIES, "the message's AMQP properties cannot be decoded")
+    if properties.content_encoding not in PLAIN:
+        raise Refused(DeadLetterCode.BAD_SCHEMA, "content_encoding must be absent: send plain JSON")
+    document = parse(delivery.body)
+    try:
+        event = _validate(delivery.body, document)
+        if event.type != delivery.routing_key:
+            raise Refused(
+                DeadLetterCode.BAD_SCHEMA, f"type: is {event.type}, but it came by another routing key"
+            )
+    except Refused as refused:
+        refused.document = document
+        raise
+    return _row_of(event)
+
+
+def _validate(body: bytes, document: dict[str, object]) -> WriteEvent | DeleteEvent:
+    try:
+        event = EVENT.validate_python(document)
+    except ValidationError as error:
+        check_content(body, document, None)
+        raise Refused(code_of(error), describe(error)) from None
+    check_content(body, document, document["data"])
+    return event
+
+
+def _row_of(event: WriteEvent | DeleteEvent) -> EventRow:
+    content = event.data
+    if isinstance(event, DeleteEvent):
+        return EventRow(event.subject, content.revision, event.id, content.expected_revision, True)
+    session = event.data.session
+    return EventRow(
+        event.subject,
+        content.revision,
+        event.id,
+        content.expected_revision,
+        False,
+        session.player_id,
+        _text(session.encounter),
+        _text(session.state),
+        _extra_of(session),
+        session.started_at,
+        session.completed_at,
+    )
+
+
+def _extra_of(session: Session) -> str | None:
+    """The fields without a column; a null `completedAt` is one of them, so that it comes back as it went in."""
+    extra = session.model_extra or {}
+    if session.completed_at is None and "completed_at" in session.model_fields_set:
+        extra = {**extra, "completedAt": None}
+    return _text(extra) if extra else None
+
+
+def _text(value: object) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,133 @@
+"""Reads a body as JSON and refuses what could not come back equal."""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+import orjson
+
+from contracts.outcomes import DeadLetterCode
+
+DEEPEST: Final = 64
+GZIP_MAGIC: Final = b"\x1f\x8b"
+INT64_LOW, UINT64_HIGH = -(2**63), 2**64 - 1
+_SHAPES: Final = bytes.maketrans(b"0123456789.E[", b"00000000000e{")
+_LONG: Final = b"0" * 17
+_TINY: Final = b"e-000"
+
+
+class Refused(Exception):
+    """The event is invalid; `code` and `message` go to its sender and with it to the dead-letter queue.
+
+    `document` is what could be parsed of it: empty where nothing could.
+    """
+
+    def __init__(self, code: DeadLetterCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.document: dict[str, object] = {}
+
+
+class Changed:
+    """Stands for a number that the parser would have changed."""
+
+
+_CHANGED: Final = Changed()
+
+
+def parse(body: bytes) -> dict[str, object]:
+    """Return the JSON object in `body`.
+
+    Raises Refused: `bad_json`, `not_object`, `too_deep` (nesting over 64), `bad_number` (too large for a double),
+    `bad_schema` for a compressed body.
+    """
+    if body.startswith(GZIP_MAGIC):
+        raise Refused(DeadLetterCode.BAD_SCHEMA, "the body is compressed; send plain JSON")
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _explain(error) from None
+    if type(document) is not dict:
+        raise Refused(DeadLetterCode.NOT_OBJECT, "the body is JSON, but not an object")
+    return document
+
+
+def check_content(body: bytes, document: dict[str, object], content: object) -> None:
+    """Refuse a document that is too deep, and content with a NUL or a number that would not come back equal.
+
+    The checks look at the bytes first: hardly any event needs the slow walk.
+    Raises Refused: `too_deep`, `nul_character`, `bad_number`.
+    """
+    shapes = body.translate(_SHAPES)
+    if shapes.count(b"{") > DEEPEST and _is_deeper(document, DEEPEST):
+        raise Refused(DeadLetterCode.TOO_DEEP, f"nested deeper than {DEEPEST}")
+    if b"\\u0000" in body and any("\0" in text for text in _texts(content)):
+        raise Refused(
+            DeadLetterCode.NUL_CHARACTER, "holds the character U+0000, which PostgreSQL cannot keep"
+        )
+    if (_LONG in shapes or _TINY in shapes) and _changes_numbers(body):
+        raise Refused(DeadLetterCode.BAD_NUMBER, "holds a number that would not come back equal")
+
+
+def _explain(error: orjson.JSONDecodeError) -> Refused:
+    reason = str(error)
+    if reason.startswith("depth limit"):
+        return Refused(DeadLetterCode.TOO_DEEP, f"nested deeper than {DEEPEST}")
+    if reason.startswith("number is infinity"):
+        return Refused(DeadLetterCode.BAD_NUMBER, f"holds a number that would not come back equal: {reason}")
+    return Refused(DeadLetterCode.BAD_JSON, f"the body is not JSON: {reason}")
+
+
+def _children(value: object) -> list[object]:
+    match value:
+        case dict():
+            return list(value.values())
+        case list():
+            return value
+        case _:
+            return []
+
+
+def _is_deeper(document: object, limit: int) -> bool:
+    level: list[object] = [document]
+    for _ in range(limit + 1):
+        level = [child for value in level for child in _children(value)]
+        if not level:
+            return False
+    return any(isinstance(value, dict | list) for value in level)
+
+
+def _texts(value: object) -> Iterator[str]:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            yield item
+        if isinstance(item, dict):
+            yield from item
+        pending.extend(_children(item))
+
+
+def _changes_numbers(body: bytes) -> bool:
+    exact = json.loads(body, parse_float=_check_float, parse_int=_check_int)
+    pending: list[object] = [exact["data"]]
+    while pending:
+        item = pending.pop()
+        if item is _CHANGED:
+            return True
+        pending.extend(_children(item))
+    return False
+
+
+def _check_float(text: str) -> float | Changed:
+    kept = float(text)
+    return kept if Decimal(repr(kept)) == Decimal(text) else _CHANGED
+
+
+def _check_int(text: str) -> int | float | Changed:
+    """An integer of 64 bits stays one; a longer one becomes a double."""
+    if len(text) < 20 or (len(text) == 20 and INT64_LOW <= int(text) <= UINT64_HIGH):
+        return 0
+    return _check_float(text)

@@ -1,0 +1,79 @@
+"""Folds the events of a batch into as few rows as give the same outcomes."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from worker.ingest.law import entry_after, judge, verdict_of
+from worker.outcome import Verdict
+from worker.store.rows import Applied, EventRow
+
+EventKey = tuple[str, int, UUID]
+"""What makes an event itself: its session, revision and id."""
+
+Verdicts = dict[EventKey, Verdict]
+
+
+def key_of(event: EventRow) -> EventKey:
+    """Return the key of an event; two deliveries with one key are one event."""
+    return event[:3]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEvents:
+    """The distinct events of one session in a batch, in the order of the law."""
+
+    session_id: str
+    events: tuple[EventRow, ...]
+
+    @property
+    def steps(self) -> tuple[EventRow, ...]:
+        """The events the database has to see.
+
+        That is the last one alone: it wins over all before it. But an event that expects a revision must be
+        judged against the one before it, so then the database sees every step.
+        """
+        if any(event.expected_revision is not None for event in self.events):
+            return self.events
+        return self.events[-1:]
+
+    def resolve(self, applied: Sequence[Applied]) -> Verdicts:
+        """Return every event's verdict from what the database said of the steps."""
+        judged = applied if len(applied) == len(self.events) else self._replay(applied[0])
+        return {key_of(e): verdict_of(e, a) for e, a in zip(self.events, judged, strict=True)}
+
+    def _replay(self, last: Applied) -> list[Applied]:
+        entry, judged = last.before, []
+        for event in self.events:
+            applied = judge(entry, event)
+            entry = entry_after(event, applied)
+            judged.append(applied)
+        return judged
+
+
+def group_by_session(events: Iterable[EventRow]) -> list[SessionEvents]:
+    """Return the distinct events by session, sessions sorted by id: the one order in which rows are locked."""
+    groups: dict[str, dict[EventKey, EventRow]] = defaultdict(dict)
+    for event in events:
+        groups[event.session_id].setdefault(key_of(event), event)
+    return [
+        SessionEvents(session_id, tuple(group[key] for key in sorted(group)))
+        for session_id, group in sorted(groups.items())
+    ]
+
+
+def rounds_of(groups: Sequence[SessionEvents]) -> list[list[EventRow]]:
+    """Return the calls to make: the first step of every session, then the second of those that have one …"""
+    steps = [group.steps for group in groups]
+    longest = max(map(len, steps))
+    return [[step[turn] for step in steps if len(step) > turn] for turn in range(longest)]
+
+
+def resolve(groups: Sequence[SessionEvents], results: Sequence[Mapping[str, Applied]]) -> Verdicts:
+    """Return every event's verdict from the results of the rounds."""
+    verdicts: Verdicts = {}
+    for group in groups:
+        applied = [result[group.session_id] for result in results if group.session_id in result]
+        verdicts.update(group.resolve(applied))
+    return verdicts

@@ -1,0 +1,89 @@
+"""The only place where a delivery of an event is settled: after the commit, and all of a batch at once."""
+
+import asyncio
+from collections.abc import Sequence
+
+import orjson
+import structlog
+
+from contracts.outcomes import DeadLetterCode, Outcome
+from contracts.topology import Topology
+from worker.backoff import Backoff
+from worker.broker.dead_letter import make_dead_letter
+from worker.broker.intake import Intake
+from worker.broker.publisher import DeadLetter, Publisher, Reply
+from worker.errors import BrokerUnavailable
+from worker.ingest.judged import Judged
+from worker.outcome import Verdict
+
+log = structlog.get_logger()
+
+
+class Settler:
+    """Dead-letters, confirms and acknowledges, in this order."""
+
+    def __init__(self, topology: Topology, publisher: Publisher) -> None:
+        self._topology = topology
+        self._publisher = publisher
+
+    async def settle(self, batch: Sequence[Judged], intake: Intake) -> bool:
+        """Settle a batch whose verdicts are committed; every earlier batch of this intake must be settled.
+
+        Acknowledging covers every earlier delivery of the channel, hence the order. False when the channel
+        was lost: the broker delivers the batch again and the order law makes it a no-op.
+        """
+        letters = [letter for judged in batch if (letter := self._letter_of(judged))]
+        if letters and not await self._dead_letter(letters, intake):
+            return False
+        replies = [reply for judged in batch if (reply := self._reply_of(judged))]
+        if replies and not await self._publisher.send_replies(replies):
+            log.warning("confirmations.dropped", count=len(replies))
+        return await intake.acknowledge(batch[-1].delivery.tag, multiple=True)
+
+    async def _dead_letter(self, letters: Sequence[DeadLetter], intake: Intake) -> bool:
+        backoff = Backoff()
+        while intake.is_open:
+            try:
+                await self._publisher.publish_dead_letters(self._topology.dead.name, letters)
+            except BrokerUnavailable as error:
+                log.error("dead_letters.waiting", count=len(letters), reason=str(error))
+                await asyncio.sleep(backoff.next())
+            else:
+                return True
+        return False
+
+    def _letter_of(self, judged: Judged) -> DeadLetter | None:
+        match judged.verdict:
+            case Verdict(outcome=Outcome.REJECTED, code=DeadLetterCode() as code, message=str() as message):
+                return make_dead_letter(judged.delivery, judged.properties, code, message)
+            case Verdict(outcome=Outcome.CONFLICT) if self._address_of(judged) is None:
+                stored = judged.verdict.revision or 0
+                message = f"expectedRevision does not match: revision {stored} is stored"
+                return make_dead_letter(judged.delivery, judged.properties, DeadLetterCode.CONFLICT, message)
+        return None
+
+    def _address_of(self, judged: Judged) -> tuple[str, str] | None:
+        """Where to confirm; None when nobody asked, or asked for an answer into a queue that is no caller's."""
+        address = judged.reply_address
+        return address if address and self._topology.may_reply_to(address[0]) else None
+
+    def _reply_of(self, judged: Judged) -> Reply | None:
+        if (address := self._address_of(judged)) is None:
+            return None
+        return Reply(*address, orjson.dumps(_confirmation_of(judged)))
+
+
+def _confirmation_of(judged: Judged) -> dict[str, object]:
+    verdict = judged.verdict
+    confirmation: dict[str, object] = {
+        "id": judged.event_id,
+        "subject": judged.subject,
+        "outcome": verdict.outcome,
+        "revision": verdict.revision,
+    }
+    match verdict:
+        case Verdict(code=DeadLetterCode()):
+            confirmation.update(code=verdict.code, message=verdict.message)
+        case Verdict(first=Outcome()):
+            confirmation.update(first=verdict.first)
+    return confirmation

@@ -1,0 +1,149 @@
+"""The write path: take a batch, decode, fold, apply, and settle in delivery order."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+import structlog
+
+from contracts.outcomes import DeadLetterCode
+from worker.backoff import Backoff
+from worker.broker.delivery import Delivery
+from worker.broker.intake import Intake
+from worker.errors import RowRefused, StorageUnavailable
+from worker.ingest.decode import decode
+from worker.ingest.document import Refused
+from worker.ingest.fold import SessionEvents, Verdicts, group_by_session, key_of, resolve, rounds_of
+from worker.ingest.judged import Decoded, judge_deliveries
+from worker.ingest.settle import Settler
+from worker.outcome import Verdict
+from worker.store.rows import EventRow
+from worker.store.writer import EventWriter
+
+log = structlog.get_logger()
+
+IN_FLIGHT = 2  # decoding one batch overlaps the database's work on the other
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the write path: events a batch, bytes a body, seconds of patience with the database."""
+
+    batch: int = 500
+    body: int = 1_048_576
+    patience: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A batch's place in the order of delivery: whether the batch before was settled, and this one."""
+
+    before: asyncio.Future[bool]
+    done: asyncio.Future[bool]
+
+
+class WritePath:
+    """Stores what one intake delivers, until the intake ends or the database has been away too long."""
+
+    def __init__(self, intake: Intake, writer: EventWriter, settler: Settler, limits: Limits) -> None:
+        self._intake = intake
+        self._writer = writer
+        self._settler = settler
+        self._limits = limits
+        self._in_flight: dict[int, float] = {}
+        self.gave_up = False
+
+    def lag(self) -> float:
+        """Return the age in seconds of the oldest delivery not yet settled; 0 when there is none."""
+        received = [*self._in_flight.values(), *self._intake.oldest()]
+        return monotonic() - min(received) if received else 0.0
+
+    async def run(self) -> None:
+        """Return once the intake has ended and every batch taken from it is settled or given up.
+
+        `gave_up` says that the database was away for longer than our patience: the intake was closed and
+        the broker keeps what was unacknowledged.
+        """
+        loop = asyncio.get_running_loop()
+        free = asyncio.Semaphore(IN_FLIGHT)
+        before: asyncio.Future[bool] = loop.create_future()
+        before.set_result(True)
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await free.acquire()
+                batch = await self._intake.take(self._limits.batch)
+                if not batch:
+                    return
+                turn = Turn(before, loop.create_future())
+                before = turn.done
+                task = tasks.create_task(self._process(batch, turn))
+                task.add_done_callback(lambda _: free.release())
+
+    async def _process(self, batch: Sequence[Delivery], turn: Turn) -> None:
+        settled = False
+        self._in_flight[batch[0].tag] = batch[0].received
+        try:
+            decoded = [self._decode(delivery) for delivery in batch]
+            verdicts = await self._apply([d.event for d in decoded if isinstance(d.event, EventRow)])
+            if await turn.before:
+                settled = await self._settler.settle(judge_deliveries(decoded, verdicts), self._intake)
+        except StorageUnavailable as error:
+            log.error("batch.given_up", deliveries=len(batch), reason=error.reason)
+        finally:
+            del self._in_flight[batch[0].tag]
+            turn.done.set_result(settled)
+
+    def _decode(self, delivery: Delivery) -> Decoded:
+        properties = delivery.read_properties()
+        try:
+            event = decode(delivery, properties, self._limits.body)
+        except Refused as refused:
+            verdict = Verdict.rejected(refused.code, refused.message)
+            return Decoded(delivery, properties, verdict, refused.document)
+        return Decoded(delivery, properties, event)
+
+    async def _apply(self, events: Sequence[EventRow]) -> Verdicts:
+        """Return every event's verdict, committed; raise StorageUnavailable when given up."""
+        groups = group_by_session(events)
+        return await self._isolate(groups) if groups else {}
+
+    async def _isolate(self, groups: Sequence[SessionEvents]) -> Verdicts:
+        """Apply the groups; where the database refuses, split until the culprit stands alone."""
+        try:
+            return await self._persist(groups)
+        except RowRefused as refused:
+            if len(groups) > 1:
+                middle = len(groups) // 2
+                return {**await self._isolate(groups[:middle]), **await self._isolate(groups[middle:])}
+            if len(groups[0].events) > 1:
+                return await self._apply_each(groups[0])
+            log.warning("event.refused_by_database", sqlstate=refused.sqlstate)
+            message = f"the database refuses this content (SQLSTATE {refused.sqlstate})"
+            code = DeadLetterCode.REFUSED_BY_DATABASE
+            return {key_of(groups[0].events[0]): Verdict.rejected(code, message)}
+
+    async def _apply_each(self, group: SessionEvents) -> Verdicts:
+        verdicts: Verdicts = {}
+        for event in group.events:
+            verdicts.update(await self._isolate([SessionEvents(group.session_id, (event,))]))
+        return verdicts
+
+    async def _persist(self, groups: Sequence[SessionEvents]) -> Verdicts:
+        """Apply in one transaction, again and again while the database is away."""
+        backoff = Backoff(first=0.05)
+        started = monotonic()
+        while True:
+            try:
+                return resolve(groups, await self._writer.apply(rounds_of(groups)))
+            except StorageUnavailable as error:
+                log.warning("storage.unavailable", reason=error.reason, failures=backoff.failures + 1)
+                await self._give_up_after(started)
+                if not self._intake.is_open:
+                    raise
+            await asyncio.sleep(backoff.next())
+
+    async def _give_up_after(self, started: float) -> None:
+        if monotonic() - started > self._limits.patience:
+            self.gave_up = True
+            await self._intake.close()

@@ -1,0 +1,26 @@
+"""What became of one event, as a value."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from contracts.outcomes import DeadLetterCode, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The one outcome of an event (contract: Outcomes).
+
+    `revision` is the one stored after it, None when there is none. `code` and `message` say why a
+    `rejected` event was refused; `first` is what a `duplicate` was told when it was applied.
+    """
+
+    outcome: Outcome
+    revision: int | None = None
+    code: DeadLetterCode | None = None
+    message: str | None = None
+    first: Outcome | None = None
+
+    @classmethod
+    def rejected(cls, code: DeadLetterCode, message: str) -> Self:
+        """Return the verdict of an invalid event."""
+        return cls(Outcome.REJECTED, code=code, message=message)

@@ -1,0 +1,93 @@
+"""What each method answers."""
+
+import asyncio
+from time import monotonic
+from typing import Protocol
+
+from contracts.faults import ErrorReason, FieldFault, RpcError, make_error
+from contracts.requests import (
+    CountParams,
+    HealthParams,
+    Params,
+    QueryParams,
+    ReadManyParams,
+    ReadParams,
+    StatsParams,
+)
+from worker.backoff import Backoff
+from worker.errors import Overloaded, StorageUnavailable
+from worker.store.cursor import CursorRefused
+from worker.store.reader import SessionReader
+
+Result = dict[str, object]
+VISIBLE_SECONDS = 5.0  # how long `minRevision` is waited for when the request has no deadline
+
+
+class Health(Protocol):
+    """Whoever knows how the worker is."""
+
+    async def check(self) -> Result:
+        """Return the result of `health.check`."""
+
+
+class RpcFailure(Exception):
+    """A request that is answered with an error."""
+
+    def __init__(self, error: RpcError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class Answers:
+    """Answers validated parameters from the database."""
+
+    def __init__(self, reader: SessionReader, health: Health) -> None:
+        self._reader = reader
+        self._health = health
+
+    async def answer(self, params: Params, timeout: float, *, has_deadline: bool) -> Result:
+        """Return the result for `params` within `timeout` seconds; raises RpcFailure with the contract's error."""
+        try:
+            if isinstance(params, ReadParams) and params.min_revision is not None:
+                patience = timeout if has_deadline else min(timeout, VISIBLE_SECONDS)
+                await self._wait_for(params.session_id, params.min_revision, patience)
+            return await self._ask(params, timeout)
+        except StorageUnavailable as error:
+            timed_out = error.reason in ("timeout", "statement timeout")
+            reason = ErrorReason.TIMEOUT if timed_out else ErrorReason.STORAGE_UNAVAILABLE
+            raise RpcFailure(make_error(reason, f"the database cannot answer now: {error.reason}")) from error
+        except Overloaded as error:
+            raise RpcFailure(make_error(ErrorReason.OVERLOADED, str(error))) from error
+        except CursorRefused as error:
+            fault = FieldFault(field="options.cursor", message=f"options.cursor {error}").model_dump()
+            raise RpcFailure(
+                make_error(ErrorReason.INVALID_PARAMS, f"options.cursor {error}", [fault])
+            ) from error
+
+    async def _ask(self, params: Params, timeout: float) -> Result:
+        match params:
+            case ReadParams():
+                return {"record": await self._reader.read(params.session_id, timeout)}
+            case ReadManyParams():
+                return {"records": await self._reader.read_many(params.session_ids, timeout)}
+            case QueryParams():
+                page = await self._reader.query(params.filter, params.options, timeout)
+                return {"records": page.records, "nextCursor": page.next_cursor}
+            case CountParams():
+                return {"count": await self._reader.count(params.filter, timeout)}
+            case StatsParams():
+                return await self._reader.stats(params.player_id, timeout)
+            case HealthParams():
+                return await self._health.check()
+        raise AssertionError(f"no answer for {type(params).__name__}")
+
+    async def _wait_for(self, session_id: str, revision: int, patience: float) -> None:
+        """Return once an event of this revision or a newer one is applied."""
+        deadline = monotonic() + patience
+        backoff = Backoff(first=0.01, limit=0.25)
+        while await self._reader.applied_revision(session_id, patience) < revision:
+            wait = backoff.next()
+            if monotonic() + wait >= deadline:
+                message = f"revision {revision} is not applied yet"
+                raise RpcFailure(make_error(ErrorReason.NOT_YET_VISIBLE, message))
+            await asyncio.sleep(wait)

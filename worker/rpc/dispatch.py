@@ -1,0 +1,97 @@
+"""JSON-RPC 2.0: from the bytes of a request to the bytes of its reply."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+import structlog
+from pydantic import ValidationError
+
+from contracts.faults import ErrorReason, RpcError, make_error, refuse_params
+from contracts.requests import PARAMS, Request, parse_params
+from worker.rpc.answers import Answers, RpcFailure
+
+log = structlog.get_logger()
+
+LARGEST_REPLY: Final = 4 * 1024 * 1024
+LONGEST_BATCH: Final = 100
+NOT_A_REQUEST: Final = "must be a JSON-RPC 2.0 request, or a list of 1 to 100"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """The seconds a request may take, and whether its caller set them."""
+
+    seconds: float
+    has_deadline: bool
+
+
+class Dispatcher:
+    """Answers every call of a request body; no exception leaves it."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    async def reply_to(self, body: bytes, patience: Patience) -> bytes | None:
+        """Return the reply to a request or a batch, at most 4 MiB; None when nobody waits for one."""
+        try:
+            call = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return _failure(None, make_error(ErrorReason.PARSE_ERROR, "the request is not JSON"))
+        if not isinstance(call, list):
+            return await self._reply(call, patience, LARGEST_REPLY)
+        if not 1 <= len(call) <= LONGEST_BATCH:
+            return _failure(None, make_error(ErrorReason.INVALID_REQUEST, NOT_A_REQUEST))
+        return await self._reply_to_batch(call, patience)
+
+    async def _reply_to_batch(self, calls: list[object], patience: Patience) -> bytes | None:
+        replies: list[bytes] = []
+        room = LARGEST_REPLY - 2
+        for call in calls:
+            reply = await self._reply(call, patience, room)
+            if reply is not None:
+                replies.append(reply)
+                room -= len(reply) + 1
+        return b"[" + b",".join(replies) + b"]" if replies else None
+
+    async def _reply(self, call: object, patience: Patience, room: int) -> bytes | None:
+        try:
+            request = Request.model_validate(call)
+        except ValidationError:
+            return _failure(_id_of(call), make_error(ErrorReason.INVALID_REQUEST, NOT_A_REQUEST))
+        try:
+            result = await self._answer(request, patience)
+            reply = orjson.dumps({"jsonrpc": "2.0", "id": request.id, "result": result})
+        except RpcFailure as failure:
+            reply = _failure(request.id, failure.error)
+        except Exception:  # whatever is wrong with one request must not cost another its answer
+            log.exception("rpc.failed", method=request.method)
+            reply = _failure(
+                request.id, make_error(ErrorReason.INTERNAL_ERROR, "the worker failed; see its log")
+            )
+        if request.is_notification:
+            return None
+        if len(reply) > room:
+            return _failure(
+                request.id, make_error(ErrorReason.TOO_LARGE, "the answer passes 4 MiB: ask for less")
+            )
+        return reply
+
+    async def _answer(self, request: Request, patience: Patience) -> dict[str, object]:
+        if request.method not in PARAMS:
+            known = ", ".join(PARAMS)
+            raise RpcFailure(make_error(ErrorReason.UNKNOWN_METHOD, f"unknown method; there are {known}"))
+        try:
+            params = parse_params(request.method, request.params)
+        except ValidationError as error:
+            raise RpcFailure(refuse_params(error)) from None
+        return await self._answers.answer(params, patience.seconds, has_deadline=patience.has_deadline)
+
+
+def _failure(request_id: object, error: RpcError) -> bytes:
+    return orjson.dumps({"jsonrpc": "2.0", "id": request_id, "error": error.model_dump(mode="json")})
+
+
+def _id_of(call: object) -> object:
+    request_id = call.get("id") if isinstance(call, dict) else None
+    return request_id if isinstance(request_id, str | int | float) else None

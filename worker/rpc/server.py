@@ -1,0 +1,61 @@
+"""Serves one intake of requests: admit, answer, reply, acknowledge."""
+
+import asyncio
+from time import time
+
+import structlog
+
+from contracts.topology import Topology
+from worker.broker.delivery import Delivery, Properties
+from worker.broker.intake import Intake
+from worker.broker.publisher import Publisher, Reply
+from worker.rpc.dispatch import Dispatcher, Patience
+
+log = structlog.get_logger()
+
+DEADLINE_HEADER = "deadline"
+
+
+class RpcServer:
+    """Answers what one intake delivers, many requests at a time, until the intake ends."""
+
+    def __init__(
+        self, intake: Intake, publisher: Publisher, dispatcher: Dispatcher, topology: Topology, seconds: float
+    ) -> None:
+        self._intake = intake
+        self._publisher = publisher
+        self._dispatcher = dispatcher
+        self._topology = topology
+        self._seconds = seconds
+
+    async def run(self) -> None:
+        """Return once the intake has ended and everything taken from it is answered."""
+        async with asyncio.TaskGroup() as tasks:
+            while batch := await self._intake.take(limit=1000):
+                for delivery in batch:
+                    tasks.create_task(self._serve(delivery))
+
+    async def _serve(self, delivery: Delivery) -> None:
+        properties = delivery.read_properties()
+        if properties is None or not self._may_serve(properties):
+            log.warning("rpc.not_served", reason="no reply_to that may be answered, or no correlation_id")
+        elif (patience := self._patience_of(properties)).seconds > 0:
+            await self._answer(delivery, properties, patience)
+        await self._intake.acknowledge(delivery.tag)
+
+    async def _answer(self, delivery: Delivery, properties: Properties, patience: Patience) -> None:
+        body = await self._dispatcher.reply_to(delivery.body, patience)
+        if body is None:
+            return
+        reply = Reply(str(properties.reply_to), str(properties.correlation_id), body)
+        if not await self._publisher.send_replies([reply]):
+            log.warning("rpc.reply_dropped")
+
+    def _may_serve(self, properties: Properties) -> bool:
+        return bool(properties.correlation_id) and self._topology.may_reply_to(properties.reply_to)
+
+    def _patience_of(self, properties: Properties) -> Patience:
+        deadline = (properties.headers or {}).get(DEADLINE_HEADER)
+        if type(deadline) is not int:
+            return Patience(self._seconds, has_deadline=False)
+        return Patience(min(self._seconds, deadline / 1000 - time()), has_deadline=True)

@@ -1,0 +1,149 @@
+"""Serves one session to the broker: events, requests, and a watch over both."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+
+import structlog
+
+from contracts.topology import Topology
+from worker.broker.intake import Intake
+from worker.broker.publisher import Publisher
+from worker.broker.session import Session
+from worker.config import Settings
+from worker.errors import BrokerUnavailable, StorageUnavailable
+from worker.ingest.settle import Settler
+from worker.ingest.write_path import Limits, WritePath
+from worker.rpc.answers import Answers, Health
+from worker.rpc.dispatch import Dispatcher
+from worker.rpc.server import RpcServer
+from worker.store.storage import Storage
+
+log = structlog.get_logger()
+
+WATCH_SECONDS = 10.0
+PROBE_SECONDS = 1.0
+CANCEL_SECONDS = 5.0
+
+
+class Serving:
+    """What a replica does while it has a session."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        limits: Limits,
+        topology: Topology,
+        storage: Storage,
+        stop: asyncio.Event,
+        health: Health,
+    ) -> None:
+        self._settings = settings
+        self._limits = limits
+        self._topology = topology
+        self._storage = storage
+        self._stop = stop
+        self._health = health
+        self._path: WritePath | None = None
+        self.paused = False
+
+    def lag(self) -> float:
+        """Return the age in seconds of the oldest event delivered and not yet settled."""
+        return self._path.lag() if self._path else 0.0
+
+    async def serve(self, session: Session) -> None:
+        """Serve until the session is lost, or everything that was delivered is settled after a stop."""
+        try:
+            publisher = await session.open_publisher()
+        except BrokerUnavailable as error:
+            session.lose(str(error))
+            return
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._answer_requests(session, publisher))
+            tasks.create_task(self._store_events(session, publisher))
+            tasks.create_task(self._watch(session))
+
+    async def _store_events(self, session: Session, publisher: Publisher) -> None:
+        """Store events; while the database is away for long, leave them with the broker."""
+        queues = (self._topology.write_queue.name, self._topology.delete_queue.name)
+        settler = Settler(self._topology, publisher)
+        while intake := await self._open_intake(session, queues, self._settings.prefetch):
+            self._path = WritePath(intake, self._storage.writer, settler, self._limits)
+            await self._until_stopped(intake, self._path.run())
+            if not self._path.gave_up:
+                self._end(session, intake)
+                return
+            await self._wait_for_database(session)
+
+    async def _answer_requests(self, session: Session, publisher: Publisher) -> None:
+        queues = (self._topology.rpc_queue.name,)
+        if intake := await self._open_intake(session, queues, self._settings.rpc_concurrency):
+            dispatcher = Dispatcher(Answers(self._storage.reader, self._health))
+            seconds = self._settings.statement_timeout_ms / 1000
+            server = RpcServer(intake, publisher, dispatcher, self._topology, seconds)
+            await self._until_stopped(intake, server.run())
+            self._end(session, intake)
+
+    async def _open_intake(self, session: Session, queues: Sequence[str], prefetch: int) -> Intake | None:
+        """Return a started intake; None when there is no use in one any more."""
+        if self._is_over(session):
+            return None
+        try:
+            return await session.open_intake(queues, prefetch)
+        except BrokerUnavailable as error:
+            session.lose(str(error))
+            return None
+
+    async def _until_stopped(self, intake: Intake, running: Coroutine[None, None, None]) -> None:
+        """Run to the end of the intake, which a stop brings about by cancelling its consumers."""
+        async with asyncio.TaskGroup() as tasks:
+            stopper = tasks.create_task(self._cancel_on_stop(intake))
+            await running
+            stopper.cancel()
+
+    async def _cancel_on_stop(self, intake: Intake) -> None:
+        await self._stop.wait()
+        await intake.stop(CANCEL_SECONDS)
+
+    def _end(self, session: Session, intake: Intake) -> None:
+        if not self._stop.is_set():
+            session.lose(intake.lost.result() if intake.lost.done() else "the intake ended")
+
+    async def _wait_for_database(self, session: Session) -> None:
+        self.paused = True
+        log.error("consuming.paused", reason="the database is away")
+        while not self._is_over(session):
+            try:
+                await self._storage.ping_writer()
+            except StorageUnavailable:
+                await self._rest(session, PROBE_SECONDS)
+            else:
+                log.info("consuming.resumed")
+                break
+        self.paused = False
+
+    async def _watch(self, session: Session) -> None:
+        """Lose the session when the broker no longer knows our consumers (rabbitmq-server#5927 and others)."""
+        queues = (self._topology.write_queue, self._topology.delete_queue, self._topology.rpc_queue)
+        await self._rest(session, WATCH_SECONDS)
+        while not self._is_over(session):
+            try:
+                counts = [await session.count_consumers(queue.name) for queue in queues]
+            except BrokerUnavailable as error:
+                session.lose(str(error))
+                return
+            if not all(counts) and not self.paused and not self._stop.is_set():
+                session.lose("the broker has lost a consumer")
+                return
+            await self._rest(session, WATCH_SECONDS)
+
+    def _is_over(self, session: Session) -> bool:
+        return self._stop.is_set() or session.lost.done()
+
+    async def _rest(self, session: Session, seconds: float) -> None:
+        """Wait, but no longer than the session."""
+        stop = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait((stop, session.lost), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        with suppress(asyncio.CancelledError):
+            await stop

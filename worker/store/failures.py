@@ -1,0 +1,64 @@
+"""Translates the driver's errors once, by SQLSTATE and never by message text."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import asyncpg
+
+from worker.errors import RowRefused, StorageUnavailable
+
+REFUSED_CLASSES: Final = ("22", "23", "54")
+"""Data exception, constraint violation, program limit: this content will never be taken."""
+
+REASONS: Final = {
+    "08": "connection lost",
+    "25006": "read-only",
+    "28": "login refused",
+    "3D": "no such database",
+    "40": "concurrent change",
+    "42": "schema or rights not as expected",
+    "53100": "disk full",
+    "53200": "out of memory",
+    "53300": "too many connections",
+    "53400": "limit reached",
+    "55P03": "lock not available",
+    "57014": "statement timeout",
+    "57P": "shutting down or starting up",
+    "58": "system error",
+}
+"""Short words for people and metrics, by SQLSTATE or the longest prefix of it."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise RowRefused or StorageUnavailable in place of whatever the driver raises."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        state = error.sqlstate or ""
+        if state.startswith(REFUSED_CLASSES):
+            raise RowRefused(state, str(error)) from error
+        raise StorageUnavailable(reason_of(state)) from error
+    except asyncpg.DataError as error:  # the driver's own refusal to encode a value
+        raise RowRefused("22000", str(error)) from error
+    except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        raise StorageUnavailable(_reason_of_client(error)) from error
+
+
+def reason_of(sqlstate: str) -> str:
+    """Return the short word for a SQLSTATE that is not the row's fault."""
+    for length in (5, 3, 2):
+        if reason := REASONS.get(sqlstate[:length]):
+            return reason
+    return f"SQLSTATE {sqlstate}"
+
+
+def _reason_of_client(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, OSError):
+        return "connection lost"
+    return "client error"

@@ -1,0 +1,121 @@
+"""The questions that are answered from the database, each from one snapshot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+import orjson
+
+import sql
+from contracts.requests import Filter, QueryOptions
+from worker.errors import Overloaded
+from worker.store.cursor import CursorCodec, Position
+from worker.store.failures import translated
+from worker.store.pool import Pool
+from worker.store.records import Json, record_of, records_in_order
+
+SORT_COLUMNS = {
+    "createdAt": "started_at",
+    "startedAt": "started_at",
+    "updatedAt": "updated_at",
+    "completedAt": "completed_at",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records, and the cursor of the page after them; None after the last."""
+
+    records: list[Json]
+    next_cursor: str | None
+
+
+class SessionReader:
+    """Answers reads; every method takes the seconds it may take.
+
+    Raises StorageUnavailable when the database cannot answer now, Overloaded when no connection became free."""
+
+    def __init__(self, pool: Pool, cursors: CursorCodec) -> None:
+        self._pool = pool
+        self._cursors = cursors
+
+    async def read(self, session_id: str, timeout: float) -> Json | None:
+        """Return the record of a session, or None when it is not there."""
+        rows = await self._fetch("read_session", timeout, session_id)
+        return record_of(rows[0]) if rows else None
+
+    async def read_many(self, session_ids: Sequence[str], timeout: float) -> list[Json | None]:
+        """Return the records in the order asked."""
+        return records_in_order(await self._fetch("read_sessions", timeout, list(session_ids)), session_ids)
+
+    async def applied_revision(self, session_id: str, timeout: float) -> int:
+        """Return the revision of the latest event applied to a session; 0 when there was none."""
+        rows = await self._fetch("read_session_ledger", timeout, session_id)
+        return int(rows[0][0]) if rows else 0
+
+    async def query(self, wanted: Filter, options: QueryOptions, timeout: float) -> Page:
+        """Return one page; raises CursorRefused for a cursor that is not of this filter and order."""
+        column = SORT_COLUMNS[options.sort_by]
+        identity = _identity(wanted, column, options.sort_order)
+        after = self._cursors.read(options.cursor, identity) if options.cursor else None
+        rows = await self._fetch(
+            f"query_by_{column}_{options.sort_order}",
+            timeout,
+            *_filter_values(wanted),
+            options.limit + 1,
+            options.offset or 0,
+            after.key if after else None,
+            after.session_id if after else None,
+        )
+        page, more = rows[: options.limit], len(rows) > options.limit
+        last = Position(page[-1][column], page[-1]["session_id"]) if more else None
+        return Page([record_of(row) for row in page], self._cursors.write(last, identity) if last else None)
+
+    async def count(self, wanted: Filter, timeout: float) -> int:
+        """Return how many sessions pass the filter."""
+        rows = await self._fetch("count_sessions", timeout, *_filter_values(wanted))
+        return int(rows[0][0])
+
+    async def stats(self, player_id: str | None, timeout: float) -> Json:
+        """Return the totals of a player, or of everybody; the average is None when no session is complete."""
+        total, completed, active, average = (await self._fetch("session_stats", timeout, player_id))[0]
+        return {
+            "totalSessions": total,
+            "completedSessions": completed,
+            "activeSessions": active,
+            "avgCompletionTimeSeconds": None if average is None else float(average),
+        }
+
+    async def _fetch(self, name: str, timeout: float, *values: object) -> list[asyncpg.Record]:
+        with translated():
+            try:
+                connection = await self._pool.acquire(timeout=timeout)
+            except TimeoutError as error:
+                raise Overloaded("no free connection to the database") from error
+            try:
+                return await connection.fetch(sql.statement(name), *values, timeout=timeout)
+            finally:
+                await self._pool.release(connection)
+
+
+def _filter_values(wanted: Filter) -> tuple[object, ...]:
+    """The parameters of `session_filter.sql`, in its order; a JSON null is a value to look for."""
+    given = wanted.model_fields_set
+    return (
+        wanted.player_id,
+        wanted.completed,
+        wanted.difficulty,
+        wanted.started_after,
+        wanted.started_before,
+        wanted.completed_after,
+        wanted.completed_before,
+        wanted.updated_after,
+        wanted.updated_before,
+        orjson.dumps(wanted.encounter_contains).decode() if "encounter_contains" in given else None,
+        orjson.dumps(wanted.state_contains).decode() if "state_contains" in given else None,
+    )
+
+
+def _identity(wanted: Filter, column: str, order: str) -> bytes:
+    values = orjson.dumps(_filter_values(wanted))
+    return b"\0".join((column.encode(), order.encode(), values))

@@ -1,0 +1,41 @@
+"""Rows as the contract's records; JSON that PostgreSQL wrote goes into the answer as it is."""
+
+from collections.abc import Sequence
+
+import asyncpg
+import orjson
+
+from contracts.session import format_timestamp
+
+Json = dict[str, object]
+
+
+def record_of(row: asyncpg.Record) -> Json:
+    """Return a row of `session_columns.sql` as a Record (contract: Request), ready for orjson.
+
+    A row that was there before this program may lack the times of its own making and change.
+    """
+    session_id, player_id, encounter, state, extra, started, completed, revision, created, updated = row
+    session: Json = {
+        "sessionId": session_id,
+        "playerId": player_id,
+        "encounter": orjson.Fragment(encounter),
+        "state": orjson.Fragment(state),
+        "startedAt": format_timestamp(started),
+    }
+    if extra is not None:
+        session.update(orjson.loads(extra))
+    if completed is not None:
+        session["completedAt"] = format_timestamp(completed)
+    return {
+        "session": session,
+        "revision": revision,
+        "createdAt": format_timestamp(created or started),
+        "updatedAt": format_timestamp(updated or created or started),
+    }
+
+
+def records_in_order(rows: Sequence[asyncpg.Record], session_ids: Sequence[str]) -> list[Json | None]:
+    """Return the record of each id in the order asked; None where there is no such session."""
+    by_id = {row["session_id"]: record_of(row) for row in rows}
+    return [by_id.get(session_id) for session_id in session_ids]

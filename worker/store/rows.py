@@ -1,0 +1,46 @@
+"""The shapes that go to the database and come back from it."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from contracts.outcomes import Outcome
+
+
+class EventRow(NamedTuple):
+    """One valid event, its fields in the order of `apply_session_events`' parameters.
+
+    `encounter`, `state` and `extra` are JSON text; all that follows `is_delete` is None in a delete.
+    """
+
+    session_id: str
+    revision: int
+    event_id: UUID
+    expected_revision: int | None
+    is_delete: bool
+    player_id: str | None = None
+    encounter: str | None = None
+    state: str | None = None
+    extra: str | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+
+
+class LedgerEntry(NamedTuple):
+    """The last event applied to a session, and what it did: `stored`, `deleted` or `absent`."""
+
+    revision: int
+    event_id: UUID
+    outcome: Outcome
+
+    @property
+    def stored_revision(self) -> int | None:
+        """The revision of the session that is there; None when none is."""
+        return self.revision if self.outcome is Outcome.STORED else None
+
+
+class Applied(NamedTuple):
+    """What the database decided about one event, and the ledger's entry before it."""
+
+    outcome: Outcome
+    before: LedgerEntry | None

@@ -1,0 +1,98 @@
+"""Everything the worker knows of PostgreSQL: two pools, so that neither reads nor writes starve the other."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from worker.errors import SchemaError
+from worker.store.cursor import CursorCodec
+from worker.store.failures import translated
+from worker.store.migrations import status_of
+from worker.store.pool import Pool, PoolOptions, open_pool
+from worker.store.reader import SessionReader
+from worker.store.writer import EventWriter
+
+WRITE_CONNECTIONS = 2  # one for each batch in flight
+CLOSE_SECONDS = 2.0
+PING_SECONDS = 2.0
+
+READ_SETTINGS = {
+    "default_transaction_read_only": "on",
+    "plan_cache_mode": "force_custom_plan",  # a filter that is not given must not cost its index
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StorageOptions:
+    """How to reach the database; `pool_size` is all connections together, times are in seconds."""
+
+    dsn: str = field(repr=False)
+    pool_size: int
+    connect_timeout: float
+    statement_timeout: float
+
+
+class Storage:
+    """The database as the worker uses it."""
+
+    def __init__(self, writing: Pool, reading: Pool, cursors: CursorCodec) -> None:
+        self._writing = writing
+        self._reading = reading
+        self.writer = EventWriter(writing)
+        self.reader = SessionReader(reading, cursors)
+
+    async def ping(self) -> None:
+        """Return if the database answers a read now; raises StorageUnavailable."""
+        with translated():
+            async with self._reading.acquire(timeout=PING_SECONDS) as connection:
+                await connection.execute("SELECT 1", timeout=PING_SECONDS)
+
+    async def ping_writer(self) -> None:
+        """Return if the database takes writes now; raises StorageUnavailable."""
+        with translated():
+            async with self._writing.acquire(timeout=PING_SECONDS) as connection:
+                await connection.execute("SELECT 1", timeout=PING_SECONDS)
+
+    async def check_schema(self) -> None:
+        """Raise SchemaError when the database lacks a migration of this program, StorageUnavailable when away.
+
+        One that is ahead will do: migrations add first, so that old and new workers run side by side.
+        """
+        with translated():
+            async with self._reading.acquire() as connection:
+                found = await status_of(connection)
+        if found.pending:
+            missing = ", ".join(f"{version:04}" for version in found.pending)
+            raise SchemaError(f"the database lacks migrations {missing}; run: session-store migrate")
+
+    async def close(self) -> None:
+        """Leave every connection closed; one that is still busy is cut after 2 s."""
+        for pool in (self._writing, self._reading):
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await pool.close()
+            except TimeoutError:
+                pool.terminate()
+
+
+@asynccontextmanager
+async def open_storage(options: StorageOptions) -> AsyncIterator[Storage]:
+    """Yield the storage; connections are opened when they are needed."""
+    milliseconds = str(int(options.statement_timeout * 1000))
+    common = {"statement_timeout": milliseconds, "idle_in_transaction_session_timeout": milliseconds}
+    writing = await open_pool(_pool_options(options, "write", WRITE_CONNECTIONS, common))
+    reading = await open_pool(
+        _pool_options(options, "read", options.pool_size - WRITE_CONNECTIONS, {**common, **READ_SETTINGS})
+    )
+    storage = Storage(writing, reading, CursorCodec(options.dsn))
+    try:
+        yield storage
+    finally:
+        await storage.close()
+
+
+def _pool_options(options: StorageOptions, name: str, size: int, settings: dict[str, str]) -> PoolOptions:
+    return PoolOptions(
+        options.dsn, name, size, options.connect_timeout, options.statement_timeout + 1, settings
+    )

@@ -1,0 +1,46 @@
+"""The one call that applies events."""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+import sql
+from contracts.outcomes import Outcome
+from worker.store.failures import translated
+from worker.store.pool import Connection, Pool
+from worker.store.rows import Applied, EventRow, LedgerEntry
+
+Round = Sequence[EventRow]
+"""Events of distinct sessions, sorted by session id so that replicas lock rows in one order."""
+
+
+class EventWriter:
+    """Applies rounds of events; every round of one call commits, or none does."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._statement = sql.statement("apply_session_events")
+
+    async def apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
+        """Apply the rounds in order in one transaction and return what became of each, by session id.
+
+        Raises RowRefused when the database refuses the content of some event, StorageUnavailable when it
+        cannot take events now; in both cases nothing is committed, unless the connection was lost in COMMIT.
+        """
+        with translated():
+            async with self._pool.acquire() as connection:
+                if len(rounds) == 1:
+                    return [await self._apply_round(connection, rounds[0])]
+                async with connection.transaction():
+                    return [await self._apply_round(connection, events) for events in rounds]
+
+    async def _apply_round(self, connection: Connection, events: Round) -> dict[str, Applied]:
+        columns = zip(*events, strict=True)
+        records = await connection.fetch(self._statement, *columns)
+        return {record[0]: _applied(record) for record in records}
+
+
+def _applied(record: asyncpg.Record) -> Applied:
+    _, outcome, revision, event_id, before = record
+    entry = None if revision is None else LedgerEntry(revision, event_id, Outcome(before))
+    return Applied(Outcome(outcome), entry)
