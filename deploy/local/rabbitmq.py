@@ -84,7 +84,7 @@ class RabbitServer(Server):
         """Have the queues declared so far on disk.
 
         RabbitMQ writes the index of its quorum queues (a dets table) every half second: a node killed sooner
-        forgets a new queue's log, confirmed messages with it, and the queue never elects a leader (seen on 3.10.8).
+        forgets a new queue's log, confirmed messages with it, and the queue has no leader (seen on 3.10.8).
         """
         self.ctl("eval", "[dets:sync(Table) || Table <- dets:all()].")
 
