@@ -11,8 +11,6 @@ from importlib.metadata import version
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from contracts.topology import Topology
 from worker.app import run_worker
@@ -181,10 +179,10 @@ def _print_status(found: MigrationStatus, *, as_json: bool) -> None:
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    """Print aligned columns, every value whole: a pipe has no width and a terminal wraps."""
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    for row in (columns, *rows):
+        print("  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _print_json(value: object) -> None:

@@ -3,12 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
-
 from contracts.topology import Topology
 from worker.broker.connection import FilteredConnection, close_quietly, open_connection
 from worker.broker.topology import Difference, declare, find_differences
-from worker.errors import TopologyError
 
 TIMEOUT_SECONDS = 10.0
 
@@ -16,12 +13,7 @@ TIMEOUT_SECONDS = 10.0
 async def declare_topology(url: str, topology: Topology) -> None:
     """Leave the whole topology declared; raises TopologyError when something is there and differs."""
     async with _connected(url) as connection:
-        try:
-            await declare(connection, topology)
-        except ChannelPreconditionFailed as error:
-            raise TopologyError(f"{error}; delete it, or use another SESSION_STORE_PREFIX") from error
-        except ChannelAccessRefused as error:
-            raise TopologyError(f"{error}; declare it as a user with configure permission") from error
+        await declare(connection, topology)
 
 
 async def check_topology(url: str, topology: Topology) -> dict[str, Difference]:

@@ -1,7 +1,8 @@
 """Plain AMQP connections: opened once, watched, never restored behind anybody's back."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import aio_pika
@@ -18,6 +19,24 @@ CLOSE_SECONDS = 3.0
 
 PASSING = (OSError, TimeoutError, EOFError, aiormq.exceptions.AMQPError, RuntimeError)
 """What the libraries raise when a connection or channel is lost, or was lost a moment ago."""
+
+
+@contextmanager
+def broker_calls() -> Iterator[None]:
+    """Raise BrokerUnavailable in place of whatever the libraries raise.
+
+    aiormq also ends calls in flight with a CancelledError of its own when a channel closes: only one that
+    somebody asked this task for is a cancellation.
+    """
+    try:
+        yield
+    except PASSING as error:
+        raise BrokerUnavailable(describe(error)) from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise BrokerUnavailable("the channel was closed") from error
 
 
 class FilteredTransport(TransportFactory):
@@ -61,10 +80,8 @@ async def open_connection(url: str, name: str, timeout: float) -> FilteredConnec
     address = URL(url).update_query(heartbeat=HEARTBEAT_SECONDS)
     properties: dict[str, Any] = {"connection_name": name}
     connection = FilteredConnection(address, client_properties=properties)
-    try:
+    with broker_calls():
         await connection.connect(timeout=timeout)
-    except PASSING as error:
-        raise BrokerUnavailable(describe(error)) from error
     return connection
 
 
@@ -72,21 +89,17 @@ async def open_channel(connection: aio_pika.Connection, *, confirms: bool, timeo
     """Return an open channel; with `confirms` publishing waits for the broker and an unroutable message raises."""
     if connection.transport is None:
         raise BrokerUnavailable("the connection is closed")
-    try:
+    with broker_calls():
         return await connection.transport.connection.channel(
             publisher_confirms=confirms, on_return_raises=confirms, timeout=timeout
         )
-    except PASSING as error:
-        raise BrokerUnavailable(describe(error)) from error
 
 
 async def close_quietly(connection: aio_pika.Connection) -> None:
     """Leave the connection closed, or abandoned when the broker does not answer in time."""
-    try:
+    with suppress(BrokerUnavailable), broker_calls():
         async with asyncio.timeout(CLOSE_SECONDS):
             await connection.close()
-    except PASSING:
-        return
 
 
 def describe(error: BaseException) -> str:

@@ -36,7 +36,7 @@ def make_dead_letter(
     if copied is None or not _fits(copied):
         raw = bytearray(delivery.header[12 : 12 + LARGEST_HEADER // 2])
         copied = Properties(delivery_mode=2, headers={**why, UNDECODABLE_HEADER: raw})
-    return DeadLetter(delivery.routing_key, copied, delivery.body)
+    return DeadLetter(code, delivery.routing_key, copied, delivery.body)
 
 
 def _copy(properties: Properties, why: FieldTable) -> Properties:

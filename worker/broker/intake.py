@@ -3,12 +3,13 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import uuid4
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp import commands
 
-from worker.broker.connection import PASSING, describe
+from worker.broker.connection import broker_calls
 from worker.broker.delivery import Delivery
 from worker.broker.frames import FrameFilter
 from worker.errors import BrokerUnavailable
@@ -48,15 +49,13 @@ class Intake:
 
         Raises BrokerUnavailable when the broker does not let us.
         """
-        try:
+        with broker_calls():
             await self._channel.basic_qos(prefetch_count=prefetch, timeout=timeout)
             for queue in queues:
                 tag = f"session-store.{uuid4().hex}"
                 self._frames.add_route(tag, queue, self._arrive)
                 await self._channel.basic_consume(queue, _refuse, consumer_tag=tag, timeout=timeout)
                 self._tags.append(tag)
-        except PASSING as error:
-            raise BrokerUnavailable(describe(error)) from error
 
     async def take(self, limit: int) -> list[Delivery]:
         """Wait for deliveries and return up to `limit` of them in order; empty when there will be none."""
@@ -76,30 +75,30 @@ class Intake:
         if not self.is_open:
             return False
         try:
-            await self._channel.basic_ack(tag, multiple=multiple)
-        except PASSING as error:
-            self.lose(describe(error))
+            with broker_calls():
+                await self._channel.basic_ack(tag, multiple=multiple)
+        except BrokerUnavailable as error:
+            self.lose(str(error))
             return False
         return True
 
     async def stop(self, timeout: float) -> None:
         """Cancel the consumers; what was delivered before can still be taken and acknowledged."""
         try:
-            for tag in self._tags:
-                await self._channel.basic_cancel(tag, timeout=timeout)
-        except PASSING as error:
-            self.lose(describe(error))
+            with broker_calls():
+                for tag in self._tags:
+                    await self._channel.basic_cancel(tag, timeout=timeout)
+        except BrokerUnavailable as error:
+            self.lose(str(error))
         self._stopped = True
         self._changed.set()
 
     async def close(self) -> None:
         """Close the channel: whatever is unacknowledged goes back to its queue."""
         self.lose("closed")
-        try:
+        with suppress(BrokerUnavailable), broker_calls():
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._channel.close()
-        except PASSING:
-            return
 
     def lose(self, reason: str) -> None:
         """Drop what was delivered: the channel is gone, and the broker delivers it again."""

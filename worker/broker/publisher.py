@@ -11,7 +11,8 @@ from pamqp.body import ContentBody
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from worker.broker.connection import PASSING, describe
+from contracts.outcomes import DeadLetterCode
+from worker.broker.connection import broker_calls, describe
 from worker.broker.delivery import Properties
 from worker.errors import BrokerUnavailable
 
@@ -34,6 +35,7 @@ class Reply:
 class DeadLetter:
     """A refused message, body and properties as they came, with the headers that say why."""
 
+    code: DeadLetterCode
     routing_key: str
     properties: Properties
     body: bytes
@@ -78,12 +80,13 @@ class Publisher:
         if not frames:
             return True
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        payload = ChannelFrame.marshall(self._unconfirmed.number, frames, drain_future=written)
         try:
-            async with asyncio.timeout(REPLY_SECONDS):
-                payload = ChannelFrame.marshall(self._unconfirmed.number, frames, drain_future=written)
-                await self._unconfirmed.connection.write_queue.put(payload)
-                await written
-        except PASSING:
+            with broker_calls():
+                async with asyncio.timeout(REPLY_SECONDS):
+                    await self._unconfirmed.connection.write_queue.put(payload)
+                    await written
+        except BrokerUnavailable:
             return False
         return True
 

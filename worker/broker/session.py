@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from contracts.topology import Topology
-from worker.broker.connection import FilteredConnection, close_quietly, open_channel, open_connection
+from worker.broker.connection import (
+    FilteredConnection,
+    broker_calls,
+    close_quietly,
+    open_channel,
+    open_connection,
+)
 from worker.broker.intake import Intake
 from worker.broker.publisher import Publisher
 from worker.broker.topology import Difference, find_differences
@@ -73,9 +79,8 @@ class Session:
     async def count_consumers(self, queue: str) -> int:
         """Return how many consumers the broker sees on a queue; raises BrokerUnavailable."""
         channel = await open_channel(self._publishing, confirms=False, timeout=self._timeout)
-        try:
+        with broker_calls():
             declared = await channel.queue_declare(queue, passive=True, timeout=self._timeout)
-        finally:
             await channel.close()
         return declared.consumer_count or 0
 

@@ -1,6 +1,5 @@
 """Declares the broker's side, or compares it with what this program was written for."""
 
-from collections.abc import Awaitable
 from enum import StrEnum
 
 import aio_pika
@@ -8,8 +7,8 @@ from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from contracts.topology import Exchange, Queue, Topology
-from worker.broker.connection import PASSING, describe, open_channel
-from worker.errors import BrokerUnavailable
+from worker.broker.connection import broker_calls, open_channel
+from worker.errors import TopologyError
 
 TIMEOUT_SECONDS = 10.0
 
@@ -24,22 +23,23 @@ class Difference(StrEnum):
 async def declare(connection: aio_pika.Connection, topology: Topology) -> None:
     """Leave every exchange, queue and binding declared.
 
-    Raises ChannelPreconditionFailed naming the first one that exists with other arguments,
-    ChannelAccessRefused when the user may not declare, BrokerUnavailable when the broker is lost.
+    Raises TopologyError when one exists with other arguments or the user may not declare, BrokerUnavailable.
     """
     channel = await open_channel(connection, confirms=False, timeout=TIMEOUT_SECONDS)
-    try:
-        for exchange in topology.exchanges:
-            await _declare_exchange(channel, exchange)
-        for queue in topology.queues:
-            await _declare_queue(channel, queue)
-            await channel.queue_bind(queue.name, queue.exchange, queue.binding_key, timeout=TIMEOUT_SECONDS)
-    except (ChannelPreconditionFailed, ChannelAccessRefused):
-        raise
-    except PASSING as error:
-        raise BrokerUnavailable(describe(error)) from error
-    finally:
-        await _close(channel)
+    with broker_calls():
+        try:
+            for exchange in topology.exchanges:
+                await _declare(channel, exchange, passive=False)
+            for queue in topology.queues:
+                await _declare(channel, queue, passive=False)
+                await channel.queue_bind(
+                    queue.name, queue.exchange, queue.binding_key, timeout=TIMEOUT_SECONDS
+                )
+        except ChannelPreconditionFailed as error:
+            raise TopologyError(f"{error}; delete it, or use another SESSION_STORE_PREFIX") from error
+        except ChannelAccessRefused as error:
+            raise TopologyError(f"{error}; declare it as a user with configure permission") from error
+        await channel.close()
 
 
 async def find_differences(connection: aio_pika.Connection, topology: Topology) -> dict[str, Difference]:
@@ -59,42 +59,27 @@ async def find_differences(connection: aio_pika.Connection, topology: Topology) 
 
 async def _compare(connection: aio_pika.Connection, wanted: Exchange | Queue) -> Difference | None:
     channel = await open_channel(connection, confirms=False, timeout=TIMEOUT_SECONDS)
-    try:
-        await _declare(channel, wanted, passive=True)
-        await _declare(channel, wanted, passive=False)
-    except ChannelNotFoundEntity:
-        return Difference.MISSING
-    except ChannelPreconditionFailed:
-        return Difference.DIFFERENT
-    except ChannelAccessRefused:
-        return None
-    except PASSING as error:
-        raise BrokerUnavailable(describe(error)) from error
-    finally:
-        await _close(channel)
+    with broker_calls():
+        try:
+            await _declare(channel, wanted, passive=True)
+            await _declare(channel, wanted, passive=False)
+        except ChannelNotFoundEntity:
+            return Difference.MISSING
+        except ChannelPreconditionFailed:
+            return Difference.DIFFERENT
+        except ChannelAccessRefused:
+            return None
+        await channel.close()
     return None
 
 
-def _declare(channel: AbstractChannel, wanted: Exchange | Queue, *, passive: bool) -> Awaitable[object]:
-    if isinstance(wanted, Exchange):
-        return _declare_exchange(channel, wanted, passive=passive)
-    return _declare_queue(channel, wanted, passive=passive)
-
-
-async def _declare_exchange(channel: AbstractChannel, exchange: Exchange, *, passive: bool = False) -> None:
-    await channel.exchange_declare(
-        exchange.name, exchange_type="topic", durable=True, passive=passive, timeout=TIMEOUT_SECONDS
-    )
-
-
-async def _declare_queue(channel: AbstractChannel, queue: Queue, *, passive: bool = False) -> None:
-    await channel.queue_declare(
-        queue.name, durable=True, passive=passive, arguments=dict(queue.arguments), timeout=TIMEOUT_SECONDS
-    )
-
-
-async def _close(channel: AbstractChannel) -> None:
-    try:
-        await channel.close()
-    except PASSING:
-        return
+async def _declare(channel: AbstractChannel, wanted: Exchange | Queue, *, passive: bool) -> None:
+    match wanted:
+        case Exchange(name):
+            await channel.exchange_declare(
+                name, exchange_type="topic", durable=True, passive=passive, timeout=TIMEOUT_SECONDS
+            )
+        case Queue(name):
+            await channel.queue_declare(
+                name, durable=True, passive=passive, arguments=dict(wanted.arguments), timeout=TIMEOUT_SECONDS
+            )

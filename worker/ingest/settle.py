@@ -1,6 +1,7 @@
 """The only place where a delivery of an event is settled: after the commit, and all of a batch at once."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 import orjson
@@ -49,6 +50,7 @@ class Settler:
                 log.error("dead_letters.waiting", count=len(letters), reason=str(error))
                 await asyncio.sleep(backoff.next())
             else:
+                log.warning("events.dead_lettered", codes=dict(Counter(letter.code for letter in letters)))
                 return True
         return False
 
