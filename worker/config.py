@@ -51,7 +51,9 @@ def _setting(default: Any, variable: str, description: str, **rules: Any) -> Any
 class Settings(BaseSettings):
     """Everything that can be set; times in the unit their name says."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, validate_default=False
+    )
 
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] = _setting(
         SecretStr(""),
