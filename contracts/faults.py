@@ -1,7 +1,8 @@
 """Why a request failed: the one table of codes, reasons and whether to ask again (contract: Request)."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final
 
 from pydantic import Field, ValidationError
 
@@ -10,29 +11,42 @@ from contracts.refusals import explain
 
 
 class ErrorReason(StrEnum):
-    """Why a request failed, with the JSON-RPC code and whether the same request may succeed later."""
+    """Why a request failed, in one word."""
 
-    code: int
-    retryable: bool
+    PARSE_ERROR = "parse_error"
+    INVALID_REQUEST = "invalid_request"
+    UNKNOWN_METHOD = "unknown_method"
+    INVALID_PARAMS = "invalid_params"
+    STORAGE_UNAVAILABLE = "storage_unavailable"
+    TIMEOUT = "timeout"
+    NOT_YET_VISIBLE = "not_yet_visible"
+    TOO_LARGE = "too_large"
+    OVERLOADED = "overloaded"
+    INTERNAL_ERROR = "internal_error"
 
-    def __new__(cls, word: str, code: int, retryable: bool) -> Self:
-        """Make the member's value the word alone."""
-        member = str.__new__(cls, word)
-        member._value_ = word
-        member.code = code
-        member.retryable = retryable
-        return member
+    @property
+    def code(self) -> int:
+        """The JSON-RPC code."""
+        return _FACTS[self][0]
 
-    PARSE_ERROR = "parse_error", -32700, False
-    INVALID_REQUEST = "invalid_request", -32600, False
-    UNKNOWN_METHOD = "unknown_method", -32601, False
-    INVALID_PARAMS = "invalid_params", -32602, False
-    STORAGE_UNAVAILABLE = "storage_unavailable", -32001, True
-    TIMEOUT = "timeout", -32002, True
-    NOT_YET_VISIBLE = "not_yet_visible", -32003, True
-    TOO_LARGE = "too_large", -32004, False
-    OVERLOADED = "overloaded", -32005, True
-    INTERNAL_ERROR = "internal_error", -32603, False
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later."""
+        return _FACTS[self][1]
+
+
+_FACTS: Final[Mapping[ErrorReason, tuple[int, bool]]] = {
+    ErrorReason.PARSE_ERROR: (-32700, False),
+    ErrorReason.INVALID_REQUEST: (-32600, False),
+    ErrorReason.UNKNOWN_METHOD: (-32601, False),
+    ErrorReason.INVALID_PARAMS: (-32602, False),
+    ErrorReason.STORAGE_UNAVAILABLE: (-32001, True),
+    ErrorReason.TIMEOUT: (-32002, True),
+    ErrorReason.NOT_YET_VISIBLE: (-32003, True),
+    ErrorReason.TOO_LARGE: (-32004, False),
+    ErrorReason.OVERLOADED: (-32005, True),
+    ErrorReason.INTERNAL_ERROR: (-32603, False),
+}
 
 
 class FieldFault(Message):
