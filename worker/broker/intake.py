@@ -15,6 +15,7 @@ from worker.broker.frames import FrameFilter
 from worker.errors import BrokerUnavailable
 
 CLOSE_SECONDS = 3.0
+ENOUGH_BYTES = 16 * 1024 * 1024
 
 
 class Intake:
@@ -58,17 +59,21 @@ class Intake:
                 self._tags.append(tag)
 
     async def take(self, limit: int) -> list[Delivery]:
-        """Wait for deliveries and return up to `limit` of them in order; empty when there will be none."""
+        """Wait for deliveries and return up to `limit` of them in order; empty when there will be none.
+
+        Bodies of 16 MiB together are enough too: what is taken is held in memory several times over.
+        """
         while not self._deliveries:
             if self._stopped or not self.is_open:
                 return []
             self._changed.clear()
             await self._changed.wait()
-        if len(self._deliveries) <= limit:
-            taken = list(self._deliveries)
-            self._deliveries.clear()
-            return taken
-        return [self._deliveries.popleft() for _ in range(limit)]
+        taken: list[Delivery] = []
+        size = 0
+        while self._deliveries and len(taken) < limit and size < ENOUGH_BYTES:
+            taken.append(self._deliveries.popleft())
+            size += len(taken[-1].body)
+        return taken
 
     async def acknowledge(self, tag: int, *, multiple: bool = False) -> bool:
         """Acknowledge a delivery (with `multiple` every earlier one too); False when the channel is gone."""
