@@ -17,7 +17,7 @@ LOCAL = Path(__file__).parent.parent / ".local"
 def claim_slot() -> Iterator[Path]:
     """Yield an empty directory that no other run uses; the lock goes with the process, however it ends."""
     LOCAL.mkdir(exist_ok=True)
-    _clear_abandoned()
+    clear_abandoned()
     for number in count():
         slot = LOCAL / f"test-{number}"
         with _locked(slot) as mine:
@@ -28,7 +28,8 @@ def claim_slot() -> Iterator[Path]:
                 return
 
 
-def _clear_abandoned() -> None:
+def clear_abandoned() -> None:
+    """Have the servers of runs that are over ended, and their files gone."""
     for lock in LOCAL.glob("test-*.lock"):
         slot = lock.with_suffix("")
         with _locked(slot) as mine:

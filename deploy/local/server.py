@@ -48,6 +48,12 @@ class Server(ABC):
         """Say whether the main process exists, be it ready, starting or frozen."""
         return self._process is not None
 
+    def describe(self) -> str:
+        """Say for a person whether the server runs, where, and where its log is."""
+        ports = self._record.ports.values()
+        where = f" on port {self.port}" if ports else ""
+        return f"running{where} (pid {self.pid}), log {self.log}" if self.is_running() else "not running"
+
     def start(self) -> None:
         """Have the server running and ready for clients; raises StartFailed with the last log lines."""
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,66 @@
+# What you can do here: `make help`. Nothing but make and python3 (3.11 or later) is needed to begin.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTANCE ?= dev
+PYTEST_OPTIONS ?= -n 2 --dist loadfile --durations 10
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check up down status urls lock clean
+
+help: ## Say what the targets do
+	@echo "make <target>:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: .venv/stamp ## Have everything needed in .venv and the servers' programs installed; free when nothing changed
+	@$(PYTHON) -m deploy.local install
+
+demo: setup ## Replay the samples on private servers and check the result
+	@$(BIN)/python -m deploy.demo
+
+test: setup check ## Check, then run all tests on private servers
+	$(BIN)/pytest $(PYTEST_OPTIONS)
+
+check: setup ## Format, lint, types, import rules, dependencies, spelling, migrations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/codespell
+	$(BIN)/squawk sql/migrations/*.sql
+
+up: setup ## Leave PostgreSQL, RabbitMQ and a worker running; prints how to use them
+	@$(PYTHON) -m deploy.local up --worker --instance $(INSTANCE)
+
+down: ## Stop what `make up` started; what it stored stays
+	@$(PYTHON) -m deploy.local down --instance $(INSTANCE)
+
+status: ## Say what runs, where, and where the logs are
+	@$(PYTHON) -m deploy.local status --instance $(INSTANCE)
+
+urls: ## Print DATABASE_URL and AMQP_URL of what runs
+	@$(PYTHON) -m deploy.local urls --instance $(INSTANCE)
+
+lock: ## Resolve the dependencies anew and write both lock files (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-annotate --no-header -o requirements.lock
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-annotate --no-header -o requirements-dev.lock
+
+clean: ## Remove .venv, caches, and the servers with all they store
+	@for directory in .local/*/; do \
+	    case $$directory in '.local/*/' | .local/test-*) ;; \
+	    *) $(PYTHON) -m deploy.local erase --instance "$$(basename $$directory)" ;; esac; \
+	done
+	@$(PYTHON) -c 'from tests.slots import clear_abandoned; clear_abandoned()'
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The first command installs what `venv` itself may lack.
+.venv/stamp: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 setup")'
+	@$(PYTHON) -m deploy.local install
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
