@@ -39,7 +39,10 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Every name of one installation; `prefix` lets several share a broker (queues and exchanges, not routing keys)."""
+    """Every name of one installation; `prefix` lets several share a broker.
+
+    It goes before queues and exchanges; routing keys are the same words in every installation.
+    """
 
     prefix: str = ""
 

@@ -65,8 +65,8 @@ def _row_of(event: WriteEvent | DeleteEvent) -> EventRow:
         _text(session.encounter),
         _text(session.state),
         _extra_of(session),
-        session.started_at,
-        session.completed_at,
+        session.started_at.isoformat(),
+        session.completed_at.isoformat() if session.completed_at else None,
     )
 
 

@@ -1,6 +1,5 @@
 """The shapes that go to the database and come back from it."""
 
-from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -10,7 +9,8 @@ from contracts.outcomes import Outcome
 class EventRow(NamedTuple):
     """One valid event, its fields in the order of `apply_session_events`' parameters.
 
-    `encounter`, `state` and `extra` are JSON text; all that follows `is_delete` is None in a delete.
+    `encounter`, `state` and `extra` are JSON text, times ISO 8601 with an offset; all that follows `is_delete`
+    is None in a delete.
     """
 
     session_id: str
@@ -22,8 +22,8 @@ class EventRow(NamedTuple):
     encounter: str | None = None
     state: str | None = None
     extra: str | None = None
-    started_at: datetime | None = None
-    completed_at: datetime | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
 
 
 class LedgerEntry(NamedTuple):
