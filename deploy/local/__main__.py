@@ -36,13 +36,12 @@ def _install(_: argparse.Namespace) -> int:
     if missing and may_install():
         install(missing, _report)
         missing = missing_packages()
-    if not missing:
-        return 0
-    if VENV not in missing and engine_answers():
-        _report(f"{' and '.join(missing)} not found: containers are used instead")
-        return 0
-    _report(f"missing on this machine: {', '.join(missing)}. Install with\n\n    {how_to_install(missing)}\n")
-    return 1
+    if missing and engine_answers():
+        _report("servers will run in containers")
+        missing = [package for package in missing if package == VENV]
+    if missing:
+        _report(how_to_install(missing))
+    return 1 if missing else 0
 
 
 def _up(arguments: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ POSTGRES: Final = "postgresql"
 RABBITMQ: Final = "rabbitmq-server"
 VENV: Final = "python3-venv"
 
+_FORMULAS: Final = {POSTGRES: "postgresql@16", RABBITMQ: "rabbitmq", VENV: "python@3.13"}
 _CLUSTERS = Path("/etc/postgresql-common/createcluster.conf")
 _SYSTEMD = Path("/run/systemd/system")
 _UNITS = ("rabbitmq-server.service", "epmd.socket")
@@ -40,11 +41,15 @@ def may_install() -> bool:
 
 
 def how_to_install(packages: list[str]) -> str:
-    """Return the line to copy that installs the packages, for the installer this machine has."""
+    """Return what is missing and the line to copy that installs it, for the installer this machine has."""
+    missing = f"missing on this machine: {', '.join(packages)}"
     if shutil.which("apt-get"):
-        return f"sudo apt-get install --no-install-recommends {' '.join(packages)}"
-    formulas = {POSTGRES: "postgresql@16", RABBITMQ: "rabbitmq", VENV: "python@3.11"}
-    return f"brew install {' '.join(formulas[package] for package in packages)}"
+        line = f"sudo apt-get install --no-install-recommends {' '.join(packages)}"
+    elif shutil.which("brew"):
+        line = f"brew install {' '.join(_FORMULAS[package] for package in packages)}"
+    else:
+        return f"{missing}. Install PostgreSQL 12 or later and RabbitMQ 3.10 or later, or start a container engine."
+    return f"{missing}. Install with\n\n    {line}\n"
 
 
 def install(packages: list[str], report: Callable[[str], None]) -> None:

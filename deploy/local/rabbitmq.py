@@ -94,6 +94,7 @@ class RabbitServer(Server):
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _prepare(self) -> None:
+        rabbitmq_programs()
         for name in ("home", "mnesia", "logs"):
             (self.directory / name).mkdir(exist_ok=True)
         self._write_cookie()

@@ -7,7 +7,7 @@ import aio_pika
 import asyncpg
 import pytest
 
-from deploy.local.errors import CommandFailed, StartFailed
+from deploy.local.errors import CommandFailed, MissingPrograms, StartFailed
 from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import PostgresServer
 from deploy.local.processes import Process, family, is_alive
@@ -112,6 +112,15 @@ def test_a_server_that_cannot_start_says_what_its_log_says(tmp_path: Path) -> No
             server.start()
     finally:
         server.erase()
+
+
+def test_a_missing_program_is_an_error_that_says_what_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.local.programs.find_rabbitmq", lambda: None)
+    with pytest.raises(MissingPrograms, match=r"RabbitMQ.*make setup"):
+        RabbitServer(tmp_path / "rabbitmq").start()
+    assert read_record(tmp_path / "rabbitmq").companion is None
 
 
 def test_erasing_a_server_leaves_neither_process_nor_file(tmp_path: Path) -> None:
