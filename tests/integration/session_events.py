@@ -1,14 +1,17 @@
 """Calls of `apply_session_events` for tests, and what the tables say afterwards."""
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 import asyncpg
 
 from tests.model import Entry, Event
 
+APPLIED = ("stored", "deleted", "absent")
 STARTED_AT = datetime(2025, 11, 7, 10, 30, tzinfo=UTC)
 _CALL = "SELECT * FROM apply_session_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 
@@ -69,6 +72,19 @@ def content_of(event: Event) -> tuple[object, ...]:
         STARTED_AT.replace(microsecond=event.id.int % 1_000_000),
         STARTED_AT if odd else None,
     )
+
+
+def applied_chains(answers: Sequence[tuple[Event, Answer]]) -> dict[str, list[tuple[Event, Answer]]]:
+    """Return each session's applied events in order; each must have found exactly the one before it."""
+    applied: dict[str, list[tuple[Event, Answer]]] = defaultdict(list)
+    for event, answer in sorted(answers, key=lambda pair: pair[0][:3]):
+        if answer.outcome in APPLIED:
+            applied[event.session_id].append((event, answer))
+    for chain in applied.values():
+        assert chain[0][1].prior is None
+        for (before, found), (_, answer) in pairwise(chain):
+            assert answer.prior == Entry(before.revision, before.id, found.outcome)
+    return applied
 
 
 def _arguments(event: Event) -> tuple[object, ...]:

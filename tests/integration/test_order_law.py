@@ -2,10 +2,8 @@
 
 import asyncio
 import random
-from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from itertools import pairwise
 from uuid import UUID
 
 import asyncpg
@@ -13,10 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.session_events import Answer, apply, apply_one, content_of, read_contents, read_ledger
+from tests.integration.session_events import (
+    APPLIED,
+    Answer,
+    applied_chains,
+    apply,
+    apply_one,
+    content_of,
+    read_contents,
+    read_ledger,
+)
 from tests.model import Entry, Event, judge
-
-APPLIED = ("stored", "deleted", "absent")
 
 # The database is the test's own; an example leaves nothing behind, so it may serve them all.
 on_one_database = settings(
@@ -26,7 +31,7 @@ on_one_database = settings(
 # Few sessions, revisions and ids, so that ties and repeats are common.
 sessions = st.sampled_from(["a", "b", "ä", "sess_0f3c9a"])
 revisions = st.integers(1, 4)
-ids = st.integers(1, 3).map(lambda n: UUID(int=n << 64))
+ids = st.integers(1, 3).map(lambda n: UUID(int=n << 64 | n))
 plain_events = st.builds(Event, sessions, revisions, ids, st.booleans(), st.none())
 events = st.builds(Event, sessions, revisions, ids, st.booleans(), st.none() | st.integers(0, 4))
 batches = st.lists(events, min_size=1, max_size=4, unique_by=lambda event: event.session_id)
@@ -95,7 +100,7 @@ async def test_many_connections_at_once_apply_each_event_once_and_in_order(
     assert len(answers) == 2 * len(given_events)
     assert all(judge(answer.prior, event)[0] == answer.outcome for event, answer in answers)
     contents, ledger = {}, {}
-    for session_id, chain in chains(answers).items():
+    for session_id, chain in applied_chains(answers).items():
         last, answer = chain[-1]
         ledger[session_id] = Entry(last.revision, last.id, answer.outcome)
         if not last.is_delete:
@@ -219,19 +224,6 @@ def dealt(given_events: Sequence[Event], hands: int, rng: random.Random) -> list
             share.append([])
         share[-1].append(event)
     return shares
-
-
-def chains(answers: Sequence[tuple[Event, Answer]]) -> dict[str, list[tuple[Event, Answer]]]:
-    """Return each session's applied events in order; each must have found exactly the one before it."""
-    applied: dict[str, list[tuple[Event, Answer]]] = defaultdict(list)
-    for event, answer in sorted(answers, key=lambda pair: pair[0][:3]):
-        if answer.outcome in APPLIED:
-            applied[event.session_id].append((event, answer))
-    for chain in applied.values():
-        assert chain[0][1].prior is None
-        for (before, found), (_, answer) in pairwise(chain):
-            assert answer.prior == Entry(before.revision, before.id, found.outcome)
-    return applied
 
 
 def assert_greatest_won(given_events: Sequence[Event], ledger: dict[str, Entry]) -> None:
