@@ -13,10 +13,12 @@ import asyncpg
 
 from sql import MigrationFile, migration_files
 from worker.errors import SchemaError, UnavailableError
+from worker.store.failures import translated
 from worker.store.pool import Connection
 
 LOCK_TIMEOUT_SECONDS = 5
 _ADVISORY_LOCK = int.from_bytes(b"sessions")
+_REFUSAL_CLASSES = ("22", "23", "2B", "42")  # the content, a dependent object, missing rights
 _END_OF_STATEMENT = re.compile(r";[ \t]*\n")
 
 
@@ -26,6 +28,10 @@ class SchemaAheadError(SchemaError):
 
 class MigrationAlteredError(SchemaError):
     """A migration that the database has is not the one this program carries."""
+
+
+class MigrationFailedError(SchemaError):
+    """The database refused a migration, which left nothing behind if it runs in a transaction."""
 
 
 class MigrationBlockedError(UnavailableError):
@@ -50,7 +56,8 @@ async def migrate(dsn: str) -> list[int]:
     """Apply what is pending, and return its versions: none when the database was up to date.
 
     Safe to run from several places at once: one does the work, the others wait and find it done.
-    Raises SchemaAheadError and MigrationAlteredError before anything is changed, and MigrationBlockedError.
+    Raises SchemaAheadError or MigrationAlteredError before anything is changed; MigrationFailedError,
+    MigrationBlockedError and StorageUnavailable, after which the migrations before the failed one are applied.
     """
     async with _connection(dsn) as connection:
         await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
@@ -64,7 +71,7 @@ async def migrate(dsn: str) -> list[int]:
 
 
 async def status(dsn: str) -> MigrationStatus:
-    """Return how the database compares with this program, changing nothing."""
+    """Return how the database compares with this program, changing nothing; raises StorageUnavailable."""
     async with _connection(dsn) as connection:
         return await status_of(connection)
 
@@ -105,17 +112,25 @@ def refuse_unless_ours(found: MigrationStatus) -> MigrationStatus:
 
 async def _apply(connection: asyncpg.Connection, file: MigrationFile) -> None:
     try:
-        if file.in_transaction:
-            async with connection.transaction():
-                await connection.execute(file.text)
-        else:  # a statement each: several sent at once are one transaction
-            for statement in _END_OF_STATEMENT.split(file.text):
-                await connection.execute(statement)
+        await _run(connection, file)
     except asyncpg.LockNotAvailableError as error:
         raise MigrationBlockedError(
             f"migration {file.version:04}_{file.name} waited {LOCK_TIMEOUT_SECONDS} s for a lock; "
             "run it again when the long transaction in its way has ended"
         ) from error
+    except asyncpg.PostgresError as error:
+        if not (error.sqlstate or "").startswith(_REFUSAL_CLASSES):
+            raise
+        raise MigrationFailedError(f"migration {file.version:04}_{file.name}: {error}") from error
+
+
+async def _run(connection: asyncpg.Connection, file: MigrationFile) -> None:
+    if file.in_transaction:
+        async with connection.transaction():
+            await connection.execute(file.text)
+    else:  # a statement each: several sent at once are one transaction
+        for statement in filter(str.strip, _END_OF_STATEMENT.split(file.text)):
+            await connection.execute(statement)
 
 
 async def _fill_in_checksums(connection: asyncpg.Connection) -> None:
@@ -127,11 +142,12 @@ async def _fill_in_checksums(connection: asyncpg.Connection) -> None:
 
 @asynccontextmanager
 async def _connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        yield connection
-    finally:
-        await connection.close()
+    with translated():
+        connection = await asyncpg.connect(dsn)
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
 
 def _listed(versions: tuple[int, ...]) -> str:
