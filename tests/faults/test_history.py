@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 
 from tests.faults.events import make_event, spoil
-from tests.faults.history import Aftermath, Answer, DeadLetter, Entry, History, Key, Row, Sent, judge
+from tests.faults.history import Aftermath, Answer, DeadLetter, Entry, History, Key, Row, Sent
+from tests.faults.judge import judge
 from tests.faults.stream import Stream
 from worker.broker.delivery import Delivery, Properties
 from worker.ingest.decode import decode
