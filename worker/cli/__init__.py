@@ -1,0 +1,50 @@
+"""The command line. Results go to stdout, logs and errors to stderr.
+
+Exit codes: 0 fine, 1 failed, 2 wrong use, 75 a server is away (try again later), 78 wrong configuration.
+"""
+
+import sys
+from typing import Final, NoReturn
+
+import typer
+
+from worker.cli.console import warn
+from worker.cli.servers import declare_or_check, migrate_database
+from worker.cli.worker import print_config, print_version, run
+from worker.errors import ConfigurationError, SessionStoreError, UnavailableError
+
+EXIT_FAILED: Final = 1
+EXIT_TRY_LATER: Final = 75
+EXIT_CONFIGURATION: Final = 78
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def describe() -> None:
+    """Store session events from RabbitMQ in PostgreSQL, and answer questions about the sessions."""
+
+
+app.command("run")(run)
+app.command("migrate")(migrate_database)
+app.command("topology")(declare_or_check)
+app.command("config")(print_config)
+app.command("version")(print_version)
+
+
+def main() -> None:
+    """Run the command line and leave the process with its exit code."""
+    try:
+        app()
+    except ConfigurationError as error:
+        _fail(error, EXIT_CONFIGURATION)
+    except UnavailableError as error:
+        _fail(error, EXIT_TRY_LATER)
+    except SessionStoreError as error:
+        _fail(error, EXIT_FAILED)
+
+
+def _fail(error: Exception, code: int) -> NoReturn:
+    for line in str(error).splitlines() or [type(error).__name__]:
+        warn(line)
+    sys.exit(code)

@@ -1,0 +1,45 @@
+"""How a command runs its coroutine and prints: results to stdout, the rest to stderr."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run on uvloop; of the errors of parallel tasks the first is raised alone."""
+    try:
+        return _runner()(work)
+    except BaseExceptionGroup as group:
+        first: BaseException = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from group
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print aligned columns, every value whole: a pipe has no width and a terminal wraps."""
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    for row in (columns, *rows):
+        print("  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document."""
+    print(json.dumps(value, indent=2))
+
+
+def warn(message: str) -> None:
+    """Print a line to stderr, under the program's name."""
+    print(f"session-store: {message}", file=sys.stderr)
+
+
+def _runner() -> Callable[[Coroutine[Any, Any, Result]], Result]:
+    try:
+        import uvloop
+    except ImportError:  # no wheel for this platform
+        return asyncio.run
+    return uvloop.run

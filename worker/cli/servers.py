@@ -1,0 +1,73 @@
+"""`migrate` and `topology`: what the servers must have before a worker runs."""
+
+from typing import Annotated
+
+import typer
+
+from contracts.topology import Topology
+from worker.broker.admin import check_topology, declare_topology
+from worker.cli.console import print_json, print_table, run_to_end
+from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
+from worker.config import load
+from worker.store.migrations import MigrationStatus, migrate, status
+
+
+def migrate_database(
+    database_url: DatabaseUrl = None,
+    show_status: Annotated[
+        bool, typer.Option("--status", help="Say what is applied; change nothing.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option(help="Say what would be applied; change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the database to the schema this release needs."""
+    dsn = load(
+        {"database_url": database_url}, required=["DATABASE_URL"]
+    ).settings.database_url.get_secret_value()
+    if show_status or dry_run:
+        _print_status(run_to_end(status(dsn)), as_json=as_json)
+        return
+    applied = run_to_end(migrate(dsn))
+    if as_json:
+        print_json({"applied": applied})
+    else:
+        print(f"applied {', '.join(f'{v:04}' for v in applied)}" if applied else "up to date")
+
+
+def declare_or_check(
+    amqp_url: AmqpUrl = None,
+    prefix: Prefix = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare; change nothing; exit 1 when it differs.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Declare the exchanges, queues and bindings, or check them."""
+    settings = load({"amqp_url": amqp_url, "prefix": prefix}, required=["AMQP_URL"]).settings
+    url, names = settings.amqp_url.get_secret_value(), Topology(settings.prefix)
+    if not check:
+        run_to_end(declare_topology(url, names))
+    differences = run_to_end(check_topology(url, names))
+    listed = [thing.name for thing in names.exchanges] + [thing.name for thing in names.queues]
+    things = {name: differences.get(name, "ok") for name in listed}
+    if as_json:
+        print_json(things)
+    else:
+        print_table(("name", "state"), [(name, str(state)) for name, state in things.items()])
+    if differences:
+        raise typer.Exit(1)
+
+
+def _print_status(found: MigrationStatus, *, as_json: bool) -> None:
+    states = {
+        "applied": found.applied,
+        "pending": found.pending,
+        "ahead": found.ahead,
+        "altered": found.altered,
+    }
+    if as_json:
+        print_json(states)
+        return
+    for state, versions in states.items():
+        if versions or state in ("applied", "pending"):
+            print(f"{state}: {', '.join(f'{v:04}' for v in versions) or 'none'}")

@@ -1,0 +1,57 @@
+"""`run` and what says how it would run: `config`, `version`."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from worker.app import run_worker
+from worker.cli.console import print_json, print_table, run_to_end, warn
+from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
+from worker.config import Loaded, Settings, load, mask, variables
+from worker.telemetry import configure_logs
+
+
+def run(
+    database_url: DatabaseUrl = None,
+    amqp_url: AmqpUrl = None,
+    prefix: Prefix = None,
+    batch_size: Annotated[int | None, typer.Option(help="Most events in a transaction.")] = None,
+    prefetch: Annotated[int | None, typer.Option(help="Unacknowledged events a queue.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="auto, json or console.")] = None,
+) -> None:
+    """Run a worker until SIGTERM: store events, answer requests."""
+    loaded = load(dict(locals()))
+    configure_logs(loaded.settings.log_level, loaded.settings.log_format)
+    _warn_of_unknown(loaded)
+    run_to_end(run_worker(loaded.settings))
+
+
+def print_config(as_json: AsJson = False) -> None:
+    """Print the settings in force and where each came from; secrets are masked."""
+    loaded = load(required=())
+    shown = {
+        name: (_shown(loaded.settings, field, secret), loaded.origins.get(name, "default"))
+        for name, (field, secret) in variables().items()
+    }
+    if as_json:
+        print_json({name: {"value": value, "origin": origin} for name, (value, origin) in shown.items()})
+    else:
+        print_table(("variable", "value", "from"), [(n, v or "not set", o) for n, (v, o) in shown.items()])
+    _warn_of_unknown(loaded)
+
+
+def print_version() -> None:
+    """Print the release."""
+    print(version("session-store"))
+
+
+def _warn_of_unknown(loaded: Loaded) -> None:
+    for name, meant in loaded.unknown.items():
+        warn(f"nobody reads {name}" + (f"; is {meant} meant?" if meant else ""))
+
+
+def _shown(settings: Settings, field: str, secret: bool) -> str:
+    value = getattr(settings, field)
+    return mask(value.get_secret_value()) if secret else str(value)
