@@ -7,7 +7,7 @@ from uuid import UUID
 
 from worker.ingest.law import entry_after, judge, verdict_of
 from worker.outcome import Verdict
-from worker.store.rows import Applied, EventRow
+from worker.store.rows import Applied, EventRow, LedgerEntry
 
 EventKey = tuple[str, int, UUID]
 """What makes an event itself: its session, revision and id."""
@@ -31,20 +31,21 @@ class SessionEvents:
     def steps(self) -> tuple[EventRow, ...]:
         """The events the database has to see.
 
-        That is the last one alone: it wins over all before it. But an event that expects a revision must be
-        judged against the one before it, so then the database sees every step.
+        That is the last one alone: it wins over all before it. But whether a delete finds a session depends
+        on the event before it, and the ledger keeps which: then the last two. And an event that expects a
+        revision is judged against all that came before: then every step.
         """
         if any(event.expected_revision is not None for event in self.events):
             return self.events
-        return self.events[-1:]
+        return self.events[-2:] if self.events[-1].is_delete else self.events[-1:]
 
     def resolve(self, applied: Sequence[Applied]) -> Verdicts:
         """Return every event's verdict from what the database said of the steps."""
-        judged = applied if len(applied) == len(self.events) else self._replay(applied[0])
+        judged = applied if len(applied) == len(self.events) else self._replay(applied[0].before)
         return {key_of(e): verdict_of(e, a) for e, a in zip(self.events, judged, strict=True)}
 
-    def _replay(self, last: Applied) -> list[Applied]:
-        entry, judged = last.before, []
+    def _replay(self, entry: LedgerEntry | None) -> list[Applied]:
+        judged = []
         for event in self.events:
             applied = judge(entry, event)
             entry = entry_after(event, applied)
