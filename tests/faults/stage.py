@@ -1,0 +1,149 @@
+"""Everything a run under fault needs: servers, a database and queues of its own, replicas, a producer, a judge."""
+
+import asyncio
+import random
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from time import monotonic
+from typing import Final
+from uuid import UUID
+
+import aio_pika
+
+from contracts.topology import Topology
+from deploy.local.ports import LOOPBACK
+from deploy.local.postgres import PostgresServer
+from deploy.local.rabbitmq import RabbitServer
+from tests.faults.aftermath import count_ready, read_aftermath
+from tests.faults.events import make_event
+from tests.faults.history import History, Key, Sent
+from tests.faults.judge import judge
+from tests.faults.producer import Producer
+from tests.faults.replica import Replica
+from tests.faults.stream import Mix, Stream
+from tests.faults.verdict import Report
+from worker.broker.admin import declare_topology
+
+ROLE: Final = "session_store_worker"
+PASSWORD: Final = "a-worker's"
+ROLES_SQL: Final = Path(__file__).resolve().parent.parent.parent / "sql" / "roles.sql"
+POLL_SECONDS: Final = 0.05
+DRAIN_SECONDS: Final = 60.0
+SESSIONS: Final = 200
+
+
+class Stage:
+    """One installation under test. Workers log in as the role that `sql/roles.sql` makes for them."""
+
+    def __init__(
+        self, postgres: PostgresServer, rabbit: RabbitServer, database: str, prefix: str, seed: int
+    ) -> None:
+        self.postgres = postgres
+        self.rabbit = rabbit
+        self.database = database
+        self.topology = Topology(prefix)
+        self.seed = seed
+        self.draw = random.Random(seed)
+        self.history = History()
+        self.producer = Producer(rabbit.url, self.topology, self.history)
+        self.replicas: list[Replica] = []
+
+    @property
+    def running(self) -> list[Replica]:
+        """The replicas that have not ended."""
+        return [replica for replica in self.replicas if replica.is_running]
+
+    async def prepare(self) -> None:
+        """Have roles and topology in place, and the queues on disk."""
+        await asyncio.to_thread(self.postgres.psql, ROLES_SQL.read_text(), self.database)
+        self.set_password(PASSWORD)
+        await declare_topology(self.rabbit.url, self.topology)
+        await asyncio.to_thread(self.rabbit.sync)
+
+    def set_password(self, password: str) -> None:
+        """Give the workers' role this password."""
+        quoted = password.replace("'", "''")
+        self.postgres.psql(f"ALTER ROLE {ROLE} PASSWORD '{quoted}'")
+
+    def database_url(self, port: int | None = None) -> str:
+        """Return a worker's URL of the database, at the server or at a proxy's port."""
+        return f"postgresql://{ROLE}@{LOOPBACK}:{port or self.postgres.port}/{self.database}?sslmode=disable"
+
+    def amqp_url(self, port: int | None = None) -> str:
+        """Return the broker's URL, at the server or at a proxy's port."""
+        return f"amqp://guest:guest@{LOOPBACK}:{port or self.rabbit.port}/"
+
+    async def start_replica(self, *, ready: bool = True, **variables: str) -> Replica:
+        """Return a new worker, once it has connected to the broker unless `ready` is false."""
+        defaults = {
+            "DATABASE_URL": self.database_url(),
+            "PGPASSWORD": PASSWORD,
+            "AMQP_URL": self.amqp_url(),
+            "SESSION_STORE_PREFIX": self.topology.prefix,
+        }
+        replica = await Replica.start({**defaults, **variables})
+        self.replicas.append(replica)
+        if ready:
+            await replica.logged("broker.connected")
+        return replica
+
+    def events(self, number: int, mix: Mix | None = None) -> Iterable[Sent]:
+        """Return the first events of the stream that the seed gives."""
+        return islice(Stream(self.draw.getrandbits(64), SESSIONS, mix or Mix()), number)
+
+    async def publish(self, number: int, rate: float | None = None) -> None:
+        """Return once so many events of the stream are confirmed by the broker."""
+        await self.producer.publish(self.events(number), rate)
+
+    def make_probe(self) -> Sent:
+        """Return a write to a session of its own whose publisher asks for the outcome."""
+        number = UUID(int=self.draw.getrandbits(128), version=4)
+        event = make_event(f"probe_{number}", Key(1, number), self.draw)
+        return Sent(
+            event.number,
+            event.session_id,
+            event.body,
+            event.routing_key,
+            event.key,
+            asks=True,
+            content=event.content,
+        )
+
+    async def probe(self) -> float:
+        """Return the seconds from now until the outcome of a fresh event was told."""
+        begun = monotonic()
+        await self.producer.ask(self.make_probe())
+        return monotonic() - begun
+
+    async def drained(self) -> None:
+        """Return once no event waits in a queue; some may still be in a worker's hands."""
+        deadline = monotonic() + DRAIN_SECONDS
+        connection = await aio_pika.connect(self.rabbit.url, timeout=10)
+        async with connection, connection.channel() as channel:
+            while waiting := await count_ready(channel, self.topology):
+                if monotonic() > deadline:
+                    raise AssertionError(f"{waiting} events wait, seed {self.seed}:\n{self.tails()}")
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def finish(self) -> Report:
+        """Return the verdict once everything is settled and every worker has ended by SIGTERM with status 0."""
+        await self.producer.ask_again()
+        await self.drained()
+        for replica in self.running:
+            await replica.logged(
+                "broker.connected"
+            )  # before that a signal ends the interpreter, not the worker
+            assert await replica.stop() == 0, replica.tail()
+        aftermath = await read_aftermath(self.postgres.url_of(self.database), self.rabbit.url, self.topology)
+        return judge(self.history, aftermath)
+
+    async def close(self) -> None:
+        """Leave no process and no connection of ours behind."""
+        for replica in self.replicas:
+            await replica.kill()
+        await self.producer.close()
+
+    def tails(self) -> str:
+        """Return the last log lines of every replica."""
+        return "\n".join(f"--- {replica.pid}\n{replica.tail()}" for replica in self.replicas)

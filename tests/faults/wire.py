@@ -1,0 +1,88 @@
+"""A caller's side of the broker: publishes with confirms, takes replies, comes back after every loss."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import aio_pika
+from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
+
+DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
+CONNECT_SECONDS: Final = 1.0
+CONFIRM_SECONDS: Final = 5.0
+REST_SECONDS: Final = 0.05
+LOST: Final = (
+    OSError,
+    TimeoutError,
+    EOFError,
+    RuntimeError,
+    aio_pika.exceptions.AMQPError,
+    asyncio.InvalidStateError,
+)
+
+Take = Callable[[AbstractIncomingMessage], None]
+
+
+class Wire:
+    """One connection, opened when it is needed and again whenever it is gone; replies go to `take`."""
+
+    def __init__(self, url: str, exchange: str, take: Take) -> None:
+        self.url = url
+        self._exchange_name = exchange
+        self._take = take
+        self._connection: aio_pika.abc.AbstractConnection | None = None
+        self._exchange: AbstractExchange | None = None
+        self._opening = asyncio.Lock()
+
+    async def publish(self, message: aio_pika.Message, routing_key: str) -> None:
+        """Return once the broker has confirmed the message; published again and again until it does."""
+        while not await self.try_to_publish(message, routing_key):  # noqa: ASYNC110 - a pause between attempts
+            await asyncio.sleep(REST_SECONDS)
+
+    async def try_to_publish(self, message: aio_pika.Message, routing_key: str) -> bool:
+        """Publish once; False when the broker did not confirm it, and then nobody knows whether it has it."""
+        exchange: AbstractExchange | None = None
+        try:
+            exchange = await self._open()
+            await exchange.publish(message, routing_key, timeout=CONFIRM_SECONDS)
+        except aio_pika.exceptions.DeliveryError:
+            return False
+        except LOST:
+            await self._drop(exchange)
+            return False
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            await self._drop(exchange)  # the library's own way of saying that the channel is gone
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Leave the connection closed, or abandoned."""
+        await self._drop(self._exchange)
+
+    async def _open(self) -> AbstractExchange:
+        async with self._opening:
+            if self._exchange is None:
+                connection = await aio_pika.connect(self.url, timeout=CONNECT_SECONDS)
+                self._connection = connection
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                    replies = await channel.get_queue(DIRECT_REPLY, ensure=False)
+                    await replies.consume(self._receive, no_ack=True)
+                    self._exchange = await channel.get_exchange(self._exchange_name, ensure=False)
+            return self._exchange
+
+    async def _receive(self, message: AbstractIncomingMessage) -> None:
+        self._take(message)
+
+    async def _drop(self, exchange: AbstractExchange | None) -> None:
+        """Close the connection that `exchange` is on, unless somebody has opened another meanwhile."""
+        if exchange is not self._exchange or self._connection is None:
+            return
+        connection, self._connection, self._exchange = self._connection, None, None
+        with suppress(*LOST, asyncio.CancelledError):
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await connection.close()
