@@ -111,23 +111,32 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _changes_numbers(body: bytes) -> bool:
-    exact = json.loads(body, parse_float=_check_float, parse_int=_check_int)
-    pending: list[object] = [exact["data"]]
+    """Whether orjson changed a number of the event's content; numbers elsewhere are nobody's concern."""
+    changed = False
+
+    def check_float(text: str) -> float | Changed:
+        nonlocal changed
+        kept = float(text)
+        if Decimal(repr(kept)) == Decimal(text):
+            return kept
+        changed = True
+        return _CHANGED
+
+    def check_int(text: str) -> int | float | Changed:
+        """An integer of 64 bits stays one; a longer one becomes a double."""
+        if len(text) < 20 or (len(text) == 20 and INT64_LOW <= int(text) <= UINT64_HIGH):
+            return 0
+        return check_float(text)
+
+    exact = json.loads(body, parse_float=check_float, parse_int=check_int)
+    return changed and _holds_changed(exact["data"])
+
+
+def _holds_changed(content: object) -> bool:
+    pending = [content]
     while pending:
         item = pending.pop()
         if item is _CHANGED:
             return True
         pending.extend(_children(item))
     return False
-
-
-def _check_float(text: str) -> float | Changed:
-    kept = float(text)
-    return kept if Decimal(repr(kept)) == Decimal(text) else _CHANGED
-
-
-def _check_int(text: str) -> int | float | Changed:
-    """An integer of 64 bits stays one; a longer one becomes a double."""
-    if len(text) < 20 or (len(text) == 20 and INT64_LOW <= int(text) <= UINT64_HIGH):
-        return 0
-    return _check_float(text)
