@@ -33,13 +33,14 @@ def make_dead_letter(
         "x-origin-queue": delivery.queue,
     }
     copied = _copy(properties, why) if properties else None
-    if copied is None or not _fits(copied):
+    if copied is None:
         raw = bytearray(delivery.header[12 : 12 + LARGEST_HEADER // 2])
         copied = Properties(delivery_mode=2, headers={**why, UNDECODABLE_HEADER: raw})
     return DeadLetter(code, delivery.routing_key, copied, delivery.body)
 
 
-def _copy(properties: Properties, why: FieldTable) -> Properties:
+def _copy(properties: Properties, why: FieldTable) -> Properties | None:
+    """The properties to publish again; None when they cannot be encoded, or not in one frame."""
     headers: FieldTable = {}
     for name, value in (properties.headers or {}).items():
         headers[BROKER_ACTS_ON.get(name, name)] = value
@@ -48,11 +49,8 @@ def _copy(properties: Properties, why: FieldTable) -> Properties:
             headers[f"x-original-{name}"] = value
     kept = {name: getattr(properties, name) for name in Properties.attributes()}
     kept.update(headers={**headers, **why}, delivery_mode=2, expiration=None, user_id=None, cluster_id="")
-    return Properties(**kept)
-
-
-def _fits(properties: Properties) -> bool:
     try:
-        return len(ContentHeader(properties=properties).marshal()) < LARGEST_HEADER
+        copied = Properties(**kept)
+        return copied if len(ContentHeader(properties=copied).marshal()) < LARGEST_HEADER else None
     except UNDECODABLE:
-        return False
+        return None

@@ -117,7 +117,7 @@ def _changes_numbers(body: bytes) -> bool:
     def check_float(text: str) -> float | Changed:
         nonlocal changed
         kept = float(text)
-        if Decimal(repr(kept)) == Decimal(text):
+        if _is_equal(text, kept):
             return kept
         changed = True
         return _CHANGED
@@ -130,6 +130,13 @@ def _changes_numbers(body: bytes) -> bool:
 
     exact = json.loads(body, parse_float=check_float, parse_int=check_int)
     return changed and _holds_changed(exact["data"])
+
+
+def _is_equal(text: str, kept: float) -> bool:
+    try:
+        return Decimal(repr(kept)) == Decimal(text)
+    except ArithmeticError:  # an exponent beyond what a Decimal can have
+        return False
 
 
 def _holds_changed(content: object) -> bool:

@@ -101,6 +101,10 @@ class WritePath:
         except Refused as refused:
             verdict = Verdict.rejected(refused.code, refused.message)
             return Decoded(delivery, properties, verdict, refused.document)
+        except Exception:  # a defect of ours; still no single message may stop a worker
+            log.exception("event.not_decoded")
+            verdict = Verdict.rejected(DeadLetterCode.BAD_SCHEMA, "the worker cannot decode it; see its log")
+            return Decoded(delivery, properties, verdict)
         return Decoded(delivery, properties, event)
 
     async def _apply(self, events: Sequence[EventRow]) -> Verdicts:
