@@ -92,7 +92,7 @@ def _children(value: object) -> list[object]:
 
 def _is_deeper(document: object, limit: int) -> bool:
     level: list[object] = [document]
-    for _ in range(limit + 1):
+    for _ in range(limit):
         level = [child for value in level for child in _children(value)]
         if not level:
             return False
