@@ -129,7 +129,7 @@ def _changes_numbers(body: bytes) -> bool:
         return check_float(text)
 
     exact = json.loads(body, parse_float=check_float, parse_int=check_int)
-    return changed and _holds_changed(exact["data"])
+    return changed and _holds_changed(exact.get("data"))
 
 
 def _is_equal(text: str, kept: float) -> bool:
