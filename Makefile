@@ -32,8 +32,8 @@ check: setup ## Format, lint, types, import rules, dependencies, spelling, migra
 up: setup ## Leave PostgreSQL, RabbitMQ and a worker running; prints how to use them
 	@$(PYTHON) -m deploy.local up --worker --instance $(INSTANCE)
 
-down: ## Stop what `make up` started; what it stored stays
-	@$(PYTHON) -m deploy.local down --instance $(INSTANCE)
+down: ## Stop what `make up` and `make demo` started; what it stored stays
+	@for instance in $(INSTANCE) demo; do $(PYTHON) -m deploy.local down --instance $$instance; done
 
 status: ## Say what runs, where, and where the logs are
 	@$(PYTHON) -m deploy.local status --instance $(INSTANCE)

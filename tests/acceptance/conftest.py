@@ -1,0 +1,41 @@
+"""A prepared installation on the run's servers, and workers in it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from tests.acceptance.command import run_command
+from tests.faults.replica import Replica
+
+Variables = dict[str, str]
+StartReplica = Callable[[], Awaitable[Replica]]
+
+
+@pytest.fixture
+def servers(database_url: str, amqp_url: str, prefix: str) -> Variables:
+    """Return the variables of an installation whose database is migrated and whose topology is not declared."""
+    return {"DATABASE_URL": database_url, "AMQP_URL": amqp_url, "SESSION_STORE_PREFIX": prefix}
+
+
+@pytest.fixture
+def installation(servers: Variables) -> Variables:
+    """Return the variables of an installation that is ready for workers."""
+    declared = run_command("topology", variables=servers)
+    assert declared.returncode == 0, declared.stderr
+    return servers
+
+
+@pytest.fixture
+async def start_replica(installation: Variables) -> AsyncIterator[StartReplica]:
+    """Return what starts a worker and waits until it serves; all are ended with the test."""
+    started: list[Replica] = []
+
+    async def start() -> Replica:
+        replica = await Replica.start(installation)
+        started.append(replica)
+        await replica.logged("broker.connected")
+        return replica
+
+    yield start
+    for replica in started:
+        await replica.kill()
