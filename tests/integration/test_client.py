@@ -1,0 +1,203 @@
+"""The Python client against real workers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from contracts.client import Closed, Conflict, Misconfigured, Rejected, SessionStore, TimedOut
+from contracts.outcomes import Outcome
+from contracts.requests import Filter, QueryOptions
+from tests.acceptance.command import run_command
+from tests.faults.proxy import Proxy
+from tests.faults.replica import Replica
+
+StartReplica = Callable[[], Awaitable[Replica]]
+
+
+def session_of(number: int, **changed: Any) -> dict[str, Any]:
+    """Return a session in wire form, another one for each number."""
+    return {
+        "sessionId": f"sess_{number}",
+        "playerId": f"player_{number % 3}",
+        "encounter": {"difficulty": ("easy", "hard")[number % 2], "title": "霧の中の灯台", "reward": 12.5},
+        "state": {},
+        "startedAt": f"2025-11-07T10:{number % 60:02}:00.000Z",
+        **changed,
+    }
+
+
+@pytest.fixture
+def variables(database_url: str, amqp_url: str, prefix: str) -> dict[str, str]:
+    """Return the variables of an installation that is ready for workers."""
+    given = {"DATABASE_URL": database_url, "AMQP_URL": amqp_url, "SESSION_STORE_PREFIX": prefix}
+    assert run_command("topology", variables=given).returncode == 0
+    return given
+
+
+@pytest.fixture
+async def start_replica(variables: dict[str, str]) -> AsyncIterator[StartReplica]:
+    """Return what starts a worker; all are ended with the test."""
+    started: list[Replica] = []
+
+    async def start() -> Replica:
+        started.append(await Replica.start(variables))
+        await started[-1].logged("broker.connected")
+        return started[-1]
+
+    yield start
+    for replica in started:
+        await replica.kill()
+
+
+@pytest.fixture
+async def store(variables: dict[str, str]) -> AsyncIterator[SessionStore]:
+    """Yield a client of the installation."""
+    async with SessionStore(
+        variables["AMQP_URL"], prefix=variables["SESSION_STORE_PREFIX"], timeout=20
+    ) as store:
+        yield store
+
+
+async def test_what_was_written_is_read_until_it_is_deleted(
+    store: SessionStore, start_replica: StartReplica
+) -> None:
+    await start_replica()
+    session = session_of(1, completedAt=None, plugin={"kept": [1, 2.5, None]})
+    written = await store.write(session)
+    assert written.outcome is Outcome.STORED
+    record = await store.read("sess_1")
+    assert record is not None
+    assert record.session.model_dump(mode="json", by_alias=True, exclude_unset=True) == session
+    assert record.revision == written.revision
+    assert (await store.delete("sess_1")).existed
+    assert not (await store.delete("sess_1")).existed
+    assert await store.read("sess_1") is None
+
+
+async def test_questions_are_answered_from_what_was_written(
+    store: SessionStore, start_replica: StartReplica
+) -> None:
+    await start_replica()
+    await asyncio.gather(*(store.write(session_of(number)) for number in range(30)))
+    hard = Filter(difficulty="hard")
+    assert await store.count(hard) == 15
+    pages = [r.session.session_id async for r in store.iterate(hard, QueryOptions(limit=4, sort_order="asc"))]
+    assert pages == [f"sess_{number}" for number in range(30) if number % 2]
+    assert (await store.stats("player_1")).total_sessions == 10
+    assert [r is not None for r in await store.read_many(["sess_3", "sess_x"])] == [True, False]
+    assert (await store.health()).ok
+
+
+async def test_a_queued_write_is_always_read_back_from_any_replica(
+    variables: dict[str, str], start_replica: StartReplica
+) -> None:
+    await asyncio.gather(*(start_replica() for _ in range(3)))
+    url, prefix = variables["AMQP_URL"], variables["SESSION_STORE_PREFIX"]
+    async with SessionStore(url, prefix=prefix, durability="queued", timeout=20) as store:
+        for turn in range(300):
+            await store.write(session_of(7, state={"turn": turn}))
+            record = await store.read("sess_7")
+            assert record is not None
+            assert record.session.state == {"turn": turn}
+
+
+async def test_two_engines_that_read_modify_and_write_lose_no_update(
+    variables: dict[str, str], start_replica: StartReplica
+) -> None:
+    await start_replica()
+
+    async def count_up(times: int) -> None:
+        async with SessionStore(
+            variables["AMQP_URL"], prefix=variables["SESSION_STORE_PREFIX"], timeout=20
+        ) as store:
+            for _ in range(times):
+                await increase(store)
+
+    async def increase(store: SessionStore) -> None:
+        record = await store.read("sess_1")
+        while True:
+            count = record.session.state["count"] if record else 0
+            assert isinstance(count, int)
+            try:
+                await store.write(
+                    session_of(1, state={"count": count + 1}),
+                    expected_revision=record.revision if record else 0,
+                )
+            except Conflict as conflict:
+                record = conflict.record
+            else:
+                return
+
+    await asyncio.gather(count_up(25), count_up(25))
+    async with SessionStore(variables["AMQP_URL"], prefix=variables["SESSION_STORE_PREFIX"]) as store:
+        record = await store.read("sess_1")
+        assert record is not None
+        assert record.session.state == {"count": 50}
+
+
+async def test_calls_outlive_a_worker_that_is_killed(
+    store: SessionStore, start_replica: StartReplica
+) -> None:
+    first = await start_replica()
+    calls = [asyncio.create_task(store.write(session_of(number))) for number in range(200)]
+    await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+    await first.kill()
+    await start_replica()
+    outcomes = {written.outcome for written in await asyncio.gather(*calls)}
+    assert outcomes == {Outcome.STORED}
+    assert await store.count() == 200
+
+
+async def test_calls_outlive_the_loss_of_the_connection(
+    variables: dict[str, str], start_replica: StartReplica
+) -> None:
+    await start_replica()
+    host, _, port = variables["AMQP_URL"].rpartition("@")[2].strip("/").rpartition(":")
+    async with Proxy(host, int(port)) as proxy:
+        url = variables["AMQP_URL"].replace(f":{port}", f":{proxy.port}")
+        async with SessionStore(url, prefix=variables["SESSION_STORE_PREFIX"], timeout=20) as store:
+            await store.write(session_of(1000))
+            calls = [asyncio.create_task(store.write(session_of(number))) for number in range(300)]
+            await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+            proxy.cut()
+            assert {written.outcome for written in await asyncio.gather(*calls)} == {Outcome.STORED}
+            assert await store.count() == 301
+
+
+async def test_an_invalid_session_is_rejected_with_its_code(
+    store: SessionStore, start_replica: StartReplica
+) -> None:
+    await start_replica()
+    with pytest.raises(Rejected, match="startedAt") as caught:
+        await store.write(session_of(1, startedAt="yesterday"))
+    assert caught.value.code == "bad_time"
+
+
+async def test_a_write_nobody_answers_times_out_and_can_be_repeated(
+    store: SessionStore, variables: dict[str, str], start_replica: StartReplica
+) -> None:
+    async with SessionStore(
+        variables["AMQP_URL"], prefix=variables["SESSION_STORE_PREFIX"], timeout=0.5
+    ) as hasty:
+        with pytest.raises(TimedOut) as caught:
+            await hasty.write(session_of(1))
+    await start_replica()
+    again = await store.write(session_of(1), event_id=caught.value.event_id, revision=caught.value.revision)
+    assert again.outcome is Outcome.STORED
+    assert await store.count() == 1
+
+
+async def test_a_missing_topology_is_said_so(amqp_url: str) -> None:
+    async with SessionStore(amqp_url, prefix=f"none{uuid4().hex}.") as store:
+        with pytest.raises(Misconfigured, match="run: session-store topology"):
+            await store.write(session_of(1))
+
+
+async def test_a_closed_client_says_so_and_closes_twice(store: SessionStore) -> None:
+    await store.close()
+    await store.close()
+    with pytest.raises(Closed):
+        await store.read("sess_1")
