@@ -15,10 +15,11 @@ from time import monotonic
 import structlog
 
 from contracts.topology import Topology
+from worker.address import Address
 from worker.backoff import Backoff
 from worker.broker.link import Link
 from worker.broker.session import BrokerOptions
-from worker.config import Settings
+from worker.config import Loaded, Settings
 from worker.errors import StorageUnavailable
 from worker.ingest.write_path import Limits
 from worker.rpc.answers import Result
@@ -35,16 +36,14 @@ EXIT_FAILED = 1
 class Worker:
     """One replica."""
 
-    def __init__(self, settings: Settings, storage: Storage) -> None:
+    def __init__(self, settings: Settings, broker: Address, storage: Storage) -> None:
         self._settings = settings
         self._storage = storage
         topology = Topology(settings.prefix)
         limits = Limits(settings.batch_size, settings.body_limit, settings.patience_s)
         self._stop = asyncio.Event()
         self._serving = Serving(settings, limits, topology, storage, self._stop, self)
-        options = BrokerOptions(
-            settings.amqp_url.get_secret_value(), "session-store", settings.connection_timeout_ms / 1000
-        )
+        options = BrokerOptions(broker, "session-store", settings.connection_timeout_ms / 1000)
         self._link = Link(options, topology, settings.startup_timeout_s)
 
     @property
@@ -103,16 +102,17 @@ class Worker:
                     return None
 
 
-async def run_worker(settings: Settings) -> None:
+async def run_worker(loaded: Loaded) -> None:
     """Run one replica until SIGTERM or SIGINT; a second one ends the process at once, which loses nothing."""
+    settings = loaded.settings
     options = StorageOptions(
-        settings.database_url.get_secret_value(),
+        Address(loaded, "database_url"),
         settings.pool_size,
         settings.connection_timeout_ms / 1000,
         settings.statement_timeout_ms / 1000,
     )
     async with open_storage(options) as storage:
-        worker = Worker(settings, storage)
+        worker = Worker(settings, Address(loaded, "amqp_url"), storage)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop_or_exit, worker)

@@ -99,6 +99,12 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = _setting(
         "auto", "SESSION_STORE_LOG_FORMAT", "auto: console on a terminal, JSON elsewhere"
     )
+    failpoint: str = _setting(
+        "",
+        "SESSION_STORE_FAILPOINT",
+        "for tests of crashes: where the process kills itself",
+        pattern=r"^((before-commit|mid-batch|after-commit|before-acknowledge)(:[1-9][0-9]{0,8})?)?$",
+    )
 
     @field_validator("log_level", "log_format", mode="before")
     @classmethod
@@ -120,11 +126,12 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings in force, where each value came from by variable, and variables nobody reads."""
+    """The settings in force, where each value came from by variable, variables nobody reads, and the flags."""
 
     settings: Settings
     origins: dict[str, str]
     unknown: dict[str, str | None]
+    flags: Mapping[str, object]
 
 
 def load(flags: Mapping[str, object] | None = None, required: Sequence[str] = SERVERS) -> Loaded:
@@ -146,7 +153,7 @@ def load(flags: Mapping[str, object] | None = None, required: Sequence[str] = SE
         settings = Settings(**values)  # type: ignore[arg-type]
     except ValidationError as error:
         raise ConfigurationError("\n".join(_explain(error, values))) from None
-    return Loaded(settings, origins, _unknown(os.environ))
+    return Loaded(settings, origins, _unknown(os.environ), flags or {})
 
 
 def variables() -> dict[str, tuple[str, bool]]:

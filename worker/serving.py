@@ -12,6 +12,7 @@ from worker.broker.publisher import Publisher
 from worker.broker.session import Session
 from worker.config import Settings
 from worker.errors import BrokerUnavailable, StorageUnavailable
+from worker.failpoint import arm
 from worker.ingest.settle import Settler
 from worker.ingest.write_path import Limits, WritePath
 from worker.rpc.answers import Answers, Health
@@ -44,6 +45,7 @@ class Serving:
         self._storage = storage
         self._stop = stop
         self._health = health
+        self._reach = arm(settings.failpoint)
         self._path: WritePath | None = None
         self.paused = False
 
@@ -66,9 +68,9 @@ class Serving:
     async def _store_events(self, session: Session, publisher: Publisher) -> None:
         """Store events; while the database is away for long, leave them with the broker."""
         queues = (self._topology.write_queue.name, self._topology.delete_queue.name)
-        settler = Settler(self._topology, publisher)
+        settler = Settler(self._topology, publisher, self._reach)
         while intake := await self._open_intake(session, queues, self._settings.prefetch):
-            self._path = WritePath(intake, self._storage.writer, settler, self._limits)
+            self._path = WritePath(intake, self._storage.writer, settler, self._limits, self._reach)
             await self._until_stopped(intake, self._path.run())
             if not self._path.gave_up:
                 self._end(session, intake)

@@ -160,7 +160,7 @@ async def _await_acknowledged(writer: asyncio.StreamWriter) -> None:
     raw: socket.socket = writer.get_extra_info("socket")
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
-            while _bytes_on_their_way(raw):  # noqa: ASYNC110 - the kernel has no event for it
+            while _bytes_on_their_way(raw):
                 await asyncio.sleep(_ACKNOWLEDGE_POLL)
 
 

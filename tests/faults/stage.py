@@ -147,3 +147,8 @@ class Stage:
     def tails(self) -> str:
         """Return the last log lines of every replica."""
         return "\n".join(f"--- {replica.pid}\n{replica.tail()}" for replica in self.replicas)
+
+
+async def _stop(replica: Replica) -> None:
+    await replica.logged("broker.connected")  # before that a signal ends the interpreter, not the worker
+    assert await replica.stop() == 0, replica.tail()

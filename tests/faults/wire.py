@@ -37,7 +37,7 @@ class Wire:
 
     async def publish(self, message: aio_pika.Message, routing_key: str) -> None:
         """Return once the broker has confirmed the message; published again and again until it does."""
-        while not await self.try_to_publish(message, routing_key):  # noqa: ASYNC110 - a pause between attempts
+        while not await self.try_to_publish(message, routing_key):
             await asyncio.sleep(REST_SECONDS)
 
     async def try_to_publish(self, message: aio_pika.Message, routing_key: str) -> bool:

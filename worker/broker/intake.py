@@ -4,6 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import takewhile
+from time import monotonic
 from uuid import uuid4
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
@@ -15,6 +17,9 @@ from worker.broker.frames import FrameFilter
 from worker.errors import BrokerUnavailable
 
 CLOSE_SECONDS = 3.0
+HOLD_SECONDS = 4.0
+SILENCE_SECONDS = 0.5
+POLL_SECONDS = 0.02
 ENOUGH_BYTES = 16 * 1024 * 1024
 
 
@@ -30,11 +35,15 @@ class Intake:
         self._frames = frames
         self._deliveries: deque[Delivery] = deque()
         self._changed = asyncio.Event()
-        self._tags: list[str] = []
+        self._tags: dict[str, str] = {}
+        self._prefetch = 0
+        self._unacknowledged: dict[int, str] = {}
+        self._arrived: dict[str, float] = {}
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         channel.closing.add_done_callback(lambda _: self.lose("the channel was closed"))
         channel.on_consumer_cancel_callbacks.add(self._on_cancel)
         self._stopped = False
+        self._held: list[tuple[int, bool]] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -50,13 +59,14 @@ class Intake:
 
         Raises BrokerUnavailable when the broker does not let us.
         """
+        self._prefetch = prefetch
         with broker_calls():
             await self._channel.basic_qos(prefetch_count=prefetch, timeout=timeout)
             for queue in queues:
                 tag = f"session-store.{uuid4().hex}"
                 self._frames.add_route(tag, queue, self._arrive)
                 await self._channel.basic_consume(queue, _refuse, consumer_tag=tag, timeout=timeout)
-                self._tags.append(tag)
+                self._tags[queue] = tag
 
     async def take(self, limit: int) -> list[Delivery]:
         """Wait for deliveries and return up to `limit` of them in order; empty when there will be none.
@@ -79,6 +89,10 @@ class Intake:
         """Acknowledge a delivery (with `multiple` every earlier one too); False when the channel is gone."""
         if not self.is_open:
             return False
+        if self._held is not None:
+            self._held.append((tag, multiple))
+            return True
+        self._forget(tag, multiple)
         try:
             with broker_calls():
                 await self._channel.basic_ack(tag, multiple=multiple)
@@ -87,16 +101,38 @@ class Intake:
             return False
         return True
 
+    def _forget(self, tag: int, multiple: bool) -> None:
+        for other in takewhile(lambda known: known < tag, list(self._unacknowledged)) if multiple else ():
+            del self._unacknowledged[other]
+        self._unacknowledged.pop(tag, None)
+
     async def stop(self, timeout: float) -> None:
-        """Cancel the consumers; what was delivered before can still be taken and acknowledged."""
+        """Cancel the consumers; what was delivered before can still be taken and acknowledged.
+
+        A quorum queue takes back what is on its way to a consumer that cancels, and counts it as delivered
+        (rabbitmq/rabbitmq-server#3729). So acknowledgements are held back until the prefetch is used up, and
+        nothing can be on its way, or the queue has been silent for a while; for 4 s at most.
+        """
+        self._held = []
+        deadline = monotonic() + HOLD_SECONDS
         try:
             with broker_calls():
-                for tag in self._tags:
+                for queue, tag in self._tags.items():
+                    await self._wait_for_end(queue, deadline)
                     await self._channel.basic_cancel(tag, timeout=timeout)
         except BrokerUnavailable as error:
             self.lose(str(error))
+        held, self._held = self._held, None
+        for tag, multiple in held:
+            await self.acknowledge(tag, multiple=multiple)
         self._stopped = True
         self._changed.set()
+
+    async def _wait_for_end(self, queue: str, deadline: float) -> None:
+        while self.is_open and list(self._unacknowledged.values()).count(queue) < self._prefetch:
+            if monotonic() >= min(self._arrived.get(queue, 0.0) + SILENCE_SECONDS, deadline):
+                return
+            await asyncio.sleep(POLL_SECONDS)
 
     async def close(self) -> None:
         """Close the channel: whatever is unacknowledged goes back to its queue."""
@@ -114,6 +150,8 @@ class Intake:
 
     def _arrive(self, delivery: Delivery) -> None:
         self._deliveries.append(delivery)
+        self._unacknowledged[delivery.tag] = delivery.queue
+        self._arrived[delivery.queue] = delivery.received
         if not self._changed.is_set():
             self._changed.set()
 

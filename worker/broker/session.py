@@ -1,7 +1,7 @@
 """One life of the link to the broker: two connections, until either is lost."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from contracts.topology import Topology
@@ -20,9 +20,9 @@ from worker.errors import BrokerUnavailable, TopologyError
 
 @dataclass(frozen=True, slots=True)
 class BrokerOptions:
-    """How to reach the broker; times in seconds."""
+    """How to reach the broker, its URL asked for anew at each connection; times in seconds."""
 
-    url: str = field(repr=False)
+    url: Callable[[], str] = field(repr=False)
     name: str
     timeout: float = 10.0
 
@@ -100,9 +100,10 @@ class Session:
 
 async def open_session(options: BrokerOptions) -> Session:
     """Return a session with both connections open; raises BrokerUnavailable."""
-    consuming = await open_connection(options.url, f"{options.name} consume", options.timeout)
+    url = options.url()
+    consuming = await open_connection(url, f"{options.name} consume", options.timeout)
     try:
-        publishing = await open_connection(options.url, f"{options.name} publish", options.timeout)
+        publishing = await open_connection(url, f"{options.name} publish", options.timeout)
     except BrokerUnavailable:
         await close_quietly(consuming)
         raise

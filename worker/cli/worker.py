@@ -25,7 +25,7 @@ def run(
     loaded = load(dict(locals()))
     configure_logs(loaded.settings.log_level, loaded.settings.log_format)
     _warn_of_unknown(loaded)
-    run_to_end(run_worker(loaded.settings))
+    run_to_end(run_worker(loaded))
 
 
 def print_config(as_json: AsJson = False) -> None:

@@ -14,6 +14,7 @@ from worker.broker.dead_letter import make_dead_letter
 from worker.broker.intake import Intake
 from worker.broker.publisher import DeadLetter, Publisher, Reply
 from worker.errors import BrokerUnavailable
+from worker.failpoint import Point, Reach, pass_by
 from worker.ingest.judged import Judged
 from worker.outcome import Verdict
 
@@ -23,9 +24,10 @@ log = structlog.get_logger()
 class Settler:
     """Dead-letters, confirms and acknowledges, in this order."""
 
-    def __init__(self, topology: Topology, publisher: Publisher) -> None:
+    def __init__(self, topology: Topology, publisher: Publisher, reach: Reach = pass_by) -> None:
         self._topology = topology
         self._publisher = publisher
+        self._reach = reach
 
     async def settle(self, batch: Sequence[Judged], intake: Intake) -> bool:
         """Settle a batch whose verdicts are committed; every earlier batch of this intake must be settled.
@@ -39,6 +41,7 @@ class Settler:
         replies = [reply for judged in batch if (reply := self._reply_of(judged))]
         if replies and not await self._publisher.send_replies(replies):
             log.warning("confirmations.dropped", count=len(replies))
+        self._reach(Point.BEFORE_ACKNOWLEDGE)
         return await intake.acknowledge(batch[-1].delivery.tag, multiple=True)
 
     async def _dead_letter(self, letters: Sequence[DeadLetter], intake: Intake) -> bool:

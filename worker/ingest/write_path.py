@@ -12,14 +12,15 @@ from worker.backoff import Backoff
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
 from worker.errors import RowRefused, StorageUnavailable
+from worker.failpoint import Point, Reach, pass_by
 from worker.ingest.decode import decode
 from worker.ingest.document import Refused
 from worker.ingest.fold import SessionEvents, Verdicts, group_by_session, key_of, resolve, rounds_of
 from worker.ingest.judged import Decoded, judge_deliveries
 from worker.ingest.settle import Settler
 from worker.outcome import Verdict
-from worker.store.rows import EventRow
-from worker.store.writer import EventWriter
+from worker.store.rows import Applied, EventRow
+from worker.store.writer import EventWriter, Round
 
 log = structlog.get_logger()
 
@@ -46,11 +47,14 @@ class Turn:
 class WritePath:
     """Stores what one intake delivers, until the intake ends or the database has been away too long."""
 
-    def __init__(self, intake: Intake, writer: EventWriter, settler: Settler, limits: Limits) -> None:
+    def __init__(
+        self, intake: Intake, writer: EventWriter, settler: Settler, limits: Limits, reach: Reach = pass_by
+    ) -> None:
         self._intake = intake
         self._writer = writer
         self._settler = settler
         self._limits = limits
+        self._reach = reach
         self._in_flight: dict[int, float] = {}
         self.gave_up = False
 
@@ -139,13 +143,20 @@ class WritePath:
         started = monotonic()
         while True:
             try:
-                return resolve(groups, await self._writer.apply(rounds_of(groups)))
+                return resolve(groups, await self._apply_rounds(rounds_of(groups)))
             except StorageUnavailable as error:
                 log.warning("storage.unavailable", reason=error.reason, failures=backoff.failures + 1)
                 await self._give_up_after(started)
                 if not self._intake.is_open:
                     raise
             await asyncio.sleep(backoff.next())
+
+    async def _apply_rounds(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
+        self._reach(Point.BEFORE_COMMIT)
+        self._reach(Point.MID_BATCH)
+        applied = await self._writer.apply(rounds)
+        self._reach(Point.AFTER_COMMIT)
+        return applied
 
     async def _give_up_after(self, started: float) -> None:
         if monotonic() - started > self._limits.patience:

@@ -1,5 +1,6 @@
 """Connection pools to PostgreSQL."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,13 +15,13 @@ APPLICATION: Final = "session-store"
 
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
-    """How a pool connects; times in seconds.
+    """How a pool connects, `dsn` asked for anew at each connection; times in seconds.
 
     `command_timeout` bounds every call on our side, cancelling included (MagicStack/asyncpg#1326);
     `settings` are PostgreSQL's own parameters for each session.
     """
 
-    dsn: str = field(repr=False)
+    dsn: Callable[[], str] = field(repr=False)
     name: str
     size: int
     connect_timeout: float
@@ -35,7 +36,7 @@ async def open_pool(options: PoolOptions) -> Pool:
     """
     with translated():
         return await asyncpg.create_pool(
-            options.dsn,
+            connect=lambda *_, **given: asyncpg.connect(options.dsn(), **given),
             min_size=0,
             max_size=options.size,
             timeout=options.connect_timeout,

@@ -1,7 +1,7 @@
 """Everything the worker knows of PostgreSQL: two pools, so that neither reads nor writes starve the other."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -25,9 +25,12 @@ READ_SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class StorageOptions:
-    """How to reach the database; `pool_size` is all connections together, times are in seconds."""
+    """How to reach the database, `dsn` asked for anew at each connection.
 
-    dsn: str = field(repr=False)
+    `pool_size` is all connections together, times are in seconds.
+    """
+
+    dsn: Callable[[], str] = field(repr=False)
     pool_size: int
     connect_timeout: float
     statement_timeout: float
@@ -85,7 +88,7 @@ async def open_storage(options: StorageOptions) -> AsyncIterator[Storage]:
     reading = await open_pool(
         _pool_options(options, "read", options.pool_size - WRITE_CONNECTIONS, {**common, **READ_SETTINGS})
     )
-    storage = Storage(writing, reading, CursorCodec(options.dsn))
+    storage = Storage(writing, reading, CursorCodec(options.dsn()))
     try:
         yield storage
     finally:

@@ -1,0 +1,121 @@
+"""Workers are killed, frozen and told to stop."""
+
+import asyncio
+import random
+import signal
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractIncomingMessage
+
+from tests.faults.aftermath import count_ready
+from tests.faults.replica import Replica
+from tests.faults.stage import POLL_SECONDS, Stage
+from tests.faults.stream import Mix
+from worker.failpoint import Point
+
+TALKATIVE = Mix(asks=0.3, conditional=0.1, invalid=0.05)
+
+
+async def test_workers_killed_at_random_moments_lose_nothing(stage: Stage, draw: random.Random) -> None:
+    for _ in range(3):
+        await stage.start_replica()
+    publishing = asyncio.create_task(stage.publish(8000, rate=1500))
+    while not publishing.done():
+        await asyncio.sleep(draw.uniform(0.1, 0.5))
+        await draw.choice(stage.running).kill()
+        await stage.start_replica(ready=False)
+    await publishing
+    report = await stage.finish()
+    assert report.is_clean, report
+
+
+@pytest.mark.parametrize("point", list(Point))
+async def test_a_worker_that_dies_at_a_point_of_a_batch_loses_nothing(stage: Stage, point: Point) -> None:
+    doomed = [await stage.start_replica(SESSION_STORE_FAILPOINT=f"{point}:{turn}") for turn in (1, 3)]
+    await stage.publish(600)
+    publishing = asyncio.create_task(stage.producer.publish(stage.events(1200, TALKATIVE)))
+    assert [await replica.ended() for replica in doomed] == [-signal.SIGKILL] * 2
+    await stage.start_replica()
+    await publishing
+    report = await stage.finish()
+    assert report.is_clean, report
+
+
+async def test_an_event_that_was_applied_before_the_crash_is_told_as_a_duplicate(stage: Stage) -> None:
+    doomed = await stage.start_replica(SESSION_STORE_FAILPOINT=Point.AFTER_COMMIT)
+    probe = stage.make_probe()
+    asking = asyncio.create_task(stage.producer.ask(probe))
+    await doomed.ended()
+    await stage.start_replica()
+    answer = await asking
+    assert (answer.outcome, answer.first) == ("duplicate", "stored")
+    report = await stage.finish()
+    assert (report.is_clean, report.stored) == (True, 1), report
+
+
+async def test_a_stop_under_load_redelivers_nothing(stage: Stage) -> None:
+    replica = await stage.start_replica(SESSION_STORE_PREFETCH="250")
+    publishing = asyncio.create_task(stage.publish(6000, rate=2000))
+    await asyncio.sleep(0.8)
+    replica.send(signal.SIGTERM)
+    assert await replica.ended(timeout=10) == 0
+    assert not publishing.done(), "the load ended before the worker"
+    await publishing
+    assert await _count_redelivered(stage) == 0
+    await stage.start_replica()
+    report = await stage.finish()
+    assert report.is_clean, report
+
+
+async def test_a_second_sigterm_ends_a_worker_at_once_and_loses_nothing(stage: Stage) -> None:
+    replica = await stage.start_replica()
+    stage.postgres.freeze()
+    publishing = asyncio.create_task(stage.publish(1000))
+    await asyncio.sleep(0.5)
+    replica.send(signal.SIGTERM)
+    await replica.logged("worker.stopping")
+    replica.send(signal.SIGTERM)
+    assert await replica.ended(timeout=2) == 1
+    stage.postgres.thaw()
+    await publishing
+    await stage.start_replica()
+    report = await stage.finish()
+    assert report.is_clean, report
+
+
+async def test_a_worker_frozen_until_the_broker_gave_it_up_does_no_harm(stage: Stage) -> None:
+    frozen, other = [await stage.start_replica() for _ in range(2)]
+    publishing = asyncio.create_task(stage.publish(12_000, rate=600))
+    await asyncio.sleep(1)
+    frozen.send(signal.SIGSTOP)
+    await publishing
+    frozen.send(signal.SIGCONT)
+    await frozen.logged("broker.connected", since=1 + _line_of(frozen, "broker.connected"))
+    await other.kill()
+    await stage.publish(500)
+    report = await stage.finish()
+    assert report.is_clean, report
+
+
+async def _count_redelivered(stage: Stage) -> int:
+    """Return how many waiting events had been delivered before; they wait on afterwards."""
+    taken: list[bool] = []
+
+    async def take(message: AbstractIncomingMessage) -> None:
+        taken.append(bool(message.redelivered))
+
+    connection = await aio_pika.connect(stage.rabbit.url)
+    async with connection, connection.channel() as channel:
+        waiting = await count_ready(channel, stage.topology)
+        await channel.set_qos(prefetch_count=waiting)
+        for name in (stage.topology.write_queue.name, stage.topology.delete_queue.name):
+            await (await channel.get_queue(name)).consume(take)
+        while len(taken) < waiting:
+            await asyncio.sleep(POLL_SECONDS)
+    assert waiting, "nothing was left to look at"
+    return sum(taken)
+
+
+def _line_of(replica: Replica, event: str) -> int:
+    return next(number for number, line in enumerate(replica.log) if line["event"] == event)

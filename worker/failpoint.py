@@ -1,0 +1,53 @@
+"""Ends the process at a named point, so that a test can see what a crash there leaves behind.
+
+Set by SESSION_STORE_FAILPOINT, and by nothing else; where it is not set every point does nothing.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from enum import StrEnum
+
+MOMENT_SECONDS = 0.002  # enough to have the call sent, mostly not enough to have it answered
+
+
+class Point(StrEnum):
+    """A place in the life of a batch where the process may end."""
+
+    BEFORE_COMMIT = "before-commit"  # decoded; the database knows nothing of it
+    MID_BATCH = "mid-batch"  # the database is at work on it
+    AFTER_COMMIT = "after-commit"  # applied; nobody was told
+    BEFORE_ACKNOWLEDGE = "before-acknowledge"  # dead letters and confirmations are out
+
+
+Reach = Callable[[Point], None]
+"""Called where a point is reached."""
+
+
+def pass_by(_: Point) -> None:
+    """Do nothing."""
+
+
+def arm(setting: str) -> Reach:
+    """Return what kills the process at a point, or at the n-th time with `point:n`; nothing happens for ''."""
+    if not setting:
+        return pass_by
+    name, _, turn = setting.partition(":")
+    armed, left = Point(name), int(turn or 1)
+
+    def reach(point: Point) -> None:
+        nonlocal left
+        if point is armed:
+            left -= 1
+            if left == 0:
+                _die(0 if point is not Point.MID_BATCH else MOMENT_SECONDS)
+
+    return reach
+
+
+def _die(seconds: float) -> None:
+    if seconds:
+        asyncio.get_running_loop().call_later(seconds, _die, 0)
+    else:
+        os.kill(os.getpid(), signal.SIGKILL)
