@@ -1,0 +1,130 @@
+"""One worker in this process, on real servers, seen from all sides: broker, database, and its deliveries."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+import asyncpg
+import orjson
+import pytest
+from aio_pika.abc import AbstractIncomingMessage
+
+from contracts.topology import WRITE_KEY, Topology
+from tests.integration.rpc.caller import Caller, make_session
+from worker.address import Address
+from worker.app import Worker
+from worker.broker import frames
+from worker.broker.admin import declare_topology
+from worker.broker.delivery import Delivery
+from worker.config import load
+from worker.store.storage import StorageOptions, open_storage
+
+WAIT_SECONDS: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What a test needs of a running worker; `delivered` is everything the broker gave it, in order."""
+
+    topology: Topology
+    amqp_url: str
+    worker: Worker
+    caller: Caller
+    database: asyncpg.Connection
+    delivered: list[Delivery]
+    dead: "asyncio.Queue[AbstractIncomingMessage]"
+
+    async def write(self, session_id: str, revision: int = 1) -> None:
+        """Return once the broker has a write."""
+        await self.caller.publish(write_body(session_id, revision), WRITE_KEY)
+
+    async def settle(self) -> None:
+        """Return once every write published before is settled: a confirmed write is settled after them."""
+        confirmation = await self.caller.write(make_session(f"last {uuid4()}"))
+        assert confirmation["outcome"] == "stored"
+
+    async def dead_letters(self, count: int) -> list[AbstractIncomingMessage]:
+        """Return the next dead letters, and that there are no more of them now."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            letters = [await self.dead.get() for _ in range(count)]
+        assert self.dead.empty()
+        return letters
+
+    async def revisions(self) -> dict[str, int]:
+        """Return the revision of every stored session but those that `settle` wrote."""
+        rows = await self.database.fetch("SELECT session_id, revision FROM sessions")
+        return {row[0]: row[1] for row in rows if not row[0].startswith("last ")}
+
+    def assert_undisturbed(self) -> None:
+        """No connection was closed and nothing was delivered twice."""
+        assert self.worker._link.reconnects == 0
+        assert not [delivery for delivery in self.delivered if delivery.redelivered]
+
+
+@asynccontextmanager
+async def install(
+    database_url: str, amqp_url: str, prefix: str, broker: str = "", **flags: object
+) -> AsyncIterator[Installation]:
+    """Yield an installation whose worker consumes; it reaches the broker by the URL `broker` where one is given."""
+    topology = Topology(prefix)
+    await declare_topology(amqp_url, topology)
+    flags = {"database_url": database_url, "amqp_url": broker or amqp_url, "prefix": prefix, **flags}
+    loaded = load(flags)
+    options = StorageOptions(Address(loaded, "database_url"), loaded.settings.pool_size, 5.0, 10.0)
+    caller = await Caller.connect(amqp_url, topology)
+    database = await asyncpg.connect(database_url)
+    async with recorded() as delivered, open_storage(options) as storage:
+        worker = Worker(loaded.settings, Address(loaded, "amqp_url"), storage)
+        running = asyncio.create_task(worker.run())
+        dead = await consume_dead(caller, topology)
+        await caller.call("health.check")
+        yield Installation(topology, amqp_url, worker, caller, database, delivered, dead)
+        worker.stop()
+        await running
+    await database.close()
+    await caller.connection.close()
+
+
+@asynccontextmanager
+async def recorded() -> AsyncIterator[list[Delivery]]:
+    """Yield the list of all deliveries that workers of this process get."""
+    delivered: list[Delivery] = []
+
+    def record(*arguments: Any) -> Delivery:
+        delivered.append(Delivery(*arguments))
+        return delivered[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frames, "Delivery", record)
+        yield delivered
+
+
+async def consume_dead(caller: Caller, topology: Topology) -> "asyncio.Queue[AbstractIncomingMessage]":
+    """Return where dead letters arrive."""
+    dead: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+    channel = await caller.connection.channel()
+    queue = await channel.get_queue(topology.dead_queue.name, ensure=False)
+    await queue.consume(dead.put, no_ack=True)
+    return dead
+
+
+def event_body(kind: str, session_id: str, content: dict[str, object]) -> bytes:
+    """Return the body of an event with an id of its own."""
+    envelope = {"specversion": "1.0", "id": str(uuid4()), "source": "engine/tests"}
+    return orjson.dumps({**envelope, "type": kind, "subject": session_id, "data": content})
+
+
+def write_body(session_id: str, revision: int = 1, expected: int | None = None, **session: object) -> bytes:
+    """Return the body of a write."""
+    content = {"revision": revision, "session": make_session(session_id, **session)}
+    return event_body(
+        WRITE_KEY, session_id, content | ({} if expected is None else {"expectedRevision": expected})
+    )
+
+
+def codes_of(letters: Sequence[AbstractIncomingMessage]) -> list[str]:
+    """Return the code of each dead letter."""
+    return [str(letter.headers["x-code"]) for letter in letters]
