@@ -35,7 +35,7 @@ class CursorCodec:
         """Return a cursor that is good for `query` (the bytes of its filter and order) alone."""
         key = position.key.isoformat() if position.key else None
         payload = orjson.dumps([key, position.session_id])
-        return urlsafe_b64encode(self._sign(payload, query) + payload).decode().rstrip("=")
+        return _encode(self._sign(payload, query) + payload)
 
     def read(self, cursor: str, query: bytes) -> Position:
         """Return the position in a cursor; raises CursorRefused for one that was tampered with."""
@@ -43,6 +43,8 @@ class CursorCodec:
             raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         except (Base64Error, ValueError) as error:
             raise CursorRefused("is not a cursor") from error
+        if _encode(raw) != cursor:  # the decoder passes over characters it does not know
+            raise CursorRefused("is not a cursor")
         signature, payload = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._sign(payload, query)):
             raise CursorRefused("was not given out for this filter and order")
@@ -51,3 +53,7 @@ class CursorCodec:
 
     def _sign(self, payload: bytes, query: bytes) -> bytes:
         return hmac.digest(self._key, query + b"\0" + payload, "sha256")[:SIGNATURE_BYTES]
+
+
+def _encode(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).decode().rstrip("=")
