@@ -1,12 +1,32 @@
--- A page of sessions by completed_at, oldest first, incomplete ones last; $14 and $15 are the last page's last key and id.
-SELECT
-\ir session_columns.sql
+-- A page of sessions by completed_at, oldest first, incomplete ones last; $14 and $15 are the last page's
+-- last key and id. The index has the complete ones only, in order; the others are read when those do not suffice.
+WITH complete AS (
+SELECT *
   FROM sessions
  WHERE
 \ir session_filter.sql
+   AND completed_at IS NOT NULL
    AND ($15::text IS NULL
-        OR completed_at > $14::timestamptz
-        OR (completed_at IS NOT DISTINCT FROM $14 AND session_id > $15)
-        OR (completed_at IS NULL AND $14 IS NOT NULL))
- ORDER BY completed_at ASC NULLS LAST, session_id
- LIMIT $12 OFFSET $13;
+        OR (completed_at >= $14::text::timestamptz
+            AND (completed_at > $14::text::timestamptz OR session_id > $15)))
+ ORDER BY completed_at ASC, session_id
+ LIMIT $12::bigint + $13::bigint
+), incomplete AS (
+SELECT *
+  FROM sessions
+ WHERE
+\ir session_filter.sql
+   AND completed_at IS NULL
+   AND ($15::text IS NULL OR $14 IS NOT NULL OR session_id > $15)
+   AND (SELECT count(*) FROM complete) < $12 + $13
+ ORDER BY session_id
+ LIMIT $12 + $13
+)
+SELECT
+\ir session_columns.sql
+  FROM (SELECT * FROM complete
+         UNION ALL
+        SELECT * FROM incomplete
+         ORDER BY completed_at ASC NULLS LAST, session_id
+         LIMIT $12 OFFSET $13) AS page
+ ORDER BY completed_at ASC NULLS LAST, session_id;

@@ -1,10 +1,14 @@
 -- A page of sessions by started_at, oldest first; $14 and $15 are the last page's last key and id.
+-- The inner query works on rows as they are stored: only those of the page are turned into text.
 SELECT
 \ir session_columns.sql
-  FROM sessions
- WHERE
+  FROM (SELECT *
+          FROM sessions
+         WHERE
 \ir session_filter.sql
    AND ($15::text IS NULL
-        OR (started_at >= $14::timestamptz AND (started_at > $14 OR session_id > $15)))
- ORDER BY started_at ASC, session_id
- LIMIT $12 OFFSET $13;
+        OR (started_at >= $14::text::timestamptz
+            AND (started_at > $14::text::timestamptz OR session_id > $15)))
+         ORDER BY started_at ASC, session_id
+         LIMIT $12 OFFSET $13) AS page
+ ORDER BY started_at ASC, session_id;

@@ -1,12 +1,15 @@
 -- A page of sessions by updated_at, oldest first; $14 and $15 are the last page's last key and id.
+-- No index has updated_at, so this sorts what the filter leaves; as rows, of which only the page's become text.
 SELECT
 \ir session_columns.sql
-  FROM sessions
- WHERE
+  FROM (SELECT *
+          FROM sessions
+         WHERE
 \ir session_filter.sql
    AND ($15::text IS NULL
-        OR updated_at > $14::timestamptz
-        OR (updated_at IS NOT DISTINCT FROM $14 AND session_id > $15)
+        OR updated_at > $14::text::timestamptz
+        OR (updated_at IS NOT DISTINCT FROM $14::text::timestamptz AND session_id > $15)
         OR (updated_at IS NULL AND $14 IS NOT NULL))
- ORDER BY updated_at ASC NULLS LAST, session_id
- LIMIT $12 OFFSET $13;
+         ORDER BY updated_at ASC NULLS LAST, session_id
+         LIMIT $12 OFFSET $13) AS page
+ ORDER BY updated_at ASC NULLS LAST, session_id;

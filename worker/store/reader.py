@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import asyncpg
 import orjson
@@ -64,7 +65,7 @@ class SessionReader:
             *_filter_values(wanted),
             options.limit + 1,
             options.offset or 0,
-            after.key if after else None,
+            _text_of(after.key) if after else None,
             after.session_id if after else None,
         )
         page, more = rows[: options.limit], len(rows) > options.limit
@@ -105,15 +106,20 @@ def _filter_values(wanted: Filter) -> tuple[object, ...]:
         wanted.player_id,
         wanted.completed,
         wanted.difficulty,
-        wanted.started_after,
-        wanted.started_before,
-        wanted.completed_after,
-        wanted.completed_before,
-        wanted.updated_after,
-        wanted.updated_before,
+        _text_of(wanted.started_after),
+        _text_of(wanted.started_before),
+        _text_of(wanted.completed_after),
+        _text_of(wanted.completed_before),
+        _text_of(wanted.updated_after),
+        _text_of(wanted.updated_before),
         orjson.dumps(wanted.encounter_contains).decode() if "encounter_contains" in given else None,
         orjson.dumps(wanted.state_contains).decode() if "state_contains" in given else None,
     )
+
+
+def _text_of(moment: datetime | None) -> str | None:
+    """Times go as text: the driver sends the first and the last moment of its calendar as infinity."""
+    return moment.isoformat() if moment else None
 
 
 def _identity(wanted: Filter, column: str, order: str) -> bytes:
