@@ -1,7 +1,7 @@
 """One worker in this process, on real servers, seen from all sides: broker, database, and its deliveries."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +23,7 @@ from worker.config import load
 from worker.store.storage import StorageOptions, open_storage
 
 WAIT_SECONDS: Final = 20.0
+POLL_SECONDS: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,46 @@ async def install(
         await running
     await database.close()
     await caller.connection.close()
+
+
+@asynccontextmanager
+async def one_batch(installation: Installation, size: int) -> AsyncIterator[None]:
+    """Have the next `size` deliveries taken as one batch: until then the two before it wait for locked rows."""
+    for session_id in ("last 1", "last 2"):
+        await installation.write(session_id)
+    await installation.settle()
+    async with locked(installation.database):
+        for waiting, session_id in enumerate(("last 1", "last 2")):
+            await installation.write(session_id, 2)
+            await until_waiting(installation.database, waiting + 1)
+        before = len(installation.delivered)
+        yield
+        await until(lambda: len(installation.delivered) == before + size)
+
+
+@asynccontextmanager
+async def locked(database: asyncpg.Connection) -> AsyncIterator[None]:
+    """Have every entry of the ledger locked, so that whoever applies an event to one waits."""
+    async with database.transaction():
+        await database.execute("SELECT FROM session_ledger FOR UPDATE")
+        yield
+
+
+async def until_waiting(database: asyncpg.Connection, count: int) -> None:
+    """Return once this many transactions wait for a lock that `database` holds."""
+    query = (
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+    )
+    async with asyncio.timeout(WAIT_SECONDS):
+        while await database.fetchval(query) != count:
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Return once this holds."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not holds():
+            await asyncio.sleep(POLL_SECONDS)
 
 
 @asynccontextmanager
