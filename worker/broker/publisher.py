@@ -79,7 +79,7 @@ class Publisher:
         frames = [frame for reply in replies for frame in _frames_of(reply)]
         if not frames:
             return True
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        written = self._unconfirmed.create_future()  # rejected when the channel goes
         payload = ChannelFrame.marshall(self._unconfirmed.number, frames, drain_future=written)
         try:
             with broker_calls():
