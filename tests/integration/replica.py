@@ -122,6 +122,13 @@ async def until_waiting(database: asyncpg.Connection, count: int) -> None:
             await asyncio.sleep(POLL_SECONDS)
 
 
+async def until_stored(installation: Installation, session_id: str) -> None:
+    """Return once a session is there."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while session_id not in await installation.revisions():
+            await asyncio.sleep(POLL_SECONDS)
+
+
 async def until(holds: Callable[[], bool]) -> None:
     """Return once this holds."""
     async with asyncio.timeout(WAIT_SECONDS):
