@@ -123,8 +123,8 @@ class Intake:
         except BrokerUnavailable as error:
             self.lose(str(error))
         held, self._held = self._held, None
-        for tag, multiple in held:
-            await self.acknowledge(tag, multiple=multiple)
+        for number, multiple in held:
+            await self.acknowledge(number, multiple=multiple)
         self._stopped = True
         self._changed.set()
 
