@@ -3,7 +3,7 @@
 import os
 import random
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from zlib import crc32
 
 import pytest
@@ -12,6 +12,7 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from tests.faults.stage import Stage
 
+BACK_SECONDS = 5.0  # I6; a machine that runs other things beside gets double
 _CHOSEN = int(os.environ.get("FAULT_SEED") or secrets.randbelow(10**9))
 
 
@@ -41,3 +42,22 @@ async def stage(
     await stage.prepare()
     yield stage
     await stage.close()
+
+
+@pytest.fixture
+def back_in_time(record_property: Callable[[str, object], None]) -> Callable[[float], None]:
+    """Return what checks the seconds it took to be back, and keeps the figure for the summary."""
+
+    def check(seconds: float) -> None:
+        record_property("back_seconds", round(seconds, 2))
+        assert seconds < 2 * BACK_SECONDS
+
+    return check
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how long each fault kept the workers away after it was over."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, seconds in report.user_properties:
+            if name == "back_seconds":
+                terminalreporter.write_line(f"back after {seconds:5.2f} s  {report.nodeid.partition('::')[2]}")
