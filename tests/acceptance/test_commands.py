@@ -11,9 +11,9 @@ import pytest
 
 from deploy.demo.__main__ import INSTANCE
 from deploy.local.instance import servers_of
-from tests.acceptance.command import run_command
-from tests.acceptance.conftest import Variables
+from tests.command import run_command
 from tests.faults.replica import PROJECT
+from tests.installation import Variables
 
 VERDICT = "EQUAL 149 sessions equal, 11 deleted, 10 dead letters with the right codes"
 

@@ -8,10 +8,10 @@ import orjson
 
 from contracts.topology import Topology
 from deploy.demo.engine import Engine
-from tests.acceptance.command import run_command
-from tests.acceptance.conftest import StartReplica, Variables
 from tests.acceptance.test_samples import LINES, differences, publish_all
+from tests.command import run_command
 from tests.faults.replica import Replica
+from tests.installation import StartReplica, Variables
 
 NOWHERE = "127.0.0.1:9"  # the discard port: nobody listens
 

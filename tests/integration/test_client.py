@@ -1,7 +1,7 @@
 """The Python client against real workers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -10,11 +10,8 @@ import pytest
 from contracts.client import Closed, Conflict, Misconfigured, Rejected, SessionStore, TimedOut
 from contracts.outcomes import Outcome
 from contracts.requests import Filter, QueryOptions
-from tests.acceptance.command import run_command
 from tests.faults.proxy import Proxy
-from tests.faults.replica import Replica
-
-StartReplica = Callable[[], Awaitable[Replica]]
+from tests.installation import StartReplica, Variables
 
 
 def session_of(number: int, **changed: Any) -> dict[str, Any]:
@@ -30,33 +27,10 @@ def session_of(number: int, **changed: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def variables(database_url: str, amqp_url: str, prefix: str) -> dict[str, str]:
-    """Return the variables of an installation that is ready for workers."""
-    given = {"DATABASE_URL": database_url, "AMQP_URL": amqp_url, "SESSION_STORE_PREFIX": prefix}
-    assert run_command("topology", variables=given).returncode == 0
-    return given
-
-
-@pytest.fixture
-async def start_replica(variables: dict[str, str]) -> AsyncIterator[StartReplica]:
-    """Return what starts a worker; all are ended with the test."""
-    started: list[Replica] = []
-
-    async def start() -> Replica:
-        started.append(await Replica.start(variables))
-        await started[-1].logged("broker.connected")
-        return started[-1]
-
-    yield start
-    for replica in started:
-        await replica.kill()
-
-
-@pytest.fixture
-async def store(variables: dict[str, str]) -> AsyncIterator[SessionStore]:
+async def store(installation: Variables) -> AsyncIterator[SessionStore]:
     """Yield a client of the installation."""
     async with SessionStore(
-        variables["AMQP_URL"], prefix=variables["SESSION_STORE_PREFIX"], timeout=20
+        installation["AMQP_URL"], prefix=installation["SESSION_STORE_PREFIX"], timeout=20
     ) as store:
         yield store
 
@@ -92,10 +66,10 @@ async def test_questions_are_answered_from_what_was_written(
 
 
 async def test_a_queued_write_is_always_read_back_from_any_replica(
-    variables: dict[str, str], start_replica: StartReplica
+    installation: Variables, start_replica: StartReplica
 ) -> None:
     await asyncio.gather(*(start_replica() for _ in range(3)))
-    url, prefix = variables["AMQP_URL"], variables["SESSION_STORE_PREFIX"]
+    url, prefix = installation["AMQP_URL"], installation["SESSION_STORE_PREFIX"]
     async with SessionStore(url, prefix=prefix, durability="queued", timeout=20) as store:
         for turn in range(300):
             await store.write(session_of(7, state={"turn": turn}))
@@ -105,13 +79,13 @@ async def test_a_queued_write_is_always_read_back_from_any_replica(
 
 
 async def test_two_engines_that_read_modify_and_write_lose_no_update(
-    variables: dict[str, str], start_replica: StartReplica
+    installation: Variables, start_replica: StartReplica
 ) -> None:
     await start_replica()
 
     async def count_up(times: int) -> None:
         async with SessionStore(
-            variables["AMQP_URL"], prefix=variables["SESSION_STORE_PREFIX"], timeout=20
+            installation["AMQP_URL"], prefix=installation["SESSION_STORE_PREFIX"], timeout=20
         ) as store:
             for _ in range(times):
                 await increase(store)
@@ -132,7 +106,7 @@ async def test_two_engines_that_read_modify_and_write_lose_no_update(
                 return
 
     await asyncio.gather(count_up(25), count_up(25))
-    async with SessionStore(variables["AMQP_URL"], prefix=variables["SESSION_STORE_PREFIX"]) as store:
+    async with SessionStore(installation["AMQP_URL"], prefix=installation["SESSION_STORE_PREFIX"]) as store:
         record = await store.read("sess_1")
         assert record is not None
         assert record.session.state == {"count": 50}
@@ -152,13 +126,13 @@ async def test_calls_outlive_a_worker_that_is_killed(
 
 
 async def test_calls_outlive_the_loss_of_the_connection(
-    variables: dict[str, str], start_replica: StartReplica
+    installation: Variables, start_replica: StartReplica
 ) -> None:
     await start_replica()
-    host, _, port = variables["AMQP_URL"].rpartition("@")[2].strip("/").rpartition(":")
+    host, _, port = installation["AMQP_URL"].rpartition("@")[2].strip("/").rpartition(":")
     async with Proxy(host, int(port)) as proxy:
-        url = variables["AMQP_URL"].replace(f":{port}", f":{proxy.port}")
-        async with SessionStore(url, prefix=variables["SESSION_STORE_PREFIX"], timeout=20) as store:
+        url = installation["AMQP_URL"].replace(f":{port}", f":{proxy.port}")
+        async with SessionStore(url, prefix=installation["SESSION_STORE_PREFIX"], timeout=20) as store:
             await store.write(session_of(1000))
             calls = [asyncio.create_task(store.write(session_of(number))) for number in range(300)]
             await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
@@ -177,10 +151,10 @@ async def test_an_invalid_session_is_rejected_with_its_code(
 
 
 async def test_a_write_nobody_answers_times_out_and_can_be_repeated(
-    store: SessionStore, variables: dict[str, str], start_replica: StartReplica
+    store: SessionStore, installation: Variables, start_replica: StartReplica
 ) -> None:
     async with SessionStore(
-        variables["AMQP_URL"], prefix=variables["SESSION_STORE_PREFIX"], timeout=0.5
+        installation["AMQP_URL"], prefix=installation["SESSION_STORE_PREFIX"], timeout=0.5
     ) as hasty:
         with pytest.raises(TimedOut) as caught:
             await hasty.write(session_of(1))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contracts.client import SessionStore
-from tests.acceptance.command import run_command
+from tests.command import run_command
 from tests.faults.replica import PROJECT, Replica
 
 SNIPPET = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

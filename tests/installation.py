@@ -1,10 +1,10 @@
-"""A prepared installation on the run's servers, and workers in it."""
+"""A prepared installation on the run's servers, and workers in it; fixtures for the suites that import them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from tests.acceptance.command import run_command
+from tests.command import run_command
 from tests.faults.replica import Replica
 
 Variables = dict[str, str]

@@ -1,0 +1,92 @@
+"""The conformance cases against the Python client."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from contracts.client import Closed, Conflict, Rejected, SessionStore
+from contracts.replies import Record
+from contracts.requests import Filter, QueryOptions
+from tests.installation import StartReplica, Variables
+
+CASES = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
+Step = dict[str, Any]
+
+
+@pytest.fixture
+async def store(installation: Variables, start_replica: StartReplica) -> AsyncIterator[SessionStore]:
+    """Yield a client of an installation with a worker."""
+    await start_replica()
+    prefix = installation["SESSION_STORE_PREFIX"]
+    async with SessionStore(installation["AMQP_URL"], prefix=prefix, timeout=20) as store:
+        yield store
+
+
+def session_in(record: Record | None) -> dict[str, object] | None:
+    """Return the session as it came over the wire."""
+    return record.session.model_dump(mode="json", by_alias=True, exclude_unset=True) if record else None
+
+
+async def write(store: SessionStore, step: Step) -> None:
+    expected = {word: step[word] for word in ("outcome", "conflict", "rejected") if word in step}
+    assert await what_came_of(store, step) == expected
+
+
+async def what_came_of(store: SessionStore, step: Step) -> Step:
+    """Return a write's outcome, or the error it raised, in the words of the cases."""
+    try:
+        written = await store.write(step["session"], expected_revision=step.get("expectedRevision"))
+    except Conflict as conflict:
+        return {"conflict": session_in(conflict.record)}
+    except Rejected as rejected:
+        return {"rejected": rejected.code}
+    return {"outcome": written.outcome}
+
+
+async def read(store: SessionStore, step: Step) -> None:
+    if step.get("closed"):
+        with pytest.raises(Closed):
+            await store.read(step["id"])
+    else:
+        assert session_in(await store.read(step["id"])) == step["session"]
+
+
+async def query(store: SessionStore, step: Step) -> None:
+    wanted = Filter.model_validate(step["filter"])
+    options = QueryOptions.model_validate(step.get("options", {}))
+    page = await store.query(wanted, options)
+    assert [record.session.session_id for record in page.records] == step["ids"]
+
+
+async def take(store: SessionStore, step: Step) -> None:
+    """Make the step's call and compare."""
+    match step["call"]:
+        case "write":
+            await write(store, step)
+        case "read":
+            await read(store, step)
+        case "delete":
+            assert (await store.delete(step["id"])).existed is step["existed"]
+        case "query":
+            await query(store, step)
+        case "count":
+            assert await store.count(Filter.model_validate(step["filter"])) == step["count"]
+        case "stats":
+            assert (await store.stats(step["playerId"])).model_dump(by_alias=True) == step["stats"]
+        case "health":
+            assert (await store.health()).ok is step["ok"]
+        case "close":
+            await store.close()
+        case unknown:
+            raise AssertionError(f"no such call: {unknown}")
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+async def test_the_python_client_conforms(store: SessionStore, case: Step) -> None:
+    steps = json.loads(json.dumps(case["steps"]).replace("{run}", uuid4().hex))
+    for step in steps:
+        await take(store, step)
