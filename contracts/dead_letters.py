@@ -12,6 +12,7 @@ CODE_HEADER: Final = "x-code"
 MESSAGE_HEADER: Final = "x-message"
 FAILED_AT_HEADER: Final = "x-failed-at"
 ORIGIN_QUEUE_HEADER: Final = "x-origin-queue"
+HISTORY_HEADER: Final = "x-history"  # earlier failures of a message that was replayed, oldest first
 
 
 class DeadLetterHeaders(Message):

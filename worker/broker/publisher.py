@@ -51,25 +51,34 @@ class Publisher:
     async def publish_dead_letters(self, exchange: str, letters: Sequence[DeadLetter]) -> None:
         """Return once the broker has confirmed every letter on a queue; raises BrokerUnavailable otherwise."""
         publishing = [
-            self._confirmed.basic_publish(
-                letter.body,
-                exchange=exchange,
-                routing_key=letter.routing_key,
-                properties=letter.properties,
-                mandatory=True,
-                timeout=PUBLISH_SECONDS,
-            )
-            for letter in letters
+            self.publish(exchange, letter.routing_key, letter.properties, letter.body) for letter in letters
         ]
-        results = await asyncio.gather(*publishing, return_exceptions=True)
-        for result in results:
+        for result in await asyncio.gather(*publishing, return_exceptions=True):
             match result:
-                case PublishError():
-                    raise BrokerUnavailable(f"exchange {exchange} routes to no queue") from result
-                case DeliveryError():
-                    raise BrokerUnavailable(f"the broker refused a message for {exchange}: full?") from result
+                case BrokerUnavailable():
+                    raise result
                 case BaseException():
                     raise BrokerUnavailable(describe(result)) from result
+
+    async def publish(self, exchange: str, routing_key: str, properties: Properties, body: bytes) -> None:
+        """Return once the broker has confirmed the message on a queue; raises BrokerUnavailable otherwise."""
+        try:
+            with broker_calls():
+                await self._confirmed.basic_publish(
+                    body,
+                    exchange=exchange,
+                    routing_key=routing_key,
+                    properties=properties,
+                    mandatory=True,
+                    timeout=PUBLISH_SECONDS,
+                )
+        except BrokerUnavailable as error:
+            match error.__cause__:
+                case PublishError():
+                    raise BrokerUnavailable(f"exchange {exchange} routes to no queue") from error
+                case DeliveryError():
+                    raise BrokerUnavailable(f"the broker refused a message for {exchange}: full?") from error
+            raise
 
     async def send_replies(self, replies: Sequence[Reply]) -> bool:
         """Write all replies at once; False when the connection did not take them in time.

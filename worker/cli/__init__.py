@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 import typer
 
 from worker.cli.console import warn
+from worker.cli.dead import app as dead
 from worker.cli.servers import declare_or_check, migrate_database
 from worker.cli.worker import print_config, print_version, run
 from worker.errors import ConfigurationError, SessionStoreError, UnavailableError
@@ -30,6 +31,7 @@ app.command("migrate")(migrate_database)
 app.command("topology")(declare_or_check)
 app.command("config")(print_config)
 app.command("version")(print_version)
+app.add_typer(dead, name="dead")
 
 
 def main() -> None:

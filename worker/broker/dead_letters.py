@@ -1,0 +1,106 @@
+"""The dead-letter queue for people: read it, send letters through the normal path again, or remove them.
+
+The queue has no delivery limit (contracts/topology.py), so reading it counts deliveries and changes nothing else.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from sys import maxsize
+
+from aiormq.exceptions import ChannelNotFoundEntity
+
+from contracts.topology import Topology
+from worker.broker.admin import check_topology
+from worker.broker.connection import FilteredConnection, close_quietly, open_channel, open_connection
+from worker.broker.letter import Letter, read_letter
+from worker.broker.letter_filter import LetterFilter
+from worker.broker.publisher import Publisher
+from worker.broker.replay import Replayer
+from worker.broker.snapshot import Page, PageSizes, Snapshot, count_messages
+from worker.errors import BrokerUnavailable, TopologyError
+
+TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The letters of one page that a filter accepts, and how many of the queue were read so far."""
+
+    page: Page
+    letters: list[Letter]
+    read: int
+
+
+class DeadLetters:
+    """The letters that were in the queue when it was opened; those that others hold are not among them."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    @property
+    def total(self) -> int:
+        """How many letters there were."""
+        return self._snapshot.total
+
+    async def choose(self, wanted: LetterFilter, limit: int | None = None) -> AsyncGenerator[Chosen, None]:
+        """Yield page after page with the letters a filter accepts, in order, until `limit` of them.
+
+        They stay in the queue unless `page.remove` is called. Raises BrokerUnavailable.
+        """
+        left = limit or maxsize
+        async for page in self._snapshot.pages(wanted.number or maxsize):
+            letters = [read_letter(delivery, page.first + at) for at, delivery in enumerate(page.deliveries)]
+            chosen = [letter for letter in letters if wanted.accepts(letter)][:left]
+            yield Chosen(page, chosen, self._snapshot.read)
+            left -= len(chosen)
+            if left == 0:
+                return
+
+
+@asynccontextmanager
+async def open_dead_letters(
+    url: str, topology: Topology, sizes: PageSizes | None = None
+) -> AsyncIterator[DeadLetters]:
+    """Yield the dead letters; afterwards those not removed are in the queue as they were, also on Ctrl-C.
+
+    Raises TopologyError when there is no such queue, BrokerUnavailable.
+    """
+    queue = topology.dead_queue.name
+    async with _connected(url, "session-store dead letters") as connection:
+        try:
+            total = await count_messages(connection, queue)
+        except BrokerUnavailable as error:
+            if isinstance(error.__cause__, ChannelNotFoundEntity):
+                raise TopologyError(f"queue {queue} is missing; run: session-store topology") from error
+            raise
+        snapshot = Snapshot(connection, queue, total, sizes or PageSizes())
+        try:
+            yield DeadLetters(snapshot)
+        finally:
+            await asyncio.create_task(snapshot.release())  # a task of its own has not been cancelled
+
+
+@asynccontextmanager
+async def open_replayer(url: str, topology: Topology, rate: float | None) -> AsyncIterator[Replayer]:
+    """Yield a replayer of at most `rate` letters a second, on a connection of its own.
+
+    Raises TopologyError when what it publishes to is missing or differs, BrokerUnavailable.
+    """
+    if differences := await check_topology(url, topology):
+        listed = ", ".join(f"{name} is {difference}" for name, difference in differences.items())
+        raise TopologyError(f"{listed}; run: session-store topology")
+    async with _connected(url, "session-store dead letters replay") as connection:
+        confirmed = await open_channel(connection, confirms=True, timeout=TIMEOUT_SECONDS)
+        unconfirmed = await open_channel(connection, confirms=False, timeout=TIMEOUT_SECONDS)
+        yield Replayer(Publisher(confirmed, unconfirmed), topology.sessions.name, rate)
+
+
+@asynccontextmanager
+async def _connected(url: str, name: str) -> AsyncIterator[FilteredConnection]:
+    connection = await open_connection(url, name, TIMEOUT_SECONDS)
+    try:
+        yield connection
+    finally:
+        await close_quietly(connection)

@@ -1,0 +1,50 @@
+"""Copies a message's properties so that the message can be published again."""
+
+from collections.abc import Container, Sequence
+from typing import Final
+
+from pamqp.common import FieldTable
+from pamqp.header import ContentHeader
+
+from worker.broker.delivery import UNDECODABLE, Delivery, Properties
+
+LARGEST_HEADER: Final = 120 * 1024  # a frame holds 128 KiB
+UNDECODABLE_HEADER: Final = "x-undecodable-properties"
+BROKER_ACTS_ON: Final = ("expiration", "user_id")
+_RENAMED: Final = {"CC": "x-original-cc", "BCC": "x-original-bcc"}
+
+
+def copy_properties(
+    properties: Properties,
+    added: FieldTable,
+    *,
+    dropped: Container[str] = (),
+    moved: Sequence[str] = BROKER_ACTS_ON,
+    largest: int = LARGEST_HEADER,
+) -> Properties | None:
+    """Return persistent properties with the headers `added` and without those `dropped`.
+
+    What the broker would act on again is kept under another name: the properties `moved` in `x-original-…`
+    headers, `CC` and `BCC` likewise. None when they cannot be encoded, or not in `largest` bytes.
+    """
+    headers: FieldTable = {}
+    for name, value in (properties.headers or {}).items():
+        if name not in dropped:
+            headers[_RENAMED.get(name, name)] = value
+    kept = {name: getattr(properties, name) for name in Properties.attributes()}
+    for name in moved:
+        if value := kept[name]:
+            headers[f"x-original-{name}"] = value
+        kept[name] = None
+    kept.update(headers={**headers, **added}, delivery_mode=2, cluster_id="")
+    try:
+        copied = Properties(**kept)
+        return copied if len(ContentHeader(properties=copied).marshal()) < largest else None
+    except UNDECODABLE:
+        return None
+
+
+def keep_bytes(delivery: Delivery, headers: FieldTable) -> Properties:
+    """Return clean properties with these headers and the delivery's own as bytes, cut to what a frame holds."""
+    raw = bytearray(delivery.header[12 : 12 + LARGEST_HEADER // 2])
+    return Properties(delivery_mode=2, headers={**headers, UNDECODABLE_HEADER: raw})
