@@ -16,6 +16,7 @@ from contracts.requests import (
 )
 from worker.backoff import Backoff
 from worker.errors import Overloaded, StorageUnavailable
+from worker.rpc.patience import Patience
 from worker.store.cursor import CursorRefused
 from worker.store.reader import SessionReader
 
@@ -45,12 +46,13 @@ class Answers:
         self._reader = reader
         self._health = health
 
-    async def answer(self, params: Params, timeout: float, *, has_deadline: bool) -> Result:
-        """Return the result for `params` within `timeout` seconds; raises RpcFailure with the contract's error."""
+    async def answer(self, params: Params, patience: Patience) -> Result:
+        """Return the result for `params`, or raise RpcFailure with the contract's error, within the patience."""
         try:
             if isinstance(params, ReadParams) and params.min_revision is not None:
-                patience = timeout if has_deadline else min(timeout, VISIBLE_SECONDS)
                 await self._wait_for(params.session_id, params.min_revision, patience)
+            if (timeout := patience.left()) <= 0:
+                raise RpcFailure(make_error(ErrorReason.TIMEOUT, "there was no time left for this call"))
             return await self._ask(params, timeout)
         except StorageUnavailable as error:
             timed_out = error.reason in ("timeout", "statement timeout")
@@ -81,13 +83,15 @@ class Answers:
                 return await self._health.check()
         raise AssertionError(f"no answer for {type(params).__name__}")
 
-    async def _wait_for(self, session_id: str, revision: int, patience: float) -> None:
+    async def _wait_for(self, session_id: str, revision: int, patience: Patience) -> None:
         """Return once an event of this revision or a newer one is applied."""
-        deadline = monotonic() + patience
+        until = (
+            patience.until if patience.has_deadline else min(patience.until, monotonic() + VISIBLE_SECONDS)
+        )
         backoff = Backoff(first=0.01, limit=0.25)
-        while await self._reader.applied_revision(session_id, patience) < revision:
-            wait = backoff.next()
-            if monotonic() + wait >= deadline:
-                message = f"revision {revision} is not applied yet"
-                raise RpcFailure(make_error(ErrorReason.NOT_YET_VISIBLE, message))
-            await asyncio.sleep(wait)
+        while (left := until - monotonic()) > 0:
+            if await self._reader.applied_revision(session_id, left) >= revision:
+                return
+            await asyncio.sleep(min(backoff.next(), until - monotonic()))
+        message = f"revision {revision} is not applied yet"
+        raise RpcFailure(make_error(ErrorReason.NOT_YET_VISIBLE, message))

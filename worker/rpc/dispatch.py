@@ -1,35 +1,37 @@
 """JSON-RPC 2.0: from the bytes of a request to the bytes of its reply."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import orjson
 import structlog
 from pydantic import ValidationError
 
 from contracts.faults import ErrorReason, RpcError, make_error, refuse_params
-from contracts.requests import PARAMS, Request, parse_params
-from worker.rpc.answers import Answers, RpcFailure
+from contracts.requests import PARAMS, Params, Request, parse_params
+from worker.rpc.answers import Result, RpcFailure
+from worker.rpc.patience import Patience
 
 log = structlog.get_logger()
 
 LARGEST_REPLY: Final = 4 * 1024 * 1024
 LONGEST_BATCH: Final = 100
+LONGEST_ID: Final = 255  # characters; each has six bytes at most, as \u0000 has
+SMALL_REPLY: Final = 2048  # more than any error without details and with such an id
+LONG_ID: Final = f"id must have at most {LONGEST_ID} characters"
 NOT_A_REQUEST: Final = "must be a JSON-RPC 2.0 request, or a list of 1 to 100"
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """The seconds a request may take, and whether its caller set them."""
+class Answering(Protocol):
+    """Whoever answers validated parameters."""
 
-    seconds: float
-    has_deadline: bool
+    async def answer(self, params: Params, patience: Patience) -> Result:
+        """Return the result within the patience; raises RpcFailure."""
 
 
 class Dispatcher:
     """Answers every call of a request body; no exception leaves it."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: Answering) -> None:
         self._answers = answers
 
     async def reply_to(self, body: bytes, patience: Patience) -> bytes | None:
@@ -46,29 +48,23 @@ class Dispatcher:
 
     async def _reply_to_batch(self, calls: list[object], patience: Patience) -> bytes | None:
         replies: list[bytes] = []
-        room = LARGEST_REPLY - 2
+        room = LARGEST_REPLY - 2 - len(calls) * SMALL_REPLY
         for call in calls:
-            reply = await self._reply(call, patience, room)
+            reply = await self._reply(call, patience, room + SMALL_REPLY)
             if reply is not None:
                 replies.append(reply)
-                room -= len(reply) + 1
+                room += SMALL_REPLY - len(reply) - 1
         return b"[" + b",".join(replies) + b"]" if replies else None
 
     async def _reply(self, call: object, patience: Patience, room: int) -> bytes | None:
+        """Return the reply to one call in at most `room` bytes, which are never fewer than a small error needs."""
         try:
             request = Request.model_validate(call)
         except ValidationError:
             return _failure(_id_of(call), make_error(ErrorReason.INVALID_REQUEST, NOT_A_REQUEST))
-        try:
-            result = await self._answer(request, patience)
-            reply = orjson.dumps({"jsonrpc": "2.0", "id": request.id, "result": result})
-        except RpcFailure as failure:
-            reply = _failure(request.id, failure.error)
-        except Exception:  # whatever is wrong with one request must not cost another its answer
-            log.exception("rpc.failed", method=request.method)
-            reply = _failure(
-                request.id, make_error(ErrorReason.INTERNAL_ERROR, "the worker failed; see its log")
-            )
+        if not _is_short(request.id):
+            return _failure(None, make_error(ErrorReason.INVALID_REQUEST, LONG_ID))
+        reply = await self._outcome_of(request, patience)
         if request.is_notification:
             return None
         if len(reply) > room:
@@ -77,7 +73,18 @@ class Dispatcher:
             )
         return reply
 
-    async def _answer(self, request: Request, patience: Patience) -> dict[str, object]:
+    async def _outcome_of(self, request: Request, patience: Patience) -> bytes:
+        try:
+            result = await self._answer(request, patience)
+            return orjson.dumps({"jsonrpc": "2.0", "id": request.id, "result": result})
+        except RpcFailure as failure:
+            return _failure(request.id, failure.error)
+        except Exception:  # whatever is wrong with one request must not cost another its answer
+            log.exception("rpc.failed", method=request.method)
+            error = make_error(ErrorReason.INTERNAL_ERROR, "the worker failed; see its log")
+            return _failure(request.id, error)
+
+    async def _answer(self, request: Request, patience: Patience) -> Result:
         if request.method not in PARAMS:
             known = ", ".join(PARAMS)
             raise RpcFailure(make_error(ErrorReason.UNKNOWN_METHOD, f"unknown method; there are {known}"))
@@ -85,7 +92,7 @@ class Dispatcher:
             params = parse_params(request.method, request.params)
         except ValidationError as error:
             raise RpcFailure(refuse_params(error)) from None
-        return await self._answers.answer(params, patience.seconds, has_deadline=patience.has_deadline)
+        return await self._answers.answer(params, patience)
 
 
 def _failure(request_id: object, error: RpcError) -> bytes:
@@ -94,4 +101,8 @@ def _failure(request_id: object, error: RpcError) -> bytes:
 
 def _id_of(call: object) -> object:
     request_id = call.get("id") if isinstance(call, dict) else None
-    return request_id if isinstance(request_id, str | int | float) else None
+    return request_id if type(request_id) in (str, int, float) and _is_short(request_id) else None
+
+
+def _is_short(request_id: object) -> bool:
+    return not isinstance(request_id, str) or len(request_id) <= LONGEST_ID

@@ -9,7 +9,8 @@ from contracts.topology import Topology
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.intake import Intake
 from worker.broker.publisher import Publisher, Reply
-from worker.rpc.dispatch import Dispatcher, Patience
+from worker.rpc.dispatch import Dispatcher
+from worker.rpc.patience import Patience
 
 log = structlog.get_logger()
 
@@ -29,17 +30,26 @@ class RpcServer:
         self._seconds = seconds
 
     async def run(self) -> None:
-        """Return once the intake has ended and everything taken from it is answered."""
+        """Return once the intake has ended and everything taken from it is answered.
+
+        When the channel was lost nobody gets these answers any more: the broker delivers the requests again.
+        """
+        serving: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as tasks:
             while batch := await self._intake.take(limit=1000):
                 for delivery in batch:
-                    tasks.create_task(self._serve(delivery))
+                    task = tasks.create_task(self._serve(delivery))
+                    serving.add(task)
+                    task.add_done_callback(serving.discard)
+            if not self._intake.is_open:
+                for task in serving:
+                    task.cancel()
 
     async def _serve(self, delivery: Delivery) -> None:
         properties = delivery.read_properties()
         if properties is None or not self._may_serve(properties):
             log.warning("rpc.not_served", reason="no reply_to that may be answered, or no correlation_id")
-        elif (patience := self._patience_of(properties)).seconds > 0:
+        elif (patience := self._patience_of(properties)).left() > 0:
             await self._answer(delivery, properties, patience)
         await self._intake.acknowledge(delivery.tag)
 
@@ -57,5 +67,5 @@ class RpcServer:
     def _patience_of(self, properties: Properties) -> Patience:
         deadline = (properties.headers or {}).get(DEADLINE_HEADER)
         if type(deadline) is not int:
-            return Patience(self._seconds, has_deadline=False)
-        return Patience(min(self._seconds, deadline / 1000 - time()), has_deadline=True)
+            return Patience.of(self._seconds)
+        return Patience.of(min(self._seconds, deadline / 1000 - time()), has_deadline=True)

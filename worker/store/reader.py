@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 
 import asyncpg
 import orjson
+from asyncpg.pool import PoolConnectionProxy
 
 import sql
 from contracts.requests import Filter, QueryOptions
@@ -21,6 +23,9 @@ SORT_COLUMNS = {
     "updatedAt": "updated_at",
     "completedAt": "completed_at",
 }
+
+
+SHORTEST_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +93,23 @@ class SessionReader:
         }
 
     async def _fetch(self, name: str, timeout: float, *values: object) -> list[asyncpg.Record]:
+        until = monotonic() + timeout
         with translated():
+            connection = await self._acquire(timeout)
             try:
-                connection = await self._pool.acquire(timeout=timeout)
-            except TimeoutError as error:
-                raise Overloaded("no free connection to the database") from error
-            try:
-                return await connection.fetch(sql.statement(name), *values, timeout=timeout)
+                left = max(until - monotonic(), SHORTEST_SECONDS)
+                return await connection.fetch(sql.statement(name), *values, timeout=left)
             finally:
                 await self._pool.release(connection)
+
+    async def _acquire(self, timeout: float) -> PoolConnectionProxy:
+        """Return a connection; raises Overloaded when others had all of them, TimeoutError when none opened."""
+        try:
+            return await self._pool.acquire(timeout=timeout)
+        except TimeoutError as error:
+            if self._pool.get_size() < self._pool.get_max_size():
+                raise
+            raise Overloaded("no free connection to the database") from error
 
 
 def _filter_values(wanted: Filter) -> tuple[object, ...]:

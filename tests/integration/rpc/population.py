@@ -3,12 +3,13 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final
 
 from contracts.session import format_timestamp
 from tests.integration.rpc.caller import Json, make_session
 
-SORTS: Final = {
+SORTS: Final[Mapping[str, Callable[[Json], str | None]]] = {
     "createdAt": lambda record: record["session"]["startedAt"],
     "startedAt": lambda record: record["session"]["startedAt"],
     "updatedAt": lambda record: record["updatedAt"],
@@ -36,14 +37,10 @@ def select(records: Sequence[Json], wanted: Filter) -> list[Json]:
 
 def in_order(records: Sequence[Json], sort_by: str, sort_order: str) -> list[Json]:
     """Return the records as the contract sorts them: nulls last, equal keys by ascending session id."""
-    key_of = SORTS[sort_by]
-    by_id = sorted(records, key=lambda record: record["session"]["sessionId"])
-    timed = sorted(
-        (record for record in by_id if key_of(record) is not None),
-        key=lambda record: moment(key_of(record)),
-        reverse=sort_order == "desc",
-    )
-    return timed + [record for record in by_id if key_of(record) is None]
+    by_id = sorted(records, key=lambda record: str(record["session"]["sessionId"]))
+    timed = [(moment(key), record) for record in by_id if (key := SORTS[sort_by](record)) is not None]
+    timed.sort(key=itemgetter(0), reverse=sort_order == "desc")
+    return [record for _, record in timed] + [record for record in by_id if SORTS[sort_by](record) is None]
 
 
 def draw_filter(draw: random.Random, records: Sequence[Json], names: Sequence[str]) -> Filter:
@@ -97,6 +94,10 @@ def _bound(key: str, *, after: bool) -> Callable[[Json, str], bool]:
     return passes
 
 
+def _time_of(key: str) -> Callable[[random.Random, Json], str]:
+    return lambda draw, record: SORTS[key](record) or draw.choice(EDGES)
+
+
 _TESTS: Final[Mapping[str, Callable[[Json, Any], bool]]] = {
     "playerId": lambda record, value: record["session"]["playerId"] == value,
     "completed": lambda record, value: (record["session"].get("completedAt") is not None) == value,
@@ -116,7 +117,7 @@ _VALUES: Final[Mapping[str, Callable[[random.Random, Json], Any]]] = {
     "encounterContains": lambda draw, record: _part(draw, record["session"]["encounter"]),
     "stateContains": lambda draw, record: _part(draw, record["session"]["state"]),
     **{
-        f"{field}{side}": lambda draw, record, key=f"{field}At": SORTS[key](record) or draw.choice(EDGES)
+        f"{field}{side}": _time_of(f"{field}At")
         for field in ("started", "completed", "updated")
         for side in ("After", "Before")
     },
