@@ -7,6 +7,7 @@ All other frames go to aiormq as they came. The seam is the public `transport_fa
 """
 
 import asyncio
+import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from struct import Struct
@@ -111,7 +112,11 @@ class FrameFilter:
                 break
             if data[stop] != FRAME_END:
                 raise BrokenStream(position)
-            if not self._take(kind, channel, data[position + FRAME.size : stop]):
+            try:
+                taken = self._take(kind, channel, data[position + FRAME.size : stop])
+            except (IndexError, struct.error) as error:
+                raise BrokenStream(position) from error
+            if not taken:
                 passed.append(data[position : stop + 1])
             position = stop + 1
         return position
