@@ -18,6 +18,7 @@ demo: setup ## Replay the samples on private servers and check the result
 	@$(BIN)/python -m deploy.demo
 
 test: setup check ## Check, then run all tests on private servers
+	@$(PYTHON) -m deploy.local install --for-tests
 	$(BIN)/pytest $(PYTEST_OPTIONS)
 
 check: setup ## Format, lint, types, import rules, dependencies, spelling, migrations

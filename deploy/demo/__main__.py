@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -16,10 +15,10 @@ from contracts.topology import Topology
 from deploy.demo.engine import Engine, Json, NoAnswer
 from deploy.demo.report import Report
 from deploy.demo.verdict import SAMPLES, Expected, Verdict, compare
-from deploy.demo.worker import WorkerProcess
 from deploy.local.endpoints import Endpoints
 from deploy.local.errors import LocalServerError
 from deploy.local.instance import LOCAL, servers_of
+from deploy.local.worker import WorkerProcess
 
 INSTANCE = "demo"
 AT_ONCE = 50
@@ -37,7 +36,7 @@ async def replay(engine: Engine, worker: WorkerProcess, report: Report, *, kill_
             async with places:
                 if kill_halfway and number == len(lines) // 2:
                     worker.kill()
-                    worker.start()
+                    await asyncio.to_thread(worker.start)
                 confirmation = await engine.publish(line, orjson.loads(line)["type"])
                 progress.advance(bar)
                 return confirmation
@@ -86,13 +85,11 @@ async def clear(endpoints: Endpoints) -> None:
 async def run(report: Report, *, kill_halfway: bool) -> Verdict:
     """Run the demo from nothing to the verdict."""
     report.step("starting private PostgreSQL and RabbitMQ")
-    endpoints = servers_of(INSTANCE).start()
+    servers = servers_of(INSTANCE)
+    endpoints = servers.start()
     await clear(endpoints)
-    log = LOCAL / INSTANCE / "worker.log"
-    worker = WorkerProcess(endpoints.variables(), log)
+    worker = WorkerProcess(LOCAL / INSTANCE / "worker", servers)
     report.step("session-store migrate, topology, run")
-    worker.command("migrate")
-    worker.command("topology")
     worker.start()
     try:
         async with Engine(endpoints.amqp_url, TOPOLOGY) as engine:
@@ -117,10 +114,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         verdict = asyncio.run(run(report, kill_halfway=options.kill_worker_halfway))
     except (LocalServerError, NoAnswer, AMQPError, OSError, asyncpg.PostgresError) as error:
-        print(f"demo: {error}; the worker's log is {LOCAL / INSTANCE / 'worker.log'}", file=sys.stderr)
-        return 1
-    except subprocess.CalledProcessError as error:
-        print(f"demo: {' '.join(map(str, error.cmd))}: {error.stderr.decode()}", file=sys.stderr)
+        print(f"demo: {error}; the worker's log is in {LOCAL / INSTANCE / 'worker'}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -8,7 +8,7 @@ from typing import Final
 
 from deploy.local.containers import engine_answers
 from deploy.local.errors import LocalServerError
-from deploy.local.install import VENV, how_to_install, install, may_install, missing_packages
+from deploy.local.install import NPM, VENV, how_to_install, install, may_install, missing_packages
 from deploy.local.instance import LOCAL, Servers, servers_of
 from deploy.local.worker import WorkerProcess
 
@@ -31,14 +31,14 @@ def main() -> int:
         return 1
 
 
-def _install(_: argparse.Namespace) -> int:
-    missing = missing_packages()
+def _install(arguments: argparse.Namespace) -> int:
+    missing = missing_packages(for_tests=arguments.for_tests)
     if missing and may_install():
         install(missing, _report)
-        missing = missing_packages()
+        missing = missing_packages(for_tests=arguments.for_tests)
     if missing and engine_answers():
         _report("servers will run in containers")
-        missing = [package for package in missing if package == VENV]
+        missing = [package for package in missing if package in (VENV, NPM)]
     if missing:
         _report(how_to_install(missing))
     return 1 if missing else 0
@@ -116,7 +116,9 @@ def _parse() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in COMMANDS:
         command = commands.add_parser(name, help=HELP[name], description=HELP[name])
-        if name != "install":
+        if name == "install":
+            command.add_argument("--for-tests", action="store_true", help="what the tests need beside, too")
+        else:
             command.add_argument("--instance", default="dev", help="name under .local/ (default: dev)")
         if name == "up":
             command.add_argument("--worker", action="store_true", help="migrate, and run a worker as well")

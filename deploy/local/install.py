@@ -18,19 +18,21 @@ from deploy.local.programs import find_postgres, find_rabbitmq
 POSTGRES: Final = "postgresql"
 RABBITMQ: Final = "rabbitmq-server"
 VENV: Final = "python3-venv"
+NPM: Final = "npm"
 
-_FORMULAS: Final = {POSTGRES: "postgresql@16", RABBITMQ: "rabbitmq", VENV: "python@3.13"}
+_FORMULAS: Final = {POSTGRES: "postgresql@16", RABBITMQ: "rabbitmq", VENV: "python@3.13", NPM: "node"}
 _CLUSTERS = Path("/etc/postgresql-common/createcluster.conf")
 _SYSTEMD = Path("/run/systemd/system")
 _UNITS = ("rabbitmq-server.service", "epmd.socket")
 
 
-def missing_packages() -> list[str]:
-    """Return the Debian names of what this machine lacks for a first run."""
+def missing_packages(*, for_tests: bool = False) -> list[str]:
+    """Return the Debian names of what this machine lacks for a first run, or for all the tests."""
     present = {
         POSTGRES: find_postgres() is not None,
         RABBITMQ: find_rabbitmq() is not None,
         VENV: importlib.util.find_spec("ensurepip") is not None,
+        NPM: not for_tests or shutil.which("npm") is not None,
     }
     return [package for package, found in present.items() if not found]
 
