@@ -1,0 +1,134 @@
+"""The house rules that no linter checks."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import sql
+from worker.store.reader import SORT_COLUMNS
+
+ROOT: Final = Path(__file__).parents[2]
+PACKAGES: Final = ("worker/", "contracts/", "sql/", "deploy/", "tests/")
+LONGEST_FUNCTION: Final = 30
+LONGEST_MODULE: Final = 250
+MOST_ARGUMENTS: Final = 8
+STATEMENTS: Final = ROOT / "sql" / "statements"
+HOMES: Final = r"/(?:home|Users)/(?!linuxbrew/)[a-z]+/|/root/"
+REGISTRIES: Final = r"(?:pypi|pythonhosted|npmjs|yarnpkg|crates|rubygems)\.(?:org|com|io)"
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def tracked_texts() -> dict[str, str]:
+    """Return every text file that belongs to the project, by its path from the root."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    texts = {}
+    for name in filter(None, listed.split("\0")):
+        path = ROOT / name
+        content = path.read_bytes() if path.is_file() else b""
+        if b"\0" not in content:
+            texts[name] = content.decode(errors="replace")
+    return texts
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Return every Python module of the project, parsed, by its path from the root."""
+    return {
+        name: ast.parse(text, name)
+        for name, text in tracked_texts().items()
+        if name.endswith(".py") and name.startswith(PACKAGES)
+    }
+
+
+def functions() -> Iterator[tuple[str, Function]]:
+    """Yield every function with where it is."""
+    for path, module in modules().items():
+        for node in ast.walk(module):
+            if isinstance(node, Function):
+                yield f"{path}:{node.lineno} {node.name}", node
+
+
+def included(text: str) -> set[str]:
+    """Return the statements that a statement includes."""
+    return set(re.findall(r"^\\ir (\w+)\.sql$", text, re.MULTILINE))
+
+
+def statements_used() -> set[str]:
+    """Return the statements that worker/store names, and what those include."""
+    named = {f"query_by_{column}_{order}" for column in SORT_COLUMNS.values() for order in ("asc", "desc")}
+    for path, module in modules().items():
+        if path.startswith("worker/store/"):
+            named |= {name for node in ast.walk(module) if (name := _statement_in(node))}
+    return named.union(*(included((STATEMENTS / f"{name}.sql").read_text()) for name in named))
+
+
+def _statement_in(node: ast.AST) -> str | None:
+    match node:
+        case ast.Call(
+            func=ast.Attribute(attr="statement" | "_fetch"), args=[ast.Constant(value=str() as name), *_]
+        ):
+            return name
+    return None
+
+
+def test_no_function_is_longer_than_30_lines() -> None:
+    lengths = {name: (node.end_lineno or 0) - node.lineno + 1 for name, node in functions()}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
+
+
+def test_no_module_is_longer_than_250_lines() -> None:
+    lengths = {path: len(tracked_texts()[path].splitlines()) for path in modules()}
+    assert {path: length for path, length in lengths.items() if length > LONGEST_MODULE} == {}
+
+
+def test_no_constructor_takes_more_than_8_arguments() -> None:
+    counts = {
+        name: len([*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]) - 1
+        for name, node in functions()
+        if node.name == "__init__"
+    }
+    assert {name: count for name, count in counts.items() if count > MOST_ARGUMENTS} == {}
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = {
+        path
+        for path, module in modules().items()
+        for node in ast.walk(module)
+        if path.startswith(("worker/", "contracts/", "sql/")) and _reads_environment(node)
+    }
+    assert readers == {"worker/config.py"}
+
+
+def _reads_environment(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(value=ast.Name(id="os"), attr="environ" | "environb" | "getenv"):
+            return True
+        case ast.ImportFrom(module="os", names=names):
+            return any(name.name in ("environ", "environb", "getenv") for name in names)
+    return False
+
+
+def test_every_statement_is_used_and_every_statement_used_exists() -> None:
+    assert statements_used() == {path.stem for path in STATEMENTS.iterdir() if path.suffix == ".sql"}
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in STATEMENTS.glob("*.sql")))
+def test_every_statement_can_be_read(name: str) -> None:
+    assert "\\ir" not in sql.statement(name)
+
+
+@pytest.mark.parametrize("pattern", [HOMES, REGISTRIES], ids=["home directories", "package registries"])
+def test_no_file_names_a_place_outside_the_project(pattern: str) -> None:
+    found = {name: re.findall(pattern, text) for name, text in tracked_texts().items()}
+    assert {name: hits for name, hits in found.items() if hits} == {}
