@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from time import time
 from typing import Any, Final, Self
 from uuid import uuid4
 
@@ -122,3 +123,8 @@ def make_session(session_id: str, player_id: str = "player_1", /, **fields: obje
         "startedAt": "2025-11-07T10:30:00.000Z",
         **fields,
     }
+
+
+def within(seconds: float) -> dict[str, int]:
+    """Return the headers of a request that must be answered within so many seconds."""
+    return {"deadline": int((time() + seconds) * 1000)}
