@@ -14,10 +14,10 @@ import pytest
 from contracts.topology import Topology
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.installation import installation, servers, start_replica
+from tests.installation import installation, plain_installation, servers, start_replica
 from tests.slots import claim_slot
 
-__all__ = ["installation", "servers", "start_replica"]  # fixtures for every suite
+__all__ = ["installation", "plain_installation", "servers", "start_replica"]  # fixtures for every suite
 
 _TEMPLATE = "migrated"
 

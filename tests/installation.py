@@ -39,3 +39,15 @@ async def start_replica(installation: Variables) -> AsyncIterator[StartReplica]:
     yield start
     for replica in started:
         await replica.kill()
+
+
+@pytest.fixture
+async def plain_installation(database_url: str, amqp_url: str) -> AsyncIterator[str]:
+    """Yield the URL of a broker where a worker serves the names without a prefix, as documentation has them."""
+    variables = {"DATABASE_URL": database_url, "AMQP_URL": amqp_url}
+    declared = run_command("topology", variables=variables)
+    assert declared.returncode == 0, declared.stderr
+    replica = await Replica.start(variables)
+    await replica.logged("broker.connected")
+    yield amqp_url
+    await replica.stop()

@@ -71,7 +71,7 @@ async def test_a_queued_write_is_always_read_back_from_any_replica(
     await asyncio.gather(*(start_replica() for _ in range(3)))
     url, prefix = installation["AMQP_URL"], installation["SESSION_STORE_PREFIX"]
     async with SessionStore(url, prefix=prefix, durability="queued", timeout=20) as store:
-        for turn in range(300):
+        for turn in range(1000):
             await store.write(session_of(7, state={"turn": turn}))
             record = await store.read("sess_7")
             assert record is not None

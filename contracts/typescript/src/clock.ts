@@ -1,0 +1,43 @@
+const REMEMBERED = 10_000
+
+/** The greatest revision of each of the sessions last used. */
+export class RevisionMemory {
+  readonly #revisions = new Map<string, number>()
+
+  /** Returns what is remembered, 0 when nothing is. */
+  of(sessionId: string): number {
+    return this.#revisions.get(sessionId) ?? 0
+  }
+
+  /** Remembers a revision, unless a greater one is remembered. */
+  raiseTo(sessionId: string, revision: number): void {
+    const greatest = Math.max(revision, this.of(sessionId))
+    this.#revisions.delete(sessionId)
+    this.#revisions.set(sessionId, greatest)
+    if (this.#revisions.size > REMEMBERED) {
+      const [oldest] = this.#revisions.keys()
+      if (oldest !== undefined) this.#revisions.delete(oldest)
+    }
+  }
+}
+
+/**
+ * Gives each write a revision greater than any this client has given, or read for the session: microseconds since the
+ * epoch, and where the wall clock is behind it counts on.
+ */
+export class HybridClock {
+  readonly #seen = new RevisionMemory()
+  #last = 0
+
+  /** Returns the revision of the next event of a session. */
+  next(sessionId: string): number {
+    const now = Math.floor((performance.timeOrigin + performance.now()) * 1000)
+    this.#last = Math.min(Math.max(now, this.#last + 1, this.#seen.of(sessionId) + 1), Number.MAX_SAFE_INTEGER)
+    return this.#last
+  }
+
+  /** Remembers a revision that was read or told. */
+  observe(sessionId: string, revision: number): void {
+    this.#seen.raiseTo(sessionId, revision)
+  }
+}

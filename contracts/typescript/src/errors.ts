@@ -1,0 +1,75 @@
+import type { DeadLetterCode, ErrorReason, Record } from './messages.js'
+
+/** Everything this client throws on purpose; its subclasses are sorted by what the caller must do. */
+export class SessionStoreError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = new.target.name
+  }
+}
+
+/** The client was shut down, or never initialized. */
+export class ClosedError extends SessionStoreError {}
+
+/** The broker has no queue for the message, or does not let us in: a person must act. */
+export class MisconfiguredError extends SessionStoreError {}
+
+/** The event is invalid: mend what made it. */
+export class RejectedError extends SessionStoreError {
+  constructor(
+    readonly code: DeadLetterCode,
+    reason: string,
+  ) {
+    super(`${code}: ${reason}`)
+  }
+}
+
+/** The question is invalid: mend what asked. `details` has one entry a wrong field. */
+export class BadRequestError extends SessionStoreError {
+  constructor(
+    message: string,
+    readonly details?: unknown,
+  ) {
+    super(message)
+  }
+}
+
+/** The session is not at the expected revision, and nothing changed. `record` is what is stored, or null. */
+export class ConflictError extends SessionStoreError {
+  constructor(
+    sessionId: string,
+    expected: number,
+    readonly record: Record | null,
+  ) {
+    super(
+      `${sessionId}: expected revision ${expected}, found ${record ? `revision ${record.revision}` : 'no session'}`,
+    )
+  }
+}
+
+/** The answer would be too large: ask for less. */
+export class TooLargeError extends SessionStoreError {}
+
+/** The worker said, up to the deadline, that it cannot answer now. */
+export class UnavailableError extends SessionStoreError {
+  constructor(
+    readonly reason: ErrorReason,
+    message: string,
+  ) {
+    super(`${reason}: ${message}`)
+  }
+}
+
+/**
+ * Nobody answered by the deadline. Of a write it is not known whether it is stored; the same write again with this
+ * `eventId` and `revision` is safe, because an event is applied once.
+ */
+export class TimedOutError extends SessionStoreError {
+  constructor(
+    what: string,
+    readonly eventId?: string,
+    readonly revision?: number,
+  ) {
+    super(`no answer to ${what} by its deadline`)
+  }
+}

@@ -1,0 +1,6 @@
+export * from './errors.js'
+export type * from './messages.js'
+export * from './plugin.js'
+export type { IStorageProvider, QueryOptions as ProviderQueryOptions, SessionFilter } from './provider.js'
+export type { Page } from './questions.js'
+export * from './store.js'

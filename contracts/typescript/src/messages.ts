@@ -1,0 +1,170 @@
+// Generated from contracts/schemas by scripts/generate-types.mjs. Do not edit.
+
+/**
+ * One encounter of one player; any other top-level field is kept and comes back as it was.
+ */
+export interface Session {
+  sessionId: string
+  playerId: string
+  encounter: {
+    [k: string]: unknown
+  }
+  state: {
+    [k: string]: unknown
+  }
+  startedAt: string
+  completedAt?: string | null
+  [k: string]: unknown
+}
+
+/**
+ * A stored session, the revision that made it so, and when its row was made and last changed.
+ */
+export interface Record {
+  session: Session
+  revision: number
+  createdAt: string
+  updatedAt: string
+  [k: string]: unknown
+}
+/**
+ * What became of one event, sent after it was committed.
+ *
+ * `id` and `subject` repeat the event's own; either is null where a rejected event had none to be read. `revision` is the one now stored, null when none is. A rejected event has `code` and `message`, a duplicate has `first`, the outcome of the event when it was applied.
+ */
+export type Confirmation = {
+  id: string | null
+  subject: string | null
+  outcome: Outcome
+  revision: number | null
+  code?: DeadLetterCode
+  message?: string
+  first?: Outcome
+  [k: string]: unknown
+}
+/**
+ * Every event ends in exactly one of these.
+ */
+export type Outcome = 'stored' | 'deleted' | 'absent' | 'superseded' | 'duplicate' | 'conflict' | 'rejected'
+/**
+ * Why a message is in the dead-letter queue; the value of its `x-code` header.
+ */
+export type DeadLetterCode =
+  | 'too_large'
+  | 'bad_properties'
+  | 'bad_json'
+  | 'not_object'
+  | 'too_deep'
+  | 'bad_schema'
+  | 'bad_id'
+  | 'bad_time'
+  | 'bad_number'
+  | 'bad_revision'
+  | 'nul_character'
+  | 'subject_mismatch'
+  | 'conflict'
+  | 'refused_by_database'
+  | 'bad_signature'
+  | 'delivery_limit'
+
+/**
+ * Why a request failed, in one word.
+ */
+export type ErrorReason =
+  | 'parse_error'
+  | 'invalid_request'
+  | 'unknown_method'
+  | 'invalid_params'
+  | 'storage_unavailable'
+  | 'timeout'
+  | 'not_yet_visible'
+  | 'too_large'
+  | 'overloaded'
+  | 'internal_error'
+
+/**
+ * A JSON-RPC 2.0 error object; `message` is for people.
+ */
+export interface RpcError {
+  code: number
+  message: string
+  data: Fault
+  [k: string]: unknown
+}
+/**
+ * The part of an error that a program reads; `details` is a list of FieldFault for `invalid_params`.
+ */
+export interface Fault {
+  reason: ErrorReason
+  retryable: boolean
+  details?: unknown
+  [k: string]: unknown
+}
+
+/**
+ * Which sessions, in which order, which part of them.
+ */
+export interface QueryParams {
+  filter?: Filter
+  options?: QueryOptions
+}
+/**
+ * Which sessions: all that is given must hold, and every bound includes its own moment.
+ */
+export interface Filter {
+  playerId?: string
+  completed?: boolean
+  difficulty?: string
+  startedAfter?: string
+  startedBefore?: string
+  completedAfter?: string
+  completedBefore?: string
+  updatedAfter?: string
+  updatedBefore?: string
+  /**
+   * Any JSON value that the encounter contains.
+   */
+  encounterContains?: {
+    [k: string]: unknown
+  }
+  /**
+   * Any JSON value that the state contains.
+   */
+  stateContains?: {
+    [k: string]: unknown
+  }
+}
+/**
+ * In which order and which part; a page starts at an offset or after a cursor, never both.
+ */
+export interface QueryOptions {
+  sortBy?: 'createdAt' | 'startedAt' | 'updatedAt' | 'completedAt'
+  sortOrder?: 'asc' | 'desc'
+  limit?: number
+  offset?: number | null
+  cursor?: string | null
+}
+
+/**
+ * Figures over the sessions of one player or of all; no average when none is complete.
+ */
+export interface StatsResult {
+  totalSessions: number
+  completedSessions: number
+  activeSessions: number
+  avgCompletionTimeSeconds: number | null
+  [k: string]: unknown
+}
+
+/**
+ * Whether the worker can serve.
+ *
+ * `database` is `ok` or the reason why not; `lagSeconds` is the age of the oldest delivery not yet settled.
+ */
+export interface HealthResult {
+  ok: boolean
+  database: string
+  lagSeconds: number
+  version: string
+  [k: string]: unknown
+}

@@ -1,0 +1,131 @@
+"""The TypeScript client: checked, built, tested against real workers, packed and used."""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.faults.replica import PROJECT
+from tests.installation import StartReplica, Variables
+
+PACKAGE = PROJECT / "contracts" / "typescript"
+SNIPPET = re.compile(r"^```ts\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TYPESCRIPT = """{"compilerOptions": {"target": "ES2022", "module": "NodeNext", "moduleResolution": "NodeNext",
+  "strict": true, "types": ["node"], "skipLibCheck": true}, "include": ["*.ts"]}"""
+USE = "if (typeof SessionStore !== 'function') throw new Error('not exported')"
+
+
+def run_node(*words: str, directory: Path = PACKAGE, variables: Mapping[str, str] | None = None) -> str:
+    """Return what a Node program printed; fails with its words when it fails."""
+    done = subprocess.run(
+        words,
+        cwd=directory,
+        env={**os.environ, **(variables or {}), "NO_COLOR": "1", "CI": "true"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{' '.join(words)}:\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built() -> None:
+    """Have the locked dependencies installed, and the package built."""
+    assert shutil.which("npm"), "npm is missing; run: make test"
+    installed = PACKAGE / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < (PACKAGE / "package-lock.json").stat().st_mtime:
+        run_node("npm", "ci")
+    run_node("npm", "run", "build")
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("built")
+def test_the_package_is_clean_and_its_types_are_those_of_the_schemas() -> None:
+    run_node("npm", "run", "check")
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("built")
+async def test_the_client_conforms_and_keeps_its_promises(
+    installation: Variables, start_replica: StartReplica
+) -> None:
+    await asyncio.gather(*(start_replica() for _ in range(3)))
+    printed = await asyncio.to_thread(run_node, "npm", "test", variables=installation)
+    assert "Test Files  2 passed" in printed
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("built")
+async def test_an_engine_plays_on_while_its_worker_is_restarted_twice(
+    installation: Variables, start_replica: StartReplica, tmp_path: Path
+) -> None:
+    use_package(tmp_path)
+    shutil.copy(PACKAGE / "examples" / "engine.ts", tmp_path)
+    compiled = ("node_modules/.bin/tsc", "-p", "tsconfig.example.json", "--outDir", str(tmp_path))
+    run_node(*compiled)
+    worker = await start_replica()
+    engine = await asyncio.create_subprocess_exec(
+        "node",
+        tmp_path / "engine.js",
+        env={**os.environ, **installation},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert engine.stdout is not None
+    said: list[str] = []
+    restarts = 0
+    async for line in engine.stdout:
+        said.append(line.decode())
+        if said[-1] in ("played 300\n", "played 600\n"):
+            await worker.kill()
+            worker = await start_replica()
+            restarts += 1
+    assert await engine.wait() == 0, "".join(said)
+    assert restarts == 2
+    assert said[-1] == "1000 of 1000 sessions completed with every objective\n"
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("built")
+def test_the_packed_package_is_imported_and_required(tmp_path: Path) -> None:
+    use_package(tmp_path)
+    (tmp_path / "module.mjs").write_text(f"import {{ SessionStore }} from 'session-store-client'\n{USE}\n")
+    (tmp_path / "script.cjs").write_text(
+        f"const {{ SessionStore }} = require('session-store-client')\n{USE}\n"
+    )
+    run_node("node", "module.mjs", directory=tmp_path)
+    run_node("node", "script.cjs", directory=tmp_path)
+
+
+def use_package(directory: Path) -> None:
+    """Install the packed package in a project of its own."""
+    packed = run_node("npm", "pack", "--silent", "--pack-destination", str(directory)).strip()
+    (directory / "package.json").write_text('{"private": true, "type": "module"}\n')
+    run_node("npm", "install", "--silent", "--no-save", f"./{packed}", directory=directory)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("built")
+@pytest.mark.parametrize(
+    "page", [PROJECT / "docs" / "engine.md", PACKAGE / "README.md"], ids=["engine", "readme"]
+)
+def test_every_snippet_of_the_documentation_runs(page: Path, plain_installation: str, tmp_path: Path) -> None:
+    snippets = SNIPPET.findall(page.read_text(encoding="utf-8"))
+    assert snippets
+    use_package(tmp_path)
+    for number, snippet in enumerate(snippets):
+        (tmp_path / f"snippet{number}.ts").write_text(snippet)
+    (tmp_path / "tsconfig.json").write_text(TYPESCRIPT)
+    (tmp_path / "node_modules" / "@types").symlink_to(PACKAGE / "node_modules" / "@types")
+    run_node(str(PACKAGE / "node_modules" / ".bin" / "tsc"), "-p", "tsconfig.json", directory=tmp_path)
+    for number in range(len(snippets)):
+        run_node(
+            "node", f"snippet{number}.js", directory=tmp_path, variables={"AMQP_URL": plain_installation}
+        )
