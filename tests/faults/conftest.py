@@ -60,4 +60,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.stats.get("passed", []):
         for name, seconds in report.user_properties:
             if name == "back_seconds":
-                terminalreporter.write_line(f"back after {seconds:5.2f} s  {report.nodeid.partition('::')[2]}")
+                terminalreporter.write_line(
+                    f"back after {seconds:5.2f} s  {report.nodeid.partition('::')[2]}"
+                )
