@@ -148,7 +148,7 @@ def _replay(asked: Asked, rate: float | None, *, as_json: bool) -> None:
         else:
             tally.say("replayed")
     if strange:
-        warn(f"{strange:,} letters are no events by their routing key and stay where they are")
+        warn(f"not replayed, because their routing key is no event's: {strange:,}")
         raise typer.Exit(1)
 
 

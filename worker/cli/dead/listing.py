@@ -44,9 +44,9 @@ class Listing:
 
 @dataclass(slots=True)
 class Tally:
-    """How many letters there were, were read, and were done with, by code."""
+    """How many letters there were (None: nobody knows yet), were read, and were done with, by code."""
 
-    total: int = 0
+    total: int | None = None
     read: int = 0
     codes: Counter[str] = field(default_factory=Counter)
 
@@ -65,7 +65,9 @@ class Tally:
 
     def say(self, verb: str) -> None:
         """Print the counts to stderr."""
-        if not self.total:
+        if self.total is None:
+            return
+        if self.total == 0:
             warn("no letters (those that another `dead` command holds do not show)")
             return
         by_code = ", ".join(f"{printable(code)} {count:,}" for code, count in self.codes.most_common())

@@ -19,26 +19,29 @@ class LetterFile:
     """
 
     def __init__(self, path: Path) -> None:
+        if path.exists():
+            raise typer.BadParameter(f"{path} exists already", param_hint="--save")
         self._path = path
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError as error:
-            raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--save") from None
-        self._file: TextIO = os.fdopen(descriptor, "w", encoding="ascii")
+        self._file: TextIO | None = None
 
     def write(self, letters: Sequence[Letter]) -> None:
-        """Add letters."""
+        """Add letters; the file is made for the first."""
         try:
-            self._file.writelines(f"{line_of(document_of(letter))}\n" for letter in letters)
+            if letters and self._file is None:
+                descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                self._file = os.fdopen(descriptor, "w", encoding="ascii")
+            if self._file:
+                self._file.writelines(f"{line_of(document_of(letter))}\n" for letter in letters)
         except OSError as error:
             raise self._unwritable(error) from error
 
     def finish(self) -> None:
         """Have everything on the disk."""
         try:
-            with self._file:
-                self._file.flush()
-                os.fsync(self._file.fileno())
+            if self._file:
+                with self._file:
+                    self._file.flush()
+                    os.fsync(self._file.fileno())
         except OSError as error:
             raise self._unwritable(error) from error
 

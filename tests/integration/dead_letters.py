@@ -1,0 +1,76 @@
+"""A dead-letter queue for tests: filled, and seen by somebody who takes everything."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+import aiormq
+from pamqp.commands import Basic
+
+from contracts.topology import WRITE_KEY, Topology
+from worker.broker.connection import close_quietly, open_connection
+from worker.broker.dead_letters import open_dead_letters
+from worker.broker.letter import Letter
+from worker.broker.letter_filter import LetterFilter
+from worker.broker.snapshot import PageSizes, count_messages
+
+SMALL_PAGES = PageSizes(first=3, largest=7)
+WAIT_SECONDS = 20.0
+
+
+async def send_letters(
+    url: str, topology: Topology, bodies: Iterable[bytes], code: str = "bad_json", **properties: str
+) -> None:
+    """Have the queue hold letters with these bodies, confirmed one after the other."""
+    headers = {
+        "x-code": code,
+        "x-message": "why",
+        "x-failed-at": "2026-11-23T12:00:00.000Z",
+        "x-origin-queue": topology.write_queue.name,
+    }
+    connection = await aiormq.connect(url)
+    channel = await connection.channel(publisher_confirms=True)
+    for body in bodies:
+        sent = Basic.Properties(delivery_mode=2, headers=dict(headers), **properties)  # type: ignore[arg-type]
+        await channel.basic_publish(
+            body, exchange=topology.dead.name, routing_key=WRITE_KEY, properties=sent, mandatory=True
+        )
+    await connection.close()
+
+
+async def read_letters(
+    url: str, topology: Topology, wanted: LetterFilter | None = None, limit: int | None = None
+) -> list[Letter]:
+    """Return the letters that a command would list, read in small pages."""
+    found: list[Letter] = []
+    async with open_dead_letters(url, topology, SMALL_PAGES) as dead:
+        async for chosen in dead.choose(wanted or LetterFilter(), limit):
+            found.extend(chosen.letters)
+    return found
+
+
+def bodies_of(letters: Sequence[Letter]) -> list[bytes]:
+    """Return the letters' bodies, in order."""
+    return [letter.delivery.body for letter in letters]
+
+
+async def take_all(url: str, queue: str) -> list[bytes]:
+    """Empty a queue and return the bodies in order."""
+    bodies: list[bytes] = []
+    connection = await aiormq.connect(url)
+    channel = await connection.channel()
+    while (message := await channel.basic_get(queue, no_ack=True)).delivery_tag:
+        bodies.append(message.body)
+    await connection.close()
+    return bodies
+
+
+async def until_queue_holds(url: str, queue: str, enough: Callable[[int], bool]) -> int:
+    """Return how many messages wait in a queue once they are enough."""
+    connection = await open_connection(url, "test", WAIT_SECONDS)
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not enough(count := await count_messages(connection, queue)):
+                await asyncio.sleep(0.01)
+    finally:
+        await close_quietly(connection)
+    return count
