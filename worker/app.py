@@ -28,7 +28,7 @@ from worker.store.storage import Storage, StorageOptions, open_storage
 
 log = structlog.get_logger()
 
-DRAIN_SECONDS = 8.0  # systemd and Kubernetes are told 10
+DRAIN_SECONDS = 6.5  # systemd and Kubernetes are told 10; up to 3 s more go to a broker that does not answer
 VERSION = version("session-store")
 EXIT_FAILED = 1
 
@@ -69,6 +69,7 @@ class Worker:
             await asyncio.wait((serving,), timeout=DRAIN_SECONDS)
             if not serving.done():
                 log.warning("stop.undrained", seconds=DRAIN_SECONDS)
+                self._storage.abandon()
         finally:
             stopping.cancel()
             serving.cancel()

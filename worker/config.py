@@ -26,12 +26,14 @@ PREFIX: Final = "SESSION_STORE_"
 SERVERS: Final = ("DATABASE_URL", "AMQP_URL")
 SECRETS_DIRECTORIES: Final = ("SESSION_STORE_SECRETS_DIR", "CREDENTIALS_DIRECTORY")
 LIBPQ: Final = ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD")
+_IN_LOGIN: Final = re.compile(r"(://[^:@/?]*:).*@")
+_IN_QUERY: Final = re.compile(r"([?&]password=)[^&]*")
 _PLACEHOLDER: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def _database_url(value: SecretStr) -> SecretStr:
     expanded = expand(value.get_secret_value(), os.environ)
-    if URL(expanded).scheme not in ("postgresql", "postgres"):
+    if expanded.partition("://")[0] not in ("postgresql", "postgres"):  # several hosts are no URL to others
         raise ValueError("must begin with postgresql://")
     return SecretStr(expanded)
 
@@ -177,9 +179,8 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
 
 
 def mask(url: str) -> str:
-    """Return a URL without its password."""
-    address = URL(url)
-    return str(address.with_password("***") if address.password else address)
+    """Return a URL without its password, wherever in it that stands."""
+    return _IN_QUERY.sub(r"\1***", _IN_LOGIN.sub(r"\1***@", url))
 
 
 def _sources(flags: Mapping[str, object]) -> list[tuple[str, dict[str, Any]]]:

@@ -75,7 +75,7 @@ class Serving:
             if not self._path.gave_up:
                 self._end(session, intake)
                 return
-            await self._wait_for_database(session)
+            await self._wait_for_database(session, self._path)
 
     async def _answer_requests(self, session: Session, publisher: Publisher) -> None:
         queues = (self._topology.rpc_queue.name,)
@@ -111,12 +111,13 @@ class Serving:
         if not self._stop.is_set():
             session.lose(intake.lost.result() if intake.lost.done() else "the intake ended")
 
-    async def _wait_for_database(self, session: Session) -> None:
+    async def _wait_for_database(self, session: Session, path: WritePath) -> None:
         self.paused = True
         log.error("consuming.paused", reason="the database is away")
         while not self._is_over(session):
             try:
                 await self._storage.ping_writer()
+                await path.try_again()
             except StorageUnavailable:
                 await self._rest(session, PROBE_SECONDS)
             else:

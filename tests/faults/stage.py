@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from time import monotonic
@@ -26,7 +26,7 @@ from tests.faults.verdict import Report
 from worker.broker.admin import declare_topology
 
 ROLE: Final = "session_store_worker"
-PASSWORD: Final = "a-worker's"
+PASSWORD: Final = "worker"
 ROLES_SQL: Final = Path(__file__).resolve().parent.parent.parent / "sql" / "roles.sql"
 POLL_SECONDS: Final = 0.05
 DRAIN_SECONDS: Final = 60.0
@@ -74,7 +74,9 @@ class Stage:
         """Return the broker's URL, at the server or at a proxy's port."""
         return f"amqp://guest:guest@{LOOPBACK}:{port or self.rabbit.port}/"
 
-    async def start_replica(self, *, ready: bool = True, **variables: str) -> Replica:
+    async def start_replica(
+        self, settings: Mapping[str, str] | None = None, *, ready: bool = True, **variables: str
+    ) -> Replica:
         """Return a new worker, once it has connected to the broker unless `ready` is false."""
         defaults = {
             "DATABASE_URL": self.database_url(),
@@ -82,7 +84,10 @@ class Stage:
             "AMQP_URL": self.amqp_url(),
             "SESSION_STORE_PREFIX": self.topology.prefix,
         }
-        replica = await Replica.start({**defaults, **variables})
+        given = {
+            name: value for name, value in {**defaults, **(settings or {}), **variables}.items() if value
+        }
+        replica = await Replica.start(given)
         self.replicas.append(replica)
         if ready:
             await replica.logged("broker.connected")

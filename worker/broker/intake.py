@@ -50,6 +50,12 @@ class Intake:
         """True while deliveries taken from here can still be acknowledged."""
         return not self.lost.done()
 
+    async def lasts(self, seconds: float) -> bool:
+        """Wait so long, or until the channel is lost; return whether it is there still."""
+        if self.is_open:
+            await asyncio.wait((self.lost,), timeout=seconds)
+        return self.is_open
+
     def oldest(self) -> list[float]:
         """Return when the oldest waiting delivery was received, as a list of none or one."""
         return [self._deliveries[0].received] if self._deliveries else []

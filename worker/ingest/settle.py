@@ -1,6 +1,5 @@
 """The only place where a delivery of an event is settled: after the commit, and all of a batch at once."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
@@ -51,7 +50,7 @@ class Settler:
                 await self._publisher.publish_dead_letters(self._topology.dead.name, letters)
             except BrokerUnavailable as error:
                 log.error("dead_letters.waiting", count=len(letters), reason=str(error))
-                await asyncio.sleep(backoff.next())
+                await intake.lasts(backoff.next())
             else:
                 log.warning("events.dead_lettered", codes=dict(Counter(letter.code for letter in letters)))
                 return True

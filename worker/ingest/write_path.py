@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 
@@ -11,7 +12,7 @@ from contracts.outcomes import DeadLetterCode
 from worker.backoff import Backoff
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
-from worker.errors import RowRefused, StorageUnavailable
+from worker.errors import BrokerUnavailable, RowRefused, StorageUnavailable, UnavailableError
 from worker.failpoint import Point, Reach, pass_by
 from worker.ingest.decode import decode
 from worker.ingest.document import Refused
@@ -24,6 +25,7 @@ from worker.store.writer import EventWriter, Round
 
 log = structlog.get_logger()
 
+LONGEST_REST = 2.0  # between attempts to reach the database, in seconds
 IN_FLIGHT = 2  # decoding one batch overlaps the database's work on the other
 
 
@@ -56,6 +58,7 @@ class WritePath:
         self._limits = limits
         self._reach = reach
         self._in_flight: dict[int, float] = {}
+        self._given_up: Sequence[SessionEvents] = ()
         self.gave_up = False
 
     def lag(self) -> float:
@@ -84,6 +87,14 @@ class WritePath:
                 task = tasks.create_task(self._process(batch, turn))
                 task.add_done_callback(lambda _: free.release())
 
+    async def try_again(self) -> None:
+        """Apply what was given up; raises StorageUnavailable while the database does not take it.
+
+        No other question tells whether it would. The broker delivers these events again, as repeats then.
+        """
+        with suppress(RowRefused):
+            await self._writer.apply(rounds_of(self._given_up))
+
     async def _process(self, batch: Sequence[Delivery], turn: Turn) -> None:
         settled = False
         self._in_flight[batch[0].tag] = batch[0].received
@@ -92,8 +103,8 @@ class WritePath:
             verdicts = await self._apply([d.event for d in decoded if isinstance(d.event, EventRow)])
             if await turn.before:
                 settled = await self._settler.settle(judge_deliveries(decoded, verdicts), self._intake)
-        except StorageUnavailable as error:
-            log.error("batch.given_up", deliveries=len(batch), reason=error.reason)
+        except UnavailableError as error:
+            log.error("batch.given_up", deliveries=len(batch), reason=str(error))
         finally:
             del self._in_flight[batch[0].tag]
             turn.done.set_result(settled)
@@ -139,26 +150,26 @@ class WritePath:
 
     async def _persist(self, groups: Sequence[SessionEvents]) -> Verdicts:
         """Apply in one transaction, again and again while the database is away."""
-        backoff = Backoff(first=0.05)
+        backoff = Backoff(first=0.05, limit=LONGEST_REST)
         started = monotonic()
         while True:
             try:
                 return resolve(groups, await self._apply_rounds(rounds_of(groups)))
             except StorageUnavailable as error:
                 log.warning("storage.unavailable", reason=error.reason, failures=backoff.failures + 1)
-                await self._give_up_after(started)
-                if not self._intake.is_open:
+                if monotonic() - started > self._limits.patience:
+                    self.gave_up, self._given_up = True, groups
+                    await self._intake.close()
+                if not await self._intake.lasts(backoff.next()):
                     raise
-            await asyncio.sleep(backoff.next())
 
     async def _apply_rounds(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
         self._reach(Point.BEFORE_COMMIT)
         self._reach(Point.MID_BATCH)
-        applied = await self._writer.apply(rounds)
+        applying = asyncio.ensure_future(self._writer.apply(rounds))
+        await asyncio.wait((applying, self._intake.lost), return_when=asyncio.FIRST_COMPLETED)
+        if not applying.done():  # a call that hangs must not keep us from a new channel
+            applying.cancel()
+            raise BrokerUnavailable("the channel was lost")
         self._reach(Point.AFTER_COMMIT)
-        return applied
-
-    async def _give_up_after(self, started: float) -> None:
-        if monotonic() - started > self._limits.patience:
-            self.gave_up = True
-            await self._intake.close()
+        return applying.result()

@@ -11,9 +11,11 @@ from worker.errors import RowRefused, StorageUnavailable
 REFUSED_CLASSES: Final = ("22", "23", "54")
 """Data exception, constraint violation, program limit: this content will never be taken."""
 
+READ_ONLY: Final = "read-only"
+
 REASONS: Final = {
     "08": "connection lost",
-    "25006": "read-only",
+    "25006": READ_ONLY,
     "28": "login refused",
     "3D": "no such database",
     "40": "concurrent change",
@@ -57,6 +59,8 @@ def reason_of(sqlstate: str) -> str:
 def _reason_of_client(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "timeout"
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return READ_ONLY
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, OSError):

@@ -5,18 +5,22 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import asyncpg
+from asyncpg.connect_utils import SessionAttribute
 
 from worker.store.failures import translated
 
 Pool = asyncpg.Pool
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 APPLICATION: Final = "session-store"
+IS_PRIMARY: Final = SessionAttribute.primary
+TAKES_WRITES: Final = SessionAttribute.read_write
 
 
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
     """How a pool connects, `dsn` asked for anew at each connection; times in seconds.
 
+    `target` is what a server must be: the primary, or one that takes writes too.
     `command_timeout` bounds every call on our side, cancelling included (MagicStack/asyncpg#1326);
     `settings` are PostgreSQL's own parameters for each session.
     """
@@ -26,13 +30,15 @@ class PoolOptions:
     size: int
     connect_timeout: float
     command_timeout: float
+    target: SessionAttribute
     settings: dict[str, str] = field(default_factory=dict)
 
 
 async def open_pool(options: PoolOptions) -> Pool:
     """Return a pool that has connected once; raises StorageUnavailable when it cannot.
 
-    A connection goes to a server that takes writes, so that an old primary is left after a fail-over.
+    Of several servers in the URL the first that is the `target` is taken, so that an old primary is left
+    after a fail-over.
     """
     with translated():
         return await asyncpg.create_pool(
@@ -41,5 +47,6 @@ async def open_pool(options: PoolOptions) -> Pool:
             max_size=options.size,
             timeout=options.connect_timeout,
             command_timeout=options.command_timeout,
+            target_session_attrs=options.target,
             server_settings={"application_name": f"{APPLICATION} {options.name}", **options.settings},
         )

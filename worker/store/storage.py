@@ -9,7 +9,7 @@ from worker.errors import SchemaError
 from worker.store.cursor import CursorCodec
 from worker.store.failures import translated
 from worker.store.migrations import status_of
-from worker.store.pool import Pool, PoolOptions, open_pool
+from worker.store.pool import IS_PRIMARY, TAKES_WRITES, Pool, PoolOptions, open_pool
 from worker.store.reader import SessionReader
 from worker.store.writer import EventWriter
 
@@ -69,6 +69,11 @@ class Storage:
             missing = ", ".join(f"{version:04}" for version in found.pending)
             raise SchemaError(f"the database lacks migrations {missing}; run: session-store migrate")
 
+    def abandon(self) -> None:
+        """Cut every connection: calls that hang end at once, with StorageUnavailable."""
+        for pool in (self._writing, self._reading):
+            pool.terminate()
+
     async def close(self) -> None:
         """Leave every connection closed; one that is still busy is cut after 2 s."""
         for pool in (self._writing, self._reading):
@@ -84,18 +89,16 @@ async def open_storage(options: StorageOptions) -> AsyncIterator[Storage]:
     """Yield the storage; connections are opened when they are needed."""
     milliseconds = str(int(options.statement_timeout * 1000))
     common = {"statement_timeout": milliseconds, "idle_in_transaction_session_timeout": milliseconds}
-    writing = await open_pool(_pool_options(options, "write", WRITE_CONNECTIONS, common))
+    bounds = (options.connect_timeout, options.statement_timeout + 1)
+    reads = options.pool_size - WRITE_CONNECTIONS
+    writing = await open_pool(
+        PoolOptions(options.dsn, "write", WRITE_CONNECTIONS, *bounds, TAKES_WRITES, common)
+    )
     reading = await open_pool(
-        _pool_options(options, "read", options.pool_size - WRITE_CONNECTIONS, {**common, **READ_SETTINGS})
+        PoolOptions(options.dsn, "read", reads, *bounds, IS_PRIMARY, {**common, **READ_SETTINGS})
     )
     storage = Storage(writing, reading, CursorCodec(options.dsn()))
     try:
         yield storage
     finally:
         await storage.close()
-
-
-def _pool_options(options: StorageOptions, name: str, size: int, settings: dict[str, str]) -> PoolOptions:
-    return PoolOptions(
-        options.dsn, name, size, options.connect_timeout, options.statement_timeout + 1, settings
-    )

@@ -1,12 +1,14 @@
 """The one call that applies events."""
 
+import asyncio
 from collections.abc import Sequence
 
 import asyncpg
 
 import sql
 from contracts.outcomes import Outcome
-from worker.store.failures import translated
+from worker.errors import StorageUnavailable
+from worker.store.failures import READ_ONLY, translated
 from worker.store.pool import Connection, Pool
 from worker.store.rows import Applied, EventRow, LedgerEntry
 
@@ -27,6 +29,14 @@ class EventWriter:
         Raises RowRefused when the database refuses the content of some event, StorageUnavailable when it
         cannot take events now; in both cases nothing is committed, unless the connection was lost in COMMIT.
         """
+        try:
+            return await asyncio.shield(self._apply(rounds))  # a call is never cancelled, see reader.py
+        except StorageUnavailable as error:
+            if error.reason == READ_ONLY:  # an old primary: only new connections lead to the new one
+                await self._pool.expire_connections()
+            raise
+
+    async def _apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
         with translated():
             async with self._pool.acquire() as connection:
                 if len(rounds) == 1:
