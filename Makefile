@@ -5,7 +5,7 @@ INSTANCE ?= dev
 PYTEST_OPTIONS ?= -n 2 --dist loadfile --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down status urls lock clean
+.PHONY: help setup demo test check chaos soak up down status urls lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -29,6 +29,12 @@ check: setup ## Format, lint, types, import rules, dependencies, spelling, migra
 	$(BIN)/deptry .
 	$(BIN)/codespell
 	$(BIN)/squawk sql/migrations/*.sql
+
+chaos: setup ## Kill workers, database and broker under load; OPTIONS="--seed 1 --events 100000"
+	@$(BIN)/python -m tests.faults.chaos $(OPTIONS)
+
+soak: setup ## Ten minutes of steady load, and the slope of the worker's memory; OPTIONS="--minutes 10"
+	@$(BIN)/python -m tests.faults.soak $(OPTIONS)
 
 up: setup ## Leave PostgreSQL, RabbitMQ and a worker running; prints how to use them
 	@$(PYTHON) -m deploy.local up --worker --instance $(INSTANCE)
