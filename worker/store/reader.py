@@ -97,7 +97,8 @@ class SessionReader:
     async def _fetch(self, name: str, timeout: float, *values: object) -> list[asyncpg.Record]:
         """Return the rows in time, or leave the call to itself.
 
-        It keeps its time itself, but the driver's own way to cancel asks the server, and waits for a frozen one (MagicStack/asyncpg#1326).
+        It keeps its time itself, but the driver's own way to cancel asks the server, and waits for a frozen
+        one (MagicStack/asyncpg#1326).
         """
         with translated():
             async with asyncio.timeout(timeout + GRACE_SECONDS):
