@@ -132,6 +132,15 @@ async def test_a_missing_queue_is_a_topology_error(amqp_url: str, prefix: str) -
             pass
 
 
+async def test_many_letters_of_one_page_are_removed_for_good(amqp_url: str, topology: Topology) -> None:
+    for _ in range(5):  # one by one, acknowledgements were lost about every other time
+        async with open_dead_letters(amqp_url, topology) as dead:
+            async for chosen in dead.choose(ALL):
+                await chosen.page.remove([letter.delivery.tag for letter in chosen.letters[5:]])
+        assert await take_all(amqp_url, topology.dead_queue.name) == BODIES[:5]
+        await send_letters(amqp_url, topology, BODIES)
+
+
 async def test_a_replay_moves_each_letter_once_and_in_order(amqp_url: str, topology: Topology) -> None:
     removed = await replay(amqp_url, topology)
     assert bodies_of(removed) == BODIES

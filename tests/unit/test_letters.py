@@ -171,7 +171,7 @@ def test_what_fails_again_comes_back_with_its_history() -> None:
     third = fail_again(second)
     assert [failure.code for failure in third.history] == ["bad_schema", "bad_json"]
     assert third.history == (first.failure, second.failure)
-    assert "try 2 failed before" in list(lines_of(third))
+    assert "earlier failure 2" in list(lines_of(third))
 
 
 def test_history_stays_bounded() -> None:

@@ -77,13 +77,15 @@ class Page:
     async def remove(self, tags: Sequence[int]) -> None:
         """Take messages, by their delivery tags, off the queue for good; the broker knows when this returns.
 
+        One transaction, for a channel keeps acknowledgements beyond 32 in flight to itself for a while, and when it
+        is closed they are lost (`rabbit_fifo_client`, soft limit; seen on 3.10.8).
         Raises BrokerUnavailable when the channel is lost: the broker may have put the messages back.
         """
         for tag in tags:
             if not await self._intake.acknowledge(tag):
                 raise BrokerUnavailable(self._intake.lost.result())
-        with broker_calls():  # acknowledgements have no answer, and calls of a channel are handled in order
-            await self._channel.basic_qos(prefetch_count=self._size, timeout=TIMEOUT_SECONDS)
+        with broker_calls():
+            await self._channel.tx_commit(timeout=TIMEOUT_SECONDS)
         self._removed += len(tags)
 
     async def close(self) -> None:
@@ -154,6 +156,8 @@ class Snapshot:
 
     async def _read_page(self, size: int) -> Page:
         channel = await open_channel(self._connection, confirms=False, timeout=TIMEOUT_SECONDS)
+        with broker_calls():
+            await channel.tx_select(timeout=TIMEOUT_SECONDS)
         intake = Intake(channel, self._connection.frames)
         page = Page(channel, intake, self.read + 1, size)
         self._held.append(page)

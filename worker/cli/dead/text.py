@@ -58,7 +58,7 @@ def lines_of(letter: Letter) -> Iterator[str]:
     yield f"letter {letter.number}"
     yield from _fields(_facts(letter))
     for number, failure in enumerate(letter.history, 1):
-        yield from _section(f"try {number} failed before", _failure(failure))
+        yield from _section(f"earlier failure {number}", _failure(failure))
     yield from _section("properties", letter.values)
     yield from _section("headers", letter.headers)
     if letter.undecodable is not None:
