@@ -74,19 +74,13 @@ async def test_a_replay_is_judged_by_the_order_law_and_failing_again_keeps_the_h
     await caller.publish(b'{"id":', WRITE_KEY, message_id="keeps its own")
     for name, revision in (("older", 9), ("waiting", 1)):
         assert (await caller.write(make_session(name), revision))["outcome"] == "stored"
-    letters = await listed(on=installation)
-    assert sorted(letter["code"] for letter in letters) == [
-        "bad_json",
-        "bad_properties",
-        "bad_properties",
-        "conflict",
-    ]
+    codes = sorted(letter["code"] for letter in await listed(on=installation))
+    assert codes == ["bad_json", "bad_properties", "bad_properties", "conflict"]
 
     done = await dead("replay", "--json", on=installation)
     assert (done.returncode, json.loads(done.stdout)["replayed"]) == (0, 4)
     assert (await caller.write(make_session("last")))["outcome"] == "stored"
-    asked = {"sessionIds": ["older", "healed", "waiting"]}
-    stored = await caller.call("session.readMany", asked)
+    stored = await caller.call("session.readMany", {"sessionIds": ["older", "healed", "waiting"]})
     assert [record["revision"] for record in stored["records"]] == [9, 5, 2]
     (again,) = await listed(on=installation)
     assert (again["code"], again["tries"]) == ("bad_json", 2)
