@@ -30,7 +30,7 @@ check: setup ## Format, lint, types, import rules, dependencies, spelling, migra
 	$(BIN)/codespell
 	$(BIN)/squawk sql/migrations/*.sql
 
-chaos: setup ## Kill workers, database and broker under load; OPTIONS="--seed 1 --events 100000"
+chaos: setup ## Kill workers, database and broker under load; OPTIONS="--seed 1 --events 120000"
 	@$(BIN)/python -m tests.faults.chaos $(OPTIONS)
 
 soak: setup ## Ten minutes of steady load, and the slope of the worker's memory; OPTIONS="--minutes 10"

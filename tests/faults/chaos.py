@@ -9,7 +9,10 @@ from collections import Counter
 from time import monotonic
 from typing import Final
 
+from deploy.local.ports import LOOPBACK
+from tests.faults.cuts import cut_everywhere
 from tests.faults.own_stage import own_stage
+from tests.faults.proxy import Proxy
 from tests.faults.stage import Stage
 from tests.faults.stream import Mix
 
@@ -91,10 +94,27 @@ async def run(stage: Stage, chosen: argparse.Namespace) -> bool:
     return report.is_clean
 
 
+async def cut_every_byte(stage: Stage) -> bool:
+    """Cut each of a worker's connections after every byte of a batch's conversation; prints how often."""
+    await stage.prepare()
+    database, broker = Proxy(LOOPBACK, stage.postgres.port), Proxy(LOOPBACK, stage.rabbit.port)
+    async with database, broker:
+        urls = {"DATABASE_URL": stage.database_url(database.port), "AMQP_URL": stage.amqp_url(broker.port)}
+        await stage.start_replica(**urls)
+        cuts = {
+            name: await cut_everywhere(stage, proxy, None)
+            for name, proxy in (("PostgreSQL", database), ("RabbitMQ", broker))
+        }
+        report = await stage.finish()
+    print("\n".join(f"connection to {name} cut {number} times" for name, number in cuts.items()))
+    print(report)
+    return report.is_clean
+
+
 async def play(chosen: argparse.Namespace) -> bool:
     """Run on servers that leave nothing behind."""
     async with own_stage("chaos", chosen.seed) as stage:
-        return await run(stage, chosen)
+        return await (cut_every_byte(stage) if chosen.cuts else run(stage, chosen))
 
 
 def main() -> int:
@@ -103,9 +123,15 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=secrets.randbelow(10**9), help="chooses events and faults"
     )
-    parser.add_argument("--events", type=int, default=100_000, help="at least so many (default: 100000)")
+    parser.add_argument(
+        "--events",
+        type=int,
+        default=120_000,
+        help="publications, a seventh of them repeats (default: 120000)",
+    )
     parser.add_argument("--kills", type=int, default=200, help="at least so many of workers (default: 200)")
     parser.add_argument("--replicas", type=int, default=4, help="at a time (default: 4)")
+    parser.add_argument("--cuts", action="store_true", help="instead: cut connections after every byte")
     chosen = parser.parse_args()
     print(f"seed {chosen.seed}", file=sys.stderr)
     return 0 if asyncio.run(play(chosen)) else 1
