@@ -99,8 +99,9 @@ async def cut_every_byte(stage: Stage) -> bool:
     await stage.prepare()
     database, broker = Proxy(LOOPBACK, stage.postgres.port), Proxy(LOOPBACK, stage.rabbit.port)
     async with database, broker:
-        urls = {"DATABASE_URL": stage.database_url(database.port), "AMQP_URL": stage.amqp_url(broker.port)}
-        await stage.start_replica(**urls)
+        await stage.start_replica(
+            DATABASE_URL=stage.database_url(database.port), AMQP_URL=stage.amqp_url(broker.port)
+        )
         cuts = {
             name: await cut_everywhere(stage, proxy, None)
             for name, proxy in (("PostgreSQL", database), ("RabbitMQ", broker))
@@ -127,7 +128,7 @@ def main() -> int:
         "--events",
         type=int,
         default=120_000,
-        help="publications, a seventh of them repeats (default: 120000)",
+        help="publications, some of them repeats (120000)",
     )
     parser.add_argument("--kills", type=int, default=200, help="at least so many of workers (default: 200)")
     parser.add_argument("--replicas", type=int, default=4, help="at a time (default: 4)")
