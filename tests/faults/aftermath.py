@@ -9,19 +9,16 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from contracts.dead_letters import CODE_HEADER
 from contracts.topology import Topology
 from tests.faults.events import canonical
-from tests.faults.history import Aftermath, DeadLetter, Entry, Key, Row
+from tests.faults.history import DeadLetter, Entry, Key, Row
 
 TIMEOUT_SECONDS = 10.0
 
 
-async def read_aftermath(database_url: str, amqp_url: str, topology: Topology) -> Aftermath:
-    """Return what is there now; the dead-letter queue is empty afterwards."""
-    ledger, rows = await read_tables(database_url)
+async def read_queues(amqp_url: str, topology: Topology) -> tuple[int, list[DeadLetter]]:
+    """Return how many events wait, and the dead letters, which are gone from their queue afterwards."""
     connection = await aio_pika.connect(amqp_url, timeout=TIMEOUT_SECONDS)
     async with connection, connection.channel() as channel:
-        waiting = await count_ready(channel, topology)
-        dead = await _take_dead_letters(channel, topology)
-    return Aftermath(ledger, rows, tuple(dead), waiting)
+        return await count_ready(channel, topology), await _take_dead_letters(channel, topology)
 
 
 async def read_tables(database_url: str) -> tuple[dict[str, Entry], dict[str, Row]]:

@@ -15,9 +15,9 @@ from contracts.topology import Topology
 from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.faults.aftermath import count_ready, read_aftermath
+from tests.faults.aftermath import count_ready, read_queues, read_tables
 from tests.faults.events import make_event
-from tests.faults.history import History, Key, Sent
+from tests.faults.history import Aftermath, DeadLetter, History, Key, Sent
 from tests.faults.judge import judge
 from tests.faults.producer import Producer
 from tests.faults.replica import Replica
@@ -48,6 +48,7 @@ class Stage:
         self.history = History()
         self.producer = Producer(rabbit.url, self.topology, self.history)
         self.replicas: list[Replica] = []
+        self.letters: list[DeadLetter] = []
 
     @property
     def running(self) -> list[Replica]:
@@ -140,8 +141,15 @@ class Stage:
                 "broker.connected"
             )  # before that a signal ends the interpreter, not the worker
             assert await replica.stop() == 0, replica.tail()
-        aftermath = await read_aftermath(self.postgres.url_of(self.database), self.rabbit.url, self.topology)
-        return judge(self.history, aftermath)
+        waiting = await self.take_letters()
+        ledger, rows = await read_tables(self.postgres.url_of(self.database))
+        return judge(self.history, Aftermath(ledger, rows, tuple(self.letters), waiting))
+
+    async def take_letters(self) -> int:
+        """Add what is in the dead-letter queue to `letters`; return how many events wait in the others."""
+        waiting, letters = await read_queues(self.rabbit.url, self.topology)
+        self.letters.extend(letters)
+        return waiting
 
     async def close(self) -> None:
         """Leave no process and no connection of ours behind."""

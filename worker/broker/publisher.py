@@ -48,19 +48,33 @@ class Publisher:
         self._confirmed = confirmed
         self._unconfirmed = unconfirmed
 
-    async def publish_dead_letters(self, exchange: str, letters: Sequence[DeadLetter]) -> None:
-        """Return once the broker has confirmed every letter on a queue; raises BrokerUnavailable otherwise."""
-        publishing = [
-            self.publish(exchange, letter.routing_key, letter.properties, letter.body) for letter in letters
-        ]
-        for result in await asyncio.gather(*publishing, return_exceptions=True):
-            match result:
-                case BrokerUnavailable():
-                    raise result
-                case BaseException():
-                    raise BrokerUnavailable(describe(result)) from result
+    async def publish_dead_letters(
+        self, exchange: str, letters: Sequence[DeadLetter]
+    ) -> list[tuple[DeadLetter, str]]:
+        """Return the letters that the broker refused, and why; all others it has confirmed on a queue.
 
-    async def publish(self, exchange: str, routing_key: str, properties: Properties, body: bytes) -> None:
+        Waits for as long as the channel lasts. What was written to a broker that blocks us would be there
+        twice if it were written again.
+        """
+        publishing = [
+            self.publish(exchange, letter.routing_key, letter.properties, letter.body, timeout=None)
+            for letter in letters
+        ]
+        results = await asyncio.gather(*publishing, return_exceptions=True)
+        return [
+            (letter, describe(result))
+            for letter, result in zip(letters, results, strict=True)
+            if isinstance(result, BaseException)
+        ]
+
+    async def publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        properties: Properties,
+        body: bytes,
+        timeout: float | None = PUBLISH_SECONDS,
+    ) -> None:
         """Return once the broker has confirmed the message on a queue; raises BrokerUnavailable otherwise."""
         try:
             with broker_calls():
@@ -70,7 +84,7 @@ class Publisher:
                     routing_key=routing_key,
                     properties=properties,
                     mandatory=True,
-                    timeout=PUBLISH_SECONDS,
+                    timeout=timeout,
                 )
         except BrokerUnavailable as error:
             match error.__cause__:

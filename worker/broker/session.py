@@ -77,8 +77,11 @@ class Session:
         return Publisher(confirmed, unconfirmed)
 
     async def count_consumers(self, queue: str) -> int:
-        """Return how many consumers the broker sees on a queue; raises BrokerUnavailable."""
-        channel = await open_channel(self._publishing, confirms=False, timeout=self._timeout)
+        """Return how many consumers the broker sees on a queue; raises BrokerUnavailable.
+
+        Asked on the consuming connection: a broker that blocks the other does not read what it asks.
+        """
+        channel = await open_channel(self._consuming, confirms=False, timeout=self._timeout)
         with broker_calls():
             declared = await channel.queue_declare(queue, passive=True, timeout=self._timeout)
             await channel.close()

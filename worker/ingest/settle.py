@@ -1,5 +1,6 @@
 """The only place where a delivery of an event is settled: after the commit, and all of a batch at once."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
@@ -12,7 +13,6 @@ from worker.backoff import Backoff
 from worker.broker.dead_letter import make_dead_letter
 from worker.broker.intake import Intake
 from worker.broker.publisher import DeadLetter, Publisher, Reply
-from worker.errors import BrokerUnavailable
 from worker.failpoint import Point, Reach, pass_by
 from worker.ingest.judged import Judged
 from worker.outcome import Verdict
@@ -44,16 +44,22 @@ class Settler:
         return await intake.acknowledge(batch[-1].delivery.tag, multiple=True)
 
     async def _dead_letter(self, letters: Sequence[DeadLetter], intake: Intake) -> bool:
-        backoff = Backoff()
+        backoff, left = Backoff(), letters
         while intake.is_open:
-            try:
-                await self._publisher.publish_dead_letters(self._topology.dead.name, letters)
-            except BrokerUnavailable as error:
-                log.error("dead_letters.waiting", count=len(letters), reason=str(error))
-                await intake.lasts(backoff.next())
-            else:
+            publishing = asyncio.ensure_future(
+                self._publisher.publish_dead_letters(self._topology.dead.name, left)
+            )
+            await asyncio.wait((publishing, intake.lost), return_when=asyncio.FIRST_COMPLETED)
+            if not publishing.done():
+                publishing.cancel()
+                return False
+            refused = publishing.result()
+            if not refused:
                 log.warning("events.dead_lettered", codes=dict(Counter(letter.code for letter in letters)))
                 return True
+            left = [letter for letter, _ in refused]
+            log.error("dead_letters.waiting", count=len(left), reason=refused[0][1])
+            await intake.lasts(backoff.next())
         return False
 
     def _letter_of(self, judged: Judged) -> DeadLetter | None:
