@@ -66,6 +66,7 @@ class Chaos:
             case "broker killed":
                 await asyncio.to_thread(rabbit.kill)
                 await asyncio.to_thread(rabbit.start)
+                self._stage.producer.follow(rabbit.url)
             case "backends terminated":
                 await asyncio.to_thread(postgres.psql, TERMINATE)
             case "broker closed all connections":

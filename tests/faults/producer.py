@@ -45,6 +45,10 @@ class Producer:
             await self._wait_for_answer(event, ASK_SECONDS)
             await self.ask(event)
 
+    def follow(self, url: str) -> None:
+        """Connect there from the next connection on: a broker that was away may come back on another port."""
+        self._wire.url = url
+
     async def close(self) -> None:
         """Leave the connection closed."""
         await self._wire.close()
