@@ -1,9 +1,12 @@
 """Everything the worker publishes: dead letters with confirms, replies without."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
+from uuid import uuid4
+from weakref import WeakValueDictionary
 
 from aiormq.abc import AbstractChannel, ChannelFrame
 from aiormq.exceptions import DeliveryError, PublishError
@@ -47,6 +50,7 @@ class Publisher:
     def __init__(self, confirmed: AbstractChannel, unconfirmed: AbstractChannel) -> None:
         self._confirmed = confirmed
         self._unconfirmed = unconfirmed
+        self._sending: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def publish_dead_letters(
         self, exchange: str, letters: Sequence[DeadLetter]
@@ -77,7 +81,7 @@ class Publisher:
     ) -> None:
         """Return once the broker has confirmed the message on a queue; raises BrokerUnavailable otherwise."""
         try:
-            with broker_calls():
+            async with self._alone(properties.message_id):
                 await self._confirmed.basic_publish(
                     body,
                     exchange=exchange,
@@ -93,6 +97,14 @@ class Publisher:
                 case DeliveryError():
                     raise BrokerUnavailable(f"the broker refused a message for {exchange}: full?") from error
             raise
+
+    @asynccontextmanager
+    async def _alone(self, message_id: str | None) -> AsyncIterator[None]:
+        """Never have two messages of one id in flight: aiormq tells by the id which of them was returned."""
+        lock = self._sending.setdefault(message_id or uuid4().hex, asyncio.Lock())
+        with broker_calls():
+            async with lock:
+                yield
 
     async def send_replies(self, replies: Sequence[Reply]) -> bool:
         """Write all replies at once; False when the connection did not take them in time.

@@ -1,7 +1,7 @@
 """Sends dead letters through the normal path again, so that the order law judges them."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from time import monotonic
 from typing import Final
 
@@ -70,7 +70,8 @@ class Replayer:
         queue. A cancellation is taken after the letters in hand are settled.
         """
         size = MOST_AT_ONCE if self._rate is None else max(1, min(MOST_AT_ONCE, int(self._rate / 10)))
-        for chunk in _chunks(letters, size):
+        for at in range(0, len(letters), size):
+            chunk = letters[at : at + size]
             await self._wait(len(chunk))
             await _complete(self._replay(page, chunk, on_removed))
 
@@ -100,21 +101,6 @@ class Replayer:
 
 def _restore(properties: Properties, added: FieldTable) -> Properties | None:
     return copy_properties(properties, added, dropped=_DROPPED, moved=_MOVED, largest=LARGEST_HEADER - ROOM)
-
-
-def _chunks(letters: Sequence[Letter], size: int) -> Iterator[list[Letter]]:
-    """Yield all letters in order, no message id twice in a chunk: aiormq tells returned messages apart by it."""
-    chunk: list[Letter] = []
-    ids: set[str] = set()
-    for letter in letters:
-        message_id = (letter.properties and letter.properties.message_id) or ""
-        if len(chunk) == size or message_id in ids:
-            yield chunk
-            chunk, ids = [], set()
-        chunk.append(letter)
-        ids.update([message_id] if message_id else [])
-    if chunk:
-        yield chunk
 
 
 def _entry_of(failure: Failure) -> FieldTable:

@@ -1,0 +1,40 @@
+"""What the worker publishes is confirmed on a queue, or known not to be."""
+
+import aio_pika
+import pytest
+
+from contracts.outcomes import DeadLetterCode
+from contracts.topology import Topology
+from worker.broker.admin import declare_topology
+from worker.broker.delivery import Properties
+from worker.broker.publisher import DeadLetter
+from worker.broker.session import BrokerOptions, open_session
+
+
+@pytest.fixture
+async def topology(amqp_url: str, prefix: str) -> Topology:
+    """Return a declared topology."""
+    topology = Topology(prefix)
+    await declare_topology(amqp_url, topology)
+    return topology
+
+
+async def test_letters_of_one_message_id_are_all_known_to_be_returned(
+    amqp_url: str, topology: Topology
+) -> None:
+    connection = await aio_pika.connect(amqp_url)
+    async with connection, connection.channel() as channel:
+        queue = await channel.get_queue(topology.dead_queue.name)
+        await queue.unbind(topology.dead.name, "#")
+    session = await open_session(BrokerOptions(lambda: amqp_url, "test"))
+    publisher = await session.open_publisher()
+    letters = [
+        DeadLetter(
+            DeadLetterCode.BAD_JSON, "session.write", Properties(message_id="same", delivery_mode=2), b"{"
+        )
+        for _ in range(5)
+    ]
+    refused = await publisher.publish_dead_letters(topology.dead.name, letters)
+    await session.close()
+    assert [letter for letter, _ in refused] == letters
+    assert all("routes to no queue" in reason for _, reason in refused)
