@@ -9,7 +9,7 @@ SELECT *
    AND ($15::text IS NULL
         OR (completed_at <= $14::text::timestamptz
             AND (completed_at < $14::text::timestamptz OR session_id > $15)))
- ORDER BY completed_at DESC, session_id
+ ORDER BY completed_at DESC NULLS LAST, session_id  -- there are none: as the index is written
  LIMIT $12::bigint + $13::bigint
 ), incomplete AS (
 SELECT *

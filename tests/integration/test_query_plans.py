@@ -1,0 +1,223 @@
+"""Which index serves which question, on a table large enough to miss one."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Final
+
+import asyncpg
+import pytest
+
+import sql
+from deploy.local.postgres import PostgresServer
+from worker.store.storage import READ_SETTINGS
+
+ROWS: Final = 200_000
+PAGE: Final = 20
+DEEP: Final = 5_000  # pages
+NAME: Final = "test_query_plans"
+FILTERS: Final = (
+    "playerId",
+    "completed",
+    "difficulty",
+    "startedAfter",
+    "startedBefore",
+    "completedAfter",
+    "completedBefore",
+    "updatedAfter",
+    "updatedBefore",
+    "encounterContains",
+    "stateContains",
+)
+EARLY, LATE, LAST = "2025-01-02T00:00:00+00:00", "2025-05-18T00:00:00+00:00", "2025-06-20T00:00:00+00:00"
+ORDERS: Final = [(column, order) for column in ("started_at", "completed_at") for order in ("asc", "desc")]
+FILL: Final = """
+INSERT INTO sessions (session_id, player_id, encounter, state, started_at, completed_at, updated_at)
+SELECT 'sess_' || md5(n::text), 'player_' || n % 2000,
+       jsonb_build_object('id', n % 500, 'difficulty', CASE WHEN n % 1000 = 0 THEN 'hard' ELSE 'easy' END),
+       '{}', moment, CASE WHEN n % 20 <> 0 THEN moment + hashint4(n) % 25000 * interval '1 minute' END, moment
+  FROM generate_series(1, 200000) AS n,
+       LATERAL (SELECT timestamptz '2025-01-01' + n * interval '1 minute') AS at (moment);
+INSERT INTO session_ledger (session_id, revision, event_id, outcome)
+SELECT session_id, 1, md5(session_id)::uuid, 'stored' FROM sessions LIMIT 20000;
+VACUUM ANALYZE sessions, session_ledger;
+"""
+Plan = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def full_database_url(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
+    """Yield the URL of a database of this module with many sessions in it, which nobody changes."""
+    url = postgres_server.create_database(NAME, template_database)
+    for statement in FILL.split(";\n"):
+        postgres_server.psql(statement, NAME)
+    yield url
+    postgres_server.drop_database(NAME)
+
+
+@pytest.fixture
+async def reader(full_database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Yield a connection with the settings that the worker reads with."""
+    connection = await asyncpg.connect(full_database_url, server_settings=READ_SETTINGS)
+    yield connection
+    await connection.close()
+
+
+async def explain(reader: asyncpg.Connection, name: str, *values: object) -> Plan:
+    """Return the plan of a statement as it ran."""
+    question = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql.statement(name)}"
+    plan: Plan = json.loads(await reader.fetchval(question, *values))[0]["Plan"]
+    return plan
+
+
+def nodes_of(plan: Plan) -> list[Plan]:
+    """Return the plan's nodes that ran."""
+    inner = [node for child in plan.get("Plans", []) for node in nodes_of(child)]
+    return [node for node in (plan, *inner) if node["Actual Loops"]]
+
+
+def indexes_of(plan: Plan) -> set[str]:
+    return {node["Index Name"] for node in nodes_of(plan) if "Index Name" in node}
+
+
+def scans_of(plan: Plan) -> list[str]:
+    """Return what was read from one end to the other."""
+    return [node["Relation Name"] for node in nodes_of(plan) if node["Node Type"] == "Seq Scan"]
+
+
+def buffers_of(plan: Plan) -> int:
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+def filter_by(**wanted: object) -> list[object]:
+    """Return the parameters of a filter."""
+    return [wanted.get(name) for name in FILTERS]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "index"),
+    [
+        ("playerId", "player_7", "idx_sessions_player_id"),
+        ("completed", False, "idx_sessions_incomplete"),
+        ("difficulty", "hard", "idx_sessions_difficulty"),
+        ("startedAfter", LATE, "idx_sessions_started_at"),
+        ("startedBefore", EARLY, "idx_sessions_started_at"),
+        ("completedAfter", LAST, "idx_sessions_completed_at"),
+        ("completedBefore", EARLY, "idx_sessions_completed_at"),
+    ],
+)
+async def test_a_count_reads_the_index_of_its_filter(
+    reader: asyncpg.Connection, name: str, value: object, index: str
+) -> None:
+    plan = await explain(reader, "count_sessions", *filter_by(**{name: value}))
+    assert indexes_of(plan) == {index}
+    assert scans_of(plan) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("updatedAfter", LATE),
+        ("updatedBefore", EARLY),
+        ("encounterContains", '{"id": 7}'),
+        ("stateContains", '{"a": 1}'),
+    ],
+)
+async def test_what_changes_with_every_write_has_no_index_but_another_filters_serves(
+    reader: asyncpg.Connection, name: str, value: object
+) -> None:
+    assert scans_of(await explain(reader, "count_sessions", *filter_by(**{name: value})))
+    both = await explain(reader, "count_sessions", *filter_by(playerId="player_7", **{name: value}))
+    assert (indexes_of(both), scans_of(both)) == ({"idx_sessions_player_id"}, [])
+
+
+@pytest.mark.parametrize(("column", "order"), ORDERS)
+async def test_a_page_reads_the_index_of_its_order_and_little_else(
+    reader: asyncpg.Connection, column: str, order: str
+) -> None:
+    plan = await explain(reader, f"query_by_{column}_{order}", *filter_by(), PAGE + 1, 0, None, None)
+    assert indexes_of(plan) == {f"idx_sessions_{column}"}
+    assert scans_of(plan) == []
+    assert buffers_of(plan) < 3 * PAGE
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("column", ["started_at", "completed_at", "updated_at"])
+async def test_a_players_page_reads_the_players_sessions_in_any_order(
+    reader: asyncpg.Connection, column: str, order: str
+) -> None:
+    asked = (*filter_by(playerId="player_7"), PAGE + 1, 0, None, None)
+    plan = await explain(reader, f"query_by_{column}_{order}", *asked)
+    assert (indexes_of(plan), scans_of(plan)) == ({"idx_sessions_player_id"}, [])
+
+
+async def test_a_page_of_the_active_sessions_reads_their_index(reader: asyncpg.Connection) -> None:
+    asked = (*filter_by(completed=False), PAGE + 1, 0, None, None)
+    plan = await explain(reader, "query_by_started_at_desc", *asked)
+    assert (indexes_of(plan), scans_of(plan)) == ({"idx_sessions_incomplete"}, [])
+
+
+@pytest.mark.parametrize(("column", "order"), ORDERS)
+async def test_the_five_thousandth_page_costs_no_more_than_two_first_ones(
+    reader: asyncpg.Connection, column: str, order: str
+) -> None:
+    name = f"query_by_{column}_{order}"
+    first = await explain(reader, name, *filter_by(), PAGE + 1, 0, None, None)
+    (last,) = await reader.fetch(sql.statement(name), *filter_by(), 1, PAGE * (DEEP - 1) - 1, None, None)
+    after = (last[column].isoformat(), last["session_id"])
+    deep = await explain(reader, name, *filter_by(), PAGE + 1, 0, *after)
+    assert buffers_of(deep) <= 2 * buffers_of(first)
+    by_offset = await reader.fetch(sql.statement(name), *filter_by(), PAGE, PAGE * (DEEP - 1), None, None)
+    by_cursor = await reader.fetch(sql.statement(name), *filter_by(), PAGE, 0, *after)
+    assert by_cursor == by_offset
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_sessions_without_a_completion_come_last_and_scan_nothing(
+    reader: asyncpg.Connection, order: str
+) -> None:
+    name = f"query_by_completed_at_{order}"
+    asked = (*filter_by(), PAGE + 1, 0, None, "sess_8")
+    plan = await explain(reader, name, *asked)
+    rows = await reader.fetch(sql.statement(name), *asked)
+    ids = [row["session_id"] for row in rows]
+    assert {row["completed_at"] for row in rows} == {None}
+    assert ids == sorted(ids)
+    assert ids[0] > "sess_8"
+    assert scans_of(plan) == []
+    assert buffers_of(plan) < 2 * 20 * (PAGE + 1)  # one session in twenty has none
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_a_page_by_change_sorts_few_at_a_time_and_turns_few_into_text(
+    reader: asyncpg.Connection, order: str
+) -> None:
+    name = f"query_by_updated_at_{order}"
+    plan = await explain(reader, name, *filter_by(), PAGE + 1, 0, None, None)
+    methods = {node["Sort Method"] for node in nodes_of(plan) if "Sort Method" in node}
+    texts = [node for node in nodes_of(plan) if node["Node Type"] == "Subquery Scan"]
+    assert scans_of(plan) == ["sessions"]
+    assert methods <= {"top-N heapsort", "quicksort"}
+    assert [node["Actual Rows"] for node in texts] == [PAGE + 1]
+
+
+async def test_sessions_and_ledger_entries_are_found_by_key(reader: asyncpg.Connection) -> None:
+    ids = await reader.fetch("SELECT session_id FROM sessions TABLESAMPLE SYSTEM (5) LIMIT 1000")
+    one = await explain(reader, "read_session", ids[0][0])
+    many = await explain(reader, "read_sessions", [row[0] for row in ids])
+    ledger = await explain(reader, "read_session_ledger", ids[0][0])
+    statistics = await explain(reader, "session_stats", "player_7")
+    assert [indexes_of(plan) for plan in (one, many, ledger, statistics)] == [
+        {"sessions_pkey"},
+        {"sessions_pkey"},
+        {"session_ledger_pkey"},
+        {"idx_sessions_player_id"},
+    ]
+    assert [plan for plan in (one, many, ledger, statistics) if scans_of(plan)] == []
+
+
+async def test_everybodys_statistics_and_counts_take_less_than_a_second(reader: asyncpg.Connection) -> None:
+    async with asyncio.timeout(5):  # many times what it takes; a plan gone wrong takes minutes
+        (total,) = await reader.fetch(sql.statement("session_stats"), None)
+        count = await reader.fetchval(sql.statement("count_sessions"), *filter_by())
+    assert total["total_sessions"] == count == ROWS
