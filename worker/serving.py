@@ -61,14 +61,14 @@ class Serving:
             session.lose(str(error))
             return
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._answer_requests(session, publisher))
+            tasks.create_task(self._answer_requests(session))
             tasks.create_task(self._store_events(session, publisher))
             tasks.create_task(self._watch(session))
 
     async def _store_events(self, session: Session, publisher: Publisher) -> None:
         """Store events; while the database is away for long, leave them with the broker."""
         queues = (self._topology.write_queue.name, self._topology.delete_queue.name)
-        settler = Settler(self._topology, publisher, self._reach)
+        settler = Settler(self._topology, publisher, session.replies, self._reach)
         while intake := await self._open_intake(session, queues, self._settings.prefetch):
             self._path = WritePath(intake, self._storage.writer, settler, self._limits, self._reach)
             await self._until_stopped(intake, self._path.run())
@@ -77,12 +77,12 @@ class Serving:
                 return
             await self._wait_for_database(session, self._path)
 
-    async def _answer_requests(self, session: Session, publisher: Publisher) -> None:
+    async def _answer_requests(self, session: Session) -> None:
         queues = (self._topology.rpc_queue.name,)
         if intake := await self._open_intake(session, queues, self._settings.rpc_concurrency):
             dispatcher = Dispatcher(Answers(self._storage.reader, self._health))
             seconds = self._settings.statement_timeout_ms / 1000
-            server = RpcServer(intake, publisher, dispatcher, self._topology, seconds)
+            server = RpcServer(intake, session.replies, dispatcher, self._topology, seconds)
             await self._until_stopped(intake, server.run())
             self._end(session, intake)
 

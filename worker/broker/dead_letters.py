@@ -92,9 +92,8 @@ async def open_replayer(url: str, topology: Topology, rate: float | None) -> Asy
         listed = ", ".join(f"{name} is {difference}" for name, difference in differences.items())
         raise TopologyError(f"{listed}; run: session-store topology")
     async with _connected(url, "session-store dead letters replay") as connection:
-        confirmed = await open_channel(connection, confirms=True, timeout=TIMEOUT_SECONDS)
-        unconfirmed = await open_channel(connection, confirms=False, timeout=TIMEOUT_SECONDS)
-        yield Replayer(Publisher(confirmed, unconfirmed), topology.sessions.name, rate)
+        channel = await open_channel(connection, confirms=True, timeout=TIMEOUT_SECONDS)
+        yield Replayer(Publisher(channel), topology.sessions.name, rate)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Everything the worker publishes: dead letters with confirms, replies without."""
+"""What the worker publishes with confirms: dead letters, and replayed ones."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -8,11 +8,8 @@ from typing import Final
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
-from aiormq.abc import AbstractChannel, ChannelFrame
+from aiormq.abc import AbstractChannel
 from aiormq.exceptions import DeliveryError, PublishError
-from pamqp.body import ContentBody
-from pamqp.commands import Basic
-from pamqp.header import ContentHeader
 
 from contracts.outcomes import DeadLetterCode
 from worker.broker.connection import broker_calls, describe
@@ -20,18 +17,6 @@ from worker.broker.delivery import Properties
 from worker.errors import BrokerUnavailable
 
 PUBLISH_SECONDS: Final = 10.0
-REPLY_SECONDS: Final = 5.0
-FRAME_BODY: Final = 4096 - 8  # the smallest frame_max a peer may ask for
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer to whoever asked, already in bytes."""
-
-    reply_to: str
-    correlation_id: str
-    body: bytes
-    content_type: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +30,10 @@ class DeadLetter:
 
 
 class Publisher:
-    """Two channels on a connection of their own, so that publishing never waits for consuming."""
+    """A channel with confirms on a connection of its own, so that publishing never waits for consuming."""
 
-    def __init__(self, confirmed: AbstractChannel, unconfirmed: AbstractChannel) -> None:
-        self._confirmed = confirmed
-        self._unconfirmed = unconfirmed
+    def __init__(self, channel: AbstractChannel) -> None:
+        self._channel = channel
         self._sending: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def publish_dead_letters(
@@ -82,7 +66,7 @@ class Publisher:
         """Return once the broker has confirmed the message on a queue; raises BrokerUnavailable otherwise."""
         try:
             async with self._alone(properties.message_id):
-                await self._confirmed.basic_publish(
+                await self._channel.basic_publish(
                     body,
                     exchange=exchange,
                     routing_key=routing_key,
@@ -105,33 +89,3 @@ class Publisher:
         with broker_calls():
             async with lock:
                 yield
-
-    async def send_replies(self, replies: Sequence[Reply]) -> bool:
-        """Write all replies at once; False when the connection did not take them in time.
-
-        A reply is not confirmed by the broker: a caller that has gone, or lost it, asks again.
-        """
-        frames = [frame for reply in replies for frame in _frames_of(reply)]
-        if not frames:
-            return True
-        written = self._unconfirmed.create_future()  # rejected when the channel goes
-        payload = ChannelFrame.marshall(self._unconfirmed.number, frames, drain_future=written)
-        try:
-            with broker_calls():
-                async with asyncio.timeout(REPLY_SECONDS):
-                    await self._unconfirmed.connection.write_queue.put(payload)
-                    await written
-        except BrokerUnavailable:
-            return False
-        return True
-
-
-def _frames_of(reply: Reply) -> list[Basic.Publish | ContentHeader | ContentBody]:
-    properties = Properties(
-        content_type=reply.content_type, correlation_id=reply.correlation_id, delivery_mode=1
-    )
-    return [
-        Basic.Publish(exchange="", routing_key=reply.reply_to),
-        ContentHeader(body_size=len(reply.body), properties=properties),
-        *(ContentBody(reply.body[at : at + FRAME_BODY]) for at in range(0, len(reply.body), FRAME_BODY)),
-    ]

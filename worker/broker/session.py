@@ -14,6 +14,7 @@ from worker.broker.connection import (
 )
 from worker.broker.intake import Intake
 from worker.broker.publisher import Publisher
+from worker.broker.replies import ReplyLine
 from worker.broker.topology import Difference, find_differences
 from worker.errors import BrokerUnavailable, TopologyError
 
@@ -35,12 +36,19 @@ class Session:
     """A consuming and a publishing connection; `lost` is done, with the reason, once either has gone.
 
     They are two because a broker short of memory or disk blocks a connection that publishes, and
-    acknowledging must go on all the same.
+    acknowledging must go on all the same. Replies have a line of their own, whose loss loses nothing else.
     """
 
-    def __init__(self, consuming: FilteredConnection, publishing: FilteredConnection, timeout: float) -> None:
+    def __init__(
+        self,
+        consuming: FilteredConnection,
+        publishing: FilteredConnection,
+        replies: ReplyLine,
+        timeout: float,
+    ) -> None:
         self._consuming = consuming
         self._publishing = publishing
+        self.replies = replies
         self._timeout = timeout
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         for connection in (consuming, publishing):
@@ -69,12 +77,10 @@ class Session:
         return intake
 
     async def open_publisher(self) -> Publisher:
-        """Return a publisher on channels of its own; raises BrokerUnavailable."""
-        confirmed = await open_channel(self._publishing, confirms=True, timeout=self._timeout)
-        unconfirmed = await open_channel(self._publishing, confirms=False, timeout=self._timeout)
-        for channel in (confirmed, unconfirmed):
-            channel.closing.add_done_callback(lambda _: self.lose("a publishing channel was closed"))
-        return Publisher(confirmed, unconfirmed)
+        """Return a publisher on a channel of its own; raises BrokerUnavailable."""
+        channel = await open_channel(self._publishing, confirms=True, timeout=self._timeout)
+        channel.closing.add_done_callback(lambda _: self.lose("the publishing channel was closed"))
+        return Publisher(channel)
 
     async def count_consumers(self, queue: str) -> int:
         """Return how many consumers the broker sees on a queue; raises BrokerUnavailable.
@@ -93,9 +99,10 @@ class Session:
             self.lost.set_result(reason)
 
     async def close(self) -> None:
-        """Leave both connections closed; a broker that does not answer is abandoned after 3 s."""
+        """Leave all connections closed; a broker that does not answer is abandoned after 3 s."""
         self.lose("closed")
-        await asyncio.gather(close_quietly(self._consuming), close_quietly(self._publishing))
+        connections = (self._consuming, self._publishing)
+        await asyncio.gather(self.replies.close(), *map(close_quietly, connections))
 
     def _on_close(self, _: object, error: BaseException | None = None) -> None:
         self.lose(f"connection lost: {error}"[:200])
@@ -110,4 +117,5 @@ async def open_session(options: BrokerOptions) -> Session:
     except BrokerUnavailable:
         await close_quietly(consuming)
         raise
-    return Session(consuming, publishing, options.timeout)
+    replies = ReplyLine(options.url, f"{options.name} reply", options.timeout)
+    return Session(consuming, publishing, replies, options.timeout)

@@ -12,7 +12,8 @@ from contracts.topology import Topology
 from worker.backoff import Backoff
 from worker.broker.dead_letter import make_dead_letter
 from worker.broker.intake import Intake
-from worker.broker.publisher import DeadLetter, Publisher, Reply
+from worker.broker.publisher import DeadLetter, Publisher
+from worker.broker.replies import Reply, ReplyLine
 from worker.failpoint import Point, Reach, pass_by
 from worker.ingest.judged import Judged
 from worker.outcome import Verdict
@@ -23,9 +24,12 @@ log = structlog.get_logger()
 class Settler:
     """Dead-letters, confirms and acknowledges, in this order."""
 
-    def __init__(self, topology: Topology, publisher: Publisher, reach: Reach = pass_by) -> None:
+    def __init__(
+        self, topology: Topology, publisher: Publisher, replies: ReplyLine, reach: Reach = pass_by
+    ) -> None:
         self._topology = topology
         self._publisher = publisher
+        self._replies = replies
         self._reach = reach
 
     async def settle(self, batch: Sequence[Judged], intake: Intake) -> bool:
@@ -38,7 +42,7 @@ class Settler:
         if letters and not await self._dead_letter(letters, intake):
             return False
         replies = [reply for judged in batch if (reply := self._reply_of(judged))]
-        if replies and not await self._publisher.send_replies(replies):
+        if replies and not await self._replies.send(replies):
             log.warning("confirmations.dropped", count=len(replies))
         self._reach(Point.BEFORE_ACKNOWLEDGE)
         return await intake.acknowledge(batch[-1].delivery.tag, multiple=True)

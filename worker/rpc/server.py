@@ -8,7 +8,7 @@ import structlog
 from contracts.topology import Topology
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.intake import Intake
-from worker.broker.publisher import Publisher, Reply
+from worker.broker.replies import Reply, ReplyLine
 from worker.rpc.dispatch import Dispatcher
 from worker.rpc.patience import Patience
 
@@ -21,10 +21,10 @@ class RpcServer:
     """Answers what one intake delivers, many requests at a time, until the intake ends."""
 
     def __init__(
-        self, intake: Intake, publisher: Publisher, dispatcher: Dispatcher, topology: Topology, seconds: float
+        self, intake: Intake, replies: ReplyLine, dispatcher: Dispatcher, topology: Topology, seconds: float
     ) -> None:
         self._intake = intake
-        self._publisher = publisher
+        self._replies = replies
         self._dispatcher = dispatcher
         self._topology = topology
         self._seconds = seconds
@@ -58,7 +58,7 @@ class RpcServer:
         if body is None:
             return
         reply = Reply(str(properties.reply_to), str(properties.correlation_id), body)
-        if not await self._publisher.send_replies([reply]):
+        if not await self._replies.send([reply]):
             log.warning("rpc.reply_dropped")
 
     def _may_serve(self, properties: Properties) -> bool:

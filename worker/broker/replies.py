@@ -1,0 +1,95 @@
+"""Answers to whoever asked, without confirms, on a connection of their own."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiormq.abc import AbstractChannel, ChannelFrame
+from pamqp.body import ContentBody
+from pamqp.commands import Basic
+from pamqp.header import ContentHeader
+
+from worker.broker.connection import (
+    FilteredConnection,
+    broker_calls,
+    close_quietly,
+    open_channel,
+    open_connection,
+)
+from worker.broker.delivery import Properties
+from worker.errors import BrokerUnavailable
+
+REPLY_SECONDS: Final = 5.0
+FRAME_BODY: Final = 4096 - 8  # the smallest frame_max a peer may ask for
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer to whoever asked, already in bytes."""
+
+    reply_to: str
+    correlation_id: str
+    body: bytes
+    content_type: str = "application/json"
+
+
+class ReplyLine:
+    """A connection for replies alone, opened for the first one, and anew for the next when it is gone.
+
+    A direct reply-to address that the broker cannot decode, made up or of another cluster, makes it close the
+    connection that the reply came by (rabbitmq/rabbitmq-server#3751): that must cost no consumer.
+    """
+
+    def __init__(self, url: Callable[[], str], name: str, timeout: float) -> None:
+        self._url = url
+        self._name = name
+        self._timeout = timeout
+        self._opening = asyncio.Lock()
+        self._connection: FilteredConnection | None = None
+        self._channel: AbstractChannel | None = None
+
+    async def send(self, replies: Sequence[Reply]) -> bool:
+        """Write all replies at once; False when the broker did not take them in time.
+
+        A reply is not confirmed by the broker: a caller that has gone, or lost it, asks again.
+        """
+        frames = [frame for reply in replies for frame in _frames_of(reply)]
+        if not frames:
+            return True
+        try:
+            with broker_calls():
+                async with asyncio.timeout(REPLY_SECONDS):
+                    channel = await self._open()
+                    written = channel.create_future()  # rejected when the channel goes
+                    payload = ChannelFrame.marshall(channel.number, frames, drain_future=written)
+                    await channel.connection.write_queue.put(payload)
+                    await written
+        except BrokerUnavailable:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Leave the connection closed."""
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None:
+            await close_quietly(connection)
+
+    async def _open(self) -> AbstractChannel:
+        async with self._opening:
+            if self._channel is None or self._channel.is_closed:
+                await self.close()
+                self._connection = await open_connection(self._url(), self._name, self._timeout)
+                self._channel = await open_channel(self._connection, confirms=False, timeout=self._timeout)
+            return self._channel
+
+
+def _frames_of(reply: Reply) -> list[Basic.Publish | ContentHeader | ContentBody]:
+    properties = Properties(
+        content_type=reply.content_type, correlation_id=reply.correlation_id, delivery_mode=1
+    )
+    return [
+        Basic.Publish(exchange="", routing_key=reply.reply_to),
+        ContentHeader(body_size=len(reply.body), properties=properties),
+        *(ContentBody(reply.body[at : at + FRAME_BODY]) for at in range(0, len(reply.body), FRAME_BODY)),
+    ]
