@@ -41,9 +41,10 @@ class Producer:
 
     async def ask_again(self) -> None:
         """Return once everybody who asks was answered."""
-        for event in self.history.unanswered():
-            await self._wait_for_answer(event, ASK_SECONDS)
-            await self.ask(event)
+        places = asyncio.Semaphore(SENDERS)
+        async with asyncio.TaskGroup() as asking:
+            for event in self.history.unanswered():
+                asking.create_task(self._ask_patiently(event, places))
 
     def follow(self, url: str) -> None:
         """Connect there from the next connection on: a broker that was away may come back on another port."""
@@ -52,6 +53,11 @@ class Producer:
     async def close(self) -> None:
         """Leave the connection closed."""
         await self._wire.close()
+
+    async def _ask_patiently(self, event: Sent, places: asyncio.Semaphore) -> None:
+        async with places:
+            await self._wait_for_answer(event, ASK_SECONDS)
+            await self.ask(event)
 
     async def _send(self, source: "_Pace") -> None:
         while (event := await source.next()) is not None:
