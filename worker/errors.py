@@ -8,6 +8,7 @@ SessionStoreError
 │   ├── StorageUnavailable      the database cannot take or answer this now
 │   ├── Overloaded              every connection is in use for longer than the caller waits
 │   └── BrokerUnavailable       the broker cannot be reached or closed the connection
+├── AnswerTooLarge              ask for less
 └── RowRefused                  the database refuses this very content, now and for ever
 """
 
@@ -46,6 +47,10 @@ class Overloaded(UnavailableError):
 
 class BrokerUnavailable(UnavailableError):
     """The broker cannot be reached, or it closed the connection."""
+
+
+class AnswerTooLarge(SessionStoreError):
+    """What was asked for has more bytes than an answer may have."""
 
 
 class RowRefused(SessionStoreError):

@@ -15,7 +15,7 @@ from contracts.requests import (
     StatsParams,
 )
 from worker.backoff import Backoff
-from worker.errors import Overloaded, StorageUnavailable
+from worker.errors import AnswerTooLarge, Overloaded, StorageUnavailable
 from worker.rpc.patience import Patience
 from worker.store.cursor import CursorRefused
 from worker.store.reader import SessionReader
@@ -58,6 +58,8 @@ class Answers:
             timed_out = error.reason in ("timeout", "statement timeout")
             reason = ErrorReason.TIMEOUT if timed_out else ErrorReason.STORAGE_UNAVAILABLE
             raise RpcFailure(make_error(reason, f"the database cannot answer now: {error.reason}")) from error
+        except AnswerTooLarge as error:
+            raise RpcFailure(make_error(ErrorReason.TOO_LARGE, f"{error}: ask for less")) from error
         except Overloaded as error:
             raise RpcFailure(make_error(ErrorReason.OVERLOADED, str(error))) from error
         except CursorRefused as error:

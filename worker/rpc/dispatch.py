@@ -10,10 +10,11 @@ from contracts.faults import ErrorReason, RpcError, make_error, refuse_params
 from contracts.requests import PARAMS, Params, Request, parse_params
 from worker.rpc.answers import Result, RpcFailure
 from worker.rpc.patience import Patience
+from worker.store.portions import LARGEST_ANSWER
 
 log = structlog.get_logger()
 
-LARGEST_REPLY: Final = 4 * 1024 * 1024
+LARGEST_REPLY: Final = LARGEST_ANSWER
 LONGEST_BATCH: Final = 100
 LONGEST_ID: Final = 255  # characters; each has six bytes at most, as \u0000 has
 SMALL_REPLY: Final = 2048  # more than any error without details and with such an id

@@ -16,6 +16,7 @@ from worker.errors import Overloaded
 from worker.store.cursor import CursorCodec, Position
 from worker.store.failures import translated
 from worker.store.pool import Pool
+from worker.store.portions import fetch_sessions
 from worker.store.records import Json, record_of, records_in_order
 
 SORT_COLUMNS = {
@@ -41,7 +42,9 @@ class Page:
 class SessionReader:
     """Answers reads; every method takes the seconds it may take.
 
-    Raises StorageUnavailable when the database cannot answer now, Overloaded when no connection became free."""
+    Raises StorageUnavailable when the database cannot answer now, Overloaded when no connection became free, and
+    AnswerTooLarge for more sessions than an answer may have bytes.
+    """
 
     def __init__(self, pool: Pool, cursors: CursorCodec) -> None:
         self._pool = pool
@@ -54,7 +57,8 @@ class SessionReader:
 
     async def read_many(self, session_ids: Sequence[str], timeout: float) -> list[Json | None]:
         """Return the records in the order asked."""
-        return records_in_order(await self._fetch("read_sessions", timeout, list(session_ids)), session_ids)
+        rows = await self._fetch("read_sessions", timeout, list(session_ids), most=len(session_ids))
+        return records_in_order(rows, session_ids)
 
     async def applied_revision(self, session_id: str, timeout: float) -> int:
         """Return the revision of the latest event applied to a session; 0 when there was none."""
@@ -74,6 +78,7 @@ class SessionReader:
             options.offset or 0,
             _text_of(after.key) if after else None,
             after.session_id if after else None,
+            most=options.limit + 1,
         )
         page, more = rows[: options.limit], len(rows) > options.limit
         last = Position(page[-1][column], page[-1]["session_id"]) if more else None
@@ -94,23 +99,25 @@ class SessionReader:
             "avgCompletionTimeSeconds": None if average is None else float(average),
         }
 
-    async def _fetch(self, name: str, timeout: float, *values: object) -> list[asyncpg.Record]:
-        """Return the rows in time, or leave the call to itself.
+    async def _fetch(self, name: str, timeout: float, *values: object, most: int = 1) -> list[asyncpg.Record]:
+        """Return the rows, `most` at most, in time, or leave the call to itself.
 
         It keeps its time itself, but the driver's own way to cancel asks the server, and waits for a frozen
         one (MagicStack/asyncpg#1326).
         """
         with translated():
             async with asyncio.timeout(timeout + GRACE_SECONDS):
-                return await asyncio.shield(self._call(name, timeout, values))
+                return await asyncio.shield(self._call(name, timeout, values, most))
 
-    async def _call(self, name: str, timeout: float, values: Sequence[object]) -> list[asyncpg.Record]:
+    async def _call(
+        self, name: str, timeout: float, values: Sequence[object], most: int
+    ) -> list[asyncpg.Record]:
         until = monotonic() + timeout
         with translated():
             connection = await self._acquire(timeout)
             try:
                 left = max(until - monotonic(), SHORTEST_SECONDS)
-                return await connection.fetch(sql.statement(name), *values, timeout=left)
+                return await fetch_sessions(connection, sql.statement(name), values, most, left)
             finally:
                 await self._pool.release(connection)
 

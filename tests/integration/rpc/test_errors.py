@@ -1,6 +1,7 @@
 """Requests that cannot be answered get the contract's error, and change nothing."""
 
 import asyncio
+from resource import RUSAGE_SELF, getrusage
 from typing import Any, Final
 
 import asyncpg
@@ -12,6 +13,11 @@ from tests.integration.rpc.installation import Installation
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+GIGANTIC: Final = """
+INSERT INTO sessions (session_id, player_id, encounter, state, started_at)
+SELECT 'gigantic ' || n, 'gigantic', '{}', jsonb_build_object('text', repeat('x', 1000000)), now()
+  FROM generate_series(1, 500) AS n
+"""
 READERS: Final = 8  # connections that read: ten, of which two write
 QUERY: Final = "session.query"
 INVALID: Final[dict[str, tuple[str, object, list[str]]]] = {
@@ -115,6 +121,20 @@ async def test_an_answer_over_four_mebibytes_is_refused_and_a_smaller_one_given(
     page = await caller.query({"playerId": "large"}, limit=4)
     rest = await caller.query({"playerId": "large"}, cursor=page["nextCursor"])
     assert [len(page["records"]), len(rest["records"])] == [4, 1]
+
+
+async def test_what_is_too_large_is_not_read_to_its_end(installation: Installation) -> None:
+    writer = await asyncpg.connect(installation.database_url)
+    await writer.execute(GIGANTIC)
+    await writer.close()
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    for method, params in (
+        (QUERY, {"filter": {"playerId": "gigantic"}, "options": {"limit": 1000}}),
+        ("session.readMany", {"sessionIds": [f"gigantic {number}" for number in range(1000)]}),
+    ):
+        assert facts(await failure_of(installation.caller, method, params)) == (-32004, "too_large", False)
+    grown = getrusage(RUSAGE_SELF).ru_maxrss - before
+    assert grown < 300 * 1024  # KiB; all of it would be 500 MiB as text alone
 
 
 async def test_a_lock_makes_the_first_readers_time_out_and_the_next_overload(
