@@ -13,7 +13,7 @@ from worker.errors import RowRefused
 from worker.ingest.fold import group_by_session, resolve, rounds_of
 from worker.ingest.judged import judge_deliveries
 from worker.outcome import Verdict
-from worker.store.pool import Pool, PoolOptions, open_pool
+from worker.store.pool import TAKES_WRITES, Pool, PoolOptions, open_pool
 from worker.store.writer import EventWriter
 
 # The tables are emptied before each example.
@@ -26,7 +26,7 @@ Rows = list[tuple[object, ...]]
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
     settings = {"synchronous_commit": "off"}
-    pool = await open_pool(PoolOptions(lambda: database_url, "test", 2, 10, 30, settings))
+    pool = await open_pool(PoolOptions(lambda: database_url, "test", 2, 10, 30, TAKES_WRITES, settings))
     yield pool
     await pool.close()
 
