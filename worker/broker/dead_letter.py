@@ -13,6 +13,7 @@ from worker.broker.properties import copy_properties, keep_bytes
 from worker.broker.publisher import DeadLetter
 
 LONGEST_MESSAGE: Final = 500
+LONGEST_KEY: Final = 255
 
 
 def make_dead_letter(
@@ -31,4 +32,11 @@ def make_dead_letter(
         ORIGIN_QUEUE_HEADER: delivery.queue,
     }
     copied = copy_properties(properties, why) if properties else None
-    return DeadLetter(code, delivery.routing_key, copied or keep_bytes(delivery, why), delivery.body)
+    return DeadLetter(
+        code, _sendable(delivery.routing_key), copied or keep_bytes(delivery, why), delivery.body
+    )
+
+
+def _sendable(routing_key: str) -> str:
+    """Shorten a key of bytes that were not UTF-8: what stands for each takes three, and AMQP has room for 255."""
+    return routing_key.encode()[:LONGEST_KEY].decode(errors="ignore")
