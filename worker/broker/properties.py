@@ -25,7 +25,8 @@ def copy_properties(
     """Return persistent properties with the headers `added` and without those `dropped`.
 
     What the broker would act on again is kept under another name: the properties `moved` in `x-original-…`
-    headers, `CC` and `BCC` likewise. None when they cannot be encoded, or not in `largest` bytes.
+    headers, `CC` and `BCC` likewise. None when they cannot be encoded, or not in `largest` bytes, or not without
+    a change: pamqp shortens doubles to 32 bits, and header names to 128 bytes.
     """
     headers: FieldTable = {}
     for name, value in (properties.headers or {}).items():
@@ -39,9 +40,15 @@ def copy_properties(
     kept.update(headers={**headers, **added}, delivery_mode=2, cluster_id="")
     try:
         copied = Properties(**kept)
-        return copied if len(ContentHeader(properties=copied).marshal()) < largest else None
+        return copied if _comes_back_equal(copied, largest) else None
     except UNDECODABLE:
         return None
+
+
+def _comes_back_equal(properties: Properties, largest: int) -> bool:
+    encoded, again = ContentHeader(properties=properties).marshal(), ContentHeader()
+    again.unmarshal(encoded)
+    return len(encoded) < largest and again.properties.headers == properties.headers
 
 
 def keep_bytes(delivery: Delivery, headers: FieldTable) -> Properties:
