@@ -6,11 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import aiormq
-import pamqp.frame
 from aiormq.abc import AbstractChannel, AbstractConnection, ChannelFrame
-from pamqp.commands import Basic
 
 METHOD, HEADER, BODY = 1, 2, 3
+PUBLISH: Final = struct.pack(">HHH", 60, 40, 0)
 # The bits that say which properties follow (AMQP 0-9-1, 4.2.6.1 and the class Basic).
 HEADERS, CORRELATION_ID, REPLY_TO, MESSAGE_ID, TIMESTAMP, TYPE = (1 << bit for bit in (13, 10, 9, 7, 6, 5))
 
@@ -33,6 +32,23 @@ def short_string(text: bytes) -> bytes:
 def flagged(flag: int, value: bytes) -> bytes:
     """Return properties of which one is present."""
     return struct.pack(">H", flag) + value
+
+
+def long_string(text: bytes) -> bytes:
+    """Return a string as a field of a table."""
+    return b"S" + struct.pack(">I", len(text)) + text
+
+
+def table(*fields: bytes) -> bytes:
+    """Return a table of fields, each a short string and a typed value."""
+    content = b"".join(fields)
+    return struct.pack(">I", len(content)) + content
+
+
+def copied_to(key: str) -> bytes:
+    """Return properties by which the broker routes a message by another key too."""
+    keys = long_string(key.encode())
+    return flagged(HEADERS, table(short_string(b"CC") + b"A" + struct.pack(">I", len(keys)) + keys))
 
 
 def nested_headers(levels: int) -> bytes:
@@ -66,12 +82,12 @@ class RawPublisher:
         """Whether the broker has not closed the connection."""
         return not self._connection.is_closed
 
-    async def publish(self, exchange: str, routing_key: str, properties: bytes, body: bytes) -> None:
+    async def publish(self, exchange: str, routing_key: str | bytes, properties: bytes, body: bytes) -> None:
         """Write one message; nothing is confirmed."""
         number = self._channel.number
-        method = Basic.Publish(exchange=exchange, routing_key=routing_key)
+        key = routing_key if isinstance(routing_key, bytes) else routing_key.encode()
         frames = [
-            pamqp.frame.marshal(method, number),
+            frame(METHOD, number, PUBLISH + short_string(exchange.encode()) + short_string(key) + b"\0"),
             frame(HEADER, number, header(len(body), properties)),
             frame(BODY, number, body),
         ]

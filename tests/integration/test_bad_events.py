@@ -9,7 +9,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from contracts.topology import WRITE_KEY
 from tests.bad_events import BadEvent, bad_events
 from tests.integration.replica import Installation, codes_of, install
-from tests.raw_amqp import UNDECODABLE, raw_publisher
+from tests.raw_amqp import UNDECODABLE, copied_to, raw_publisher
 
 
 @pytest.fixture
@@ -53,6 +53,17 @@ async def test_properties_that_cannot_be_decoded_are_one_bad_message_and_no_dead
         assert letter.headers["x-undecodable-properties"] == expected
     await installation.settle()
     assert len(await installation.revisions()) == len(UNDECODABLE)
+    installation.assert_undisturbed()
+
+
+async def test_a_routing_key_that_is_no_text_does_not_hold_up_the_queue(installation: Installation) -> None:
+    async with raw_publisher(installation.amqp_url) as raw:
+        await raw.publish(installation.topology.sessions.name, b"\xff" * 255, copied_to(WRITE_KEY), b"{}")
+        (letter,) = await installation.dead_letters(1)
+    assert letter.body == b"{}"
+    assert letter.headers["x-code"] == "bad_schema"
+    assert letter.headers["x-original-cc"] == [WRITE_KEY]
+    await installation.settle()
     installation.assert_undisturbed()
 
 
