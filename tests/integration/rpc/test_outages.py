@@ -13,6 +13,7 @@ from deploy.local.rabbitmq import RabbitServer
 from tests.conftest import _delete_topology, unique_prefix
 from tests.integration.rpc.caller import Caller, Failed, Json, make_session, within
 from tests.integration.rpc.installation import Installation, install
+from worker.broker.admin import declare_topology
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -108,3 +109,20 @@ async def test_a_database_that_refuses_the_login_is_told_without_its_words(
     assert name not in str(raised.value)
     assert "SELECT" not in str(raised.value)
     assert (await caller.call("session.count"))["count"] >= 0
+
+
+async def test_a_read_that_still_waits_does_not_hold_up_the_next_connection(
+    installation: Installation,
+) -> None:
+    caller, queue = installation.caller, installation.topology.rpc_queue.name
+    waiting = asyncio.create_task(
+        caller.call("session.read", {"sessionId": "nobody's", "minRevision": 1}, headers=within(60))
+    )
+    await asyncio.sleep(0)
+    await caller.call("health.check")  # what was asked before is being answered now
+    async with caller.connection.channel() as channel:
+        await channel.queue_delete(queue)  # so the broker cancels the consumer, and the worker connects anew
+    await declare_topology(installation.amqp_url, installation.topology)
+    async with asyncio.timeout(10):
+        assert (await caller.call("health.check"))["ok"] is True
+    waiting.cancel()
