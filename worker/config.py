@@ -27,7 +27,7 @@ SERVERS: Final = ("DATABASE_URL", "AMQP_URL")
 SECRETS_DIRECTORIES: Final = ("SESSION_STORE_SECRETS_DIR", "CREDENTIALS_DIRECTORY")
 LIBPQ: Final = ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD")
 _IN_LOGIN: Final = re.compile(r"(://[^:@/?]*:).*@")
-_IN_QUERY: Final = re.compile(r"([?&]password=)[^&]*")
+_IN_QUERY: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*")
 _PLACEHOLDER: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -227,6 +227,7 @@ def _description(variable: str) -> str:
 
 
 def _unknown(environment: Mapping[str, str]) -> dict[str, str | None]:
-    known = [*variables(), *SECRETS_DIRECTORIES]
-    strange = [name for name in environment if name.startswith(PREFIX) and name not in known]
-    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in strange}
+    known = {name.removeprefix(PREFIX): name for name in (*variables(), *SECRETS_DIRECTORIES)}
+    strange = [name for name in environment if name.startswith(PREFIX) and name not in known.values()]
+    close = {name: difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1) for name in strange}
+    return {name: known[found[0]] if found else None for name, found in close.items()}
