@@ -1,0 +1,220 @@
+"""The settings: where each value came from, what is secret, and what is said of a wrong one."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from worker.address import Address
+from worker.config import Settings, expand, load, mask, variables
+from worker.errors import ConfigurationError
+
+DATABASE = "postgresql://u:secret@h:5/d"
+BROKER = "amqp://u:secret@h:6/"
+SERVERS = {"database_url": DATABASE, "amqp_url": BROKER}
+Set = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable of ours or of PostgreSQL is set, and there is no `.env` in the current directory."""
+    for name in list(os.environ):
+        if name.upper().startswith(("PG", "SESSION_STORE_", "DATABASE_URL", "AMQP_URL", "CREDENTIALS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def put(monkeypatch: pytest.MonkeyPatch) -> Set:
+    def put(**values: str) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+
+    return put
+
+
+def refusal_of(flags: dict[str, object]) -> str:
+    with pytest.raises(ConfigurationError) as refused:
+        load(flags)
+    return str(refused.value)
+
+
+def test_what_nobody_sets_has_its_default() -> None:
+    loaded = load(SERVERS)
+    settings = loaded.settings
+    assert (settings.pool_size, settings.connection_timeout_ms, settings.body_limit) == (10, 5000, 1_048_576)
+    assert loaded.origins == {"DATABASE_URL": "flag", "AMQP_URL": "flag"}
+    assert loaded.unknown == {}
+
+
+def test_every_default_obeys_its_own_rule() -> None:
+    defaults = Settings().model_dump(exclude={"database_url", "amqp_url"})
+    assert load({**SERVERS, **defaults}).settings.model_dump(exclude={"database_url", "amqp_url"}) == defaults
+
+
+def test_each_source_gives_way_to_the_one_before_it(put: Set, tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    names = [f"SESSION_STORE_{name}" for name in ("POOL_SIZE", "PREFETCH", "BATCH_SIZE", "BODY_LIMIT")]
+    for name in names:
+        (secrets / name).write_text("5001")
+    (tmp_path / ".env").write_text("".join(f"{name}=5002\n" for name in names[:3]))
+    put(SESSION_STORE_SECRETS_DIR=str(secrets), **dict.fromkeys(names[:2], "503"))
+    loaded = load({**SERVERS, "pool_size": 504})
+    assert [loaded.origins[name] for name in names] == ["flag", "environment", ".env", str(secrets)]
+    found = loaded.settings
+    assert (found.pool_size, found.prefetch, found.batch_size, found.body_limit) == (504, 503, 5002, 5001)
+
+
+def test_a_secret_may_be_in_systemds_directory(put: Set, tmp_path: Path) -> None:
+    (tmp_path / "DATABASE_URL").write_text(DATABASE + "\n")
+    (tmp_path / "AMQP_URL").write_text(BROKER)
+    put(CREDENTIALS_DIRECTORY=str(tmp_path))
+    loaded = load()
+    assert loaded.settings.database_url.get_secret_value() == DATABASE
+    assert loaded.origins == dict.fromkeys(("DATABASE_URL", "AMQP_URL"), str(tmp_path))
+
+
+def test_a_secrets_directory_that_is_not_there_is_an_error(put: Set, tmp_path: Path) -> None:
+    put(SESSION_STORE_SECRETS_DIR=str(tmp_path / "gone"))
+    assert "gone does not exist" in refusal_of(dict(SERVERS))
+
+
+def test_a_placeholder_is_replaced_and_quoted(put: Set) -> None:
+    put(PGUSER="me@home", PGPASSWORD="a/b:c?d#e %", AMQP_PASSWORD="ü")
+    loaded = load(
+        {
+            "database_url": "postgresql://${PGUSER}:${PGPASSWORD}@h/d",
+            "amqp_url": "amqp://u:${AMQP_PASSWORD}@h",
+        }
+    )
+    assert loaded.settings.database_url.get_secret_value() == (
+        "postgresql://me%40home:a%2Fb%3Ac%3Fd%23e%20%25@h/d"
+    )
+    assert loaded.settings.amqp_url.get_secret_value() == "amqp://u:%C3%BC@h"
+
+
+def test_only_whole_placeholders_are_replaced() -> None:
+    assert expand("$A ${A ${} ${A-b} $${A}", {"A": "x"}) == "$A ${A ${} ${A-b} $x"
+
+
+def test_a_placeholder_that_is_not_set_is_an_error_without_the_rest_of_the_url() -> None:
+    said = refusal_of({**SERVERS, "database_url": "postgresql://u:secret@${NO_SUCH}/d"})
+    assert said == "DATABASE_URL names ${NO_SUCH}, which is not set"
+
+
+@pytest.mark.parametrize(
+    ("variables", "url"),
+    [
+        ({"PGHOST": "h"}, "postgresql://postgres@h:5432/postgres"),
+        ({"PGUSER": "me"}, "postgresql://me@localhost:5432/me"),
+        ({"PGDATABASE": "d", "PGPORT": "7"}, "postgresql://postgres@localhost:7/d"),
+        (
+            {"PGUSER": "a@b", "PGPASSWORD": "c/d", "PGDATABASE": "e f"},
+            "postgresql://a%40b:c%2Fd@localhost:5432/e%20f",
+        ),
+        ({"PGHOST": "/run/postgresql"}, "postgresql://postgres@%2Frun%2Fpostgresql:5432/postgres"),
+    ],
+)
+def test_libpqs_variables_stand_in_for_the_url(put: Set, variables: dict[str, str], url: str) -> None:
+    put(**variables)
+    loaded = load({"amqp_url": BROKER})
+    assert loaded.settings.database_url.get_secret_value() == url
+    assert loaded.origins["DATABASE_URL"] == "PGHOST and its kin"
+    assert load(SERVERS).settings.database_url.get_secret_value() == DATABASE
+
+
+def test_every_missing_server_is_named() -> None:
+    said = refusal_of({})
+    assert [line.split()[0] for line in said.splitlines()] == ["DATABASE_URL", "AMQP_URL"]
+    assert load(required=()).origins == {}
+
+
+def test_every_wrong_value_is_named_with_its_rule(put: Set) -> None:
+    put(SESSION_STORE_POOL_SIZE="2", SESSION_STORE_LOG_LEVEL="loud", SESSION_STORE_PREFIX="a b")
+    said = refusal_of({**SERVERS, "patience_s": "long"}).splitlines()
+    assert {line.split(":")[0] for line in said} == {
+        "SESSION_STORE_POOL_SIZE='2'",
+        "SESSION_STORE_LOG_LEVEL='loud'",
+        "SESSION_STORE_PREFIX='a b'",
+        "SESSION_STORE_PATIENCE_S='long'",
+    }
+    assert "SESSION_STORE_POOL_SIZE='2': must be greater than or equal to 3" in said
+
+
+@pytest.mark.parametrize(
+    ("field", "url"),
+    [
+        ("database_url", "mysql://u:secret@h/d"),
+        ("database_url", "host=h password=secret"),
+        ("database_url", ""),
+        ("amqp_url", "http://u:secret@h"),
+        ("amqp_url", "amqp://u:secret@"),
+        ("amqp_url", "amqp://u:secret@h:99999/"),
+        ("amqp_url", "amqp://u:secret@h:port/"),
+        ("amqp_url", "amqp://u:secret@[h/"),
+    ],
+)
+def test_a_wrong_url_is_never_repeated(field: str, url: str) -> None:
+    said = refusal_of({**SERVERS, field: url})
+    assert said.startswith(field.upper())
+    assert "secret" not in said
+
+
+def test_the_settings_never_show_a_password() -> None:
+    loaded = load(SERVERS)
+    assert "secret" not in f"{loaded.settings} {loaded.settings!r} {loaded.settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        DATABASE,
+        BROKER,
+        "postgresql://u:secret@h1:1,h2:2/d",
+        "postgresql://u:secret@/d?host=/run/postgresql",
+        "postgresql://h/d?user=u&password=secret&sslmode=require",
+        "postgresql://h/d?sslpassword=secret",
+        "amqps://u:sec%2Fsecret@h/?heartbeat=5",
+        "postgresql://u:secret@[h/d",
+    ],
+)
+def test_a_masked_url_keeps_all_but_the_password(url: str) -> None:
+    masked = mask(url)
+    assert "secret" not in masked
+    assert "***" in masked
+    assert masked.partition("***")[0] == url.partition("sec")[0]
+    assert masked.partition("***")[2] == url.rpartition("secret")[2]
+
+
+@pytest.mark.parametrize("url", ["postgresql://u@h/d", "amqp://h", "", "postgresql://h/d?sslmode=require"])
+def test_a_url_without_a_password_is_shown_as_it_is(url: str) -> None:
+    assert mask(url) == url
+
+
+def test_a_variable_that_nobody_reads_is_named_with_the_one_that_may_be_meant(put: Set) -> None:
+    put(SESSION_STORE_POOLSIZE="4", SESSION_STORE_XYZZY="5", SESSION_STORE_PREFIX="p.")
+    assert load(SERVERS).unknown == {
+        "SESSION_STORE_POOLSIZE": "SESSION_STORE_POOL_SIZE",
+        "SESSION_STORE_XYZZY": None,
+    }
+
+
+def test_the_variables_are_one_for_each_field() -> None:
+    assert [field for field, _ in variables().values()] == list(Settings.model_fields)
+    assert [name for name, (_, secret) in variables().items() if secret] == ["DATABASE_URL", "AMQP_URL"]
+
+
+def test_an_address_follows_its_secret_and_keeps_the_last_good_one(put: Set, tmp_path: Path) -> None:
+    file = tmp_path / "DATABASE_URL"
+    file.write_text(DATABASE)
+    put(SESSION_STORE_SECRETS_DIR=str(tmp_path))
+    address = Address(load({"amqp_url": BROKER}), "database_url")
+    assert address() == DATABASE
+    file.write_text("postgresql://u:changed@h:5/d")
+    assert address() == "postgresql://u:changed@h:5/d"
+    file.write_text("nonsense")
+    assert address() == "postgresql://u:changed@h:5/d"
+    file.unlink()
+    assert address() == "postgresql://u:changed@h:5/d"
