@@ -87,7 +87,7 @@ async def test_a_caller_that_has_gone_harms_nobody(installation: Installation) -
         await assert_still_served(installation, log, not_served=0)
 
 
-@pytest.mark.parametrize("deadline", [-1, 0, 1, -(2**63), int(time() * 1000) - 1])
+@pytest.mark.parametrize("deadline", [-1, 0, 1, -(2**63), 1_762_511_400_123])
 async def test_a_request_past_its_deadline_is_dropped(installation: Installation, deadline: int) -> None:
     with capture_logs() as log:
         await installation.caller.publish(
