@@ -80,13 +80,15 @@ async def install(
     async with recorded() as delivered, open_storage(options) as storage:
         worker = Worker(loaded.settings, Address(loaded, "amqp_url"), storage)
         running = asyncio.create_task(worker.run())
-        dead = await consume_dead(caller, topology)
-        await caller.call("health.check")
-        yield Installation(topology, amqp_url, worker, caller, database, delivered, dead)
-        worker.stop()
-        await running
-    await database.close()
-    await caller.connection.close()
+        try:
+            dead = await consume_dead(caller, topology)
+            await caller.call("health.check")
+            yield Installation(topology, amqp_url, worker, caller, database, delivered, dead)
+        finally:
+            worker.stop()
+            await running
+            await database.close()
+            await caller.connection.close()
 
 
 @asynccontextmanager

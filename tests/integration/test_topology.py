@@ -1,0 +1,157 @@
+"""The broker's side is declared as written, and every difference is seen before a worker runs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from secrets import token_hex
+from unittest.mock import AsyncMock
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel
+from yarl import URL
+
+from contracts.topology import DELETE_KEY, RPC_KEY, WRITE_KEY, Topology
+from deploy.local.rabbitmq import RabbitServer
+from worker.broker.admin import check_topology, declare_topology
+from worker.broker.link import Link
+from worker.broker.session import BrokerOptions
+from worker.broker.topology import Difference
+from worker.errors import BrokerUnavailable, TopologyError
+
+MISSING, DIFFERENT = Difference.MISSING, Difference.DIFFERENT
+
+
+@pytest.fixture
+def topology(prefix: str) -> Topology:
+    return Topology(prefix)
+
+
+@pytest.fixture
+async def channel(amqp_url: str) -> AsyncIterator[AbstractChannel]:
+    async with (
+        await aio_pika.connect(amqp_url) as connection,
+        connection.channel(on_return_raises=True) as channel,
+    ):
+        yield channel
+
+
+@pytest.fixture
+def reader_url(rabbit_server: RabbitServer, amqp_url: str) -> Iterator[str]:
+    """Yield the URL of a user who may publish and consume, and declare nothing."""
+    name = f"user-{token_hex(4)}"
+    rabbit_server.ctl("add_user", name, "pw")
+    rabbit_server.ctl("set_permissions", name, "^$", ".*", ".*")
+    yield str(URL(amqp_url).with_user(name).with_password("pw"))
+    rabbit_server.ctl("delete_user", name)
+
+
+async def count(channel: AbstractChannel, queue: str) -> int:
+    declared = await channel.declare_queue(queue, passive=True)
+    return declared.declaration_result.message_count or 0
+
+
+async def test_what_is_declared_is_found_and_may_be_declared_again(amqp_url: str, topology: Topology) -> None:
+    everything = [exchange.name for exchange in topology.exchanges] + [
+        queue.name for queue in topology.queues
+    ]
+    assert await check_topology(amqp_url, topology) == dict.fromkeys(everything, MISSING)
+    for _ in range(2):
+        await declare_topology(amqp_url, topology)
+        assert await check_topology(amqp_url, topology) == {}
+
+
+async def test_a_check_declares_nothing(amqp_url: str, topology: Topology) -> None:
+    first = await check_topology(amqp_url, topology)
+    assert await check_topology(amqp_url, topology) == first
+
+
+async def test_messages_are_routed_as_the_contract_says(
+    amqp_url: str, topology: Topology, channel: AbstractChannel
+) -> None:
+    await declare_topology(amqp_url, topology)
+    sessions = await channel.get_exchange(topology.sessions.name)
+    for key in (WRITE_KEY, DELETE_KEY, RPC_KEY):
+        await sessions.publish(aio_pika.Message(b"x"), key)
+    for key in ("session.other", "write", "", f"{topology.prefix}session.write"):
+        with pytest.raises(aio_pika.exceptions.PublishError):
+            await sessions.publish(aio_pika.Message(b"x"), key)
+    dead = await channel.get_exchange(topology.dead.name)
+    for key in (WRITE_KEY, "", "a.b.c", "x" * 255):
+        await dead.publish(aio_pika.Message(b"x"), key)
+    queues = (topology.write_queue, topology.delete_queue, topology.rpc_queue, topology.dead_queue)
+    assert [await count(channel, queue.name) for queue in queues] == [1, 1, 1, 4]
+
+
+async def test_a_message_delivered_too_often_is_dead_lettered_by_the_broker(
+    amqp_url: str, topology: Topology, channel: AbstractChannel
+) -> None:
+    await declare_topology(amqp_url, topology)
+    sessions = await channel.get_exchange(topology.sessions.name)
+    await sessions.publish(aio_pika.Message(b"x"), WRITE_KEY)
+    queue = await channel.get_queue(topology.write_queue.name)
+    async with queue.iterator(timeout=20) as deliveries:
+        deliveries = aiter(deliveries)
+        for _ in range(21):
+            await (await anext(deliveries)).nack(requeue=True)
+    dead = await channel.get_queue(topology.dead_queue.name)
+    async with dead.iterator(timeout=20) as letters:
+        letter = await anext(aiter(letters))
+        await letter.ack()
+    assert letter.headers["x-first-death-reason"] == "delivery_limit"
+    assert letter.routing_key == WRITE_KEY
+
+
+async def test_every_difference_is_named(amqp_url: str, topology: Topology, channel: AbstractChannel) -> None:
+    await channel.declare_exchange(topology.sessions.name, aio_pika.ExchangeType.DIRECT, durable=True)
+    await channel.declare_exchange(topology.changes.name, aio_pika.ExchangeType.TOPIC, durable=False)
+    await channel.declare_queue(topology.write_queue.name, durable=True)
+    await channel.declare_queue(topology.rpc_queue.name, durable=True, arguments={"x-message-ttl": 1})
+    assert await check_topology(amqp_url, topology) == {
+        topology.sessions.name: DIFFERENT,
+        topology.changes.name: DIFFERENT,
+        topology.write_queue.name: DIFFERENT,
+        topology.rpc_queue.name: DIFFERENT,
+        topology.dead.name: MISSING,
+        topology.dead_queue.name: MISSING,
+        topology.delete_queue.name: MISSING,
+    }
+    with pytest.raises(TopologyError, match=topology.sessions.name):
+        await declare_topology(amqp_url, topology)
+
+
+async def test_a_worker_does_not_start_where_something_is_missing_or_differs(
+    amqp_url: str, topology: Topology, channel: AbstractChannel
+) -> None:
+    link = Link(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30)
+    serve = AsyncMock(side_effect=AssertionError("it serves"))
+    with pytest.raises(TopologyError, match="run: session-store topology"):
+        await link.keep(serve, asyncio.Event())
+    await declare_topology(amqp_url, topology)
+    await channel.queue_delete(topology.write_queue.name)
+    await channel.declare_queue(topology.write_queue.name, durable=True)
+    with pytest.raises(TopologyError, match=f"{topology.write_queue.name} is declared differently"):
+        await link.keep(serve, asyncio.Event())
+    assert link.down_reason is not None
+
+
+async def test_a_user_who_may_not_declare_may_check(
+    amqp_url: str, reader_url: str, topology: Topology, channel: AbstractChannel
+) -> None:
+    with pytest.raises(TopologyError, match="configure permission"):
+        await declare_topology(reader_url, topology)
+    await declare_topology(amqp_url, topology)
+    assert await check_topology(reader_url, topology) == {}
+    await channel.queue_delete(topology.dead_queue.name)
+    assert await check_topology(reader_url, topology) == {topology.dead_queue.name: MISSING}
+
+
+async def test_two_installations_share_a_broker(
+    amqp_url: str, topology: Topology, channel: AbstractChannel
+) -> None:
+    await declare_topology(amqp_url, topology)
+    assert MISSING in (await check_topology(amqp_url, Topology(f"{topology.prefix}b."))).values()
+
+
+async def test_a_broker_that_is_not_there_is_unavailable(topology: Topology) -> None:
+    with pytest.raises(BrokerUnavailable):
+        await check_topology("amqp://guest:guest@127.0.0.1:1/", topology)
