@@ -55,6 +55,21 @@ def back_in_time(record_property: Callable[[str, object], None]) -> Callable[[fl
     return check
 
 
+@pytest.fixture
+async def calm_stage(
+    postgres_server: PostgresServer,
+    rabbit_server: RabbitServer,
+    database_url: str,
+    prefix: str,
+    fault_seed: int,
+) -> AsyncIterator[Stage]:
+    """Yield an installation of this test alone on servers that others use too."""
+    stage = Stage(postgres_server, rabbit_server, database_url.rpartition("/")[2], prefix, fault_seed)
+    await stage.prepare()
+    yield stage
+    await stage.close()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print how long each fault kept the workers away after it was over."""
     for report in terminalreporter.stats.get("passed", []):

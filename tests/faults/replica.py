@@ -79,6 +79,10 @@ class Replica:
         """Return how many lines with this event it has logged."""
         return sum(line["event"] == event for line in self.log)
 
+    def count_open_files(self) -> int:
+        """Return how many files and sockets it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal, if there is still somebody to take it."""
         if self.is_running:

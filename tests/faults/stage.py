@@ -31,6 +31,12 @@ ROLES_SQL: Final = Path(__file__).resolve().parent.parent.parent / "sql" / "role
 POLL_SECONDS: Final = 0.05
 DRAIN_SECONDS: Final = 60.0
 SESSIONS: Final = 200
+POOL_SIZE: Final = 10
+MOST_FILES: Final = 32  # three connections to the broker, the pool, and what the interpreter has
+STATES: Final = """
+    SELECT state FROM pg_stat_activity
+     WHERE usename = 'session_store_worker' AND datname = current_database()
+"""
 
 
 class Stage:
@@ -136,14 +142,19 @@ class Stage:
         """Return the verdict once everything is settled and every worker has ended by SIGTERM with status 0."""
         await self.producer.ask_again()
         await self.drained()
-        for replica in self.running:
-            await replica.logged(
-                "broker.connected"
-            )  # before that a signal ends the interpreter, not the worker
-            assert await replica.stop() == 0, replica.tail()
+        await self.assert_whole()
+        await asyncio.gather(*map(_stop, self.running))
         waiting = await self.take_letters()
         ledger, rows = await read_tables(self.postgres.url_of(self.database))
         return judge(self.history, Aftermath(ledger, rows, tuple(self.letters), waiting))
+
+    async def assert_whole(self) -> None:
+        """Fail when a worker holds more than it needs, or a session of the database idles in a transaction."""
+        for replica in self.running:
+            assert replica.count_open_files() <= MOST_FILES, f"{replica.pid} has {replica.count_open_files()}"
+        states = (await asyncio.to_thread(self.postgres.psql, STATES, self.database)).splitlines()
+        assert "idle in transaction" not in states
+        assert len(states) <= POOL_SIZE * len(self.running), states
 
     async def take_letters(self) -> int:
         """Add what is in the dead-letter queue to `letters`; return how many events wait in the others."""

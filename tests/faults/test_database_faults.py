@@ -29,7 +29,7 @@ async def test_a_restart_costs_nothing(stage: Stage, back_in_time: BackInTime) -
         seconds = await stage.probe()
     back_in_time(seconds)
     await publishing
-    await _assert_whole(stage)
+    await stage.assert_whole()
     report = await stage.finish()
     assert report.is_clean, report
 
@@ -56,7 +56,7 @@ async def test_sessions_that_are_terminated_in_mid_batch_cost_nothing(
         await _sql(stage, f"{KICK_OUT} AND state = 'active'")
         await _sql(stage, KICK_OUT)
     back_in_time(await stage.probe())
-    await _assert_whole(stage)
+    await stage.assert_whole()
     report = await stage.finish()
     assert report.is_clean, report
 
@@ -228,10 +228,3 @@ async def _second_server(stage: Stage, directory: Path) -> AsyncIterator[Postgre
         yield server
     finally:
         await asyncio.to_thread(server.erase)
-
-
-async def _assert_whole(stage: Stage) -> None:
-    """Fail when a session idles in a transaction, or there are more than a pool may have."""
-    states = await _sql(stage, "SELECT state FROM pg_stat_activity WHERE usename = 'session_store_worker'")
-    assert "idle in transaction" not in states
-    assert len(states.splitlines()) <= 10

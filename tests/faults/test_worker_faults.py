@@ -55,7 +55,7 @@ async def test_an_event_that_was_applied_before_the_crash_is_told_as_a_duplicate
 
 
 async def test_a_stop_under_load_redelivers_nothing(stage: Stage) -> None:
-    replica = await stage.start_replica(SESSION_STORE_PREFETCH="250")
+    replica = await stage.start_replica(SESSION_STORE_PREFETCH="100")
     publishing = asyncio.create_task(stage.publish(6000, rate=2000))
     await asyncio.sleep(0.8)
     replica.send(signal.SIGTERM)

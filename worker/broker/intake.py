@@ -18,7 +18,7 @@ from worker.errors import BrokerUnavailable
 
 CLOSE_SECONDS = 3.0
 HOLD_SECONDS = 4.0
-SILENCE_SECONDS = 0.5
+SILENCE_SECONDS = 1.0
 POLL_SECONDS = 0.02
 ENOUGH_BYTES = 16 * 1024 * 1024
 
