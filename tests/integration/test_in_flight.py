@@ -4,13 +4,28 @@ from asyncio import TaskGroup
 from collections.abc import AsyncIterator
 
 import asyncpg
+import orjson
 import pytest
 from yarl import URL
 
+from contracts.topology import WRITE_KEY
 from deploy.local.ports import LOOPBACK
 from tests.faults.proxy import Proxy
-from tests.integration.replica import Installation, install, locked, until_stored, until_waiting
+from tests.integration.replica import (
+    Installation,
+    install,
+    locked,
+    until,
+    until_stored,
+    until_waiting,
+    write_body,
+)
 from tests.integration.rpc.caller import make_session
+
+IN_THE_WAY = """
+    INSERT INTO sessions (session_id, player_id, encounter, state, started_at)
+    VALUES ('new', '', '{}', '{}', now())
+"""
 
 
 @pytest.fixture
@@ -63,6 +78,25 @@ async def test_batches_are_settled_in_the_order_of_delivery(installation: Instal
         assert float(str((await installation.worker.check())["lagSeconds"])) > 0
         assert settled == []
     assert settled == ["first", "second", "third"]
+    installation.assert_undisturbed()
+
+
+async def test_an_expected_revision_is_judged_after_the_batch_that_stores_it(
+    installation: Installation,
+) -> None:
+    transaction = installation.database.transaction()
+    await transaction.start()
+    await installation.database.execute(IN_THE_WAY)
+    await installation.write("new", 1)
+    await until_waiting(installation.database, 1)
+    async with TaskGroup() as tasks:
+        body = write_body("new", 2, expected=1)
+        confirming = tasks.create_task(installation.caller.send(body, WRITE_KEY))
+        await until(lambda: installation.delivered[-1].body == body)
+        await installation.worker.check()
+        await transaction.rollback()
+    assert orjson.loads(confirming.result())["outcome"] == "stored"
+    assert await installation.revisions() == {"first": 1, "new": 2}
     installation.assert_undisturbed()
 
 

@@ -100,7 +100,10 @@ class WritePath:
         self._in_flight[batch[0].tag] = batch[0].received
         try:
             decoded = [self._decode(delivery) for delivery in batch]
-            verdicts = await self._apply([d.event for d in decoded if isinstance(d.event, EventRow)])
+            events = [d.event for d in decoded if isinstance(d.event, EventRow)]
+            if any(event.expected_revision is not None for event in events):
+                await turn.before  # what one expects may be what the batch before is about to store
+            verdicts = await self._apply(events)
             if await turn.before:
                 settled = await self._settler.settle(judge_deliveries(decoded, verdicts), self._intake)
         except UnavailableError as error:
