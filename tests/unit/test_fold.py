@@ -60,7 +60,7 @@ def delete(revision: int, session: str = "a", expected: int | None = None) -> Ev
 
 
 @given(batches, batches)
-@settings(max_examples=1500)
+@settings(max_examples=600)
 def test_a_batch_has_the_outcomes_of_its_events_one_by_one(earlier: list[Event], batch: list[Event]) -> None:
     together = consistent([*earlier, *batch])
     earlier, batch = together[: len(earlier)], together[len(earlier) :]
