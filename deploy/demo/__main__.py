@@ -5,11 +5,12 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import aio_pika
 import asyncpg
 import orjson
-from aio_pika.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 
 from contracts.topology import Topology
 from deploy.demo.engine import Engine, Json, NoAnswer
@@ -71,15 +72,18 @@ async def judge(engine: Engine, expected: Expected, report: Report) -> Verdict:
 
 
 async def clear(endpoints: Endpoints) -> None:
-    """Leave database and broker as if nothing had ever been there."""
+    """Leave the database as if nothing had ever been there, and every queue empty.
+
+    The queues stay: a quorum queue declared right after it was deleted may meet its own remains.
+    """
     database = await asyncpg.connect(endpoints.database_url)
     await database.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     await database.close()
-    async with await aio_pika.connect(endpoints.amqp_url) as connection, connection.channel() as channel:
+    async with await aio_pika.connect(endpoints.amqp_url) as connection:
         for queue in TOPOLOGY.queues:
-            await channel.queue_delete(queue.name)
-        for exchange in TOPOLOGY.exchanges:
-            await channel.exchange_delete(exchange.name)
+            with suppress(ChannelNotFoundEntity):
+                channel = await connection.channel()
+                await (await channel.get_queue(queue.name)).purge()
 
 
 async def run(report: Report, *, kill_halfway: bool) -> Verdict:
