@@ -41,3 +41,33 @@ export class HybridClock {
     this.#seen.raiseTo(sessionId, revision)
   }
 }
+
+/** What a client that does not wait for the commit still owes itself: the revisions it must see when it reads. */
+export class QueuedWrites {
+  readonly #revisions = new Map<string, number>()
+  readonly #most: number
+
+  constructor(most = 100_000) {
+    this.#most = most
+  }
+
+  /** Whether no further session can be remembered; a write must then wait for its commit. */
+  get isFull(): boolean {
+    return this.#revisions.size >= this.#most
+  }
+
+  /** Returns the revision that a read must wait for, or nothing. */
+  of(sessionId: string): number | undefined {
+    return this.#revisions.get(sessionId)
+  }
+
+  /** Remembers a write that the broker has. */
+  add(sessionId: string, revision: number): void {
+    this.#revisions.set(sessionId, Math.max(revision, this.#revisions.get(sessionId) ?? 0))
+  }
+
+  /** Forgets the write, and earlier ones of the session: it was seen to be applied. */
+  forget(sessionId: string, revision: number): void {
+    if ((this.#revisions.get(sessionId) ?? Number.POSITIVE_INFINITY) <= revision) this.#revisions.delete(sessionId)
+  }
+}

@@ -1,5 +1,7 @@
+import { ClosedError } from './errors.js'
+import type { SessionStoreOptions } from './options.js'
 import type { IStorageProvider } from './provider.js'
-import { SessionStore, type SessionStoreOptions } from './store.js'
+import { SessionStore } from './store.js'
 
 /** What the engine hands a plugin; only its configuration is used. */
 export interface PluginContext {
@@ -54,7 +56,7 @@ export class SessionStorePlugin {
   }
 
   #given(): SessionStore {
-    if (!this.#store) throw new Error('initialize the plugin first')
+    if (!this.#store) throw new ClosedError('initialize the plugin first')
     return this.#store
   }
 }

@@ -1,9 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { BadRequestError, type SessionStoreError, TimedOutError, TooLargeError, UnavailableError } from './errors.js'
 import type { Filter, HealthResult, QueryOptions, Record, RpcError, StatsResult } from './messages.js'
+import { decode, encode } from './numbers.js'
+import type { SessionFilter } from './provider.js'
 import type { Wire } from './wire.js'
 
 const LONGEST_WAIT_MS = 500
+
+/** The most records that one question may ask for. */
+export const PAGE = 1_000
 
 /** One page of a query, and the cursor of the next; null after the last. */
 export interface Page {
@@ -32,15 +37,18 @@ interface Params {
 /** The questions, as JSON-RPC calls that are asked again while the worker says it cannot answer now. */
 export class Questions {
   readonly #wire: Wire
+  readonly #timeoutMs: number
 
-  constructor(wire: Wire) {
+  constructor(wire: Wire, timeoutMs: number) {
     this.#wire = wire
+    this.#timeoutMs = timeoutMs
   }
 
-  /** Resolves with the result of a method by the deadline. */
-  async ask<M extends keyof Results>(method: M, params: Params[M], deadline: number): Promise<Results[M]> {
+  /** Resolves with the result of a method. */
+  async ask<M extends keyof Results>(method: M, params: Params[M]): Promise<Results[M]> {
+    const deadline = performance.now() + this.#timeoutMs
     for (let wait = 50; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-      const answer = (await this.#wire.ask(request(method, params), deadline)) as {
+      const answer = decode(await this.#wire.ask(request(method, params), deadline)) as {
         result: Results[M]
         error?: RpcError
       }
@@ -49,12 +57,63 @@ export class Questions {
       await new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random() / 2)))
     }
   }
+
+  /** Resolves with the records in the order asked; where the answer would be too large, asked for in parts. */
+  async readMany(sessionIds: string[]): Promise<(Record | null)[]> {
+    if (sessionIds.length === 0) return []
+    if (sessionIds.length > PAGE) return this.#readInParts(sessionIds, PAGE)
+    try {
+      return (await this.ask('session.readMany', { sessionIds })).records
+    } catch (error) {
+      if (!(error instanceof TooLargeError) || sessionIds.length === 1) throw error
+      return this.#readInParts(sessionIds, Math.ceil(sessionIds.length / 2))
+    }
+  }
+
+  /** Yields every page from `options` on; where one would be too large, smaller ones. */
+  async *pages(filter: SessionFilter | Filter, options: QueryOptions): AsyncGenerator<Record[]> {
+    const { offset, limit = PAGE, ...order } = options
+    let place: QueryOptions = offset ? { offset } : {}
+    let size = Math.min(limit, PAGE)
+    for (;;) {
+      const page = await this.#page(wireFilter(filter), { ...order, ...place, limit: size })
+      if (page) yield page.records
+      if (page && !page.nextCursor) return
+      if (page) place = { cursor: page.nextCursor }
+      else size = Math.ceil(size / 2)
+    }
+  }
+
+  async #readInParts(sessionIds: string[], size: number): Promise<(Record | null)[]> {
+    const records: (Record | null)[] = []
+    for (let at = 0; at < sessionIds.length; at += size) {
+      records.push(...(await this.readMany(sessionIds.slice(at, at + size))))
+    }
+    return records
+  }
+
+  /** Resolves with a page, or with nothing where fewer records may fit into an answer. */
+  async #page(filter: Filter, options: QueryOptions): Promise<Page | undefined> {
+    try {
+      return await this.ask('session.query', { filter, options })
+    } catch (error) {
+      if (error instanceof TooLargeError && options.limit !== 1) return undefined
+      throw error
+    }
+  }
+}
+
+/** Returns a filter as it goes over the wire: dates as text, nothing that is undefined. */
+export function wireFilter(filter: SessionFilter | Filter): Filter {
+  const entries = Object.entries(filter)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [name, value instanceof Date ? value.toISOString() : value])
+  return Object.fromEntries(entries) as Filter
 }
 
 function request(method: string, params: object) {
-  const body = JSON.stringify({ jsonrpc: '2.0', id: randomUUID(), method, params })
   return {
-    body: Buffer.from(body),
+    body: encode({ jsonrpc: '2.0', id: randomUUID(), method, params }),
     routingKey: 'session.rpc',
     contentType: 'application/json',
     persistent: false,
@@ -67,7 +126,7 @@ function errorOf(method: string, error: RpcError): SessionStoreError {
   switch (reason) {
     case 'not_yet_visible':
     case 'timeout':
-      return new TimedOutError(method)
+      return new TimedOutError(`${method} (${error.message})`)
     case 'storage_unavailable':
     case 'overloaded':
     case 'internal_error':

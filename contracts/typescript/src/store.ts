@@ -1,39 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { HybridClock, RevisionMemory } from './clock.js'
+import { HybridClock, QueuedWrites } from './clock.js'
 import { ConflictError, RejectedError, TimedOutError, TooLargeError } from './errors.js'
+import { type Change, eventOf } from './events.js'
 import type { Confirmation, Filter, HealthResult, Outcome, Record, Session, StatsResult } from './messages.js'
+import { decode } from './numbers.js'
+import { complete, type ReadOptions, type SessionStoreOptions, type WriteOptions, type Written } from './options.js'
 import type { IStorageProvider, QueryOptions, SessionFilter } from './provider.js'
-import { type Page, Questions } from './questions.js'
-import { type Outgoing, Wire } from './wire.js'
+import { Questions, wireFilter } from './questions.js'
+import { Wire } from './wire.js'
 
-const PAGE = 1_000
 const MOST_SESSIONS = 10_000
 const FURTHEST_OFFSET = 10_000
-
-/** How to reach the store; `durability` says when a write resolves, `timeoutMs` bounds every call. */
-export interface SessionStoreOptions {
-  url: string
-  durability?: 'stored' | 'queued'
-  timeoutMs?: number
-  prefix?: string
-  source?: string
-}
-
-/** What a write may add: the revision it must find (0: none), or the event of a call that timed out. */
-export interface WriteOptions {
-  expectedRevision?: number
-  revision?: number
-  eventId?: string
-}
-
-/** What became of an event; without an outcome only the broker has confirmed it. */
-export interface Written {
-  eventId: string
-  revision: number
-  outcome?: Outcome
-}
-
-type Kind = 'session.write' | 'session.delete'
 
 /**
  * Sessions through RabbitMQ as if the database were local.
@@ -47,18 +24,24 @@ export class SessionStore implements IStorageProvider {
   readonly #wire: Wire
   readonly #questions: Questions
   readonly #clock = new HybridClock()
-  readonly #queued = new RevisionMemory()
+  readonly #queued = new QueuedWrites()
 
+  /** Throws MisconfiguredError for options that mean nothing. */
   constructor(options: SessionStoreOptions) {
-    this.#options = { durability: 'stored', timeoutMs: 5_000, prefix: '', source: 'engine/typescript', ...options }
+    this.#options = complete(options)
     this.#wire = new Wire(this.#options.url, this.#options.prefix)
-    this.#questions = new Questions(this.#wire)
+    this.#questions = new Questions(this.#wire, this.#options.timeoutMs)
   }
 
-  /** Begins to connect and resolves once a worker has answered. */
+  /** Connects and resolves once a worker has answered; where none does, leaves nothing open. */
   async initialize(): Promise<void> {
     this.#wire.open()
-    await this.health()
+    try {
+      await this.health()
+    } catch (error) {
+      await this.shutdown()
+      throw error
+    }
   }
 
   /** Resolves with a session, or null; never with one from before this client's own last write of it. */
@@ -73,34 +56,32 @@ export class SessionStore implements IStorageProvider {
 
   /** Deletes a session and keeps earlier writes out; resolves with whether it was there. */
   async deleteSession(sessionId: string, options: WriteOptions = {}): Promise<boolean> {
-    return (await this.#confirm('session.delete', sessionId, {}, options)).outcome === 'deleted'
+    return (await this.#send('session.delete', sessionId, {}, options, 'stored')).outcome === 'deleted'
   }
 
   /**
    * Resolves with the matches in the order asked: without a limit with all of them.
-   * Throws TooLargeError above 10,000 rather than cutting silently.
+   * Then throws TooLargeError above 10,000 rather than cutting silently.
    */
   async querySessions(filter: SessionFilter, options: QueryOptions = {}): Promise<Session[]> {
     const { limit = Number.POSITIVE_INFINITY, offset = 0, ...order } = options
-    if (limit <= 0) return []
     const sessions: Session[] = []
-    let left = offset
-    const first = { ...order, offset: Math.min(offset, FURTHEST_OFFSET), limit: Math.min(limit, PAGE) }
-    for await (const record of this.iterate(filter, first)) {
-      if (left > FURTHEST_OFFSET) {
-        left -= 1
-        continue
-      }
-      if (sessions.length === MOST_SESSIONS) throw new TooLargeError(`more than ${MOST_SESSIONS} sessions match`)
-      sessions.push(record.session)
+    if (limit <= 0) return sessions
+    let passed = Math.min(offset, FURTHEST_OFFSET)
+    for await (const { session } of this.iterate(filter, { ...order, limit, offset: passed })) {
+      passed += 1
+      if (passed > offset) sessions.push(session)
       if (sessions.length >= limit) break
+      if (limit === Number.POSITIVE_INFINITY && sessions.length > MOST_SESSIONS) {
+        throw new TooLargeError(`more than ${MOST_SESSIONS} sessions match`)
+      }
     }
     return sessions
   }
 
   /** Resolves with how many sessions match. */
-  async countSessions(filter: SessionFilter): Promise<number> {
-    return (await this.#questions.ask('session.count', { filter: wireFilter(filter) }, this.#deadline())).count
+  async countSessions(filter: SessionFilter | Filter = {}): Promise<number> {
+    return (await this.#questions.ask('session.count', { filter: wireFilter(filter) })).count
   }
 
   /** Resolves with whether a worker answers and reaches its database. */
@@ -112,79 +93,89 @@ export class SessionStore implements IStorageProvider {
     }
   }
 
-  /** Leaves the connection closed; later calls throw ClosedError. Twice is fine. */
+  /** Leaves the connection closed; calls in flight and later ones throw ClosedError. Twice is fine. */
   async shutdown(): Promise<void> {
     await this.#wire.close()
   }
 
   /** Resolves with the record of a session: the session, its revision and times. */
-  async read(sessionId: string): Promise<Record | null> {
-    const minRevision = this.#queued.of(sessionId)
+  async read(sessionId: string, options: ReadOptions = {}): Promise<Record | null> {
+    const owed = this.#queued.of(sessionId) ?? 0
+    const minRevision = Math.max(owed, options.minRevision ?? 0)
     const params = minRevision ? { sessionId, minRevision } : { sessionId }
-    const { record } = await this.#questions.ask('session.read', params, this.#deadline())
-    if (record) this.#clock.observe(sessionId, record.revision)
-    return record
+    const { record } = await this.#questions.ask('session.read', params)
+    this.#queued.forget(sessionId, minRevision)
+    return this.#observe(record)
   }
 
-  /** Resolves with up to 1,000 records in the order asked. */
+  /** Resolves with the records in the order asked; null where there is none. */
   async readMany(sessionIds: string[]): Promise<(Record | null)[]> {
-    return (await this.#questions.ask('session.readMany', { sessionIds }, this.#deadline())).records
+    const owed = new Set(sessionIds.filter((id) => this.#queued.of(id)))
+    const others = sessionIds.filter((id) => !owed.has(id))
+    const records = (await this.#questions.readMany(others)).map((record) => this.#observe(record))
+    return Promise.all(sessionIds.map((id) => (owed.has(id) ? this.read(id) : (records.shift() ?? null))))
   }
 
   /** Writes a session and resolves with what became of the event. */
   async write(session: Session, options: WriteOptions = {}): Promise<Written> {
-    return this.#send('session.write', session.sessionId, { session }, options, this.#options.durability)
+    const full = this.#queued.isFull && this.#queued.of(session.sessionId) === undefined
+    const durability = full ? 'stored' : this.#options.durability
+    return this.#send('session.write', session.sessionId, { session }, options, durability)
   }
 
-  /** Yields every match, `limit` a page; nothing twice. */
-  async *iterate(filter: SessionFilter | Filter, options: QueryOptions = {}): AsyncGenerator<Record> {
-    let next: string | null | undefined
-    do {
-      const { offset, ...order } = { limit: PAGE, ...options }
-      const start = next ? { cursor: next } : { ...(offset !== undefined && { offset }) }
-      const page: Page = await this.#questions.ask(
-        'session.query',
-        { filter: wireFilter(filter), options: { ...order, limit: Math.min(order.limit, PAGE), ...start } },
-        this.#deadline(),
-      )
-      yield* page.records
-      next = page.nextCursor
-    } while (next)
+  /** Yields every match from `offset` on, asked for `limit` at a time; nothing twice. */
+  async *iterate(filter: SessionFilter | Filter = {}, options: QueryOptions = {}): AsyncGenerator<Record> {
+    for await (const records of this.#questions.pages(filter, options)) {
+      for (const record of records) {
+        this.#observe(record)
+        yield record
+      }
+    }
   }
 
   /** Resolves with the totals of a player, or of everybody. */
   async stats(playerId?: string): Promise<StatsResult> {
-    return this.#questions.ask('session.stats', playerId ? { playerId } : {}, this.#deadline())
+    return this.#questions.ask('session.stats', playerId === undefined ? {} : { playerId })
   }
 
   /** Resolves with how the worker that answers is. */
   async health(): Promise<HealthResult> {
-    return this.#questions.ask('health.check', {}, this.#deadline())
+    return this.#questions.ask('health.check', {})
   }
 
-  #confirm(kind: Kind, sessionId: string, content: object, options: WriteOptions): Promise<Written> {
-    return this.#send(kind, sessionId, content, options, 'stored')
+  /** Raises the clock above what was read, so that the next write of the session is newer. */
+  #observe(record: Record | null): Record | null {
+    if (record) this.#clock.observe(record.session.sessionId, record.revision)
+    return record
   }
 
   async #send(
-    kind: Kind,
-    sessionId: string,
-    content: object,
+    type: Change['type'],
+    subject: string,
+    content: { session?: Session },
     options: WriteOptions,
     durability: 'stored' | 'queued',
   ): Promise<Written> {
-    const { expectedRevision = null, revision = this.#clock.next(sessionId), eventId = randomUUID() } = options
-    const message = this.#event(kind, sessionId, { revision, expectedRevision, ...content }, eventId)
+    const { expectedRevision = null, revision = this.#clock.next(subject), eventId = randomUUID() } = options
+    const event = eventOf(
+      { type, subject, data: { revision, expectedRevision, ...content } },
+      this.#options.source,
+      eventId,
+    )
+    const deadline = performance.now() + this.#options.timeoutMs
     try {
       if (durability === 'queued' && expectedRevision === null) {
-        await this.#wire.publish(message, this.#deadline())
-        this.#queued.raiseTo(sessionId, revision)
+        await this.#wire.publish(event, deadline)
+        this.#queued.add(subject, revision)
         return { eventId, revision }
       }
-      const told = (await this.#wire.ask(message, this.#deadline())) as Confirmation
-      return { eventId, revision, outcome: await this.#judge(told, sessionId, expectedRevision) }
+      const told = decode(await this.#wire.ask(event, deadline)) as Confirmation
+      this.#queued.forget(subject, told.revision ?? revision)
+      return { eventId, revision, outcome: await this.#judge(told, subject, expectedRevision) }
     } catch (error) {
-      throw error instanceof TimedOutError ? new TimedOutError(message.what, eventId, revision) : error
+      throw error instanceof TimedOutError
+        ? new TimedOutError(event.what, eventId, revision, { cause: error.cause })
+        : error
     }
   }
 
@@ -197,27 +188,4 @@ export class SessionStore implements IStorageProvider {
     }
     return outcome
   }
-
-  #event(type: Kind, subject: string, data: object, id: string): Outgoing {
-    const { source } = this.#options
-    const body = { specversion: '1.0', id, source, type, subject, time: new Date().toISOString(), data }
-    return {
-      body: Buffer.from(JSON.stringify(body)),
-      routingKey: type,
-      contentType: 'application/cloudevents+json',
-      persistent: true,
-      what: `${type} of ${subject}`,
-    }
-  }
-
-  #deadline(): number {
-    return performance.now() + this.#options.timeoutMs
-  }
-}
-
-function wireFilter(filter: SessionFilter | Filter): Filter {
-  const entries = Object.entries(filter)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => [name, value instanceof Date ? value.toISOString() : value])
-  return Object.fromEntries(entries) as Filter
 }

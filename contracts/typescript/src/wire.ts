@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { type Channel, Connection, type ReturnedMessage } from 'rabbitmq-client'
 import { ClosedError, MisconfiguredError, TimedOutError } from './errors.js'
+import { Link, type Publication } from './link.js'
+import { type Deferred, defer, first, unlessLate } from './time.js'
 
 const ASK_AGAIN_MS = 2_000
+const CLOSE_MS = 3_000
 const REST_MS = 50
+const FIRST_WAIT_MS = 100
+const LONGEST_WAIT_MS = 3_000
 const RPC_KEY = 'session.rpc'
 
 /** What to publish; a persistent message survives the broker, another is worth nothing past its deadline. */
@@ -15,109 +19,70 @@ export interface Outgoing {
   what: string
 }
 
-interface Link {
-  channel: Channel
-  replyTo: string
-  returned: Set<string>
-  lost: Promise<void>
+/** One time between `open` and `close`: the link of the moment, or the next one. */
+interface Life {
+  link: Deferred<Link>
+  over: Deferred<void>
+  isOver: boolean
+  kept: Promise<void>
+  trouble?: unknown
 }
 
-/** Resolves at a deadline (milliseconds of `performance.now()`) with nothing. */
-function until(deadline: number): { reached: Promise<undefined>; cancel: () => void } {
-  let timer: NodeJS.Timeout
-  const reached = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), Math.max(deadline - performance.now(), 0))
-  })
-  return { reached, cancel: () => clearTimeout(timer) }
-}
-
-/** Resolves with the first of the promises, or with nothing at the deadline. */
-async function first<T>(deadline: number, ...promises: Promise<T>[]): Promise<T | undefined> {
-  const timer = until(deadline)
-  try {
-    return await Promise.race([...promises, timer.reached])
-  } finally {
-    timer.cancel()
-  }
-}
-
-/**
- * Keeps one connection and one channel; every call outlives a reconnection until its deadline.
- *
- * Replies come to an exclusive queue of this client and not by direct reply-to, which would bind every question to
- * the one channel that consumes the answers.
- */
+/** Keeps one connection; every call takes a deadline (milliseconds of `performance.now()`) and outlives a reconnection. */
 export class Wire {
   readonly #url: string
-  readonly #prefix: string
-  readonly #waiting = new Map<string, (answer: unknown) => void>()
-  #connection: Connection | undefined
-  #link: Promise<Link> | undefined
-  #refused: string | undefined
+  readonly #exchange: string
+  readonly #waiting = new Map<string, Deferred<Buffer>>()
+  #life: Life | undefined
 
   constructor(url: string, prefix: string) {
     this.#url = url
-    this.#prefix = prefix
+    this.#exchange = `${prefix}sessions`
   }
 
   /** Begins to connect; calls wait for it. */
   open(): void {
-    if (this.#connection) return
-    this.#connection = new Connection({
-      url: this.#url,
-      connectionName: 'session-store-client',
-      heartbeat: 5,
-      connectionTimeout: 5_000,
-      acquireTimeout: 5_000,
-      retryLow: 100,
-      retryHigh: 3_000,
-      noDelay: true,
-    })
-    this.#connection.on('error', (error: { code?: string; message?: string }) => {
-      if (error.code === 'ACCESS_REFUSED') this.#refused = error.message ?? 'access refused'
-    })
-    this.#connection.on('connection', () => {
-      this.#refused = undefined
-    })
+    if (this.#life) return
+    const life: Life = { link: defer(), over: defer(), isOver: false, kept: Promise.resolve() }
+    life.kept = this.#keep(life)
+    this.#life = life
   }
 
-  /** Leaves the connection closed; calls in flight end with ClosedError. */
+  /** Leaves the connection closed; calls in flight and later ones throw ClosedError. */
   async close(): Promise<void> {
-    const connection = this.#connection
-    this.#connection = undefined
-    this.#link = undefined
-    for (const answer of this.#waiting.values()) answer(new ClosedError('the client was shut down'))
-    connection?.unsafeDestroy()
+    const life = this.#life
+    this.#life = undefined
+    if (!life) return
+    const closed = new ClosedError('the client was shut down')
+    for (const answer of this.#waiting.values()) answer.reject(closed)
+    life.link.reject(closed)
+    life.isOver = true
+    life.over.resolve()
+    await unlessLate(CLOSE_MS, life.kept)
   }
 
   /** Resolves once the broker has confirmed the message on a queue. */
   async publish(message: Outgoing, deadline: number): Promise<void> {
     for (;;) {
       const link = await this.#connected(message.what, deadline)
-      if (await this.#send(link, message, deadline)) return
+      if (await first(deadline, link.publish(this.#publication(message, deadline)))) return
       await this.#rest(message.what, deadline)
     }
   }
 
   /** Publishes and resolves with the answer; published again after a reconnection or a long silence. */
-  async ask(message: Outgoing, deadline: number): Promise<unknown> {
+  async ask(message: Outgoing, deadline: number): Promise<Buffer> {
     const correlationId = randomUUID()
-    let answered: unknown
-    const answer = new Promise<unknown>((resolve) => {
-      this.#waiting.set(correlationId, (value) => {
-        answered = value
-        resolve(value)
-      })
-    })
+    const answer = defer<Buffer>()
+    this.#waiting.set(correlationId, answer)
     try {
       for (;;) {
         const link = await this.#connected(message.what, deadline)
-        if (await this.#send(link, message, deadline, correlationId)) {
-          const patience = message.persistent ? Math.min(deadline, performance.now() + ASK_AGAIN_MS) : deadline
-          await first<unknown>(patience, answer, link.lost)
-        }
-        if (answered instanceof ClosedError) throw answered
-        if (answered !== undefined) return answered
+        const publication = this.#publication(message, deadline, { correlationId, replyTo: link.replyTo })
+        const lost = link.publish(publication).then((confirmed) => (confirmed ? link.lost : undefined))
+        const patience = message.persistent ? Math.min(deadline, performance.now() + ASK_AGAIN_MS) : deadline
+        const body = await first<Buffer | undefined>(patience, answer.promise, lost)
+        if (body) return body
         await this.#rest(message.what, deadline)
       }
     } finally {
@@ -126,80 +91,60 @@ export class Wire {
   }
 
   async #connected(what: string, deadline: number): Promise<Link> {
-    while (this.#connection) {
-      this.#link ??= this.#connect(this.#connection)
-      const link = await first(
-        deadline,
-        this.#link.catch(() => null),
-      )
-      if (link) return link
-      this.#link = undefined
-      if (this.#refused) throw new MisconfiguredError(`the broker refuses the login: ${this.#refused}`)
-      await this.#rest(what, deadline)
-    }
-    throw new ClosedError('the client is not open')
+    if (!this.#life) throw new ClosedError('the client is not open')
+    const link = await first(deadline, this.#life.link.promise)
+    if (!link) throw new TimedOutError(what, undefined, undefined, { cause: this.#life?.trouble })
+    return link
   }
 
-  async #connect(connection: Connection): Promise<Link> {
-    const channel = await connection.acquire({ emitErrorsFromChannel: true })
-    const returned = new Set<string>()
-    const lost = new Promise<void>((resolve) => channel.on('close', resolve))
-    channel.on('error', () => undefined)
-    channel.on('basic.return', (message: ReturnedMessage) => returned.add(String(message.messageId)))
-    lost.then(() => {
-      this.#link = undefined
-    })
-    const replyTo = `session.reply.${randomUUID()}`
-    await channel.confirmSelect()
-    await channel.queueDeclare({ queue: replyTo, exclusive: true })
-    await channel.basicConsume({ queue: replyTo, noAck: true }, (message) => {
-      this.#waiting.get(String(message.correlationId))?.(message.body)
-    })
-    return { channel, replyTo, returned, lost }
-  }
-
-  /** Resolves with whether the broker has the message; throws where no queue is bound for it. */
-  async #send(link: Link, message: Outgoing, deadline: number, correlationId?: string): Promise<boolean> {
-    const messageId = randomUUID()
+  #publication(message: Outgoing, deadline: number, answerTo: object = {}): Publication {
+    const { body, routingKey, contentType, persistent } = message
     const left = Math.max(Math.floor(deadline - performance.now()), 1)
-    const request = message.routingKey === RPC_KEY
-    const publishing = link.channel.basicPublish(
-      {
-        exchange: `${this.#prefix}sessions`,
-        routingKey: message.routingKey,
-        mandatory: true,
-        durable: message.persistent,
-        contentType: message.contentType,
-        messageId,
-        ...(correlationId && { correlationId, replyTo: link.replyTo }),
-        ...(request && { expiration: String(left), headers: { deadline: Date.now() + left } }),
-      },
-      message.body,
-    )
-    const sent = await first(
-      deadline,
-      publishing.then(
-        () => true,
-        (error: { code?: string }) => this.#judge(error, message),
-      ),
-    )
-    if (link.returned.delete(messageId)) throw this.#unroutable(message)
-    return sent ?? false
-  }
-
-  #judge(error: { code?: string }, message: Outgoing): false {
-    if (error.code === 'NOT_FOUND') throw this.#unroutable(message)
-    return false
-  }
-
-  #unroutable(message: Outgoing): MisconfiguredError {
-    const queue = `${this.#prefix}${message.routingKey}`
-    return new MisconfiguredError(`the broker has no queue ${queue}; run: session-store topology`)
+    const request = routingKey === RPC_KEY
+    const limits = request ? { expiration: left, headers: { deadline: Date.now() + left } } : {}
+    return {
+      exchange: this.#exchange,
+      routingKey,
+      body,
+      properties: { contentType, persistent, ...answerTo, ...limits },
+    }
   }
 
   async #rest(what: string, deadline: number): Promise<void> {
-    if (!this.#connection) throw new ClosedError('the client was shut down')
+    if (!this.#life) throw new ClosedError('the client was shut down')
     if (performance.now() >= deadline) throw new TimedOutError(what)
-    await until(Math.min(deadline, performance.now() + Math.random() * REST_MS)).reached
+    await unlessLate(Math.random() * REST_MS, this.#life.over.promise)
+  }
+
+  /** Connects, waits for the loss and connects again, until the life is over. */
+  async #keep(life: Life): Promise<void> {
+    for (let wait = FIRST_WAIT_MS; !life.isOver; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+      try {
+        await this.#hold(life, await this.#connect())
+        wait = FIRST_WAIT_MS
+      } catch (error) {
+        life.trouble = error
+        if (error instanceof MisconfiguredError) this.#refuse(life, error)
+      }
+      await unlessLate((wait * (1 + Math.random())) / 2, life.over.promise)
+    }
+  }
+
+  #connect(): Promise<Link> {
+    return Link.open(this.#url, (correlationId, body) => this.#waiting.get(correlationId)?.resolve(body))
+  }
+
+  async #hold(life: Life, link: Link): Promise<void> {
+    life.link.resolve(link)
+    await Promise.race([link.lost, life.over.promise])
+    life.link = defer()
+    await link.close()
+  }
+
+  /** Tells the calls that wait; the next attempt may find the login mended. */
+  #refuse(life: Life, error: MisconfiguredError): void {
+    const refused = life.link
+    life.link = defer()
+    refused.reject(error)
   }
 }

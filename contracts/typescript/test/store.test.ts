@@ -1,25 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import {
-  ClosedError,
-  ConflictError,
-  MisconfiguredError,
-  type Session,
-  SessionStore,
-  SessionStorePlugin,
-  TimedOutError,
-} from '../src/index.js'
-import { options } from './worker.js'
-
-function sessionOf(sessionId: string, state: Session['state'] = {}): Session {
-  return {
-    sessionId,
-    playerId: sessionId,
-    encounter: { difficulty: 'easy' },
-    state,
-    startedAt: '2025-11-07T10:30:00.000Z',
-  }
-}
+import { ConflictError, RejectedError, SessionStore, SessionStorePlugin, TimedOutError } from '../src/index.js'
+import { options, sessionOf } from './worker.js'
 
 async function withStore<T>(work: (store: SessionStore) => Promise<T>, changed = {}): Promise<T> {
   const store = new SessionStore(options(changed))
@@ -37,7 +20,8 @@ test('a queued write is always read back a thousand times, whichever replica ans
       const id = randomUUID()
       for (let turn = 0; turn < 1_000; turn += 1) {
         await store.writeSession(sessionOf(id, { turn }))
-        expect((await store.readSession(id))?.state).toEqual({ turn })
+        const record = turn % 2 ? await store.read(id) : (await store.readMany([id]))[0]
+        expect(record?.session.state).toEqual({ turn })
       }
     },
     { durability: 'queued' },
@@ -75,34 +59,74 @@ test('a query without a limit returns every match, page by page', async () => {
     const found = await store.querySessions({ playerId })
     expect(found.map((session) => session.sessionId)).toEqual(ids)
     expect(await store.countSessions({ playerId, startedAfter: new Date('2025-11-07T10:30:00Z') })).toBe(1_205)
-    expect(await store.querySessions({ playerId }, { limit: 1_100, offset: 100 })).toHaveLength(1_100)
+    expect(await store.querySessions({ playerId }, { limit: 1_100, offset: 100 })).toEqual(found.slice(100, 1_200))
+    expect(await store.querySessions({ playerId }, { limit: 0 })).toEqual([])
+    const records = await store.readMany(ids)
+    expect(records.map((record) => record?.session.sessionId)).toEqual(ids)
   })
 })
 
-test('a write that timed out can be repeated without being applied twice', async () => {
-  const hasty = new SessionStore(options({ timeoutMs: 1 }))
-  await expect(hasty.writeSession(sessionOf('x'))).rejects.toThrow(ClosedError)
-  const failed = await hasty.initialize().catch((error: unknown) => error)
-  expect(failed).toBeInstanceOf(TimedOutError)
-  await hasty.shutdown()
+test('sessions too large for one answer come in several', async () => {
   await withStore(async (store) => {
-    const event = { eventId: randomUUID(), revision: 7 }
-    const id = randomUUID()
-    expect((await store.write(sessionOf(id), event)).outcome).toBe('stored')
-    expect((await store.write(sessionOf(id), event)).outcome).toBe('stored')
-    expect((await store.read(id))?.revision).toBe(7)
+    const playerId = randomUUID()
+    const ids = Array.from({ length: 12 }, (_, number) => `${playerId}_${String(number).padStart(2, '0')}`)
+    const notes = 'x'.repeat(900_000)
+    for (const id of ids) await store.writeSession({ ...sessionOf(id, { notes }), playerId })
+    expect((await store.querySessions({ playerId })).map((session) => session.sessionId)).toEqual(ids)
+    expect((await store.readMany(ids)).map((record) => record?.session.sessionId)).toEqual(ids)
   })
 })
 
-test('a missing topology is said so', async () => {
-  const store = new SessionStore(options({ prefix: `none${randomUUID()}.` }))
-  await expect(store.initialize()).rejects.toThrow(MisconfiguredError)
-  await store.shutdown()
+test('an integer beyond 2^53 is kept, read and written back', async () => {
+  await withStore(async (store) => {
+    const session = sessionOf(randomUUID(), { seed: 9007199254740993n, big: 2 ** 60, huge: 1e20, tiny: 5e-324 })
+    await store.writeSession(session)
+    const read = await store.readSession(session.sessionId)
+    expect(read).toEqual(session)
+    await store.writeSession({ ...session, ...read, note: 'changed' })
+    expect((await store.readSession(session.sessionId))?.state).toEqual(session.state)
+  })
+})
+
+test('what JSON has no number for is rejected, and nothing is sent', async () => {
+  await withStore(async (store) => {
+    const id = randomUUID()
+    await expect(store.writeSession(sessionOf(id, { score: Number.NaN }))).rejects.toThrow(RejectedError)
+    expect(await store.readSession(id)).toBeNull()
+  })
+})
+
+test('what a query returned can be written over, whatever clock its writer had', async () => {
+  await withStore(async (ahead) => {
+    const id = randomUUID()
+    await ahead.write(sessionOf(id), { revision: (Date.now() + 3_600_000) * 1_000 })
+    for (const way of ['query', 'readMany']) {
+      await withStore(async (store) => {
+        if (way === 'query') await store.querySessions({ playerId: id })
+        else await store.readMany([id])
+        expect((await store.write(sessionOf(id, { way }))).outcome).toBe('stored')
+      })
+    }
+  })
+})
+
+test('a queued write that was rejected is not taken for read', async () => {
+  await withStore(
+    async (store) => {
+      const id = randomUUID()
+      await store.writeSession({ ...sessionOf(id), startedAt: 'yesterday' })
+      await expect(store.readSession(id)).rejects.toThrow(TimedOutError)
+      await store.writeSession(sessionOf(id))
+      expect(await store.readSession(id)).toEqual(sessionOf(id))
+    },
+    { durability: 'queued', timeoutMs: 2_000 },
+  )
 })
 
 test('the plugin gives the engine its storage', async () => {
   const plugin = new SessionStorePlugin()
-  expect(plugin.getMetadata().type).toBe('storage')
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  expect(plugin.getMetadata()).toMatchObject({ type: 'storage', version })
   expect(await plugin.healthCheck()).toBe(false)
   await plugin.initialize({ config: options() })
   await plugin.activate()
@@ -113,4 +137,5 @@ test('the plugin gives the engine its storage', async () => {
   expect(await plugin.healthCheck()).toBe(true)
   await plugin.deactivate()
   await plugin.shutdown()
+  expect(await plugin.healthCheck()).toBe(false)
 })

@@ -1,4 +1,4 @@
-import type { SessionStoreOptions } from '../src/index.js'
+import type { Session, SessionStoreOptions } from '../src/index.js'
 
 function variable(name: string): string {
   const value = process.env[name]
@@ -9,4 +9,15 @@ function variable(name: string): string {
 /** How to reach the installation that the tests run against. */
 export function options(changed: Partial<SessionStoreOptions> = {}): SessionStoreOptions {
   return { url: variable('AMQP_URL'), prefix: variable('SESSION_STORE_PREFIX'), timeoutMs: 20_000, ...changed }
+}
+
+/** A session of a player of its own. */
+export function sessionOf(sessionId: string, state: Session['state'] = {}): Session {
+  return {
+    sessionId,
+    playerId: sessionId,
+    encounter: { difficulty: 'easy' },
+    state,
+    startedAt: '2025-11-07T10:30:00.000Z',
+  }
 }

@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto'
+import { type ChannelModel, type ConfirmChannel, connect, type Options } from 'amqplib'
+import { MisconfiguredError } from './errors.js'
+import { unlessLate } from './time.js'
+
+const HEARTBEAT_SECONDS = '5'
+const CONNECT_MS = 5_000
+const CLOSE_MS = 2_000
+const ACCESS_REFUSED = 403
+const NOT_FOUND = 404
+/** The library tells a refused login from other ends of the handshake in words alone. */
+const REFUSED = /^Handshake terminated by server: 403 /
+
+/** What to publish: to which exchange, with which key and properties. */
+export interface Publication {
+  exchange: string
+  routingKey: string
+  body: Buffer
+  properties: Options.Publish
+}
+
+/** Receives the body of each reply with its correlation id. */
+export type Receive = (correlationId: string, body: Buffer) => void
+
+/**
+ * One life of the connection, with one channel: it publishes with confirms and receives replies.
+ *
+ * Replies come to an exclusive queue of this client and not by direct reply-to, which would bind every question to
+ * the one channel that consumes the answers.
+ */
+export class Link {
+  readonly replyTo = `session.reply.${randomUUID()}`
+  readonly lost: Promise<undefined>
+  readonly #model: ChannelModel
+  readonly #channel: ConfirmChannel
+  readonly #returned = new Set<string>()
+  #refusal: string | undefined
+
+  private constructor(model: ChannelModel, channel: ConfirmChannel) {
+    this.#model = model
+    this.#channel = channel
+    this.lost = new Promise((resolve) => channel.on('close', () => resolve(undefined)))
+    channel.on('error', (error: Error & { code?: number }) => {
+      if (error.code === NOT_FOUND || error.code === ACCESS_REFUSED) this.#refusal = error.message
+    })
+    channel.on('return', (message) => this.#returned.add(String(message.properties.messageId)))
+  }
+
+  /** Resolves with a link that is ready. Throws MisconfiguredError where the broker refuses the login. */
+  static async open(url: string, receive: Receive): Promise<Link> {
+    const model = await connectTo(url)
+    model.on('error', () => undefined)
+    try {
+      const link = new Link(model, await model.createConfirmChannel())
+      await link.#consume(receive)
+      return link
+    } catch (error) {
+      await unlessLate(CLOSE_MS, model.close())
+      throw error
+    }
+  }
+
+  /**
+   * Resolves with whether the broker has confirmed the message; not, when it refused it or the link was lost.
+   * Throws MisconfiguredError where no queue is bound for it.
+   */
+  async publish(publication: Publication): Promise<boolean> {
+    const { exchange, routingKey, body, properties } = publication
+    const messageId = randomUUID()
+    const confirmed = await new Promise<boolean>((resolve) => {
+      const options = { ...properties, mandatory: true, messageId }
+      this.#channel.publish(exchange, routingKey, body, options, (error) => resolve(!error))
+    }).catch(() => false)
+    if (this.#returned.delete(messageId)) throw unroutable(exchange, routingKey, 'no queue is bound')
+    if (!confirmed && this.#refusal) throw unroutable(exchange, routingKey, this.#refusal)
+    return confirmed
+  }
+
+  /** Leaves the connection closed. */
+  async close(): Promise<void> {
+    await unlessLate(CLOSE_MS, this.#model.close())
+  }
+
+  async #consume(receive: Receive): Promise<void> {
+    await this.#channel.assertQueue(this.replyTo, { exclusive: true, durable: false })
+    await this.#channel.consume(
+      this.replyTo,
+      (message) => message && receive(String(message.properties.correlationId), message.content),
+      { noAck: true },
+    )
+  }
+}
+
+function unroutable(exchange: string, routingKey: string, reason: string): MisconfiguredError {
+  return new MisconfiguredError(
+    `the broker takes no ${routingKey} for ${exchange} (${reason}); run: session-store topology`,
+  )
+}
+
+async function connectTo(url: string): Promise<ChannelModel> {
+  try {
+    return await connect(withHeartbeat(url), {
+      noDelay: true,
+      timeout: CONNECT_MS,
+      clientProperties: { connection_name: 'session-store-client' },
+    })
+  } catch (error) {
+    if (error instanceof Error && REFUSED.test(error.message)) {
+      throw new MisconfiguredError(`the broker refuses the login: ${error.message}`, { cause: error })
+    }
+    throw error
+  }
+}
+
+function withHeartbeat(url: string): string {
+  const complete = new URL(url)
+  if (!complete.searchParams.has('heartbeat')) complete.searchParams.set('heartbeat', HEARTBEAT_SECONDS)
+  return complete.href
+}

@@ -1,0 +1,44 @@
+import { MisconfiguredError } from './errors.js'
+import type { Outcome } from './messages.js'
+
+/** How to reach the store; `durability` says when a write resolves, `timeoutMs` bounds every call. */
+export interface SessionStoreOptions {
+  url: string
+  durability?: 'stored' | 'queued'
+  timeoutMs?: number
+  prefix?: string
+  source?: string
+}
+
+/** What a read may add: answer only once this revision, or a newer one, is applied. */
+export interface ReadOptions {
+  minRevision?: number
+}
+
+/** What a write may add: the revision it must find (0: none), or the event of a call that timed out. */
+export interface WriteOptions {
+  expectedRevision?: number
+  revision?: number
+  eventId?: string
+}
+
+/** What became of an event; without an outcome only the broker has confirmed it. */
+export interface Written {
+  eventId: string
+  revision: number
+  outcome?: Outcome
+}
+
+/** Returns the options with nothing left out; throws MisconfiguredError for one that means nothing. */
+export function complete(options: SessionStoreOptions): Required<SessionStoreOptions> {
+  const { url, durability = 'stored', timeoutMs = 5_000, prefix = '', source = 'engine/typescript' } = options
+  if (!URL.canParse(url) || !/^amqps?:/.test(url))
+    throw new MisconfiguredError('url must be an amqp:// or amqps:// URL')
+  if (durability !== 'stored' && durability !== 'queued') {
+    throw new MisconfiguredError(`durability must be 'stored' or 'queued', not '${durability}'`)
+  }
+  if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) {
+    throw new MisconfiguredError(`timeoutMs must be a number of milliseconds above 0, not ${timeoutMs}`)
+  }
+  return { url, durability, timeoutMs, prefix, source }
+}

@@ -1,0 +1,40 @@
+/** A promise and what settles it. */
+export interface Deferred<T> {
+  promise: Promise<T>
+  resolve: (value: T) => void
+  reject: (reason: Error) => void
+}
+
+/** Returns a promise to settle from outside; nobody has to look at its rejection. */
+export function defer<T>(): Deferred<T> {
+  let resolve: (value: T) => void = () => undefined
+  let reject: (reason: Error) => void = () => undefined
+  const promise = new Promise<T>((onValue, onReason) => {
+    resolve = onValue
+    reject = onReason
+  })
+  promise.catch(() => undefined)
+  return { promise, resolve, reject }
+}
+
+/** Settles as the first of the promises, or with nothing at the deadline (milliseconds of `performance.now()`). */
+export async function first<T>(deadline: number, ...promises: Promise<T>[]): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), Math.max(deadline - performance.now(), 0))
+  })
+  try {
+    return await Promise.race([...promises, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Waits for the end of something, good or bad, so long at most. */
+export async function unlessLate(milliseconds: number, ending: Promise<unknown>): Promise<void> {
+  const settled = ending.then(
+    () => undefined,
+    () => undefined,
+  )
+  await first(performance.now() + milliseconds, settled)
+}
