@@ -1,6 +1,6 @@
 """A Python engine's side of the contract: sessions as if the database were local."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -125,16 +125,18 @@ class SessionStore:
         return record
 
     async def read_many(self, session_ids: list[str]) -> list[Record | None]:
-        """Return up to 1,000 sessions in the order asked; None where there is none."""
+        """Return up to 1,000 sessions in the order asked; None where there is none. Own writes are waited for."""
+        for session_id in filter(self._queued.of, dict.fromkeys(session_ids)):
+            await self.read(session_id)
         records = await self._questions.read_many(session_ids, self._deadline())
-        for session_id, record in zip(session_ids, records, strict=True):
-            if record is not None:
-                self._clock.observe(session_id, record.revision)
+        self._observe(records)
         return records
 
     async def query(self, filter: Filter | None = None, options: QueryOptions | None = None) -> QueryResult:
         """Return one page, and the cursor of the next."""
-        return await self._questions.query(filter or Filter(), options or QueryOptions(), self._deadline())
+        page = await self._questions.query(filter or Filter(), options or QueryOptions(), self._deadline())
+        self._observe(page.records)
+        return page
 
     async def iterate(
         self, filter: Filter | None = None, options: QueryOptions | None = None
@@ -160,6 +162,11 @@ class SessionStore:
     async def health(self) -> HealthResult:
         """Return how the worker that answers is."""
         return await self._questions.health(self._deadline())
+
+    def _observe(self, records: Iterable[Record | None]) -> None:
+        for record in records:
+            if record is not None:
+                self._clock.observe(record.session.session_id, record.revision)
 
     async def _send(self, kind: str, session_id: str, inner: Json, event_id: UUID) -> Written:
         revision, expected = inner["revision"], inner["expectedRevision"]
