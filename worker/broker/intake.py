@@ -103,6 +103,9 @@ class Intake:
         if self._held is not None:
             self._held.append((tag, multiple))
             return True
+        return await self._acknowledge(tag, multiple)
+
+    async def _acknowledge(self, tag: int, multiple: bool) -> bool:
         self._forget(tag, multiple)
         try:
             with broker_calls():
@@ -133,9 +136,9 @@ class Intake:
                     await self._channel.basic_cancel(tag, timeout=timeout)
         except BrokerUnavailable as error:
             self.lose(str(error))
-        held, self._held = self._held, None
-        for number, multiple in held:
-            await self.acknowledge(number, multiple=multiple)
+        while self._held and self.is_open:  # in the order they came, and those that come meanwhile behind them
+            await self._acknowledge(*self._held.pop(0))
+        self._held = None
         self._stopped = True
         self._changed.set()
 
