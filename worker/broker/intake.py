@@ -136,7 +136,7 @@ class Intake:
                     await self._channel.basic_cancel(tag, timeout=timeout)
         except BrokerUnavailable as error:
             self.lose(str(error))
-        while self._held and self.is_open:  # in the order they came, and those that come meanwhile behind them
+        while self._held and self.is_open:  # in the order they came, those that come meanwhile behind
             await self._acknowledge(*self._held.pop(0))
         self._held = None
         self._stopped = True
