@@ -45,6 +45,13 @@ class Turn:
     before: asyncio.Future[bool]
     done: asyncio.Future[bool]
 
+    async def comes(self) -> bool:
+        """Wait for the batch before, and return whether it was settled.
+
+        Shielded: who is cancelled while waiting must not cancel the future that the batch before will set.
+        """
+        return await asyncio.shield(self.before)
+
 
 class WritePath:
     """Stores what one intake delivers, until the intake ends or the database has been away too long."""
@@ -102,9 +109,9 @@ class WritePath:
             decoded = [self._decode(delivery) for delivery in batch]
             events = [d.event for d in decoded if isinstance(d.event, EventRow)]
             if any(event.expected_revision is not None for event in events):
-                await turn.before  # what one expects may be what the batch before is about to store
+                await turn.comes()  # what one expects may be what the batch before is about to store
             verdicts = await self._apply(events)
-            if await turn.before:
+            if await turn.comes():
                 settled = await self._settler.settle(judge_deliveries(decoded, verdicts), self._intake)
         except UnavailableError as error:
             log.error("batch.given_up", deliveries=len(batch), reason=str(error))
