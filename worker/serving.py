@@ -25,6 +25,7 @@ log = structlog.get_logger()
 WATCH_SECONDS = 10.0
 PROBE_SECONDS = 1.0
 CANCEL_SECONDS = 5.0
+GOODBYE_SECONDS = 0.2  # a closed channel forgets acknowledgements that a quorum queue has not taken yet
 
 
 class Serving:
@@ -102,6 +103,8 @@ class Serving:
             stopper = tasks.create_task(self._cancel_on_stop(intake))
             await running
             stopper.cancel()
+        if self._stop.is_set() and intake.is_open:
+            await asyncio.sleep(GOODBYE_SECONDS)
 
     async def _cancel_on_stop(self, intake: Intake) -> None:
         await self._stop.wait()

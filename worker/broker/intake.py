@@ -137,7 +137,9 @@ class Intake:
         except BrokerUnavailable as error:
             self.lose(str(error))
         while self._held and self.is_open:  # in the order they came, those that come meanwhile behind
-            await self._acknowledge(*self._held.pop(0))
+            held, self._held = self._held, []
+            for number, multiple in _fewest(held):
+                await self._acknowledge(number, multiple)
         self._held = None
         self._stopped = True
         self._changed.set()
@@ -179,3 +181,9 @@ class Intake:
         if isinstance(frame, commands.Basic.Deliver):
             tag, again, key = frame.delivery_tag or 0, bool(frame.redelivered), frame.routing_key or ""
             self._arrive(Delivery(queue, tag, again, key, message.header.marshal(), message.body))
+
+
+def _fewest(held: Sequence[tuple[int, bool]]) -> list[tuple[int, bool]]:
+    """Return fewer acknowledgements that say the same: of those that cover all before them the last will do."""
+    covering = [(tag, multiple) for tag, multiple in held if multiple]
+    return covering[-1:] + [(tag, multiple) for tag, multiple in held if not multiple]
