@@ -13,14 +13,13 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from contracts.message import Message, Omissible
-from contracts.scalars import Identifier, Revision, Timestamp, WireType, one_of
+from contracts.scalars import MAX_DEPTH, Identifier, Revision, Timestamp, WireType, one_of
 
 MAX_LIMIT: Final = 1_000
 DEFAULT_LIMIT: Final = 100
 MAX_OFFSET: Final = 10_000
 MAX_IDS: Final = 1_000
 MAX_CURSOR_CHARACTERS: Final = 4_096
-MAX_DEPTH: Final = 64  # of a JSON value, as in events
 
 _ONE_START: Final[JsonDict] = {
     "not": {

@@ -18,6 +18,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, c
 from contracts.outcomes import DeadLetterCode
 
 MAX_REVISION: Final = 2**53 - 1
+MAX_DEPTH: Final = 64  # of any JSON value
 MAX_IDENTIFIER_CHARACTERS: Final = 255  # so at most 1,020 bytes: a character has four at most
 
 _IDENTIFIER: Final = r"^[^\u0000-\u001f\u007f-\u009f]+$"

@@ -95,7 +95,7 @@ async def prefix(amqp_url: str) -> AsyncIterator[str]:
     """Yield a prefix for the names of this test's queues and exchanges, which are deleted afterwards."""
     prefix = unique_prefix()
     yield prefix
-    await _delete_topology(amqp_url, Topology(prefix))
+    await delete_topology(amqp_url, Topology(prefix))
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ async def own_prefix(own_rabbit: RabbitServer) -> AsyncIterator[str]:
     prefix = unique_prefix()
     yield prefix
     own_rabbit.start()
-    await _delete_topology(own_rabbit.url, Topology(prefix))
+    await delete_topology(own_rabbit.url, Topology(prefix))
 
 
 def unique_prefix() -> str:
@@ -145,7 +145,7 @@ def _database_copy(server: PostgresServer, template: str | None) -> Iterator[str
     server.drop_database(name)
 
 
-async def _delete_topology(url: str, topology: Topology) -> None:
+async def delete_topology(url: str, topology: Topology) -> None:
     """Delete by name; the broker takes it as done when there is nothing of that name."""
     connection = await aio_pika.connect(url, timeout=30)
     async with connection, connection.channel() as channel:

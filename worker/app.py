@@ -21,7 +21,6 @@ from worker.broker.link import Link
 from worker.broker.session import BrokerOptions
 from worker.config import Loaded, Settings
 from worker.errors import StorageUnavailable
-from worker.ingest.write_path import Limits
 from worker.rpc.answers import Result
 from worker.serving import Serving
 from worker.store.storage import Storage, StorageOptions, open_storage
@@ -40,9 +39,8 @@ class Worker:
         self._settings = settings
         self._storage = storage
         topology = Topology(settings.prefix)
-        limits = Limits(settings.batch_size, settings.body_limit, settings.patience_s)
         self._stop = asyncio.Event()
-        self._serving = Serving(settings, limits, topology, storage, self._stop, self)
+        self._serving = Serving(settings, topology, storage, self._stop, self)
         options = BrokerOptions(broker, "session-store", settings.connection_timeout_ms / 1000)
         self._link = Link(options, topology, settings.startup_timeout_s)
 

@@ -34,14 +34,13 @@ class Serving:
     def __init__(
         self,
         settings: Settings,
-        limits: Limits,
         topology: Topology,
         storage: Storage,
         stop: asyncio.Event,
         health: Health,
     ) -> None:
         self._settings = settings
-        self._limits = limits
+        self._limits = Limits(settings.batch_size, settings.body_limit, settings.patience_s)
         self._topology = topology
         self._storage = storage
         self._stop = stop

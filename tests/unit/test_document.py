@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.outcomes import DeadLetterCode
+from contracts.scalars import MAX_DEPTH
 from tests.unit.strategies import texts
-from worker.ingest.document import DEEPEST, Refused, check_content, parse
+from worker.ingest.document import Refused, check_content, parse
 
 KEPT = [
     "0",
@@ -136,7 +137,7 @@ def test_a_compressed_body_is_told_apart_from_bad_json() -> None:
     assert refusal_of(b"\x1f\x8b\x08\x00") == "bad_schema"
 
 
-@pytest.mark.parametrize("levels", [DEEPEST + 1, DEEPEST + 2, 1000, 1100, 100_000])
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, MAX_DEPTH + 2, 1000, 1100, 100_000])
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"d":', b"}")], ids=["arrays", "objects"])
 def test_nesting_over_64_is_refused(opening: bytes, closing: bytes, levels: int) -> None:
     assert refusal_of(nested(levels, opening, closing)) == "too_deep"
@@ -145,8 +146,8 @@ def test_nesting_over_64_is_refused(opening: bytes, closing: bytes, levels: int)
 
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"d":', b"}")], ids=["arrays", "objects"])
 def test_nesting_of_64_is_kept(opening: bytes, closing: bytes) -> None:
-    assert check(nested(DEEPEST, opening, closing))
-    assert check(nested(DEEPEST - 1, opening, closing, b"[]"))
+    assert check(nested(MAX_DEPTH, opening, closing))
+    assert check(nested(MAX_DEPTH - 1, opening, closing, b"[]"))
 
 
 def test_breadth_is_not_depth() -> None:

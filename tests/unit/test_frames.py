@@ -195,5 +195,5 @@ async def test_aio_pika_hands_our_transport_to_aiormq(monkeypatch: pytest.Monkey
 
 
 async def test_every_connection_has_a_filter_of_its_own() -> None:
-    one, two = (FilteredConnection(URL("amqp://localhost")) for _ in range(2))
+    one, two = (FilteredConnection(URL("amqp://localhost"), "test") for _ in range(2))
     assert one.frames is not two.frames

@@ -1,18 +1,21 @@
 """Plain AMQP connections: opened once, watched, never restored behind anybody's back."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import aio_pika
 import aiormq
+import structlog
 from aiormq.abc import AbstractChannel
 from aiormq.connection import TransportFactory
 from yarl import URL
 
 from worker.broker.frames import FilteredReader, FrameFilter
 from worker.errors import BrokerUnavailable
+
+log = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 5  # a dead peer is noticed after 18 s; below 5 the broker sees dead clients that are not
 CLOSE_SECONDS = 3.0
@@ -60,16 +63,16 @@ class FilteredTransport(TransportFactory):
 class FilteredConnection(aio_pika.Connection):
     """An aio-pika connection over `FilteredTransport`; `frames` and `blocked` say what the broker sent."""
 
-    def __init__(self, url: URL, **options: Any) -> None:
-        super().__init__(url, **options)
+    def __init__(self, url: URL, name: str) -> None:
+        super().__init__(url, client_properties={"connection_name": name})
+        self._log = log.bind(connection=name)
         self.blocked = False
-        self.on_blocked: Callable[[bool], None] = lambda _: None
         self.frames = FrameFilter(self._set_blocked)
         self.kwargs["transport_factory"] = FilteredTransport(self.frames)
 
     def _set_blocked(self, blocked: bool) -> None:
+        self._log.warning("broker.blocked" if blocked else "broker.unblocked")
         self.blocked = blocked
-        self.on_blocked(blocked)
 
 
 async def open_connection(url: str, name: str, timeout: float) -> FilteredConnection:
@@ -78,8 +81,7 @@ async def open_connection(url: str, name: str, timeout: float) -> FilteredConnec
     Raises BrokerUnavailable when it cannot be opened within `timeout` seconds.
     """
     address = URL(url).update_query(heartbeat=HEARTBEAT_SECONDS)
-    properties: dict[str, Any] = {"connection_name": name}
-    connection = FilteredConnection(address, client_properties=properties)
+    connection = FilteredConnection(address, name)
     with broker_calls():
         await connection.connect(timeout=timeout)
     return connection
@@ -95,11 +97,21 @@ async def open_channel(connection: aio_pika.Connection, *, confirms: bool, timeo
         )
 
 
-async def close_quietly(connection: aio_pika.Connection) -> None:
-    """Leave the connection closed, or abandoned when the broker does not answer in time."""
+async def close_quietly(it: aio_pika.Connection | AbstractChannel) -> None:
+    """Leave the connection or channel closed, or abandoned when the broker does not answer in time."""
     with suppress(BrokerUnavailable), broker_calls():
         async with asyncio.timeout(CLOSE_SECONDS):
-            await connection.close()
+            await it.close()
+
+
+@asynccontextmanager
+async def connected(url: str, name: str, timeout: float) -> AsyncIterator[FilteredConnection]:
+    """Yield an open connection and leave it closed; raises as `open_connection` does."""
+    connection = await open_connection(url, name, timeout)
+    try:
+        yield connection
+    finally:
+        await close_quietly(connection)
 
 
 def describe(error: BaseException) -> str:

@@ -13,12 +13,13 @@ from aiormq.exceptions import ChannelNotFoundEntity
 
 from contracts.topology import Topology
 from worker.broker.admin import check_topology
-from worker.broker.connection import FilteredConnection, close_quietly, open_channel, open_connection
+from worker.broker.connection import connected, open_channel
 from worker.broker.letter import Letter, read_letter
 from worker.broker.letter_filter import LetterFilter
 from worker.broker.publisher import Publisher
 from worker.broker.replay import Replayer
 from worker.broker.snapshot import Page, PageSizes, Snapshot, count_messages
+from worker.broker.topology import list_differences
 from worker.errors import BrokerUnavailable, TopologyError
 
 TIMEOUT_SECONDS = 10.0
@@ -68,7 +69,7 @@ async def open_dead_letters(
     Raises TopologyError when there is no such queue, BrokerUnavailable.
     """
     queue = topology.dead_queue.name
-    async with _connected(url, "session-store dead letters") as connection:
+    async with connected(url, "session-store dead letters", TIMEOUT_SECONDS) as connection:
         try:
             total = await count_messages(connection, queue)
         except BrokerUnavailable as error:
@@ -89,17 +90,7 @@ async def open_replayer(url: str, topology: Topology, rate: float | None) -> Asy
     Raises TopologyError when what it publishes to is missing or differs, BrokerUnavailable.
     """
     if differences := await check_topology(url, topology):
-        listed = ", ".join(f"{name} is {difference}" for name, difference in differences.items())
-        raise TopologyError(f"{listed}; run: session-store topology")
-    async with _connected(url, "session-store dead letters replay") as connection:
+        raise TopologyError(f"{list_differences(differences)}; run: session-store topology")
+    async with connected(url, "session-store dead letters replay", TIMEOUT_SECONDS) as connection:
         channel = await open_channel(connection, confirms=True, timeout=TIMEOUT_SECONDS)
         yield Replayer(Publisher(channel), topology.sessions.name, rate)
-
-
-@asynccontextmanager
-async def _connected(url: str, name: str) -> AsyncIterator[FilteredConnection]:
-    connection = await open_connection(url, name, TIMEOUT_SECONDS)
-    try:
-        yield connection
-    finally:
-        await close_quietly(connection)

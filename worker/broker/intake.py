@@ -2,29 +2,30 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from itertools import takewhile
 from time import monotonic
+from typing import TypeVar
 from uuid import uuid4
 
 import structlog
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp import commands
 
-from worker.broker.connection import broker_calls
+from worker.broker.connection import broker_calls, close_quietly
 from worker.broker.delivery import Delivery
 from worker.broker.frames import FrameFilter
 from worker.errors import BrokerUnavailable
 
 log = structlog.get_logger()
 
-CLOSE_SECONDS = 3.0
 HOLD_SECONDS = 4.0
 SILENCE_SECONDS = 1.0
 POLL_SECONDS = 0.02
 ENOUGH_BYTES = 16 * 1024 * 1024
+
+T = TypeVar("T")
 
 
 class Intake:
@@ -59,6 +60,18 @@ class Intake:
         if self.is_open:
             await asyncio.wait((self.lost,), timeout=seconds)
         return self.is_open
+
+    async def outlive(self, work: Coroutine[None, None, T]) -> T:
+        """Return what `work` returns, unless the channel is lost first: it is cancelled then.
+
+        A call that hangs must not keep us from a new channel. Raises BrokerUnavailable.
+        """
+        working = asyncio.ensure_future(work)
+        await asyncio.wait((working, self.lost), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            working.cancel()
+            raise BrokerUnavailable("the channel was lost")
+        return working.result()
 
     def oldest(self) -> list[float]:
         """Return when the oldest waiting delivery was received, as a list of none or one."""
@@ -116,7 +129,7 @@ class Intake:
         return True
 
     def _forget(self, tag: int, multiple: bool) -> None:
-        for other in takewhile(lambda known: known < tag, list(self._unacknowledged)) if multiple else ():
+        for other in list(takewhile(lambda known: known < tag, self._unacknowledged)) if multiple else ():
             del self._unacknowledged[other]
         self._unacknowledged.pop(tag, None)
 
@@ -153,9 +166,7 @@ class Intake:
     async def close(self) -> None:
         """Close the channel: whatever is unacknowledged goes back to its queue."""
         self.lose("closed")
-        with suppress(BrokerUnavailable), broker_calls():
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._channel.close()
+        await close_quietly(self._channel)
 
     def lose(self, reason: str) -> None:
         """Drop what was delivered: the channel is gone, and the broker delivers it again."""

@@ -1,4 +1,4 @@
-"""One life of the link to the broker: two connections, until either is lost."""
+"""One life of the link to the broker: it ends when the consuming or the publishing connection is lost."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from worker.broker.connection import (
 from worker.broker.intake import Intake
 from worker.broker.publisher import Publisher
 from worker.broker.replies import ReplyLine
-from worker.broker.topology import Difference, find_differences
+from worker.broker.topology import Difference, find_differences, list_differences
 from worker.errors import BrokerUnavailable, TopologyError
 
 
@@ -63,7 +63,7 @@ class Session:
         """Raise TopologyError when something was declared differently, TopologyMissing when it is not there."""
         differences = await find_differences(self._publishing, topology)
         if differences:
-            listed = ", ".join(f"{name} is {difference}" for name, difference in differences.items())
+            listed = list_differences(differences)
             if Difference.DIFFERENT in differences.values():
                 raise TopologyError(f"{listed}; delete it or use another SESSION_STORE_PREFIX")
             raise TopologyMissing(f"{listed}; run: session-store topology")

@@ -1,5 +1,6 @@
 """Declares the broker's side, or compares it with what this program was written for."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import aio_pika
@@ -55,6 +56,11 @@ async def find_differences(connection: aio_pika.Connection, topology: Topology) 
         if difference := await _compare(connection, queue):
             found[queue.name] = difference
     return found
+
+
+def list_differences(differences: Mapping[str, Difference]) -> str:
+    """Return differences as a person reads them."""
+    return ", ".join(f"{name} is {difference}" for name, difference in differences.items())
 
 
 async def _compare(connection: aio_pika.Connection, wanted: Exchange | Queue) -> Difference | None:

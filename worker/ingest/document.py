@@ -8,8 +8,8 @@ from typing import Final
 import orjson
 
 from contracts.outcomes import DeadLetterCode
+from contracts.scalars import MAX_DEPTH
 
-DEEPEST: Final = 64
 GZIP_MAGIC: Final = b"\x1f\x8b"
 INT64_LOW, UINT64_HIGH = -(2**63), 2**64 - 1
 _SHAPES: Final = bytes.maketrans(b"0123456789.E[", b"00000000000e{")
@@ -63,8 +63,8 @@ def check_content(body: bytes, document: dict[str, object], content: object) -> 
     Raises Refused: `too_deep`, `nul_character`, `bad_number`.
     """
     shapes = body.translate(_SHAPES)
-    if shapes.count(b"{") > DEEPEST and _is_deeper(document, DEEPEST):
-        raise Refused(DeadLetterCode.TOO_DEEP, f"nested deeper than {DEEPEST}")
+    if shapes.count(b"{") > MAX_DEPTH and _is_deeper(document, MAX_DEPTH):
+        raise Refused(DeadLetterCode.TOO_DEEP, f"nested deeper than {MAX_DEPTH}")
     if b"\\u0000" in body and any("\0" in text for text in _texts(content)):
         raise Refused(
             DeadLetterCode.NUL_CHARACTER, "holds the character U+0000, which PostgreSQL cannot keep"
@@ -76,7 +76,7 @@ def check_content(body: bytes, document: dict[str, object], content: object) -> 
 def _explain(error: orjson.JSONDecodeError) -> Refused:
     reason = str(error)
     if reason.startswith("depth limit"):
-        return Refused(DeadLetterCode.TOO_DEEP, f"nested deeper than {DEEPEST}")
+        return Refused(DeadLetterCode.TOO_DEEP, f"nested deeper than {MAX_DEPTH}")
     if reason.startswith("number is infinity"):
         return Refused(DeadLetterCode.BAD_NUMBER, f"holds a number that would not come back equal: {reason}")
     return Refused(DeadLetterCode.BAD_JSON, f"the body is not JSON: {reason}")

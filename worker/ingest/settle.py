@@ -1,6 +1,5 @@
 """The only place where a delivery of an event is settled: after the commit, and all of a batch at once."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,6 +13,7 @@ from worker.broker.dead_letter import make_dead_letter
 from worker.broker.intake import Intake
 from worker.broker.publisher import DeadLetter, Publisher
 from worker.broker.replies import Reply, ReplyLine
+from worker.errors import BrokerUnavailable
 from worker.failpoint import Point, Reach, pass_by
 from worker.ingest.judged import Judged
 from worker.outcome import Verdict
@@ -50,14 +50,11 @@ class Settler:
     async def _dead_letter(self, letters: Sequence[DeadLetter], intake: Intake) -> bool:
         backoff, left = Backoff(), letters
         while intake.is_open:
-            publishing = asyncio.ensure_future(
-                self._publisher.publish_dead_letters(self._topology.dead.name, left)
-            )
-            await asyncio.wait((publishing, intake.lost), return_when=asyncio.FIRST_COMPLETED)
-            if not publishing.done():
-                publishing.cancel()
+            publishing = self._publisher.publish_dead_letters(self._topology.dead.name, left)
+            try:
+                refused = await intake.outlive(publishing)
+            except BrokerUnavailable:
                 return False
-            refused = publishing.result()
             if not refused:
                 log.warning("events.dead_lettered", codes=dict(Counter(letter.code for letter in letters)))
                 return True

@@ -12,7 +12,7 @@ from contracts.outcomes import DeadLetterCode
 from worker.backoff import Backoff
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
-from worker.errors import BrokerUnavailable, RowRefused, StorageUnavailable, UnavailableError
+from worker.errors import RowRefused, StorageUnavailable, UnavailableError
 from worker.failpoint import Point, Reach, pass_by
 from worker.ingest.decode import decode
 from worker.ingest.document import Refused
@@ -176,10 +176,6 @@ class WritePath:
     async def _apply_rounds(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
         self._reach(Point.BEFORE_COMMIT)
         self._reach(Point.MID_BATCH)
-        applying = asyncio.ensure_future(self._writer.apply(rounds))
-        await asyncio.wait((applying, self._intake.lost), return_when=asyncio.FIRST_COMPLETED)
-        if not applying.done():  # a call that hangs must not keep us from a new channel
-            applying.cancel()
-            raise BrokerUnavailable("the channel was lost")
+        applied = await self._intake.outlive(self._writer.apply(rounds))
         self._reach(Point.AFTER_COMMIT)
-        return applying.result()
+        return applied

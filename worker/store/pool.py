@@ -7,8 +7,6 @@ from typing import Final
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from worker.store.failures import translated
-
 Pool = asyncpg.Pool
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 APPLICATION: Final = "session-store"
@@ -35,18 +33,17 @@ class PoolOptions:
 
 
 async def open_pool(options: PoolOptions) -> Pool:
-    """Return a pool that has connected once; raises StorageUnavailable when it cannot.
+    """Return a pool that connects when it is first asked for a connection.
 
     Of several servers in the URL the first that is the `target` is taken, so that an old primary is left
     after a fail-over.
     """
-    with translated():
-        return await asyncpg.create_pool(
-            connect=lambda *_, **given: asyncpg.connect(options.dsn(), **given),
-            min_size=0,
-            max_size=options.size,
-            timeout=options.connect_timeout,
-            command_timeout=options.command_timeout,
-            target_session_attrs=options.target,
-            server_settings={"application_name": f"{APPLICATION} {options.name}", **options.settings},
-        )
+    return await asyncpg.create_pool(
+        connect=lambda *_, **given: asyncpg.connect(options.dsn(), **given),
+        min_size=0,
+        max_size=options.size,
+        timeout=options.connect_timeout,
+        command_timeout=options.command_timeout,
+        target_session_attrs=options.target,
+        server_settings={"application_name": f"{APPLICATION} {options.name}", **options.settings},
+    )

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.conftest import _delete_topology, unique_prefix
+from tests.conftest import delete_topology, unique_prefix
 from tests.integration.rpc.caller import Caller
 from tests.integration.rpc.installation import Installation, install
 
@@ -21,7 +21,7 @@ async def installation(
     database_url = postgres_server.create_database(name, template_database)
     async with install(database_url, rabbit_server.url, prefix) as installation:
         yield installation
-    await _delete_topology(rabbit_server.url, installation.topology)
+    await delete_topology(rabbit_server.url, installation.topology)
     postgres_server.drop_database(name)
 
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.conftest import _delete_topology, unique_prefix
+from tests.conftest import delete_topology, unique_prefix
 from tests.integration.rpc.caller import Caller, Failed, Json, make_session, within
 from tests.integration.rpc.installation import Installation, install
 from worker.broker.admin import declare_topology
@@ -30,7 +30,7 @@ async def installation(
     database_url = own_postgres.create_database(f"test_{secrets.token_hex(6)}", own_template_database)
     async with install(database_url, rabbit_server.url, unique_prefix()) as installation:
         yield installation
-    await _delete_topology(rabbit_server.url, installation.topology)
+    await delete_topology(rabbit_server.url, installation.topology)
 
 
 async def fail(caller: Caller, method: str, params: Json, seconds: float = 5) -> tuple[int, str, bool]:
