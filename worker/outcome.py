@@ -1,13 +1,11 @@
 """What became of one event, as a value."""
 
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from contracts.outcomes import DeadLetterCode, Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The one outcome of an event (contract: Outcomes).
 
     `revision` is the one stored after it, None when there is none. `code` and `message` say why a

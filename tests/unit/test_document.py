@@ -183,6 +183,23 @@ def test_what_looks_like_a_number_in_a_string_is_text(number: str) -> None:
     assert check(b'{"data":{"%s":"%s"}}' % (number.encode(), number.encode()))
 
 
+@pytest.mark.parametrize("before", [": ", ", ", "[", "{", " -", "v1.", "-", "e", "0" * 70])
+@pytest.mark.parametrize(
+    "number", ["0.1234567890123456789", "1e-400", "9007199254740993e0", "1.2.34567890123456789"]
+)
+def test_a_number_in_the_middle_of_a_text_is_text(before: str, number: str) -> None:
+    text = (before + number).encode()
+    assert check(b'{"data":{"a":"%s"}}' % text)
+    assert refusal_of(b'{"data":{"a":"%s","n":1e-400}}' % text) == "bad_number"
+
+
+@given(st.lists(st.uuids().map(str) | NUMBERS, max_size=8), NUMBERS)
+def test_numbers_are_told_from_ids_that_look_like_them(texts: list[str], number: str) -> None:
+    alone = checked(holding(number))
+    among = checked(orjson.dumps({"data": {"a": texts}})[:-2] + b',"n":%s}}' % number.encode())
+    assert (alone == "bad_number") == (among == "bad_number")
+
+
 @pytest.mark.parametrize("number", [str(2**64), "0.1234567890123456789", "1e-400", "9007199254740993e0"])
 def test_a_number_beside_the_content_is_nobodys_concern(number: str) -> None:
     assert check(b'{"traceflags":%s,"data":{"n":1}}' % number.encode())

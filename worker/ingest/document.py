@@ -1,6 +1,7 @@
 """Reads a body as JSON and refuses what could not come back equal."""
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
@@ -15,8 +16,11 @@ INT64_LOW, UINT64_HIGH = -(2**63), 2**64 - 1
 _SHAPES: Final = bytes.maketrans(b"0123456789.E[", b"00000000000e{")
 _LONG: Final = b"0" * 17
 _LONG_WITH_EXPONENT: Final = b"0" * 16 + b"e"
-_TINY: Final = b"e-000"
+_TINY: Final = b"0e-000"
 _SUSPECT: Final = (_LONG, _LONG_WITH_EXPONENT, _TINY)
+_BEFORE_A_NUMBER: Final = b":,{ \t\r\n"
+_NUMBER: Final = re.compile(rb"-?[0-9.]+(?:[eE][-+]?[0-9]+)?")
+_NEAR: Final = 64
 
 
 class Refused(Exception):
@@ -69,7 +73,7 @@ def check_content(body: bytes, document: dict[str, object], content: object) -> 
         raise Refused(
             DeadLetterCode.NUL_CHARACTER, "holds the character U+0000, which PostgreSQL cannot keep"
         )
-    if any(shape in shapes for shape in _SUSPECT) and _changes_numbers(body):
+    if any(_may_change(body, shapes, shape) for shape in _SUSPECT) and _changes_numbers(body):
         raise Refused(DeadLetterCode.BAD_NUMBER, "holds a number that would not come back equal")
 
 
@@ -112,6 +116,22 @@ def _texts(value: object) -> Iterator[str]:
         pending.extend(_children(item))
 
 
+def _may_change(body: bytes, shapes: bytes, shape: bytes) -> bool:
+    """Whether a number of this shape would not come back equal; most that look so are parts of a UUID or a text."""
+    at = shapes.find(shape)
+    while at >= 0:
+        digits = shapes[max(0, at - _NEAR) : at]
+        before = digits.rstrip(b"0").removesuffix(b"-")
+        if not before:  # so many digits are looked at closely
+            return True
+        if before[-1:] in _BEFORE_A_NUMBER:
+            number = _NUMBER.match(body, at - len(digits) + len(before))
+            if number and not _is_kept(number[0].decode()):
+                return True
+        at = shapes.find(shape, at + 1)
+    return False
+
+
 def _changes_numbers(body: bytes) -> bool:
     """Whether orjson changed a number of the event's content; numbers elsewhere are nobody's concern."""
     changed = False
@@ -132,6 +152,13 @@ def _changes_numbers(body: bytes) -> bool:
 
     exact = json.loads(body, parse_float=check_float, parse_int=check_int)
     return changed and _holds_changed(exact.get("data"))
+
+
+def _is_kept(text: str) -> bool:
+    try:
+        return _is_equal(text, float(text))
+    except ValueError:  # something like 1.2.3 in a text
+        return True
 
 
 def _is_equal(text: str, kept: float) -> bool:

@@ -2,26 +2,24 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from uuid import UUID
+from typing import NamedTuple
 
 from worker.ingest.law import entry_after, judge, verdict_of
 from worker.outcome import Verdict
 from worker.store.rows import Applied, EventRow, LedgerEntry
 
-EventKey = tuple[str, int, UUID]
-"""What makes an event itself: its session, revision and id."""
+EventKey = tuple[str, int, int]
+"""What makes an event itself: its session, revision and id, which sorts as a number as it does in PostgreSQL."""
 
 Verdicts = dict[EventKey, Verdict]
 
 
 def key_of(event: EventRow) -> EventKey:
     """Return the key of an event; two deliveries with one key are one event."""
-    return event[:3]
+    return event.session_id, event.revision, event.event_id.int
 
 
-@dataclass(frozen=True, slots=True)
-class SessionEvents:
+class SessionEvents(NamedTuple):
     """The distinct events of one session in a batch, in the order of the law."""
 
     session_id: str

@@ -1,7 +1,7 @@
 """A delivery from decoding to settling, as values."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from worker.broker.delivery import Delivery, Properties
 from worker.ingest.fold import EventKey, Verdicts, key_of
@@ -10,18 +10,16 @@ from worker.outcome import Verdict
 from worker.store.rows import EventRow
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A delivery and the event in it, or the verdict that it holds none and what could be parsed of it."""
 
     delivery: Delivery
     properties: Properties | None
     event: EventRow | Verdict
-    document: dict[str, object] = field(default_factory=dict)
+    document: Mapping[str, object] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A delivery and its verdict; `event_id` and `subject` as far as they could be read."""
 
     delivery: Delivery

@@ -32,6 +32,10 @@ class PoolOptions:
     settings: dict[str, str] = field(default_factory=dict)
 
 
+async def _leave(_: Connection) -> None:
+    """Ask nothing of the server when a connection comes back: nobody here changes a session's settings."""
+
+
 async def open_pool(options: PoolOptions) -> Pool:
     """Return a pool that connects when it is first asked for a connection.
 
@@ -45,5 +49,6 @@ async def open_pool(options: PoolOptions) -> Pool:
         timeout=options.connect_timeout,
         command_timeout=options.command_timeout,
         target_session_attrs=options.target,
+        reset=_leave,
         server_settings={"application_name": f"{APPLICATION} {options.name}", **options.settings},
     )
