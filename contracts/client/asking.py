@@ -2,15 +2,16 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from time import monotonic
-from uuid import uuid4
+from typing import Final, TypeVar
 
-import orjson
-from pydantic import BaseModel
+from pydantic import ValidationError
 
 from contracts.client.errors import BadRequest, SessionStoreError, TimedOut, TooLarge, Unavailable
-from contracts.client.wire import Message, Wire
-from contracts.faults import ErrorReason, RpcError
+from contracts.client.messages import request_message
+from contracts.client.wire import Wire
+from contracts.faults import ErrorReason, RpcError, refuse_params
 from contracts.replies import (
     CountResult,
     HealthResult,
@@ -21,6 +22,7 @@ from contracts.replies import (
     StatsResult,
 )
 from contracts.requests import (
+    MAX_IDS,
     CountParams,
     Filter,
     HealthParams,
@@ -32,9 +34,11 @@ from contracts.requests import (
     ReadParams,
     StatsParams,
 )
-from contracts.topology import RPC_KEY
 
-LONGEST_WAIT = 0.5
+FIRST_WAIT: Final = 0.05
+LONGEST_WAIT: Final = 0.5
+
+Asked = TypeVar("Asked", bound=Params)
 
 
 class Questions:
@@ -48,40 +52,53 @@ class Questions:
 
     async def read(self, session_id: str, min_revision: int | None, deadline: float) -> Record | None:
         """Return a session, once the revision is applied."""
-        params = ReadParams(session_id=session_id, min_revision=min_revision)
-        return ReadResult.model_validate_json(await self._ask(Method.READ, params, deadline)).record
+        params = _valid(ReadParams, session_id=session_id, min_revision=min_revision)
+        return ReadResult.model_validate(await self._ask(Method.READ, params, deadline)).record
 
-    async def read_many(self, session_ids: list[str], deadline: float) -> list[Record | None]:
-        """Return sessions in the order asked."""
-        params = ReadManyParams(session_ids=session_ids)
-        return ReadManyResult.model_validate_json(await self._ask(Method.READ_MANY, params, deadline)).records
+    async def read_many(self, session_ids: Sequence[str], deadline: float) -> list[Record | None]:
+        """Return sessions in the order asked; in parts where they are too many or too large for one answer."""
+        if not session_ids:
+            return []
+        half = min((len(session_ids) + 1) // 2, MAX_IDS)
+        try:
+            if len(session_ids) <= MAX_IDS:
+                return await self._read_part(session_ids, deadline)
+        except TooLarge:
+            if len(session_ids) == 1:
+                raise
+        first = await self.read_many(session_ids[:half], deadline)
+        return first + await self.read_many(session_ids[half:], deadline)
 
     async def query(self, wanted: Filter, options: QueryOptions, deadline: float) -> QueryResult:
         """Return one page."""
-        params = QueryParams(filter=wanted, options=options)
-        return QueryResult.model_validate_json(await self._ask(Method.QUERY, params, deadline))
+        params = _valid(QueryParams, filter=wanted, options=options)
+        return QueryResult.model_validate(await self._ask(Method.QUERY, params, deadline))
 
     async def count(self, wanted: Filter, deadline: float) -> int:
         """Return a count."""
-        answer = await self._ask(Method.COUNT, CountParams(filter=wanted), deadline)
-        return CountResult.model_validate_json(answer).count
+        params = _valid(CountParams, filter=wanted)
+        return CountResult.model_validate(await self._ask(Method.COUNT, params, deadline)).count
 
     async def stats(self, player_id: str | None, deadline: float) -> StatsResult:
         """Return totals."""
-        params = StatsParams(player_id=player_id) if player_id else StatsParams()
-        return StatsResult.model_validate_json(await self._ask(Method.STATS, params, deadline))
+        params = StatsParams() if player_id is None else _valid(StatsParams, player_id=player_id)
+        return StatsResult.model_validate(await self._ask(Method.STATS, params, deadline))
 
     async def health(self, deadline: float) -> HealthResult:
         """Return the worker's health."""
-        return HealthResult.model_validate_json(await self._ask(Method.HEALTH, HealthParams(), deadline))
+        return HealthResult.model_validate(await self._ask(Method.HEALTH, HealthParams(), deadline))
 
-    async def _ask(self, method: Method, params: Params, deadline: float) -> bytes:
-        """Return the result as JSON."""
-        wait = 0.05
+    async def _read_part(self, session_ids: Sequence[str], deadline: float) -> list[Record | None]:
+        params = _valid(ReadManyParams, session_ids=list(session_ids))
+        return ReadManyResult.model_validate(await self._ask(Method.READ_MANY, params, deadline)).records
+
+    async def _ask(self, method: Method, params: Params, deadline: float) -> object:
+        """Return the result as it came."""
+        wait = FIRST_WAIT
         while True:
-            answer = await self._wire.ask(_request(method, params), deadline)
+            answer = await self._wire.ask(request_message(method, params), deadline)
             if "error" not in answer:
-                return orjson.dumps(answer["result"])
+                return answer.get("result")
             error = RpcError.model_validate(answer["error"])
             if not error.data.retryable or monotonic() + wait >= deadline:
                 raise _error_of(method, error)
@@ -89,21 +106,18 @@ class Questions:
             wait = min(wait * 2, LONGEST_WAIT)
 
 
-def _request(method: Method, params: Params) -> Message:
-    given: BaseModel = params
-    document = {
-        "jsonrpc": "2.0",
-        "id": uuid4().hex,
-        "method": method.value,
-        "params": given.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=False),
-    }
-    return Message(orjson.dumps(document), RPC_KEY, "application/json", False, method.value)
+def _valid(kind: type[Asked], **given: object) -> Asked:
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        refusal = refuse_params(error)
+        raise BadRequest(refusal.message, refusal.data.details) from None
 
 
 def _error_of(method: Method, error: RpcError) -> SessionStoreError:
     match error.data.reason:
         case ErrorReason.NOT_YET_VISIBLE | ErrorReason.TIMEOUT:
-            return TimedOut(method.value)
+            return TimedOut(method.value, reason=error.message)
         case ErrorReason.STORAGE_UNAVAILABLE | ErrorReason.OVERLOADED | ErrorReason.INTERNAL_ERROR:
             return Unavailable(error.data.reason.value, error.message)
         case ErrorReason.TOO_LARGE:

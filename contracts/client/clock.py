@@ -2,50 +2,64 @@
 
 import time
 from collections import OrderedDict
+from typing import Final
 
 from contracts.scalars import MAX_REVISION
 
-REMEMBERED = 10_000
+REMEMBERED: Final = 10_000
+MOST_QUEUED: Final = 100_000
 
 
 class HybridClock:
     """Gives each write a revision greater than any this client has given or read for the session.
 
     It follows the wall clock, and where that is behind (a clock set back, another engine ahead) it counts on.
+    A session far ahead of its time pulls no other along. Of the sessions last used it remembers ten thousand.
     """
 
     def __init__(self) -> None:
         self._last = 0
-        self._seen = RevisionMemory()
+        self._seen: OrderedDict[str, int] = OrderedDict()
 
     def next(self, session_id: str) -> int:
         """Return the revision of the next event of a session."""
-        now = time.time_ns() // 1000
-        self._last = min(max(now, self._last + 1, self._seen.of(session_id) + 1), MAX_REVISION)
-        return self._last
+        self._last = max(time.time_ns() // 1000, self._last + 1)
+        revision = min(max(self._last, self._seen.get(session_id, 0) + 1), MAX_REVISION)
+        self.observe(session_id, revision)
+        return revision
 
     def observe(self, session_id: str, revision: int) -> None:
         """Remember a revision that was read or told."""
-        self._seen.raise_to(session_id, revision)
+        self._seen[session_id] = max(revision, self._seen.get(session_id, 0))
+        self._seen.move_to_end(session_id)
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
 
 
-class RevisionMemory:
-    """The greatest revision of each of the sessions last used, ten thousand of them."""
+class QueuedWrites:
+    """What a client that does not wait for the commit still owes itself: the revisions it must see when it reads.
 
-    def __init__(self) -> None:
-        self._revisions: OrderedDict[str, int] = OrderedDict()
+    An entry leaves once its write was seen to be applied. None is ever dropped for room: when it is full, a
+    write of another session must wait for its commit.
+    """
+
+    def __init__(self, most: int = MOST_QUEUED) -> None:
+        self._revisions: dict[str, int] = {}
+        self._most = most
+
+    def has_room_for(self, session_id: str) -> bool:
+        """Return whether a write of the session can be remembered."""
+        return len(self._revisions) < self._most or session_id in self._revisions
 
     def of(self, session_id: str) -> int:
-        """Return what is remembered; 0 when nothing is."""
+        """Return the revision that a read must wait for; 0 when there is none."""
         return self._revisions.get(session_id, 0)
 
-    def raise_to(self, session_id: str, revision: int) -> None:
-        """Remember a revision, unless a greater one is."""
-        self._revisions[session_id] = max(revision, self._revisions.get(session_id, 0))
-        self._revisions.move_to_end(session_id)
-        if len(self._revisions) > REMEMBERED:
-            self._revisions.popitem(last=False)
+    def add(self, session_id: str, revision: int) -> None:
+        """Remember a write that the broker has."""
+        self._revisions[session_id] = max(revision, self.of(session_id))
 
-    def forget(self, session_id: str) -> None:
-        """Remember nothing of a session any more."""
-        self._revisions.pop(session_id, None)
+    def settle(self, session_id: str, revision: int) -> None:
+        """Forget what was queued of a session, if this revision or a newer one was seen to be applied."""
+        if self.of(session_id) <= revision:
+            self._revisions.pop(session_id, None)

@@ -25,11 +25,17 @@ class Closed(SessionStoreError):
 
 
 class Misconfigured(SessionStoreError):
-    """The broker has no queue for the message, or does not let us in; trying again changes nothing."""
+    """The broker has no queue for the message, or does not let us in: a person must act.
+
+    The client goes on trying, so that later calls succeed once somebody has.
+    """
 
 
 class Rejected(SessionStoreError):
-    """The event is invalid; where it reached the worker it is in the dead-letter queue."""
+    """The event is invalid; where it reached the worker it is in the dead-letter queue.
+
+    `code` is one of the contract's dead-letter codes.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -38,7 +44,7 @@ class Rejected(SessionStoreError):
 
 
 class BadRequest(SessionStoreError):
-    """The worker refused the question; `details` has one entry a wrong field."""
+    """The question is invalid; `details` has one entry a wrong field."""
 
     def __init__(self, message: str, details: object = None) -> None:
         super().__init__(message)
@@ -46,7 +52,11 @@ class BadRequest(SessionStoreError):
 
 
 class Conflict(SessionStoreError):
-    """The session was not at the expected revision; nothing changed. `record` is what is stored, or None."""
+    """The session is not at the expected revision; `record` is what is stored, or None.
+
+    The write changed nothing, save for one case: where a worker or a connection was lost meanwhile, it may
+    have counted and then been replaced by a newer one, before its outcome could be told.
+    """
 
     def __init__(self, session_id: str, expected: int, record: Record | None) -> None:
         found = f"revision {record.revision}" if record else "no session"
@@ -67,12 +77,21 @@ class Unavailable(SessionStoreError):
 
 
 class TimedOut(SessionStoreError):
-    """Nobody answered by the deadline. Of a write it is not known whether it is stored.
+    """Nobody answered by the deadline; `reason` says why, where it is known.
 
-    Writing again with the same `event_id` and `revision` is safe: an event is applied once.
+    Of a write (it has `event_id` and `revision`) it is not known whether it is stored. Writing the same again
+    with both is safe: an event is applied once.
     """
 
-    def __init__(self, what: str, event_id: UUID | None = None, revision: int | None = None) -> None:
-        super().__init__(f"no answer to {what} by its deadline")
+    def __init__(
+        self,
+        what: str,
+        *,
+        event_id: UUID | None = None,
+        revision: int | None = None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(f"no answer to {what} by its deadline{f' ({reason})' if reason else ''}")
         self.event_id = event_id
         self.revision = revision
+        self.reason = reason

@@ -1,36 +1,35 @@
 """A Python engine's side of the contract: sessions as if the database were local."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, replace
 from time import monotonic
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 from uuid import UUID, uuid4
 
-import orjson
+from yarl import URL
 
 from contracts.client.asking import Questions
-from contracts.client.clock import HybridClock, RevisionMemory
-from contracts.client.errors import Conflict, Rejected, TimedOut
-from contracts.client.wire import Message, Wire
+from contracts.client.clock import HybridClock, QueuedWrites
+from contracts.client.errors import Conflict, Rejected, TimedOut, TooLarge
+from contracts.client.messages import Change, Content, Message, check_event, event_message
+from contracts.client.wire import Wire
 from contracts.outcomes import Outcome
 from contracts.replies import Confirmation, HealthResult, QueryResult, Record, StatsResult
-from contracts.requests import Filter, QueryOptions
-from contracts.scalars import format_timestamp
+from contracts.requests import MAX_LIMIT, Filter, QueryOptions
 from contracts.session import Session
 from contracts.topology import DELETE_KEY, WRITE_KEY, Topology
 
-Json = dict[str, object]
 Durability = Literal["stored", "queued"]
-Content = Mapping[str, object] | Session
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """What became of an event; `outcome` is None where only the broker has confirmed it (`queued`).
 
-    `revision` is the event's own. A repeat is told the outcome it had when it was applied.
+    `revision` is the event's own. A repeat is told the outcome it had when it was applied. `superseded` is no
+    error: a newer state of the session is stored, as it would be had this write come first.
     """
 
     event_id: UUID
@@ -39,7 +38,7 @@ class Written:
 
     @property
     def existed(self) -> bool:
-        """Whether a delete found the session; only known when it is stored."""
+        """Whether a delete found the session."""
         return self.outcome is Outcome.DELETED
 
 
@@ -60,13 +59,17 @@ class SessionStore:
         durability: Durability = "stored",
         timeout: float = 5.0,
     ) -> None:
-        self._wire = Wire(url, Topology(prefix))
+        if durability not in get_args(Durability):
+            raise ValueError(f"durability must be one of {', '.join(get_args(Durability))}")
+        if URL(url).scheme not in ("amqp", "amqps"):
+            raise ValueError("url must begin with amqp:// or amqps://")
+        self._wire = Wire(url, source, Topology(prefix))
         self._questions = Questions(self._wire)
         self._source = source
         self._durability = durability
         self._timeout = timeout
         self._clock = HybridClock()
-        self._queued = RevisionMemory()
+        self._queued = QueuedWrites()
 
     async def __aenter__(self) -> Self:
         """Begin to connect; the first call waits for it."""
@@ -97,11 +100,9 @@ class SessionStore:
         otherwise. Raises Rejected, TimedOut, Misconfigured, Closed.
         After TimedOut the same write with the error's `event_id` and `revision` is safe.
         """
-        content = _wire_form(session)
-        session_id = str(content.get("sessionId"))
-        revision = revision or self._clock.next(session_id)
-        inner: Json = {"revision": revision, "expectedRevision": expected_revision, "session": content}
-        return await self._send(WRITE_KEY, session_id, inner, event_id or uuid4())
+        session_id = session.session_id if isinstance(session, Session) else str(session.get("sessionId"))
+        change = self._change(WRITE_KEY, session_id, expected_revision, revision, event_id)
+        return await self._send(replace(change, session=session))
 
     async def delete(
         self,
@@ -111,29 +112,32 @@ class SessionStore:
         revision: int | None = None,
         event_id: UUID | None = None,
     ) -> Written:
-        """Delete a session and keep earlier writes out; `.existed` says whether it was there. Raises as `write`."""
-        revision = revision or self._clock.next(session_id)
-        inner: Json = {"revision": revision, "expectedRevision": expected_revision}
-        return await self._send(DELETE_KEY, session_id, inner, event_id or uuid4())
+        """Delete a session and keep earlier writes out; `.existed` says whether it was there. Always `stored`.
+
+        Raises as `write`.
+        """
+        return await self._send(self._change(DELETE_KEY, session_id, expected_revision, revision, event_id))
 
     async def read(self, session_id: str, *, min_revision: int | None = None) -> Record | None:
         """Return a session, or None; never one from before this client's own last write of it."""
-        wanted = max(min_revision or 0, self._queued.of(session_id)) or None
-        record = await self._questions.read(session_id, wanted, self._deadline())
-        if record is not None:
-            self._clock.observe(session_id, record.revision)
-        return record
+        return await self._read(session_id, min_revision, self._deadline())
 
-    async def read_many(self, session_ids: list[str]) -> list[Record | None]:
-        """Return up to 1,000 sessions in the order asked; None where there is none. Own writes are waited for."""
-        for session_id in filter(self._queued.of, dict.fromkeys(session_ids)):
-            await self.read(session_id)
-        records = await self._questions.read_many(session_ids, self._deadline())
+    async def read_many(self, session_ids: Sequence[str]) -> list[Record | None]:
+        """Return sessions in the order asked; None where there is none. Own writes are waited for."""
+        deadline = self._deadline()
+        records = await self._questions.read_many(session_ids, deadline)
         self._observe(records)
-        return records
+        behind = {
+            session_id
+            for session_id, record in zip(session_ids, records, strict=True)
+            if (record.revision if record else 0) < self._queued.of(session_id)
+        }
+        waited_for = await asyncio.gather(*(self._read(each, None, deadline) for each in behind))
+        fresh = dict(zip(behind, waited_for, strict=True))
+        return [fresh.get(each, record) for each, record in zip(session_ids, records, strict=True)]
 
     async def query(self, filter: Filter | None = None, options: QueryOptions | None = None) -> QueryResult:
-        """Return one page, and the cursor of the next."""
+        """Return one page, and the cursor of the next. Own queued writes are not waited for."""
         page = await self._questions.query(filter or Filter(), options or QueryOptions(), self._deadline())
         self._observe(page.records)
         return page
@@ -141,10 +145,21 @@ class SessionStore:
     async def iterate(
         self, filter: Filter | None = None, options: QueryOptions | None = None
     ) -> AsyncIterator[Record]:
-        """Yield every match, page by page; what is written meanwhile is seen or not, but nothing twice."""
+        """Yield every match, `limit` at a time (1,000), fewer where they are too large for one answer.
+
+        What is written meanwhile is seen or not, but nothing comes twice unless its place in the order changes.
+        """
         options = options or QueryOptions()
+        if "limit" not in options.model_fields_set:
+            options = options.model_copy(update={"limit": MAX_LIMIT})
         while True:
-            page = await self.query(filter, options)
+            try:
+                page = await self.query(filter, options)
+            except TooLarge:
+                if options.limit == 1:
+                    raise
+                options = options.model_copy(update={"limit": options.limit // 2})
+                continue
             for record in page.records:
                 yield record
             if page.next_cursor is None:
@@ -163,57 +178,60 @@ class SessionStore:
         """Return how the worker that answers is."""
         return await self._questions.health(self._deadline())
 
+    async def _read(self, session_id: str, min_revision: int | None, deadline: float) -> Record | None:
+        wanted = max(min_revision or 0, self._queued.of(session_id)) or None
+        record = await self._questions.read(session_id, wanted, deadline)
+        if wanted is not None:
+            self._queued.settle(session_id, wanted)
+        self._observe([record])
+        return record
+
     def _observe(self, records: Iterable[Record | None]) -> None:
         for record in records:
             if record is not None:
                 self._clock.observe(record.session.session_id, record.revision)
 
-    async def _send(self, kind: str, session_id: str, inner: Json, event_id: UUID) -> Written:
-        revision, expected = inner["revision"], inner["expectedRevision"]
-        assert isinstance(revision, int)  # noqa: S101 - made above
-        message = self._event(kind, session_id, inner, event_id)
-        try:
-            if self._durability == "queued" and expected is None:
-                await self._wire.publish(message, self._deadline())
-                self._queued.raise_to(session_id, revision)
-                return Written(event_id, revision, None)
-            answer = await self._wire.ask(message, self._deadline())
-        except TimedOut:
-            raise TimedOut(message.what, event_id, revision) from None
-        return await self._judge(
-            Confirmation.model_validate(answer), session_id, expected, revision, event_id
-        )
+    def _change(
+        self, kind: str, session_id: str, expected: int | None, revision: int | None, event_id: UUID | None
+    ) -> Change:
+        if revision is None:
+            revision = self._clock.next(session_id)
+        return Change(kind, session_id, revision, expected, event_id or uuid4())
 
-    async def _judge(
-        self, told: Confirmation, session_id: str, expected: object, revision: int, event_id: UUID
-    ) -> Written:
-        if told.revision is not None:
-            self._clock.observe(session_id, told.revision)
+    async def _send(self, change: Change) -> Written:
+        message, deadline = event_message(change, self._source), self._deadline()
+        is_free = change.kind == WRITE_KEY and change.expected is None
+        try:
+            if self._durability == "queued" and is_free and self._queued.has_room_for(change.session_id):
+                return await self._queue(change, message, deadline)
+            told = Confirmation.model_validate(await self._wire.ask(message, deadline))
+            return await self._judge(told, change, deadline)
+        except TimedOut as error:
+            raise TimedOut(
+                message.what, event_id=change.event_id, revision=change.revision, reason=error.reason
+            ) from error
+
+    async def _queue(self, change: Change, message: Message, deadline: float) -> Written:
+        check_event(message)
+        await self._wire.publish(message, deadline)
+        self._queued.add(change.session_id, change.revision)
+        self._clock.observe(change.session_id, change.revision)
+        return Written(change.event_id, change.revision, None)
+
+    async def _judge(self, told: Confirmation, change: Change, deadline: float) -> Written:
+        """Return what the worker told, or raise it."""
         if told.code is not None:
             raise Rejected(told.code, told.message or "")
+        applied = told.revision or 0
+        if told.outcome is not Outcome.CONFLICT:  # this event, or a greater one
+            applied = max(applied, change.revision)
+        self._clock.observe(change.session_id, applied)
+        self._queued.settle(change.session_id, applied)
         outcome = told.first if told.outcome is Outcome.DUPLICATE else told.outcome
-        if isinstance(expected, int) and outcome in (Outcome.CONFLICT, Outcome.SUPERSEDED):
-            raise Conflict(session_id, expected, await self.read(session_id))
-        return Written(event_id, revision, outcome)
-
-    def _event(self, kind: str, session_id: str, inner: Json, event_id: UUID) -> Message:
-        document = {
-            "specversion": "1.0",
-            "id": str(event_id),
-            "source": self._source,
-            "type": kind,
-            "subject": session_id,
-            "time": format_timestamp(datetime.now(UTC)),
-            "data": inner,
-        }
-        body = orjson.dumps(document)
-        return Message(body, kind, "application/cloudevents+json", True, f"{kind} of {session_id}")
+        if change.expected is not None and outcome in (Outcome.CONFLICT, Outcome.SUPERSEDED):
+            record = await self._read(change.session_id, None, deadline)
+            raise Conflict(change.session_id, change.expected, record)
+        return Written(change.event_id, change.revision, outcome)
 
     def _deadline(self) -> float:
         return monotonic() + self._timeout
-
-
-def _wire_form(session: Content) -> dict[str, object]:
-    if isinstance(session, Session):
-        return session.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return dict(session)

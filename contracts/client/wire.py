@@ -1,227 +1,173 @@
-"""The client's link to the broker: publishes, asks, and connects again by itself.
-
-Replies come to an exclusive queue of this client and not by direct reply-to: that would bind every question to
-the one channel that consumes the answers.
-"""
+"""The client's line to the broker: publishes, asks, and connects again by itself."""
 
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from time import monotonic, time
+from collections.abc import Iterable
+from time import monotonic
+from typing import Final
 from uuid import uuid4
 
-import aio_pika
 import orjson
-from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, DeliveryError, PublishError
 
 from contracts.client.errors import Closed, Misconfigured, TimedOut
-from contracts.topology import REPLY_QUEUE_PREFIX, RPC_KEY, Topology
+from contracts.client.link import CLOSE_SECONDS, Link, LinkLost
+from contracts.client.messages import Message
+from contracts.topology import Topology
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 5
-CONNECT_SECONDS = 5.0
-FIRST_WAIT, LONGEST_WAIT = 0.1, 3.0
-ASK_AGAIN_SECONDS = 2.0
+FIRST_WAIT: Final = 0.1
+LONGEST_WAIT: Final = 3.0
+ASK_AGAIN_SECONDS: Final = 2.0
 
 Answer = dict[str, object]
 
-LOST = (OSError, TimeoutError, EOFError, AMQPError, RuntimeError)
-REFUSED = (aio_pika.exceptions.ProbableAuthenticationError, aio_pika.exceptions.AuthenticationError)
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What to publish; with `persistent` it survives the broker, without it is worth nothing past its deadline."""
-
-    body: bytes
-    routing_key: str
-    content_type: str
-    persistent: bool
-    what: str
-
-
-@dataclass(slots=True)
-class Link:
-    """One life of the connection."""
-
-    connection: aio_pika.abc.AbstractConnection
-    exchange: AbstractExchange
-    reply_to: str
-    lost: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-    def lose(self) -> None:
-        """Say that this life is over."""
-        if not self.lost.done():
-            self.lost.set_result(None)
-
 
 class Wire:
-    """Keeps one connection; every call takes a deadline (monotonic, in seconds) and outlives a reconnection."""
+    """Keeps one connection; every call takes a deadline (monotonic, in seconds) and outlives a reconnection.
 
-    def __init__(self, url: str, topology: Topology) -> None:
+    All raise TimedOut, Misconfigured and Closed.
+    """
+
+    def __init__(self, url: str, name: str, topology: Topology) -> None:
         self._url = url
+        self._name = name
         self._topology = topology
-        self._link: asyncio.Future[Link] | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._link: asyncio.Future[Link]
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
+        self._trouble: str | None = None
 
     def open(self) -> None:
         """Begin to connect; calls wait for it."""
-        self._link = asyncio.get_running_loop().create_future()
-        self._keeper = asyncio.create_task(self._keep())
+        if self._keeper is None:
+            self._link = _promise()
+            self._keeper = asyncio.create_task(self._keep())
 
     async def close(self) -> None:
-        """Leave the connection closed; calls in flight raise Closed."""
-        if self._keeper is None or self._link is None:
-            return
+        """Leave the connection closed; calls in flight and later ones raise Closed."""
         keeper, self._keeper = self._keeper, None
+        if keeper is None:
+            return
+        _fail([self._link, *self._waiting.values()], Closed("the client was closed"))
         keeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeper
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(Closed("the client was closed"))
+        await asyncio.wait({keeper}, timeout=CLOSE_SECONDS + 1)
 
     async def publish(self, message: Message, deadline: float) -> None:
-        """Return once the broker has confirmed the message on a queue; raises TimedOut, Misconfigured, Closed."""
-        while True:
-            link = await self._connected(message.what, deadline)
-            if await self._send(link, message, deadline, None):
-                return
+        """Return once the broker has confirmed the message on a queue."""
+        while not await self._send(await self._connected(message.what, deadline), message, deadline):
             await self._rest(message.what, deadline)
 
     async def ask(self, message: Message, deadline: float) -> Answer:
-        """Publish, and return the answer; published again, unchanged, after a reconnection or a long silence."""
-        correlation_id = uuid4().hex
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        # Marked as looked at: perhaps nobody waits any more when it comes.
-        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+        """Publish, and return the answer; published again, unchanged, after the loss of a link.
+
+        An event is published again after a long silence too: that its outcome was lost is more likely than that
+        publishing it twice does harm.
+        """
+        correlation_id, answer = uuid4().hex, _promise_of_answer()
         self._waiting[correlation_id] = answer
+        patience = ASK_AGAIN_SECONDS
         try:
-            while True:
+            while not answer.done():
                 link = await self._connected(message.what, deadline)
                 if await self._send(link, message, deadline, correlation_id):
-                    await self._await_answer(answer, link, message, deadline)
-                if answer.done():
-                    return answer.result()
-                await self._rest(message.what, deadline)
+                    left = max(deadline - monotonic(), 0.0)
+                    await _first_of(answer, link.lost, min(left, patience) if message.persistent else left)
+                    patience *= 2
+                if not answer.done():
+                    await self._rest(message.what, deadline)
+            return answer.result()
         finally:
             del self._waiting[correlation_id]
 
-    async def _await_answer(
-        self, answer: asyncio.Future[Answer], link: Link, message: Message, deadline: float
-    ) -> None:
-        """Wait for the answer, the loss of the link, or the time to publish an event once more."""
-        left = max(deadline - monotonic(), 0.0)
-        patience = min(left, ASK_AGAIN_SECONDS) if message.persistent else left
-        waited_for: set[asyncio.Future[object]] = {answer, link.lost}  # type: ignore[arg-type]
-        await asyncio.wait(waited_for, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-
     async def _connected(self, what: str, deadline: float) -> Link:
-        if self._keeper is None or self._link is None:
+        if self._keeper is None:
             raise Closed("the client is not open")
-        if self._keeper.done():
-            self._keeper.result()
-        waited_for: set[asyncio.Future[object]] = {self._link, self._keeper}  # type: ignore[arg-type]
-        left = max(deadline - monotonic(), 0.0)
-        await asyncio.wait(waited_for, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        return self._link_or_reason(what)
+        link = self._link
+        await asyncio.wait({link}, timeout=max(deadline - monotonic(), 0.0))
+        if not link.done():
+            raise TimedOut(what, reason=self._trouble)
+        return link.result()
 
-    def _link_or_reason(self, what: str) -> Link:
-        if self._keeper is None or self._link is None:
-            raise Closed("the client was closed")
-        if self._link.done():
-            return self._link.result()
-        if self._keeper.done():
-            self._keeper.result()
-        raise TimedOut(what)
-
-    async def _send(self, link: Link, message: Message, deadline: float, correlation_id: str | None) -> bool:
-        """Return whether the broker has the message; raises Misconfigured where no queue is bound for it."""
+    async def _send(
+        self, link: Link, message: Message, deadline: float, correlation_id: str | None = None
+    ) -> bool:
         left = deadline - monotonic()
         if left <= 0:
-            raise TimedOut(message.what)
-        try:
-            await link.exchange.publish(
-                _amqp_message(message, left, link.reply_to, correlation_id), message.routing_key, timeout=left
-            )
-        except (PublishError, ChannelNotFoundEntity) as error:
-            wanted = f"{self._topology.prefix}{message.routing_key}"
-            raise Misconfigured(f"the broker has no queue {wanted}; run: session-store topology") from error
-        except DeliveryError:
-            return False
-        except LOST:
-            return False
-        return True
+            raise TimedOut(message.what, reason=self._trouble)
+        return await link.publish(message, left, correlation_id)
 
     async def _rest(self, what: str, deadline: float) -> None:
-        if monotonic() >= deadline:
-            raise TimedOut(what)
-        await asyncio.sleep(min(random.uniform(0.02, 0.1), max(deadline - monotonic(), 0)))  # noqa: S311
+        if self._keeper is None:
+            raise Closed("the client was closed")
+        left = deadline - monotonic()
+        if left <= 0:
+            raise TimedOut(what, reason=self._trouble)
+        await asyncio.sleep(min(random.uniform(0.02, 0.1), left))  # noqa: S311 - jitter, not a secret
 
     async def _keep(self) -> None:
-        """Connect, wait for the loss, connect again; ends only when the broker refuses the login."""
-        wait = FIRST_WAIT
+        """Connect, wait for the loss, connect again, until cancelled."""
+        longest = FIRST_WAIT
         while True:
             try:
-                link = await self._connect()
-            except REFUSED as error:
-                raise Misconfigured(f"the broker refuses the login: {error}") from error
-            except LOST as error:
-                log.warning("session store not reachable, trying again: %s", error)
-                await asyncio.sleep(random.uniform(FIRST_WAIT / 2, wait))  # noqa: S311
-                wait = min(wait * 2, LONGEST_WAIT)
-                continue
-            wait = FIRST_WAIT
-            await self._hold(link)
+                link = await Link.open(self._url, self._name, self._topology, self._take)
+            except Exception as error:  # whatever it was: a client that lay down would never get up again
+                self._note(error)
+                longest = min(longest * 2, LONGEST_WAIT)
+            else:
+                self._trouble, longest = None, FIRST_WAIT
+                await self._hold(link)
+            await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311
 
     async def _hold(self, link: Link) -> None:
-        assert self._link is not None  # noqa: S101 - `open` made it
         self._link.set_result(link)
         try:
             await link.lost
+            self._trouble = "the connection was lost"
+            log.warning("connection to the session store lost, connecting again")
         finally:
-            self._link = asyncio.get_running_loop().create_future()
-            with suppress(*LOST):
-                await asyncio.wait_for(link.connection.close(), CONNECT_SECONDS)
+            self._link = _promise()
+            await link.close()
 
-    async def _connect(self) -> Link:
-        connection = await aio_pika.connect(self._url, timeout=CONNECT_SECONDS, heartbeat=HEARTBEAT_SECONDS)
+    def _note(self, error: Exception) -> None:
+        """Tell the calls that wait why, if only a person can help; the next attempt may find it mended."""
+        self._trouble = str(error)
+        unforeseen = not isinstance(error, LinkLost | Misconfigured)
+        log.warning("session store not reachable, trying again: %s", error, exc_info=unforeseen)
+        if isinstance(error, Misconfigured):
+            refused, self._link = self._link, _promise()
+            _fail([refused], error)
+
+    def _take(self, correlation_id: str, body: bytes) -> None:
+        waiting = self._waiting.get(correlation_id)
+        if waiting is None or waiting.done():
+            return
         try:
-            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-            exchange = await channel.get_exchange(self._topology.sessions.name, ensure=False)
-            replies = await channel.declare_queue(f"{REPLY_QUEUE_PREFIX}{uuid4().hex}", exclusive=True)
-            await replies.consume(self._on_answer, no_ack=True)
-        except BaseException:
-            await connection.close()
-            raise
-        link = Link(connection, exchange, replies.name)
-        for closing in (connection.close_callbacks, channel.close_callbacks):
-            closing.add(lambda *_: link.lose())
-        return link
-
-    async def _on_answer(self, message: AbstractIncomingMessage) -> None:
-        answer = self._waiting.get(str(message.correlation_id))
-        if answer is not None and not answer.done():
-            answer.set_result(orjson.loads(message.body))
+            answer = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            answer = None
+        if isinstance(answer, dict):
+            waiting.set_result(answer)
+        else:
+            log.warning("passed over an answer that is no JSON object")
 
 
-def _amqp_message(
-    message: Message, left: float, reply_to: str, correlation_id: str | None
-) -> aio_pika.Message:
-    request = message.routing_key == RPC_KEY
-    headers: Mapping[str, int] = {"deadline": int((time() + left) * 1000)} if request else {}
-    return aio_pika.Message(
-        message.body,
-        content_type=message.content_type,
-        delivery_mode=2 if message.persistent else 1,
-        reply_to=reply_to if correlation_id else None,
-        correlation_id=correlation_id,
-        headers=dict(headers),
-        expiration=left if request else None,
-    )
+def _promise() -> "asyncio.Future[Link]":
+    return asyncio.get_running_loop().create_future()
+
+
+def _promise_of_answer() -> "asyncio.Future[Answer]":
+    return asyncio.get_running_loop().create_future()
+
+
+async def _first_of(answer: "asyncio.Future[Answer]", lost: "asyncio.Future[None]", seconds: float) -> None:
+    both: set[asyncio.Future[object]] = {answer, lost}  # type: ignore[arg-type]
+    await asyncio.wait(both, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _fail(promises: "Iterable[asyncio.Future[Link] | asyncio.Future[Answer]]", error: Exception) -> None:
+    for promise in promises:
+        if not promise.done():
+            promise.set_exception(error)
+            promise.exception()  # marked as looked at: perhaps nobody waits for it

@@ -1,0 +1,168 @@
+"""One life of the client's connection: nothing in it is restored, the next life begins anew.
+
+Answers come to an exclusive queue of the link and not by direct reply-to. A direct address is good for the channel
+that asked and for nothing else, and RabbitMQ closes the connection of whoever answers to one that it cannot read
+any more (rabbitmq/rabbitmq-server#3751); an answer to a queue that is gone is dropped and harms nobody.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from time import time
+from typing import Final, Self
+from uuid import uuid4
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
+from aio_pika.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ChannelNotFoundEntity,
+    ProbableAuthenticationError,
+    PublishError,
+)
+from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
+
+from contracts.client.errors import Misconfigured
+from contracts.client.messages import Message
+from contracts.topology import REPLY_QUEUE_PREFIX, RPC_KEY, Topology
+
+HEARTBEAT_SECONDS: Final = 5  # a silent broker is noticed after 18 s; below 5 there are false alarms
+OPEN_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 3.0
+
+LOST: Final = (OSError, TimeoutError, EOFError, AMQPError, RuntimeError)
+REFUSED: Final = (
+    AuthenticationError,
+    ProbableAuthenticationError,
+    ConnectionNotAllowed,
+    ChannelAccessRefused,
+)
+
+TakeAnswer = Callable[[str, bytes], None]
+
+
+class LinkLost(Exception):
+    """The link is over, or could not be made; the next one may do."""
+
+
+@contextmanager
+def _broker_calls() -> Iterator[None]:
+    """Raise LinkLost or Misconfigured in place of whatever the libraries raise.
+
+    aiormq may end a call with a CancelledError of its own when a channel closes: only one that somebody asked
+    this task for is a cancellation.
+    """
+    try:
+        yield
+    except REFUSED as error:
+        raise Misconfigured(f"the broker refuses us: {error}") from error
+    except LOST as error:
+        raise LinkLost(f"{type(error).__name__}: {error}"[:200]) from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise LinkLost("the channel was closed") from error
+
+
+class Link:
+    """An open connection with one channel; `lost` is done when it is over, whoever ended it."""
+
+    def __init__(
+        self,
+        connection: AbstractConnection,
+        channel: AbstractChannel,
+        exchange: AbstractExchange,
+        topology: Topology,
+    ) -> None:
+        self._connection = connection
+        self._channel = channel
+        self._exchange = exchange
+        self._topology = topology
+        self._reply_to = f"{REPLY_QUEUE_PREFIX}{uuid4().hex}"
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def open(cls, url: str, name: str, topology: Topology, take: TakeAnswer) -> Self:
+        """Return a link that hands every answer to `take`; the broker lists it under `name`.
+
+        Raises LinkLost, or Misconfigured where the broker does not let us in.
+        """
+        with _broker_calls():
+            connection = await aio_pika.connect(
+                url,
+                timeout=OPEN_SECONDS,
+                heartbeat=HEARTBEAT_SECONDS,
+                client_properties={"connection_name": name},
+            )
+        try:
+            with _broker_calls():
+                async with asyncio.timeout(OPEN_SECONDS):
+                    return await cls._over(connection, topology, take)
+        except BaseException:
+            await _close_quietly(connection)
+            raise
+
+    @classmethod
+    async def _over(cls, connection: AbstractConnection, topology: Topology, take: TakeAnswer) -> Self:
+        async def on_answer(message: AbstractIncomingMessage) -> None:
+            take(str(message.correlation_id), message.body)
+
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        exchange = await channel.get_exchange(topology.sessions.name, ensure=False)
+        link = cls(connection, channel, exchange, topology)
+        for closing in (connection.close_callbacks, channel.close_callbacks):
+            closing.add(link._lose)
+        inner = await channel.get_underlay_channel()
+        inner.on_consumer_cancel_callbacks.add(link._lose)  # somebody deleted the queue
+        replies = await channel.declare_queue(link._reply_to, exclusive=True)
+        await replies.consume(on_answer, no_ack=True)
+        return link
+
+    async def publish(self, message: Message, seconds: float, correlation_id: str | None) -> bool:
+        """Return whether the broker has the message; with a `correlation_id` it is to be answered.
+
+        Raises Misconfigured where no queue is bound for it or we may not publish.
+        """
+        try:
+            with _broker_calls():
+                await self._exchange.publish(
+                    self._amqp_message(message, seconds, correlation_id), message.routing_key, timeout=seconds
+                )
+        except LinkLost as lost:
+            if isinstance(lost.__cause__, PublishError | ChannelNotFoundEntity):
+                wanted = f"{self._topology.prefix}{message.routing_key}"
+                raise Misconfigured(
+                    f"the broker has no queue {wanted}; run: session-store topology"
+                ) from lost
+            if self._channel.is_closed:
+                self._lose()
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Leave the connection closed, or abandoned when the broker does not answer in time."""
+        await _close_quietly(self._connection)
+
+    def _lose(self, *_: object) -> None:
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def _amqp_message(self, message: Message, seconds: float, correlation_id: str | None) -> aio_pika.Message:
+        is_request = message.routing_key == RPC_KEY
+        return aio_pika.Message(
+            message.body,
+            content_type=message.content_type,
+            delivery_mode=2 if message.persistent else 1,
+            reply_to=self._reply_to if correlation_id else None,
+            correlation_id=correlation_id,
+            headers={"deadline": int((time() + seconds) * 1000)} if is_request else {},
+            expiration=seconds if is_request else None,
+        )
+
+
+async def _close_quietly(connection: AbstractConnection) -> None:
+    with suppress(LinkLost, Misconfigured), _broker_calls():
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await connection.close()
