@@ -22,8 +22,8 @@ export class RevisionMemory {
 }
 
 /**
- * Gives each write a revision greater than any this client has given, or read for the session: microseconds since the
- * epoch, and where the wall clock is behind it counts on.
+ * Gives each write a revision greater than any this client has given or read for the session: microseconds since the
+ * epoch, and where the wall clock is behind it counts on. A session far ahead of its time pulls no other along.
  */
 export class HybridClock {
   readonly #seen = new RevisionMemory()
@@ -32,8 +32,10 @@ export class HybridClock {
   /** Returns the revision of the next event of a session. */
   next(sessionId: string): number {
     const now = Math.floor((performance.timeOrigin + performance.now()) * 1000)
-    this.#last = Math.min(Math.max(now, this.#last + 1, this.#seen.of(sessionId) + 1), Number.MAX_SAFE_INTEGER)
-    return this.#last
+    this.#last = Math.max(now, this.#last + 1)
+    const revision = Math.min(Math.max(this.#last, this.#seen.of(sessionId) + 1), Number.MAX_SAFE_INTEGER)
+    this.observe(sessionId, revision)
+    return revision
   }
 
   /** Remembers a revision that was read or told. */

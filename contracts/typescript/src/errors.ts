@@ -62,15 +62,15 @@ export class UnavailableError extends SessionStoreError {
 
 /**
  * Nobody answered by the deadline. Of a write it is not known whether it is stored; the same write again with this
- * `eventId` and `revision` is safe, because an event is applied once. Where there was no connection `cause` says why.
+ * `eventId` and `revision` is safe, because an event is applied once. `cause` says why, where it is known.
  */
 export class TimedOutError extends SessionStoreError {
   constructor(
     what: string,
+    cause?: unknown,
     readonly eventId?: string,
     readonly revision?: number,
-    options?: ErrorOptions,
   ) {
-    super(`no answer to ${what} by its deadline`, options)
+    super(`no answer to ${what} by its deadline${cause instanceof Error ? ` (${cause.message})` : ''}`, { cause })
   }
 }

@@ -85,7 +85,10 @@ export class Link {
     await this.#channel.assertQueue(this.replyTo, { exclusive: true, durable: false })
     await this.#channel.consume(
       this.replyTo,
-      (message) => message && receive(String(message.properties.correlationId), message.content),
+      (message) => {
+        if (message) receive(String(message.properties.correlationId), message.content)
+        else void this.close() // somebody deleted the queue: nothing would be answered any more
+      },
       { noAck: true },
     )
   }

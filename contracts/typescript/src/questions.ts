@@ -126,7 +126,7 @@ function errorOf(method: string, error: RpcError): SessionStoreError {
   switch (reason) {
     case 'not_yet_visible':
     case 'timeout':
-      return new TimedOutError(`${method} (${error.message})`)
+      return new TimedOutError(method, new Error(error.message))
     case 'storage_unavailable':
     case 'overloaded':
     case 'internal_error':

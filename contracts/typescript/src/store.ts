@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { checkSession } from './check.js'
 import { HybridClock, QueuedWrites } from './clock.js'
 import { ConflictError, RejectedError, TimedOutError, TooLargeError } from './errors.js'
 import { type Change, eventOf } from './events.js'
@@ -165,23 +166,25 @@ export class SessionStore implements IStorageProvider {
     const deadline = performance.now() + this.#options.timeoutMs
     try {
       if (durability === 'queued' && expectedRevision === null) {
+        checkSession(content.session)
         await this.#wire.publish(event, deadline)
         this.#queued.add(subject, revision)
         return { eventId, revision }
       }
       const told = decode(await this.#wire.ask(event, deadline)) as Confirmation
-      this.#queued.forget(subject, told.revision ?? revision)
-      return { eventId, revision, outcome: await this.#judge(told, subject, expectedRevision) }
+      return { eventId, revision, outcome: await this.#judge(told, subject, revision, expectedRevision) }
     } catch (error) {
-      throw error instanceof TimedOutError
-        ? new TimedOutError(event.what, eventId, revision, { cause: error.cause })
-        : error
+      throw error instanceof TimedOutError ? new TimedOutError(event.what, error.cause, eventId, revision) : error
     }
   }
 
-  async #judge(told: Confirmation, sessionId: string, expected: number | null): Promise<Outcome> {
-    if (told.revision !== null) this.#clock.observe(sessionId, told.revision)
+  /** Resolves with what the worker told, or throws it. */
+  async #judge(told: Confirmation, sessionId: string, revision: number, expected: number | null): Promise<Outcome> {
     if (told.code) throw new RejectedError(told.code, told.message ?? '')
+    const own = told.outcome === 'conflict' ? 0 : revision // otherwise this event is applied, or a greater one
+    const applied = Math.max(told.revision ?? 0, own)
+    this.#clock.observe(sessionId, applied)
+    this.#queued.forget(sessionId, applied)
     const outcome = told.first ?? told.outcome
     if (expected !== null && (outcome === 'conflict' || outcome === 'superseded')) {
       throw new ConflictError(sessionId, expected, await this.read(sessionId))

@@ -93,7 +93,7 @@ export class Wire {
   async #connected(what: string, deadline: number): Promise<Link> {
     if (!this.#life) throw new ClosedError('the client is not open')
     const link = await first(deadline, this.#life.link.promise)
-    if (!link) throw new TimedOutError(what, undefined, undefined, { cause: this.#life?.trouble })
+    if (!link) throw new TimedOutError(what, this.#life?.trouble)
     return link
   }
 
@@ -112,7 +112,7 @@ export class Wire {
 
   async #rest(what: string, deadline: number): Promise<void> {
     if (!this.#life) throw new ClosedError('the client was shut down')
-    if (performance.now() >= deadline) throw new TimedOutError(what)
+    if (performance.now() >= deadline) throw new TimedOutError(what, this.#life.trouble)
     await unlessLate(Math.random() * REST_MS, this.#life.over.promise)
   }
 
@@ -135,8 +135,10 @@ export class Wire {
   }
 
   async #hold(life: Life, link: Link): Promise<void> {
+    life.trouble = undefined
     life.link.resolve(link)
     await Promise.race([link.lost, life.over.promise])
+    life.trouble = new Error('the connection was lost')
     life.link = defer()
     await link.close()
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { ConflictError, RejectedError, SessionStore, SessionStorePlugin, TimedOutError } from '../src/index.js'
+import { ConflictError, RejectedError, SessionStore, SessionStorePlugin } from '../src/index.js'
 import { options, sessionOf } from './worker.js'
 
 async function withStore<T>(work: (store: SessionStore) => Promise<T>, changed = {}): Promise<T> {
@@ -110,16 +110,31 @@ test('what a query returned can be written over, whatever clock its writer had',
   })
 })
 
-test('a queued write that was rejected is not taken for read', async () => {
+test('a queued write that the worker would refuse is rejected here, and no read waits for it', async () => {
   await withStore(
     async (store) => {
       const id = randomUUID()
-      await store.writeSession({ ...sessionOf(id), startedAt: 'yesterday' })
-      await expect(store.readSession(id)).rejects.toThrow(TimedOutError)
+      const refused = store.writeSession({ ...sessionOf(id), startedAt: 'yesterday' })
+      await expect(refused).rejects.toMatchObject({ code: 'bad_time' })
+      expect(await store.readSession(id)).toBeNull()
       await store.writeSession(sessionOf(id))
       expect(await store.readSession(id)).toEqual(sessionOf(id))
     },
     { durability: 'queued', timeoutMs: 2_000 },
+  )
+})
+
+test('a read waits for a queued write also after another of the session conflicted', async () => {
+  await withStore(
+    async (store) => {
+      const id = randomUUID()
+      const future = (Date.now() + 3_600_000) * 1_000
+      await store.write(sessionOf(id, { turn: 1 }), { revision: future })
+      const conflict = store.write(sessionOf(id), { expectedRevision: 7, revision: future + 1 })
+      await expect(conflict).rejects.toThrow(ConflictError)
+      expect((await store.read(id))?.revision).toBe(future)
+    },
+    { durability: 'queued' },
   )
 })
 
