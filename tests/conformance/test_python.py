@@ -47,32 +47,36 @@ async def what_came_of(store: SessionStore, step: Step) -> Step:
     return {"outcome": written.outcome}
 
 
-async def read(store: SessionStore, step: Step) -> None:
-    if step.get("closed"):
-        with pytest.raises(Closed):
-            await store.read(step["id"])
-    else:
-        assert session_in(await store.read(step["id"])) == step["session"]
-
-
-async def query(store: SessionStore, step: Step) -> None:
+async def ids_of(store: SessionStore, step: Step) -> list[str]:
+    """Return the ids of one page, or of all pages."""
     wanted = Filter.model_validate(step["filter"])
     options = QueryOptions.model_validate(step.get("options", {}))
-    page = await store.query(wanted, options)
-    assert [record.session.session_id for record in page.records] == step["ids"]
+    if step["call"] == "iterate":
+        return [record.session.session_id async for record in store.iterate(wanted, options)]
+    return [record.session.session_id for record in (await store.query(wanted, options)).records]
 
 
 async def take(store: SessionStore, step: Step) -> None:
-    """Make the step's call and compare."""
+    """Make the step's call and compare; a closed client must say so whatever it is asked."""
+    if step.get("closed"):
+        with pytest.raises(Closed):
+            await compare(store, step)
+    else:
+        await compare(store, step)
+
+
+async def compare(store: SessionStore, step: Step) -> None:
     match step["call"]:
         case "write":
             await write(store, step)
         case "read":
-            await read(store, step)
+            assert session_in(await store.read(step["id"])) == step["session"]
+        case "readMany":
+            assert [session_in(each) for each in await store.read_many(step["ids"])] == step["sessions"]
         case "delete":
             assert (await store.delete(step["id"])).existed is step["existed"]
-        case "query":
-            await query(store, step)
+        case "query" | "iterate":
+            assert await ids_of(store, step) == step["ids"]
         case "count":
             assert await store.count(Filter.model_validate(step["filter"])) == step["count"]
         case "stats":

@@ -7,9 +7,12 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from contracts.client import SessionStore
+from deploy.local.postgres import PostgresServer
 from tests.faults.replica import PROJECT
 from tests.installation import StartReplica, Variables
 
@@ -17,6 +20,14 @@ PACKAGE = PROJECT / "contracts" / "typescript"
 SNIPPET = re.compile(r"^```ts\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TYPESCRIPT = """{"compilerOptions": {"target": "ES2022", "module": "NodeNext", "moduleResolution": "NodeNext",
   "strict": true, "types": ["node"], "skipLibCheck": true}, "include": ["*.ts"]}"""
+HEALTH = """
+import { SessionStore } from './dist/esm/index.js'
+const { AMQP_URL: url, SESSION_STORE_PREFIX: prefix } = process.env
+const store = new SessionStore({ url, prefix, timeoutMs: 20_000 })
+await store.initialize()
+console.log(await store.healthCheck(), (await store.health()).database)
+await store.shutdown()
+"""
 USE = "if (typeof SessionStore !== 'function') throw new Error('not exported')"
 
 
@@ -91,6 +102,26 @@ async def test_an_engine_plays_on_while_its_worker_is_restarted_twice(
     assert await engine.wait() == 0, "".join(said)
     assert restarts == 2
     assert said[-1] == "1000 of 1000 sessions completed with every objective\n"
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("built")
+async def test_health_is_bad_and_says_why_to_both_clients_while_the_database_is_away(
+    installation: Variables, start_replica: StartReplica, postgres_server: PostgresServer
+) -> None:
+    await start_replica()
+    name = urlsplit(installation["DATABASE_URL"]).path[1:]
+    postgres_server.psql(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    postgres_server.psql(
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608
+    )
+    url, prefix = installation["AMQP_URL"], installation["SESSION_STORE_PREFIX"]
+    async with SessionStore(url, prefix=prefix, timeout=20) as store:
+        health = await store.health()
+    ask = ("node", "--input-type=module", "-e", HEALTH)
+    printed = await asyncio.to_thread(run_node, *ask, variables=installation)
+    assert (health.ok, printed) == (False, f"false {health.database}\n")
+    assert health.database not in ("", "ok")
 
 
 @pytest.mark.timeout(400)

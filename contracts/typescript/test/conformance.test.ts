@@ -1,16 +1,25 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { ClosedError, ConflictError, type Filter, RejectedError, type Session, SessionStore } from '../src/index.js'
+import {
+  ClosedError,
+  ConflictError,
+  type Filter,
+  type ProviderQueryOptions,
+  RejectedError,
+  type Session,
+  SessionStore,
+} from '../src/index.js'
 import { options } from './worker.js'
 
 interface Step {
   call: string
   id: string
+  ids: string[]
   session: Session | null
   expectedRevision?: number
   filter: Filter
-  options?: { limit?: number; offset?: number }
+  options?: ProviderQueryOptions
   playerId: string
   [expected: string]: unknown
 }
@@ -31,30 +40,47 @@ async function write(store: SessionStore, step: Step): Promise<object> {
   }
 }
 
+async function iterate(store: SessionStore, step: Step): Promise<string[]> {
+  const ids: string[] = []
+  for await (const record of store.iterate(step.filter, step.options)) ids.push(record.session.sessionId)
+  return ids
+}
+
 async function query(store: SessionStore, step: Step): Promise<string[]> {
   return (await store.querySessions(step.filter as object, step.options)).map((session) => session.sessionId)
 }
 
-/** What a call gives, in the words of the cases. */
+async function readMany(store: SessionStore, step: Step): Promise<(Session | null)[]> {
+  return (await store.readMany(step.ids)).map((record) => record?.session ?? null)
+}
+
+/** What a call gives, in the words of the cases; a closed client must say so whatever it is asked. */
 async function take(store: SessionStore, step: Step): Promise<object> {
+  if (!step.closed) return answer(store, step)
+  expect(await store.healthCheck()).toBe(false)
+  return answer(store, step).catch((error: unknown) => ({ closed: error instanceof ClosedError }))
+}
+
+async function answer(store: SessionStore, step: Step): Promise<object> {
   switch (step.call) {
     case 'write':
       return write(store, step)
     case 'read':
-      return store.readSession(step.id).then(
-        (session) => ({ session }),
-        (error) => ({ closed: error instanceof ClosedError }),
-      )
+      return { session: await store.readSession(step.id) }
+    case 'readMany':
+      return { sessions: await readMany(store, step) }
     case 'delete':
       return { existed: await store.deleteSession(step.id) }
     case 'query':
       return { ids: await query(store, step) }
+    case 'iterate':
+      return { ids: await iterate(store, step) }
     case 'count':
       return { count: await store.countSessions(step.filter as object) }
     case 'stats':
       return { stats: await store.stats(step.playerId) }
     case 'health':
-      return { ok: await store.healthCheck() }
+      return { ok: step.closed ? (await store.health()).ok : await store.healthCheck() }
     case 'close':
       await store.shutdown()
       return {}
@@ -64,8 +90,16 @@ async function take(store: SessionStore, step: Step): Promise<object> {
 }
 
 function expectation(step: Step): object {
-  const words = step.call === 'write' ? ['outcome', 'conflict', 'rejected'] : ['session', 'closed', 'existed', 'ids']
-  const all = [...words, 'count', 'stats', 'ok']
+  if (step.closed) return { closed: true }
+  const answers: { [call: string]: string[] } = {
+    write: ['outcome', 'conflict', 'rejected'],
+    read: ['session'],
+    readMany: ['sessions'],
+    delete: ['existed'],
+    query: ['ids'],
+    iterate: ['ids'],
+  }
+  const all = answers[step.call] ?? ['count', 'stats', 'ok']
   return Object.fromEntries(all.filter((word) => word in step).map((word) => [word, step[word]]))
 }
 
