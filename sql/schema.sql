@@ -40,6 +40,8 @@ CREATE INDEX idx_sessions_completed_at ON sessions (completed_at NULLS FIRST, se
     WHERE completed_at IS NOT NULL;
 CREATE INDEX idx_sessions_incomplete ON sessions (started_at, session_id DESC)
     WHERE completed_at IS NULL;
+CREATE INDEX idx_sessions_incomplete_by_id ON sessions (session_id)
+    WHERE completed_at IS NULL;
 -- On the column, not on encounter->>'difficulty': with an expression over encounter every change of
 -- encounter would count as a change of the index.
 CREATE INDEX idx_sessions_difficulty ON sessions (difficulty);

@@ -10,8 +10,9 @@ SQL = Path(__file__).parents[2] / "sql"
 
 
 def run_file(url: str, file: Path) -> None:
-    """Run a file as the README says: psql, in one transaction, stopping at the first error."""
-    _run("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-1", "-f", str(file), url)
+    """Run a file as the README says: psql, stopping at the first error, in one transaction unless it says not."""
+    once = [] if file.read_text().startswith("-- no-transaction\n") else ["-1"]
+    _run("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", *once, "-f", str(file), url)
 
 
 def dump_schema(url: str) -> list[str]:

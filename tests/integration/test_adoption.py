@@ -133,7 +133,7 @@ async def test_a_view_that_depends_on_one_that_does_not_fit_is_named(
     with pytest.raises(MigrationFailedError, match="0004_active_sessions: cannot drop view active_sessions"):
         await migrate(plugin_url)
     await connection.execute("DROP VIEW report")
-    assert await migrate(plugin_url) == [migration_files()[-1].version]
+    assert await migrate(plugin_url) == [file.version for file in migration_files()[3:]]
 
 
 async def test_a_table_that_is_not_the_plugins_is_left_alone(

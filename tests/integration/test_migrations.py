@@ -131,6 +131,17 @@ async def test_a_migration_may_run_outside_a_transaction(
     assert await connection.fetchval("SELECT to_regclass('trial')") == "trial"
 
 
+async def test_an_index_whose_build_was_interrupted_is_built_anew(
+    empty_database_url: str, connection: asyncpg.Connection
+) -> None:
+    await migrate(empty_database_url)
+    index = "indexrelid = 'idx_sessions_incomplete_by_id'::regclass"
+    await connection.execute(f"UPDATE pg_index SET indisvalid = false WHERE {index}")
+    await connection.execute("DELETE FROM session_store_migrations WHERE version = 5")
+    assert await migrate(empty_database_url) == [5]
+    assert await connection.fetchval(f"SELECT indisvalid FROM pg_index WHERE {index}")  # noqa: S608
+
+
 async def test_a_server_that_is_away_is_said_to_be_unavailable() -> None:
     with pytest.raises(StorageUnavailable):
         await migrate("postgresql://nobody@127.0.0.1:1/nothing?connect_timeout=2")

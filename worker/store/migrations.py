@@ -4,6 +4,7 @@ Migrations go forward only, and each adds before a later release takes away, so 
 workers run side by side: a worker needs all of its own migrations, and does not mind newer ones.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from worker.store.failures import translated
 from worker.store.pool import Connection
 
 LOCK_TIMEOUT_SECONDS = 5
+TURN_SECONDS = 0.1
 _ADVISORY_LOCK = int.from_bytes(b"sessions")
 _REFUSAL_CLASSES = ("22", "23", "2B", "42")  # the content, a dependent object, missing rights
 _END_OF_STATEMENT = re.compile(r";[ \t]*\n")
@@ -35,7 +37,7 @@ class MigrationFailedError(SchemaError):
 
 
 class MigrationBlockedError(UnavailableError):
-    """A migration waited too long for a lock; nothing of it was applied, and it can be tried again."""
+    """A migration waited too long for a lock; it can be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ async def migrate(dsn: str) -> list[int]:
     MigrationBlockedError and StorageUnavailable, after which the migrations before the failed one are applied.
     """
     async with _connection(dsn) as connection:
-        await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
+        await _wait_for_turn(connection)
         await connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
         pending = refuse_unless_ours(await status_of(connection)).pending
         files = [file for file in migration_files() if file.version in pending]
@@ -108,6 +110,14 @@ def refuse_unless_ours(found: MigrationStatus) -> MigrationStatus:
             "compare the releases, and set session_store_migrations.checksum to null once the schema is right"
         )
     return found
+
+
+async def _wait_for_turn(connection: asyncpg.Connection) -> None:
+    """Return with the lock. A call that waited for it would hold a snapshot, and an index that is built
+    concurrently waits for every older snapshot: a deadlock.
+    """
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _ADVISORY_LOCK):
+        await asyncio.sleep(TURN_SECONDS)
 
 
 async def _apply(connection: asyncpg.Connection, file: MigrationFile) -> None:
