@@ -136,7 +136,7 @@ async def test_an_index_whose_build_was_interrupted_is_built_anew(
 ) -> None:
     await migrate(empty_database_url)
     index = "indexrelid = 'idx_sessions_incomplete_by_id'::regclass"
-    await connection.execute(f"UPDATE pg_index SET indisvalid = false WHERE {index}")
+    await connection.execute(f"UPDATE pg_index SET indisvalid = false WHERE {index}")  # noqa: S608
     await connection.execute("DELETE FROM session_store_migrations WHERE version = 5")
     assert await migrate(empty_database_url) == [5]
     assert await connection.fetchval(f"SELECT indisvalid FROM pg_index WHERE {index}")  # noqa: S608

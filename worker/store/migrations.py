@@ -116,7 +116,7 @@ async def _wait_for_turn(connection: asyncpg.Connection) -> None:
     """Return with the lock. A call that waited for it would hold a snapshot, and an index that is built
     concurrently waits for every older snapshot: a deadlock.
     """
-    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _ADVISORY_LOCK):
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _ADVISORY_LOCK):  # noqa: ASYNC110
         await asyncio.sleep(TURN_SECONDS)
 
 
