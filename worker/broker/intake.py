@@ -16,6 +16,7 @@ from pamqp import commands
 from worker.broker.connection import broker_calls, close_quietly
 from worker.broker.delivery import Delivery
 from worker.broker.frames import FrameFilter
+from worker.broker.outbox import Outbox
 from worker.errors import BrokerUnavailable
 
 log = structlog.get_logger()
@@ -37,6 +38,7 @@ class Intake:
 
     def __init__(self, channel: AbstractChannel, frames: FrameFilter) -> None:
         self._channel = channel
+        self._outbox = Outbox(channel)
         self._frames = frames
         self._deliveries: deque[Delivery] = deque()
         self._changed = asyncio.Event()
@@ -121,8 +123,7 @@ class Intake:
     async def _acknowledge(self, tag: int, multiple: bool) -> bool:
         self._forget(tag, multiple)
         try:
-            with broker_calls():
-                await self._channel.basic_ack(tag, multiple=multiple)
+            await self._outbox.write((commands.Basic.Ack(tag, multiple),))
         except BrokerUnavailable as error:
             self.lose(str(error))
             return False

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aiormq.abc import AbstractChannel, ChannelFrame
 from pamqp.body import ContentBody
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
@@ -18,6 +17,7 @@ from worker.broker.connection import (
     open_connection,
 )
 from worker.broker.delivery import Properties
+from worker.broker.outbox import Frame, Outbox
 from worker.errors import BrokerUnavailable
 
 REPLY_SECONDS: Final = 5.0
@@ -47,7 +47,7 @@ class ReplyLine:
         self._timeout = timeout
         self._opening = asyncio.Lock()
         self._connection: FilteredConnection | None = None
-        self._channel: AbstractChannel | None = None
+        self._outbox: Outbox | None = None
 
     async def send(self, replies: Sequence[Reply]) -> bool:
         """Write all replies at once; False when the broker did not take them in time.
@@ -59,32 +59,32 @@ class ReplyLine:
             return True
         try:
             with broker_calls():
-                async with asyncio.timeout(REPLY_SECONDS):
-                    channel = await self._open()
-                    written = channel.create_future()  # rejected when the channel goes
-                    payload = ChannelFrame.marshall(channel.number, frames, drain_future=written)
-                    await channel.connection.write_queue.put(payload)
-                    await written
+                outbox = self._outbox
+                if outbox is None or outbox.is_closed:
+                    async with asyncio.timeout(REPLY_SECONDS):
+                        outbox = await self._open()
+                await outbox.write(frames)
         except BrokerUnavailable:
             return False
         return True
 
     async def close(self) -> None:
         """Leave the connection closed."""
-        connection, self._connection, self._channel = self._connection, None, None
+        connection, self._connection, self._outbox = self._connection, None, None
         if connection is not None:
             await close_quietly(connection)
 
-    async def _open(self) -> AbstractChannel:
+    async def _open(self) -> Outbox:
         async with self._opening:
-            if self._channel is None or self._channel.is_closed:
+            if self._outbox is None or self._outbox.is_closed:
                 await self.close()
                 self._connection = await open_connection(self._url(), self._name, self._timeout)
-                self._channel = await open_channel(self._connection, confirms=False, timeout=self._timeout)
-            return self._channel
+                channel = await open_channel(self._connection, confirms=False, timeout=self._timeout)
+                self._outbox = Outbox(channel)
+            return self._outbox
 
 
-def _frames_of(reply: Reply) -> list[Basic.Publish | ContentHeader | ContentBody]:
+def _frames_of(reply: Reply) -> list[Frame]:
     properties = Properties(
         content_type=reply.content_type, correlation_id=reply.correlation_id, delivery_mode=1
     )

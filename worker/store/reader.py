@@ -18,6 +18,7 @@ from worker.store.failures import translated
 from worker.store.pool import Pool
 from worker.store.portions import fetch_sessions
 from worker.store.records import Json, record_of, records_in_order
+from worker.store.shared_reads import SharedReads
 
 SORT_COLUMNS = {
     "createdAt": "started_at",
@@ -49,11 +50,12 @@ class SessionReader:
     def __init__(self, pool: Pool, cursors: CursorCodec) -> None:
         self._pool = pool
         self._cursors = cursors
+        self._reads = SharedReads(self._call_for_sessions)
 
     async def read(self, session_id: str, timeout: float) -> Json | None:
         """Return the record of a session, or None when it is not there."""
-        rows = await self._fetch("read_session", timeout, session_id)
-        return record_of(rows[0]) if rows else None
+        with translated():
+            return await self._reads.read(session_id, timeout)
 
     async def read_many(self, session_ids: Sequence[str], timeout: float) -> list[Json | None]:
         """Return the records in the order asked."""
@@ -120,6 +122,11 @@ class SessionReader:
                 return await fetch_sessions(connection, sql.statement(name), values, most, left)
             finally:
                 await self._pool.release(connection)
+
+    async def _call_for_sessions(self, session_ids: Sequence[str], timeout: float) -> list[asyncpg.Record]:
+        if len(session_ids) == 1:
+            return await self._call("read_session", timeout, session_ids, 1)
+        return await self._call("read_sessions", timeout, [session_ids], len(session_ids))
 
     async def _acquire(self, timeout: float) -> PoolConnectionProxy:
         """Return a connection; raises Overloaded when others had all of them, TimeoutError when none opened."""
