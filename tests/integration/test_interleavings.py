@@ -113,5 +113,7 @@ async def assert_state(director: asyncpg.Connection, answers: Sequence[tuple[Eve
     assert await read_contents(director) == {
         session_id: content_of(event) for session_id, (event, _) in last.items() if not event.is_delete
     }
+    stats = await director.fetchrow("SELECT total_sessions, completed_sessions FROM get_session_stats()")
+    assert stats == await director.fetchrow("SELECT count(*), count(completed_at) FROM sessions")
     for event, _ in answers:
         assert event.expected is not None or last[event.session_id][0][1:3] >= event[1:3]
