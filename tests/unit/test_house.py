@@ -75,7 +75,8 @@ def statements_used() -> set[str]:
 def _statement_in(node: ast.AST) -> str | None:
     match node:
         case ast.Call(
-            func=ast.Attribute(attr="statement" | "_fetch"), args=[ast.Constant(value=str() as name), *_]
+            func=ast.Attribute(attr="statement" | "_fetch" | "_call"),
+            args=[ast.Constant(value=str() as name), *_],
         ):
             return name
     return None
