@@ -5,7 +5,7 @@ INSTANCE ?= dev
 PYTEST_OPTIONS ?= -n 2 --dist loadfile --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos soak up down status urls lock clean
+.PHONY: help setup demo test check chaos soak bench up down status urls lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -36,6 +36,11 @@ chaos: setup ## Kill workers, database and broker under load; OPTIONS="--seed 1 
 soak: setup ## Ten minutes of steady load, and the slope of the worker's memory; OPTIONS="--minutes 10"
 	@$(BIN)/python -m tests.faults.soak $(OPTIONS)
 
+bench: setup .venv-bench/stamp ## Measure the worker beside its peers; OPTIONS="--only storing --rounds 3" or BASE=<commit>
+	@test -z "$(BASE)" || { rm -rf .local/bench-base && git clone -q . .local/bench-base \
+	    && git -C .local/bench-base checkout -q $(BASE) && $(MAKE) -C .local/bench-base .venv/stamp; }
+	@$(BIN)/python -m tests.bench $(if $(BASE),--base .local/bench-base) $(OPTIONS)
+
 up: setup ## Leave PostgreSQL, RabbitMQ and a worker running; prints how to use them
 	@$(PYTHON) -m deploy.local up --worker --instance $(INSTANCE)
 
@@ -48,11 +53,13 @@ status: ## Say what runs, where, and where the logs are
 urls: ## Print DATABASE_URL and AMQP_URL of what runs
 	@$(PYTHON) -m deploy.local urls --instance $(INSTANCE)
 
-lock: ## Resolve the dependencies anew and write both lock files (needs uv)
+lock: ## Resolve the dependencies anew and write the lock files (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o requirements.lock
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o requirements-dev.lock
+	uv pip compile tests/bench/requirements.in --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-annotate --no-header -o tests/bench/requirements.lock
 
 clean: ## Remove .venv, caches, and the servers with all they store
 	@for directory in .local/*/; do \
@@ -60,7 +67,7 @@ clean: ## Remove .venv, caches, and the servers with all they store
 	    *) $(PYTHON) -m deploy.local erase --instance "$$(basename $$directory)" ;; esac; \
 	done
 	@$(PYTHON) -c 'from tests.slots import clear_abandoned; clear_abandoned()'
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The first command installs what `venv` itself may lack.
@@ -70,4 +77,11 @@ clean: ## Remove .venv, caches, and the servers with all they store
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# A peer that cannot be installed is absent from the benchmark, which says so.
+.venv-bench/stamp: tests/bench/requirements.lock tests/bench/peers/node/package-lock.json
+	$(PYTHON) -m venv .venv-bench
+	-.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r tests/bench/requirements.lock
+	-cd tests/bench/peers/node && npm install --silent --no-audit --no-fund --no-save
 	@touch $@

@@ -1,0 +1,86 @@
+"""From publishing to the commit, and to the confirmation that a publisher asked for."""
+
+import asyncio
+from collections.abc import Sequence
+from time import monotonic, time
+from typing import Final
+from uuid import uuid4
+
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from pamqp.commands import Basic
+
+from tests.bench.events import Event, make_events
+from tests.bench.stand import PROGRAM, Stand
+from tests.bench.storing import end
+from tests.bench.wire import send
+
+RATES: Final = (100, 1_000, 5_000)
+COMMITTED: Final = (
+    "SELECT session_id, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 FROM sessions"
+)
+
+
+async def latencies(stand: Stand, rate: int, seconds: float, *, confirmed: bool) -> list[float]:
+    """Return each event's milliseconds from publishing to its commit, or to its confirmation."""
+    events = make_events(int(rate * seconds) + rate)
+    worker = await asyncio.create_subprocess_exec(PROGRAM, "run", env=stand.variables)
+    try:
+        async with stand.channel() as channel:
+            line = Line(channel, confirmed=confirmed)
+            await line.listen()
+            await line.publish(events[:rate], rate)  # connections, plans and caches
+            await _stored(stand, rate)
+            published = await line.publish(events[rate:], rate)
+            told = await _stored(stand, len(events))
+            ends = line.answered if confirmed else told
+            while len(ends) < len(events):
+                await asyncio.sleep(0.05)
+    finally:
+        await end(worker)
+    return [(ends[session_id] - at) * 1000 for session_id, at in published.items()]
+
+
+class Line:
+    """Publishes at a rate and notes when each confirmation came."""
+
+    def __init__(self, channel: AbstractChannel, *, confirmed: bool) -> None:
+        self._channel = channel
+        self._reply_to = f"session.reply.{uuid4().hex}" if confirmed else None
+        self.answered: dict[str, float] = {}
+
+    async def listen(self) -> None:
+        """Begin to take confirmations."""
+        if self._reply_to:
+            await self._channel.queue_declare(self._reply_to, exclusive=True)
+            await self._channel.basic_consume(self._reply_to, self._take, no_ack=True)
+
+    async def publish(self, events: Sequence[Event], rate: int) -> dict[str, float]:
+        """Publish the events evenly; returns when each was, by session."""
+        published: dict[str, float] = {}
+        began = monotonic()
+        for number, event in enumerate(events):
+            if (early := began + number / rate - monotonic()) > 0:
+                await asyncio.sleep(early)
+            published[event.session_id] = time()
+            await self._publish(event)
+        return published
+
+    async def _publish(self, event: Event) -> None:
+        properties = Basic.Properties(
+            content_type="application/cloudevents+json",
+            delivery_mode=2,
+            reply_to=self._reply_to,
+            correlation_id=event.session_id if self._reply_to else None,
+        )
+        await send(self._channel, event.body, "session.write", properties, "sessions")
+
+    async def _take(self, message: DeliveredMessage) -> None:
+        self.answered[str(message.header.properties.correlation_id)] = time()
+
+
+async def _stored(stand: Stand, number: int) -> dict[str, float]:
+    """Wait for so many rows; returns when each was committed."""
+    async with stand.database() as database:
+        while await database.fetchval("SELECT count(*) FROM sessions") < number:
+            await asyncio.sleep(0.05)
+        return {row[0]: row[1] for row in await database.fetch(COMMITTED)}

@@ -1,0 +1,1 @@
+"""What a user could take instead, as a competent user would write it."""

@@ -1,0 +1,49 @@
+"""The same batches sent to PostgreSQL without a broker, two at a time: what the database's side can do."""
+
+import asyncio
+import os
+import sys
+from time import monotonic, process_time
+
+import orjson
+import uvloop
+
+from worker.broker.delivery import Delivery, Properties
+from worker.ingest.decode import decode
+from worker.ingest.fold import group_by_session, rounds_of
+from worker.store.storage import StorageOptions, open_storage
+from worker.store.writer import Round
+
+BATCH = 500
+LARGEST = 1_048_576
+
+
+def rounds_in(lines: list[bytes]) -> list[Round]:
+    """Return what the worker would send for a batch."""
+    deliveries = [Delivery("", at, False, "session.write", b"", line) for at, line in enumerate(lines)]
+    return list(rounds_of(group_by_session(decode(each, Properties(), LARGEST) for each in deliveries)))
+
+
+async def main() -> None:
+    """Store the events on stdin, and print what that took."""
+    lines = sys.stdin.buffer.read().splitlines()
+    batches = [rounds_in(lines[at : at + BATCH]) for at in range(0, len(lines), BATCH)]
+    async with open_storage(StorageOptions(lambda: os.environ["DATABASE_URL"], 10, 5.0, 30.0)) as storage:
+        await storage.ping_writer()
+        began, worked = monotonic(), process_time()
+        waiting = iter(batches)
+
+        async def store() -> None:
+            for batch in waiting:
+                await storage.writer.apply(batch)
+
+        await asyncio.gather(store(), store())
+        figures = {
+            "events": len(lines),
+            "seconds": monotonic() - began,
+            "cpu": process_time() - worked,
+        }
+    print(orjson.dumps(figures).decode())
+
+
+uvloop.run(main())

@@ -1,0 +1,132 @@
+"""The report: tables for people, made of the results."""
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tests.bench.goals import GOALS
+from tests.bench.measure import Spread
+
+Results = dict[str, Any]
+Section = Callable[[Any], str]
+HEAD: Final = """# Benchmarks
+
+Everybody gets the same 1.9 kB events on the same private servers, one after the other in each round, with all
+events in the queue before it begins. Medians of {rounds} rounds of {events:,} events; in brackets the lowest and the
+highest round. CPU is processor time an event, in microseconds. `make bench` measures anew;
+`make bench BASE=<commit>` compares the worker with another commit's.
+"""
+
+
+def write_report(results: Results, path: Path) -> str:
+    """Have the report written; returns its text."""
+    chosen = results["chosen"]
+    parts = [HEAD.format(rounds=chosen["rounds"], events=chosen["events"])]
+    sections: dict[str, Section] = {
+        "pair": _storing,
+        "storing": _storing,
+        "latency": _latency,
+        "answering": _answering,
+        "growth": _growth,
+        "shapes": _shapes,
+    }
+    if "pair" not in results:
+        parts.append(_goals(results))
+    for name, section in sections.items():
+        if name in results:
+            parts.append(section(results[name]))
+    parts.append(_machine(results["machine"]))
+    text = "\n".join(parts)
+    path.write_text(text)
+    return text
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _goals(results: Results) -> str:
+    lines = [goal.line(results) for goal in GOALS]
+    return "\n".join(
+        ["## Goals\n", "| figure | goal | reached | |", "| --- | --- | ---: | --- |", *lines, ""]
+    )
+
+
+def _storing(measured: list[Results]) -> str:
+    ours = _spread(measured[0], "rate").median if measured[0]["rounds"] else 0.0
+    rows = [_contestant(each, ours) for each in measured]
+    head = ["", "events/s", "ours is", "its CPU", "RabbitMQ", "PostgreSQL", "peak MB"]
+    return "## Storing\n\n" + _table(head, rows)
+
+
+def _contestant(each: Results, ours: float) -> list[str]:
+    if each["missing"]:
+        return [each["name"], f"absent: {each['missing']}", *[""] * 5]
+    rate = _spread(each, "rate")
+    costs = [_cost(each, name) for name in ("cpu", "rabbitmq", "postgres", "memory")]
+    spread = f"{rate.median:,.0f} ({rate.low:,.0f} to {rate.high:,.0f})"
+    return [each["name"], spread, f"{ours / rate.median:.1f}x", *costs]
+
+
+def _spread(each: Results, figure: str) -> Spread:
+    return Spread.of([one[figure] for one in each["rounds"]])
+
+
+def _cost(each: Results, figure: str) -> str:
+    values = [one[figure] for one in each["rounds"] if one[figure] is not None]
+    return f"{statistics.median(values):.0f}" if values else ""
+
+
+def _latency(measured: list[Results]) -> str:
+    rows = [
+        [
+            f"{one['rate']:,}/s, to the {'confirmation' if one['confirmed'] else 'commit'}",
+            *(f"{one[name]:.1f}" for name in ("p50", "p99", "p99.9")),
+        ]
+        for one in measured
+    ]
+    return "## Latency from publishing, in milliseconds\n\n" + _table(["", "p50", "p99", "p99.9"], rows)
+
+
+def _answering(measured: list[Results]) -> str:
+    rows = []
+    for name, callers in dict.fromkeys((one["name"], one["callers"]) for one in measured):
+        rounds = [one for one in measured if (one["name"], one["callers"]) == (name, callers)]
+        middle = {
+            figure: statistics.median(one[figure] for one in rounds) for figure in ("rate", "p50", "p99")
+        }
+        rows.append(
+            [name, str(callers), f"{middle['rate']:,.0f}", f"{middle['p50']:.2f}", f"{middle['p99']:.2f}"]
+        )
+    return "## Answers\n\n" + _table(["", "at a time", "a second", "p50 ms", "p99 ms"], rows)
+
+
+def _growth(measured: list[Results]) -> str:
+    head = ["rows", "events/s", "read ms", "first page ms", "deep page ms", "count ms", "statistics ms"]
+    names = ("read", "first_page", "deep_page", "count", "stats")
+    rows = [
+        [
+            f"{one['rows']:,}",
+            f"{one['rate']:,.0f}",
+            *(f"{one[name]:.2f}" for name in names),
+            f"{one['disk']:,.0f}",
+            f"{one['wal']:,.0f}",
+        ]
+        for one in measured
+    ]
+    return "## Growth\n\n" + _table([*head, "disk bytes a row", "WAL bytes an event"], rows)
+
+
+def _shapes(measured: Results) -> str:
+    rows = [
+        [name, f"{one['rate']:,.0f}", f"{one['cpu']:.0f}", f"{one['postgres']:.0f}", f"{one['memory']:.0f}"]
+        for name, one in measured.items()
+    ]
+    head = ["the worker with", "events/s", "its CPU", "PostgreSQL", "peak MB"]
+    return "## Other shapes\n\nOne round each.\n\n" + _table(head, rows)
+
+
+def _machine(described: dict[str, str]) -> str:
+    return "## The machine\n\n" + _table(["", ""], [[name, value] for name, value in described.items()])

@@ -1,0 +1,138 @@
+"""Private servers for the benchmark, a fresh database for each turn, and events in the queue."""
+
+import asyncio
+import os
+import shutil
+from asyncio.subprocess import DEVNULL
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import aiormq
+import asyncpg
+from pamqp.commands import Basic
+
+from contracts.topology import Topology
+from deploy.local.instance import LOCAL, PROJECT
+from deploy.local.postgres import PostgresServer
+from deploy.local.rabbitmq import RabbitServer
+from tests.bench.events import Event
+from tests.bench.measure import cpu_seconds
+from tests.bench.wire import send
+
+PLACE: Final = LOCAL / "bench"
+DATABASE: Final = "bench"
+PROGRAM: Final = PROJECT / ".venv" / "bin" / "session-store"
+AT_ONCE: Final = 500
+PLAIN_QUEUE: Final = "bench.plain"  # for who can consume no quorum queue
+
+
+class Stand:
+    """The servers that all contestants share; one turn follows the other."""
+
+    def __init__(self, directory: Path) -> None:
+        self.postgres = PostgresServer(directory / "postgres")
+        self.rabbit = RabbitServer(directory / "rabbitmq")
+        self.topology = Topology()
+        self.turn = 0
+        self._templates: dict[Path, str] = {}
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Where the servers are, for a process that is started."""
+        return {
+            **os.environ,
+            "DATABASE_URL": self.postgres.url_of(self.name),
+            "AMQP_URL": self.rabbit.url,
+            "SESSION_STORE_LOG_LEVEL": "error",
+        }
+
+    @property
+    def name(self) -> str:
+        """The name of this turn's database."""
+        return f"{DATABASE}_{self.turn}"
+
+    async def prepare(self, program: Path = PROGRAM) -> None:
+        """Have a new database with the schema of a program, and empty queues."""
+        template = self._templates.get(program) or await self._migrate(program)
+        if self.turn:
+            await asyncio.to_thread(self.postgres.drop_database, self.name)
+        self.turn += 1
+        await asyncio.to_thread(self.postgres.create_database, self.name, template)
+        async with self.channel() as channel:
+            for queue in (PLAIN_QUEUE, *(queue.name for queue in self.topology.queues)):
+                await channel.queue_purge(queue)
+        await asyncio.to_thread(self.postgres.psql, "CHECKPOINT")
+
+    async def _migrate(self, program: Path) -> str:
+        """Return the name of a database with the schema of a program, the topology being declared."""
+        template = self._templates[program] = f"template_{len(self._templates)}"
+        url = await asyncio.to_thread(self.postgres.create_database, template)
+        for command in ("migrate", "topology"):
+            variables = self.variables | {"DATABASE_URL": url}
+            process = await asyncio.create_subprocess_exec(program, command, env=variables, stdout=DEVNULL)
+            if await process.wait():
+                raise RuntimeError(f"{program} {command} ended with {process.returncode}")
+        async with self.channel() as channel:
+            await channel.queue_declare(PLAIN_QUEUE, durable=True)
+        return template
+
+    async def publish(self, events: Sequence[Event], queue: str = "session.write") -> None:
+        """Return once all events lie in the queue."""
+        async with self.channel() as channel:
+            for at in range(0, len(events), AT_ONCE):
+                await asyncio.gather(
+                    *(self._publish(channel, event, queue) for event in events[at : at + AT_ONCE])
+                )
+            while (await self._waiting(channel, queue)) < len(events):
+                await asyncio.sleep(0.05)
+
+    @asynccontextmanager
+    async def channel(self) -> AsyncIterator[aiormq.abc.AbstractChannel]:
+        """Yield a channel on a connection of its own."""
+        connection = await aiormq.connect(self.rabbit.url)
+        try:
+            yield await connection.channel(publisher_confirms=False)
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[asyncpg.Connection]:
+        """Yield a connection to this turn's database."""
+        connection = await asyncpg.connect(self.postgres.url_of(self.name))
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    def cpu(self) -> dict[str, float]:
+        """Return the processor time of both servers so far, in seconds."""
+        servers = {"rabbitmq": self.rabbit.pid, "postgres": self.postgres.pid}
+        return {name: cpu_seconds([pid]) for name, pid in servers.items() if pid}
+
+    async def _publish(self, channel: aiormq.abc.AbstractChannel, event: Event, queue: str) -> None:
+        properties = Basic.Properties(
+            content_type="application/cloudevents+json", delivery_mode=2, message_id=event.event_id
+        )
+        await send(channel, event.body, queue, properties)
+
+    async def _waiting(self, channel: aiormq.abc.AbstractChannel, queue: str) -> int:
+        declared = await channel.queue_declare(queue, passive=True)
+        return declared.message_count or 0
+
+
+@asynccontextmanager
+async def open_stand() -> AsyncIterator[Stand]:
+    """Yield servers with nothing in them, and leave nothing of them behind."""
+    shutil.rmtree(PLACE, ignore_errors=True)
+    stand = Stand(PLACE)
+    try:
+        stand.postgres.start()
+        stand.postgres.configure("track_commit_timestamp = on\nmax_wal_size = 8GB\n")
+        stand.postgres.restart()
+        stand.rabbit.start()
+        yield stand
+    finally:
+        stand.rabbit.erase()
+        stand.postgres.erase()
