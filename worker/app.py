@@ -22,9 +22,16 @@ from worker.broker.link import Link
 from worker.broker.session import BrokerOptions
 from worker.config import Loaded, Settings
 from worker.errors import StorageUnavailable
+from worker.health import Condition, Health
+from worker.history import History
+from worker.http.board import Board
+from worker.http.server import listening
+from worker.metrics import Metrics
+from worker.pulse import Pulse, beating
 from worker.rpc.answers import Result
 from worker.serving import Serving
 from worker.store.storage import Storage, StorageOptions, open_storage
+from worker.storms import Recent
 
 log = structlog.get_logger()
 
@@ -36,12 +43,16 @@ EXIT_FAILED = 1
 class Worker:
     """One replica."""
 
-    def __init__(self, settings: Settings, broker: Address, storage: Storage) -> None:
+    def __init__(
+        self, settings: Settings, broker: Address, storage: Storage, metrics: Metrics | None = None
+    ) -> None:
         self._settings = settings
         self._storage = storage
         topology = Topology(settings.prefix)
         self._stop = asyncio.Event()
-        self._serving = Serving(settings, topology, storage, self._stop, self)
+        self._prepared = False
+        self.metrics = metrics or Metrics(VERSION)
+        self._serving = Serving(settings, topology, storage, self._stop, self, self.metrics)
         options = BrokerOptions(broker, "session-store", settings.connection_timeout_ms / 1000)
         self._link = Link(options, topology, settings.startup_timeout_s)
 
@@ -61,6 +72,7 @@ class Worker:
         UnavailableError when a server did not come within the start-up timeout.
         """
         await self._wait_for_schema()
+        self._prepared = True
         serving = asyncio.create_task(self._link.keep(self._serving.serve, self._stop))
         stopping = asyncio.create_task(self._stop.wait())
         try:
@@ -74,6 +86,22 @@ class Worker:
             serving.cancel()
         with suppress(asyncio.CancelledError):
             await serving
+
+    def look(self) -> Condition:
+        """Return how the worker is now."""
+        serving = self._serving
+        return Condition(
+            self._prepared,
+            self.stopping,
+            self._link.down_reason,
+            serving.is_attached,
+            serving.is_blocked,
+            serving.paused,
+            serving.failure,
+            serving.in_flight(),
+            serving.lag(),
+            self._link.reconnects,
+        )
 
     async def check(self) -> Result:
         """Return the result of `health.check` (contract: Request)."""
@@ -102,7 +130,7 @@ class Worker:
                     return None
 
 
-async def run_worker(loaded: Loaded) -> None:
+async def run_worker(loaded: Loaded, recent: Recent) -> None:
     """Run one replica until SIGTERM or SIGINT; a second one ends the process at once, which loses nothing."""
     settings = loaded.settings
     _collect_seldom()
@@ -112,13 +140,15 @@ async def run_worker(loaded: Loaded) -> None:
         settings.connection_timeout_ms / 1000,
         settings.statement_timeout_ms / 1000,
     )
-    async with open_storage(options) as storage:
-        worker = Worker(settings, Address(loaded, "amqp_url"), storage)
+    board = Board(Metrics(VERSION), Health(), History(), recent)
+    async with listening(board, settings.http_host, settings.http_port), open_storage(options) as storage:
+        worker = Worker(settings, Address(loaded, "amqp_url"), storage, board.metrics)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop_or_exit, worker)
         log.info("worker.starting", version=VERSION)
-        await worker.run()
+        async with beating(Pulse(worker.look, storage, board)):
+            await worker.run()
         log.info("worker.stopped")
 
 

@@ -91,9 +91,11 @@ class Settings(BaseSettings):
     rpc_concurrency: int = _setting(
         64, "SESSION_STORE_RPC_CONCURRENCY", "requests answered at a time", ge=1, le=10_000
     )
-    http_host: str = _setting("127.0.0.1", "SESSION_STORE_HTTP_HOST", "reserved for the health endpoint")
+    http_host: str = _setting(
+        "127.0.0.1", "SESSION_STORE_HTTP_HOST", "where probes, metrics and status page listen"
+    )
     http_port: int = _setting(
-        0, "SESSION_STORE_HTTP_PORT", "reserved for the health endpoint", ge=0, le=65_535
+        9464, "SESSION_STORE_HTTP_PORT", "their port; 0 takes a free one and logs it", ge=0, le=65_535
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "SESSION_STORE_LOG_LEVEL", "least severe line to log"

@@ -70,11 +70,20 @@ class Metrics:
         for code, count in codes.items():
             self.dead_letters.labels(code.value).inc(count)
 
+    def count_failure(self, reason: str) -> None:
+        """Note a failed call that stores; a SQLSTATE without a word of its own is counted as `other`."""
+        self.database_failures.labels(OTHER if reason.startswith("SQLSTATE") else reason).inc()
+
     def count_request(self, method: str, result: str, seconds: float) -> None:
         """Note one answered call; a method that the contract does not have is counted as `unknown`."""
         known = method if method in PARAMS else UNKNOWN
         self.rpc_requests.labels(known, result).inc()
         self.rpc_seconds.labels(known).observe(seconds)
+
+    def show_queue(self, queue: str, messages: int, consumers: int) -> None:
+        """Show what the broker said of a queue, named without the installation's prefix."""
+        self.queue_messages.labels(queue).set(messages)
+        self.queue_consumers.labels(queue).set(consumers)
 
     def _add_events(self) -> None:
         self.events = self._counter("events", "Events settled, by outcome", "outcome")

@@ -15,6 +15,7 @@ from worker.errors import BrokerUnavailable, StorageUnavailable
 from worker.failpoint import arm
 from worker.ingest.settle import Settler
 from worker.ingest.write_path import Limits, WritePath
+from worker.metrics import Metrics
 from worker.rpc.answers import Answers, Health
 from worker.rpc.dispatch import Dispatcher
 from worker.rpc.server import RpcServer
@@ -38,6 +39,7 @@ class Serving:
         storage: Storage,
         stop: asyncio.Event,
         health: Health,
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._limits = Limits(settings.batch_size, settings.body_limit, settings.patience_s)
@@ -45,6 +47,9 @@ class Serving:
         self._storage = storage
         self._stop = stop
         self._health = health
+        self._metrics = metrics
+        self._session: Session | None = None
+        self._intakes: dict[str, Intake] = {}
         self._reach = arm(settings.failpoint)
         self._path: WritePath | None = None
         self.paused = False
@@ -53,8 +58,30 @@ class Serving:
         """Return the age in seconds of the oldest event delivered and not yet settled."""
         return self._path.lag() if self._path else 0.0
 
+    @property
+    def is_attached(self) -> bool:
+        """Whether events and requests are consumed."""
+        consumed = {name for name, intake in self._intakes.items() if intake.is_open}
+        return {self._topology.write_queue.name, self._topology.rpc_queue.name} <= consumed
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the broker takes nothing that is published."""
+        return self._session is not None and self._session.blocked
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last attempt to store failed; None when it did not."""
+        return self._path.failure if self._path else None
+
+    def in_flight(self) -> int:
+        """Return how many events are delivered and not acknowledged."""
+        intake = self._intakes.get(self._topology.write_queue.name)
+        return intake.unacknowledged if intake and intake.is_open else 0
+
     async def serve(self, session: Session) -> None:
         """Serve until the session is lost, or everything that was delivered is settled after a stop."""
+        self._session = session
         try:
             publisher = await session.open_publisher()
         except BrokerUnavailable as error:
@@ -68,9 +95,10 @@ class Serving:
     async def _store_events(self, session: Session, publisher: Publisher) -> None:
         """Store events; while the database is away for long, leave them with the broker."""
         queues = (self._topology.write_queue.name, self._topology.delete_queue.name)
-        settler = Settler(self._topology, publisher, session.replies, self._reach)
+        settler = Settler(self._topology, publisher, session.replies, self._metrics, self._reach)
         while intake := await self._open_intake(session, queues, self._settings.prefetch):
-            self._path = WritePath(intake, self._storage.writer, settler, self._limits, self._reach)
+            writer = self._storage.writer
+            self._path = WritePath(intake, writer, settler, self._limits, self._metrics, self._reach)
             await self._until_stopped(intake, self._path.run())
             if not self._path.gave_up:
                 self._end(session, intake)
@@ -80,9 +108,10 @@ class Serving:
     async def _answer_requests(self, session: Session) -> None:
         queues = (self._topology.rpc_queue.name,)
         if intake := await self._open_intake(session, queues, self._settings.rpc_concurrency):
-            dispatcher = Dispatcher(Answers(self._storage.reader, self._health))
+            answers = Answers(self._storage.reader, self._health)
+            dispatcher = Dispatcher(answers, self._metrics.count_request)
             seconds = self._settings.statement_timeout_ms / 1000
-            server = RpcServer(intake, session.replies, dispatcher, self._topology, seconds)
+            server = RpcServer(intake, session.replies, dispatcher, self._topology, seconds, self._metrics)
             await self._until_stopped(intake, server.run())
             self._end(session, intake)
 
@@ -91,10 +120,11 @@ class Serving:
         if self._is_over(session):
             return None
         try:
-            return await session.open_intake(queues, prefetch)
+            intake = self._intakes[queues[0]] = await session.open_intake(queues, prefetch)
         except BrokerUnavailable as error:
             session.lose(str(error))
             return None
+        return intake
 
     async def _until_stopped(self, intake: Intake, running: Coroutine[None, None, None]) -> None:
         """Run to the end of the intake, which a stop brings about by cancelling its consumers."""
@@ -129,18 +159,27 @@ class Serving:
 
     async def _watch(self, session: Session) -> None:
         """Lose the session when the broker no longer knows our consumers (rabbitmq-server#5927 and others)."""
-        queues = (self._topology.write_queue, self._topology.delete_queue, self._topology.rpc_queue)
-        await self._rest(session, WATCH_SECONDS)
+        judge = False  # at the first look they are not attached yet
         while not self._is_over(session):
             try:
-                counts = [await session.count_consumers(queue.name) for queue in queues]
+                consumed = await self._look_at_queues(session)
             except BrokerUnavailable as error:
                 session.lose(str(error))
                 return
-            if not all(counts) and not self.paused and not self._stop.is_set():
+            if judge and not consumed and not self.paused and not self._stop.is_set():
                 session.lose("the broker has lost a consumer")
                 return
+            judge = True
             await self._rest(session, WATCH_SECONDS)
+
+    async def _look_at_queues(self, session: Session) -> bool:
+        """Return whether every queue that this worker serves has a consumer."""
+        consumed = True
+        for queue in self._topology.queues:
+            found = await session.look_at(queue.name)
+            self._metrics.show_queue(queue.name.removeprefix(self._topology.prefix), *found)
+            consumed = consumed and (found.consumers > 0 or queue == self._topology.dead_queue)
+        return consumed
 
     def _is_over(self, session: Session) -> bool:
         return self._stop.is_set() or session.lost.done()

@@ -32,7 +32,11 @@ class Replica:
     @classmethod
     async def start(cls, variables: Mapping[str, str]) -> Self:
         """Return a worker that has just been started with these variables and nothing else of ours."""
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "SESSION_STORE_LOG_FORMAT": "json"}
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "SESSION_STORE_LOG_FORMAT": "json",
+            "SESSION_STORE_HTTP_PORT": "0",
+        }
         process = await asyncio.create_subprocess_exec(
             PROGRAM,
             "run",

@@ -57,6 +57,11 @@ class Intake:
         """True while deliveries taken from here can still be acknowledged."""
         return not self.lost.done()
 
+    @property
+    def unacknowledged(self) -> int:
+        """How many deliveries the broker waits to have acknowledged."""
+        return len(self._unacknowledged)
+
     async def lasts(self, seconds: float) -> bool:
         """Wait so long, or until the channel is lost; return whether it is there still."""
         if self.is_open:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from contracts.topology import Topology
 from worker.broker.connection import (
@@ -26,6 +27,13 @@ class BrokerOptions:
     url: Callable[[], str] = field(repr=False)
     name: str
     timeout: float = 10.0
+
+
+class QueueState(NamedTuple):
+    """How many messages wait in a queue, those with consumers aside, and how many consumers it has."""
+
+    messages: int
+    consumers: int
 
 
 class TopologyMissing(BrokerUnavailable):
@@ -82,8 +90,8 @@ class Session:
         channel.closing.add_done_callback(lambda _: self.lose("the publishing channel was closed"))
         return Publisher(channel)
 
-    async def count_consumers(self, queue: str) -> int:
-        """Return how many consumers the broker sees on a queue; raises BrokerUnavailable.
+    async def look_at(self, queue: str) -> QueueState:
+        """Return what the broker says of a queue; raises BrokerUnavailable.
 
         Asked on the consuming connection: a broker that blocks the other does not read what it asks.
         """
@@ -91,7 +99,7 @@ class Session:
         with broker_calls():
             declared = await channel.queue_declare(queue, passive=True, timeout=self._timeout)
             await channel.close()
-        return declared.consumer_count or 0
+        return QueueState(declared.message_count or 0, declared.consumer_count or 0)
 
     def lose(self, reason: str) -> None:
         """Declare this life over."""

@@ -23,9 +23,9 @@ def run(
 ) -> None:
     """Run a worker until SIGTERM: store events, answer requests."""
     loaded = load(dict(locals()))
-    configure_logs(loaded.settings.log_level, loaded.settings.log_format)
+    recent = configure_logs(loaded.settings.log_level, loaded.settings.log_format)
     _warn_of_unknown(loaded)
-    run_to_end(run_worker(loaded))
+    run_to_end(run_worker(loaded, recent))
 
 
 def print_config(as_json: AsJson = False) -> None:

@@ -16,6 +16,7 @@ from worker.broker.replies import Reply, ReplyLine
 from worker.errors import BrokerUnavailable
 from worker.failpoint import Point, Reach, pass_by
 from worker.ingest.judged import Judged
+from worker.metrics import Metrics
 from worker.outcome import Verdict
 
 log = structlog.get_logger()
@@ -25,11 +26,17 @@ class Settler:
     """Dead-letters, confirms and acknowledges, in this order."""
 
     def __init__(
-        self, topology: Topology, publisher: Publisher, replies: ReplyLine, reach: Reach = pass_by
+        self,
+        topology: Topology,
+        publisher: Publisher,
+        replies: ReplyLine,
+        metrics: Metrics,
+        reach: Reach = pass_by,
     ) -> None:
         self._topology = topology
         self._publisher = publisher
         self._replies = replies
+        self._metrics = metrics
         self._reach = reach
 
     async def settle(self, batch: Sequence[Judged], intake: Intake) -> bool:
@@ -43,6 +50,7 @@ class Settler:
             return False
         replies = [reply for judged in batch if (reply := self._reply_of(judged))]
         if replies and not await self._replies.send(replies):
+            self._metrics.replies_dropped.labels("confirmation").inc(len(replies))
             log.warning("confirmations.dropped", count=len(replies))
         self._reach(Point.BEFORE_ACKNOWLEDGE)
         return await intake.acknowledge(batch[-1].delivery.tag, multiple=True)
@@ -56,7 +64,9 @@ class Settler:
             except BrokerUnavailable:
                 return False
             if not refused:
-                log.warning("events.dead_lettered", codes=dict(Counter(letter.code for letter in letters)))
+                codes = Counter(letter.code for letter in letters)
+                self._metrics.count_dead_letters(codes)
+                log.warning("events.dead_lettered", codes=dict(codes))
                 return True
             left = [letter for letter, _ in refused]
             log.error("dead_letters.waiting", count=len(left), reason=refused[0][1])

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, time
 
 import structlog
 
@@ -17,8 +17,10 @@ from worker.failpoint import Point, Reach, pass_by
 from worker.ingest.decode import decode
 from worker.ingest.document import Refused
 from worker.ingest.fold import SessionEvents, Verdicts, group_by_session, key_of, resolve, rounds_of
-from worker.ingest.judged import Decoded, judge_deliveries
+from worker.ingest.judged import Decoded, Judged, judge_deliveries
+from worker.ingest.published import published_at
 from worker.ingest.settle import Settler
+from worker.metrics import Metrics
 from worker.outcome import Verdict
 from worker.store.rows import Applied, EventRow
 from worker.store.writer import EventWriter, Round
@@ -57,16 +59,24 @@ class WritePath:
     """Stores what one intake delivers, until the intake ends or the database has been away too long."""
 
     def __init__(
-        self, intake: Intake, writer: EventWriter, settler: Settler, limits: Limits, reach: Reach = pass_by
+        self,
+        intake: Intake,
+        writer: EventWriter,
+        settler: Settler,
+        limits: Limits,
+        metrics: Metrics,
+        reach: Reach = pass_by,
     ) -> None:
         self._intake = intake
         self._writer = writer
         self._settler = settler
         self._limits = limits
+        self._metrics = metrics
         self._reach = reach
         self._in_flight: dict[int, float] = {}
         self._given_up: Sequence[SessionEvents] = ()
         self.gave_up = False
+        self.failure: str | None = None  # why the last call to the database failed
 
     def lag(self) -> float:
         """Return the age in seconds of the oldest delivery not yet settled; 0 when there is none."""
@@ -105,19 +115,34 @@ class WritePath:
     async def _process(self, batch: Sequence[Delivery], turn: Turn) -> None:
         settled = False
         self._in_flight[batch[0].tag] = batch[0].received
+        waited = monotonic() - batch[0].received
+        self._metrics.count_batch(len(batch), sum(delivery.redelivered for delivery in batch), waited)
         try:
             decoded = [self._decode(delivery) for delivery in batch]
             events = [d.event for d in decoded if isinstance(d.event, EventRow)]
             if any(event.expected_revision is not None for event in events):
                 await turn.comes()  # what one expects may be what the batch before is about to store
             verdicts = await self._apply(events)
+            self._observe_lag(decoded[0])
             if await turn.comes():
-                settled = await self._settler.settle(judge_deliveries(decoded, verdicts), self._intake)
+                settled = await self._settle(judge_deliveries(decoded, verdicts))
         except UnavailableError as error:
             log.error("batch.given_up", deliveries=len(batch), reason=str(error))
         finally:
             del self._in_flight[batch[0].tag]
             turn.done.set_result(settled)
+
+    async def _settle(self, batch: Sequence[Judged]) -> bool:
+        started = monotonic()
+        settled = await self._settler.settle(batch, self._intake)
+        self._metrics.settle_seconds.observe(monotonic() - started)
+        if settled:
+            self._metrics.count_outcomes(judged.verdict.outcome for judged in batch)
+        return settled
+
+    def _observe_lag(self, first: Decoded) -> None:
+        if isinstance(first.event, EventRow) and (published := published_at(first.delivery.body)):
+            self._metrics.commit_lag.observe(max(0.0, time() - published))
 
     def _decode(self, delivery: Delivery) -> Decoded:
         properties = delivery.read_properties()
@@ -166,6 +191,8 @@ class WritePath:
             try:
                 return resolve(groups, await self._apply_rounds(rounds_of(groups)))
             except StorageUnavailable as error:
+                self.failure = error.reason
+                self._metrics.count_failure(error.reason)
                 log.warning("storage.unavailable", reason=error.reason, failures=backoff.failures + 1)
                 if monotonic() - started > self._limits.patience:
                     self.gave_up, self._given_up = True, groups
@@ -176,6 +203,9 @@ class WritePath:
     async def _apply_rounds(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
         self._reach(Point.BEFORE_COMMIT)
         self._reach(Point.MID_BATCH)
+        started = monotonic()
         applied = await self._intake.outlive(self._writer.apply(rounds))
+        self._metrics.database_seconds.observe(monotonic() - started)
+        self.failure = None
         self._reach(Point.AFTER_COMMIT)
         return applied

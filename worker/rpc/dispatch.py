@@ -1,5 +1,7 @@
 """JSON-RPC 2.0: from the bytes of a request to the bytes of its reply."""
 
+from collections.abc import Callable
+from time import monotonic
 from typing import Final, Protocol
 
 import orjson
@@ -22,6 +24,14 @@ LONG_ID: Final = f"id must have at most {LONGEST_ID} characters"
 NOT_A_REQUEST: Final = "must be a JSON-RPC 2.0 request, or a list of 1 to 100"
 
 
+Count = Callable[[str, str, float], None]
+"""Takes the method of a call, what became of it (`ok` or the reason of its error) and its seconds."""
+
+
+def leave_uncounted(method: str, result: str, seconds: float) -> None:
+    """Count nothing."""
+
+
 class Answering(Protocol):
     """Whoever answers validated parameters."""
 
@@ -32,18 +42,21 @@ class Answering(Protocol):
 class Dispatcher:
     """Answers every call of a request body; no exception leaves it."""
 
-    def __init__(self, answers: Answering) -> None:
+    def __init__(self, answers: Answering, count: Count = leave_uncounted) -> None:
         self._answers = answers
+        self._count = count
 
     async def reply_to(self, body: bytes, patience: Patience) -> bytes | None:
         """Return the reply to a request or a batch, at most 4 MiB; None when nobody waits for one."""
         try:
             call = orjson.loads(body)
         except orjson.JSONDecodeError:
+            self._count("", ErrorReason.PARSE_ERROR, 0.0)
             return _failure(None, make_error(ErrorReason.PARSE_ERROR, "the request is not JSON"))
         if not isinstance(call, list):
             return await self._reply(call, patience, LARGEST_REPLY)
         if not 1 <= len(call) <= LONGEST_BATCH:
+            self._count("", ErrorReason.INVALID_REQUEST, 0.0)
             return _failure(None, make_error(ErrorReason.INVALID_REQUEST, NOT_A_REQUEST))
         return await self._reply_to_batch(call, patience)
 
@@ -62,8 +75,10 @@ class Dispatcher:
         try:
             request = Request.model_validate(call)
         except ValidationError:
+            self._count("", ErrorReason.INVALID_REQUEST, 0.0)
             return _failure(_id_of(call), make_error(ErrorReason.INVALID_REQUEST, NOT_A_REQUEST))
         if not _is_short(request.id):
+            self._count(request.method, ErrorReason.INVALID_REQUEST, 0.0)
             return _failure(None, make_error(ErrorReason.INVALID_REQUEST, LONG_ID))
         reply = await self._outcome_of(request, patience)
         if request.is_notification:
@@ -75,15 +90,19 @@ class Dispatcher:
         return reply
 
     async def _outcome_of(self, request: Request, patience: Patience) -> bytes:
+        started, result = monotonic(), "ok"
         try:
-            result = await self._answer(request, patience)
-            return orjson.dumps({"jsonrpc": "2.0", "id": request.id, "result": result})
+            answer = await self._answer(request, patience)
+            return orjson.dumps({"jsonrpc": "2.0", "id": request.id, "result": answer})
         except RpcFailure as failure:
+            result = failure.error.data.reason
             return _failure(request.id, failure.error)
         except Exception:  # whatever is wrong with one request must not cost another its answer
+            result = ErrorReason.INTERNAL_ERROR
             log.exception("rpc.failed", method=request.method)
-            error = make_error(ErrorReason.INTERNAL_ERROR, "the worker failed; see its log")
-            return _failure(request.id, error)
+            return _failure(request.id, make_error(result, "the worker failed; see its log"))
+        finally:
+            self._count(request.method, result, monotonic() - started)
 
     async def _answer(self, request: Request, patience: Patience) -> Result:
         if request.method not in PARAMS:

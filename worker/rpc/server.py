@@ -9,6 +9,7 @@ from contracts.topology import Topology
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.intake import Intake
 from worker.broker.replies import Reply, ReplyLine
+from worker.metrics import Metrics
 from worker.rpc.dispatch import Dispatcher
 from worker.rpc.patience import Patience
 
@@ -21,13 +22,20 @@ class RpcServer:
     """Answers what one intake delivers, many requests at a time, until the intake ends."""
 
     def __init__(
-        self, intake: Intake, replies: ReplyLine, dispatcher: Dispatcher, topology: Topology, seconds: float
+        self,
+        intake: Intake,
+        replies: ReplyLine,
+        dispatcher: Dispatcher,
+        topology: Topology,
+        seconds: float,
+        metrics: Metrics,
     ) -> None:
         self._intake = intake
         self._replies = replies
         self._dispatcher = dispatcher
         self._topology = topology
         self._seconds = seconds
+        self._metrics = metrics
 
     async def run(self) -> None:
         """Return once the intake has ended and everything taken from it is answered.
@@ -48,9 +56,12 @@ class RpcServer:
     async def _serve(self, delivery: Delivery) -> None:
         properties = delivery.read_properties()
         if properties is None or not self._may_serve(properties):
+            self._metrics.rpc_ignored.labels("no_reply_address").inc()
             log.warning("rpc.not_served", reason="no reply_to that may be answered, or no correlation_id")
         elif (patience := self._patience_of(properties)).left() > 0:
             await self._answer(delivery, properties, patience)
+        else:
+            self._metrics.rpc_ignored.labels("past_deadline").inc()
         await self._intake.acknowledge(delivery.tag)
 
     async def _answer(self, delivery: Delivery, properties: Properties, patience: Patience) -> None:
@@ -59,6 +70,7 @@ class RpcServer:
             return
         reply = Reply(str(properties.reply_to), str(properties.correlation_id), body)
         if not await self._replies.send([reply]):
+            self._metrics.replies_dropped.labels("rpc").inc()
             log.warning("rpc.reply_dropped")
 
     def _may_serve(self, properties: Properties) -> bool:

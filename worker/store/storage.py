@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from worker.errors import SchemaError
 from worker.store.cursor import CursorCodec
@@ -36,6 +37,14 @@ class StorageOptions:
     statement_timeout: float
 
 
+class PoolUsage(NamedTuple):
+    """Open connections that wait, those in use, and the most there may be."""
+
+    idle: int
+    used: int
+    size: int
+
+
 class Storage:
     """The database as the worker uses it."""
 
@@ -57,17 +66,29 @@ class Storage:
             async with self._writing.acquire(timeout=PING_SECONDS) as connection:
                 await connection.execute("SELECT 1", timeout=PING_SECONDS)
 
-    async def check_schema(self) -> None:
+    async def check_schema(self, timeout: float | None = None) -> None:
         """Raise SchemaError when the database lacks a migration of this program, StorageUnavailable when away.
 
         One that is ahead will do: migrations add first, so that old and new workers run side by side.
         """
         with translated():
-            async with self._reading.acquire() as connection:
+            async with self._reading.acquire(timeout=timeout) as connection:
                 found = await status_of(connection)
         if found.pending:
             missing = ", ".join(f"{version:04}" for version in found.pending)
             raise SchemaError(f"the database lacks migrations {missing}; run: session-store migrate")
+
+    async def probe(self) -> None:
+        """As `check_schema`, but waits no longer than 2 s for a connection; its caller bounds the rest."""
+        await self.check_schema(PING_SECONDS)
+
+    def usage(self) -> dict[str, PoolUsage]:
+        """Return how the connections of each pool are used now."""
+        pools = {"write": self._writing, "read": self._reading}
+        return {
+            name: PoolUsage(pool.get_idle_size(), pool.get_size() - pool.get_idle_size(), pool.get_max_size())
+            for name, pool in pools.items()
+        }
 
     def abandon(self) -> None:
         """Cut every connection: calls that hang end at once, with StorageUnavailable."""
