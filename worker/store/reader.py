@@ -87,9 +87,10 @@ class SessionReader:
         return Page([record_of(row) for row in page], self._cursors.write(last, identity) if last else None)
 
     async def count(self, wanted: Filter, timeout: float) -> int:
-        """Return how many sessions pass the filter; without one, the statistics have it."""
-        if not wanted.model_fields_set:
-            return int((await self._fetch("session_stats", timeout, None))[0][0])
+        """Return how many sessions pass the filter; the statistics have all, the complete and the others."""
+        if wanted.model_fields_set <= {"completed"}:
+            total, completed, active, _ = (await self._fetch("session_stats", timeout, None))[0]
+            return int({None: total, True: completed, False: active}[wanted.completed])
         rows = await self._fetch("count_sessions", timeout, *_filter_values(wanted))
         return int(rows[0][0])
 
