@@ -86,7 +86,13 @@ def _number_of(line: EventDict) -> int:
     return 30 if line["level"] == "warning" else 40
 
 
+def _show(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{word} {count}" for word, count in value.items())
+    return str(value)
+
+
 def _describe(line: EventDict) -> Trouble:
-    reason = ", ".join(str(line[name]) for name in SHOWN if name in line)
+    reason = ", ".join(_show(line[name]) for name in SHOWN if name in line)
     at, is_error = str(line.get("timestamp", ""))[:19], line["level"] != "warning"
     return Trouble(at, str(line["event"]), reason, is_error)

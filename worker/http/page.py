@@ -111,7 +111,7 @@ def _counts(title: str, series: Series, metric: str, *, hide: bool = False) -> s
 
 def _troubles(recent: Recent) -> str:
     rows = "".join(
-        f'<tr><td class="faint">{escape(line.at)}</td><td class="{"bad" if line.is_error else ""}">'
+        f'<tr><td class="faint"><time>{escape(line.at)}</time></td><td class="{"bad" if line.is_error else ""}">'
         f"{escape(line.event)}</td><td>{escape(line.reason)}</td>"
         f'<td class="number">{line.count}</td></tr>'
         for line in reversed(recent.lines)

@@ -4,25 +4,27 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final
 
-from worker.history import SAMPLES
+from worker.history import SAMPLE_SECONDS
 
 WIDTH: Final = 360
 HEIGHT: Final = 80
+FEWEST: Final = 31  # samples that fill the width: five minutes, until there are more
 
 
 def render_plot(title: str, values: Sequence[float], unit: str) -> str:
-    """Return a figure of an hour's values, the newest at the right."""
+    """Return a figure of the values, at most an hour of them, the newest at the right."""
     top = max(values, default=0.0)
     points = _points_of(values, top)
     line = f'<polyline points="{points}"/>' if points else ""
-    last, first = WIDTH, WIDTH - (len(values) - 1) * WIDTH / (SAMPLES - 1)
-    area = f'<polygon points="{first:.1f},{HEIGHT} {points} {last},{HEIGHT}"/>' if points else ""
+    first = points.partition(",")[0]
+    area = f'<polygon points="{first},{HEIGHT} {points} {WIDTH},{HEIGHT}"/>' if points else ""
+    minutes = round((max(len(values), FEWEST) - 1) * SAMPLE_SECONDS / 60)
     said = f"{show_number(values[-1])} {unit}" if values else "no sample yet"
     return (
         f"<figure><figcaption><span>{escape(title)}</span><b>{escape(said)}</b></figcaption>"
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(title)}, the last hour">{area}{line}</svg>'
-        f'<div class="axis faint"><span>an hour ago</span><span>most {show_number(top)} {escape(unit)}</span>'
+        f'<div class="axis faint"><span>{minutes} min ago</span><span>most {show_number(top)} {escape(unit)}</span>'
         f"<span>now</span></div></figure>"
     )
 
@@ -36,7 +38,7 @@ def show_number(value: float) -> str:
 
 def _points_of(values: Sequence[float], top: float) -> str:
     scale = (HEIGHT - 4) / (top or 1.0)
-    step = WIDTH / (SAMPLES - 1)
+    step = WIDTH / (max(len(values), FEWEST) - 1)
     start = WIDTH - (len(values) - 1) * step
     return " ".join(
         f"{start + at * step:.1f},{HEIGHT - 1 - value * scale:.1f}" for at, value in enumerate(values)
