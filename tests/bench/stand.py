@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -125,8 +124,9 @@ class Stand:
 @asynccontextmanager
 async def open_stand() -> AsyncIterator[Stand]:
     """Yield servers with nothing in them, and leave nothing of them behind."""
-    shutil.rmtree(PLACE, ignore_errors=True)
     stand = Stand(PLACE)
+    stand.rabbit.erase()  # of a run that was ended before it could
+    stand.postgres.erase()
     try:
         stand.postgres.start()
         stand.postgres.configure("track_commit_timestamp = on\nmax_wal_size = 8GB\n")
