@@ -29,6 +29,7 @@ from worker.http.server import listening
 from worker.metrics import Metrics
 from worker.pulse import Pulse, beating
 from worker.rpc.answers import Result
+from worker.service_manager import ServiceManager
 from worker.serving import Serving
 from worker.store.storage import Storage, StorageOptions, open_storage
 from worker.storms import Recent
@@ -140,14 +141,15 @@ async def run_worker(loaded: Loaded, recent: Recent) -> None:
         settings.connection_timeout_ms / 1000,
         settings.statement_timeout_ms / 1000,
     )
+    manager = ServiceManager(settings.notify_socket)
     board = Board(Metrics(VERSION), Health(), History(), recent)
     async with listening(board, settings.http_host, settings.http_port), open_storage(options) as storage:
         worker = Worker(settings, Address(loaded, "amqp_url"), storage, board.metrics)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _stop_or_exit, worker)
+            loop.add_signal_handler(number, _stop_or_exit, worker, manager)
         log.info("worker.starting", version=VERSION)
-        async with beating(Pulse(worker.look, storage, board)):
+        async with beating(Pulse(worker.look, storage, board, manager)):
             await worker.run()
         log.info("worker.stopped")
 
@@ -158,8 +160,9 @@ def _collect_seldom() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
-def _stop_or_exit(worker: Worker) -> None:
+def _stop_or_exit(worker: Worker, manager: ServiceManager) -> None:
     if worker.stopping:
         os._exit(EXIT_FAILED)
     log.info("worker.stopping")
+    manager.tell_stopping()
     worker.stop()

@@ -103,6 +103,7 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = _setting(
         "auto", "SESSION_STORE_LOG_FORMAT", "auto: console on a terminal, JSON elsewhere"
     )
+    notify_socket: str = _setting("", "NOTIFY_SOCKET", "where systemd listens; it sets this itself")
     failpoint: str = _setting(
         "",
         "SESSION_STORE_FAILPOINT",

@@ -11,6 +11,7 @@ from worker.health import Condition, reasons_of
 from worker.history import SAMPLE_SECONDS
 from worker.http.board import Board
 from worker.metrics import PARTS
+from worker.service_manager import ServiceManager
 from worker.store.storage import Storage
 
 BEAT_SECONDS: Final = 1.0
@@ -50,10 +51,13 @@ class Probe:
 class Pulse:
     """What keeps the board of one worker up to date."""
 
-    def __init__(self, look: Callable[[], Condition], storage: Storage, board: Board) -> None:
+    def __init__(
+        self, look: Callable[[], Condition], storage: Storage, board: Board, manager: ServiceManager
+    ) -> None:
         self._look = look
         self._storage = storage
         self._board = board
+        self._manager = manager
         self._probe = Probe(storage)
         self._reconnects = 0
         self._sampled = 0.0
@@ -71,6 +75,7 @@ class Pulse:
         condition = self._look()
         reasons = reasons_of(condition, self._probe.database, self._probe.schema)
         self._board.health.note(reasons)
+        self._manager.tell(reasons)
         self._show(condition, since)
         metrics = self._board.metrics
         metrics.ready.set(not reasons)

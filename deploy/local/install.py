@@ -19,6 +19,7 @@ POSTGRES: Final = "postgresql"
 RABBITMQ: Final = "rabbitmq-server"
 VENV: Final = "python3-venv"
 NPM: Final = "npm"
+SYSTEMD: Final = "systemd"
 
 _FORMULAS: Final = {POSTGRES: "postgresql@16", RABBITMQ: "rabbitmq", VENV: "python@3.13", NPM: "node"}
 _CLUSTERS = Path("/etc/postgresql-common/createcluster.conf")
@@ -33,6 +34,7 @@ def missing_packages(*, for_tests: bool = False) -> list[str]:
         RABBITMQ: find_rabbitmq() is not None,
         VENV: importlib.util.find_spec("ensurepip") is not None,
         NPM: not for_tests or shutil.which("npm") is not None,
+        SYSTEMD: not for_tests or not shutil.which("apt-get") or shutil.which("systemd-analyze") is not None,
     }
     return [package for package, found in present.items() if not found]
 

@@ -1,0 +1,52 @@
+#!/bin/sh
+# Installs the session store for systemd: a virtual environment under /opt/session-store, the unit, and empty
+# credentials to fill in. May run again, which upgrades the program and keeps what was configured.
+#
+#   sudo deploy/systemd/install.sh [--wheel FILE] [--root DIRECTORY] [--dry-run]
+#
+# --wheel    install this wheel in place of the checkout that the script lies in
+# --root     install below a directory, as packagers do; nothing of this machine is touched
+# --dry-run  print what would be done
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+project=$(cd "$here/../.." && pwd)
+root='' wheel='' run=''
+while [ $# -gt 0 ]; do
+    case $1 in
+        --root) root=$2; shift 2 ;;
+        --wheel) wheel=$2; shift 2 ;;
+        --dry-run) run=echo; shift ;;
+        *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    esac
+done
+[ -n "$root" ] || [ -n "$run" ] || [ "$(id -u)" = 0 ] || { echo 'run it as root, or with --root' >&2; exit 1; }
+
+program=$root/opt/session-store
+settings=$root/etc/session-store
+units=$root/etc/systemd/system
+
+$run install -d -m 755 "$program" "$settings" "$units"
+$run install -d -m 700 "$settings/credentials"
+[ -x "$program/venv/bin/python" ] || $run python3 -m venv "$program/venv"
+$run "$program/venv/bin/pip" install --quiet --require-hashes -r "$project/requirements.lock"
+$run "$program/venv/bin/pip" install --quiet --no-deps --force-reinstall "${wheel:-$project}"
+$run install -D -m 644 "$project/docs/operations.md" "$program/docs/operations.md"
+$run install -m 644 "$here/session-store@.service" "$units/session-store@.service"
+for name in DATABASE_URL AMQP_URL; do
+    [ -e "$settings/credentials/$name" ] || $run install -m 600 /dev/null "$settings/credentials/$name"
+done
+[ -e "$settings/environment" ] || $run install -m 644 /dev/null "$settings/environment"
+[ -n "$root" ] || $run systemctl daemon-reload
+
+cat <<EOF
+Installed. Now
+
+1. write the URLs of the servers into $settings/credentials/DATABASE_URL and AMQP_URL,
+2. prepare the servers, as users who may:
+       DATABASE_URL=... $program/venv/bin/session-store migrate
+       AMQP_URL=... $program/venv/bin/session-store topology
+3. start replicas, and look at them:
+       systemctl enable --now session-store@1 session-store@2 session-store@3
+       systemctl status 'session-store@*'
+EOF

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Removes what install.sh installed; the settings and credentials stay unless --purge is given.
+#
+#   sudo deploy/systemd/uninstall.sh [--purge] [--root DIRECTORY] [--dry-run]
+set -eu
+
+root='' run='' purge=''
+while [ $# -gt 0 ]; do
+    case $1 in
+        --root) root=$2; shift 2 ;;
+        --purge) purge=yes; shift ;;
+        --dry-run) run=echo; shift ;;
+        *) sed -n '2,4s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    esac
+done
+[ -n "$root" ] || [ -n "$run" ] || [ "$(id -u)" = 0 ] || { echo 'run it as root, or with --root' >&2; exit 1; }
+
+if [ -z "$root" ]; then
+    $run systemctl disable --now 'session-store@*.service' || true # none may run
+fi
+$run rm -f "$root/etc/systemd/system/session-store@.service"
+$run rm -rf "$root/opt/session-store"
+[ -z "$purge" ] || $run rm -rf "$root/etc/session-store"
+[ -n "$root" ] || $run systemctl daemon-reload
