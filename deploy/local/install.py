@@ -19,12 +19,13 @@ POSTGRES: Final = "postgresql"
 RABBITMQ: Final = "rabbitmq-server"
 VENV: Final = "python3-venv"
 NPM: Final = "npm"
+PROMETHEUS: Final = "prometheus"
 SYSTEMD: Final = "systemd"
 
 _FORMULAS: Final = {POSTGRES: "postgresql@16", RABBITMQ: "rabbitmq", VENV: "python@3.13", NPM: "node"}
 _CLUSTERS = Path("/etc/postgresql-common/createcluster.conf")
 _SYSTEMD = Path("/run/systemd/system")
-_UNITS = ("rabbitmq-server.service", "epmd.socket")
+_UNITS = ("rabbitmq-server.service", "epmd.socket", "prometheus.service")
 
 
 def missing_packages(*, for_tests: bool = False) -> list[str]:
@@ -34,6 +35,7 @@ def missing_packages(*, for_tests: bool = False) -> list[str]:
         RABBITMQ: find_rabbitmq() is not None,
         VENV: importlib.util.find_spec("ensurepip") is not None,
         NPM: not for_tests or shutil.which("npm") is not None,
+        PROMETHEUS: not for_tests or not shutil.which("apt-get") or shutil.which("promtool") is not None,
         SYSTEMD: not for_tests or not shutil.which("apt-get") or shutil.which("systemd-analyze") is not None,
     }
     return [package for package, found in present.items() if not found]
@@ -64,8 +66,8 @@ def install(packages: list[str], report: Callable[[str], None]) -> None:
         _apt("install", "postgresql-common")
     with _no_main_cluster(), _masked_units():
         _apt("install", *packages)
-    if RABBITMQ in packages:
-        _disable_service(RABBITMQ)
+    for service in {RABBITMQ, PROMETHEUS} & set(packages):
+        _disable_service(service)
 
 
 def _apt(command: str, *packages: str) -> None:
