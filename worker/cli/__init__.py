@@ -11,6 +11,8 @@ import typer
 from worker.cli.console import warn
 from worker.cli.dead import app as dead
 from worker.cli.servers import declare_or_check, migrate_database
+from worker.cli.sessions import app as sessions
+from worker.cli.sessions import print_health, print_stats
 from worker.cli.worker import print_config, print_version, run
 from worker.errors import ConfigurationError, SessionStoreError, UnavailableError
 
@@ -31,6 +33,9 @@ app.command("migrate")(migrate_database)
 app.command("topology")(declare_or_check)
 app.command("config")(print_config)
 app.command("version")(print_version)
+app.command("stats")(print_stats)
+app.command("health")(print_health)
+app.add_typer(sessions, name="sessions")
 app.add_typer(dead, name="dead")
 
 
