@@ -1,0 +1,67 @@
+"""The topology as RabbitMQ imports it: `python -m deploy.rabbitmq.generate` writes it, `--check` compares."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from contracts.topology import Exchange, Queue, Topology
+
+PAGE: Final = Path(__file__).parent / "definitions.json"
+VHOST: Final = "/"
+
+
+def definitions(topology: Topology, vhost: str = VHOST) -> dict[str, list[dict[str, Any]]]:
+    """Return exchanges, queues and bindings; users and permissions are the installation's own."""
+    return {
+        "vhosts": [{"name": vhost}],
+        "exchanges": [_exchange(each, vhost) for each in topology.exchanges],
+        "queues": [_queue(each, vhost) for each in topology.queues],
+        "bindings": [_binding(each, vhost) for each in topology.queues],
+    }
+
+
+def _exchange(exchange: Exchange, vhost: str) -> dict[str, Any]:
+    return {
+        "name": exchange.name,
+        "vhost": vhost,
+        "type": "topic",
+        "durable": True,
+        "auto_delete": False,
+        "internal": False,
+        "arguments": {},
+    }
+
+
+def _queue(queue: Queue, vhost: str) -> dict[str, Any]:
+    return {
+        "name": queue.name,
+        "vhost": vhost,
+        "durable": True,
+        "auto_delete": False,
+        "arguments": dict(queue.arguments),
+    }
+
+
+def _binding(queue: Queue, vhost: str) -> dict[str, Any]:
+    return {
+        "source": queue.exchange,
+        "vhost": vhost,
+        "destination": queue.name,
+        "destination_type": "queue",
+        "routing_key": queue.binding_key,
+        "arguments": {},
+    }
+
+
+def main(words: list[str]) -> int:
+    """Return 0 when the file is, or now is, what this program writes."""
+    text = json.dumps(definitions(Topology()), indent=1) + "\n"
+    if words == ["--check"]:
+        return 0 if PAGE.read_text(encoding="utf-8") == text else 1
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
