@@ -69,10 +69,12 @@ PANELS: Final[list[tuple[str, str, Queries]]] = [
 
 
 def dashboard() -> dict[str, Any]:
-    """Return the dashboard as Grafana imports it; the data source is asked for at the import."""
+    """Return the dashboard as Grafana imports or provisions it; its head has a choice of the data source."""
     panels = [_panel(number, *panel) for number, panel in enumerate(PANELS)]
     return {
-        "__inputs": [{"name": "DS", "label": "Prometheus", "type": "datasource", "pluginId": "prometheus"}],
+        "templating": {
+            "list": [{"name": "DS", "label": "Prometheus", "type": "datasource", "query": "prometheus"}]
+        },
         "title": "Session store",
         "uid": "session-store",
         "tags": ["session-store"],

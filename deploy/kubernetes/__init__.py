@@ -1,0 +1,1 @@
+"""Manifests for Kubernetes, and the source of those that are generated."""
