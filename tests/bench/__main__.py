@@ -74,7 +74,10 @@ async def measure_answering(stand: Stand, chosen: argparse.Namespace) -> list[Re
 
 async def run(chosen: argparse.Namespace) -> Results:
     """Return everything that was measured."""
-    results: Results = {"machine": describe_machine(), "chosen": vars(chosen) | {"base": None}}
+    results: Results = {
+        "machine": describe_machine(),
+        "chosen": vars(chosen) | {"base": None, "report": None},
+    }
     if chosen.base:
         pair = [worker_of(), worker_of(PROJECT / chosen.base, "the base")]
         async with open_stand() as stand:
@@ -106,10 +109,12 @@ def parse(words: list[str]) -> argparse.Namespace:
         "--quick", action="store_true", help="one round of little; no figure of it is worth keeping"
     )
     parser.add_argument("--base", help="a checkout to compare the worker with, and nothing else")
-    parser.add_argument("--report", type=Path, default=LOCAL / "bench-report", help="where to write")
+    parser.add_argument("--report", type=Path, help="where to write; docs for a whole run")
     chosen = parser.parse_args(words)
     if chosen.quick:
         chosen.rounds, chosen.events, chosen.questions, chosen.seconds, chosen.growth = 1, 600, 128, 1.0, 4
+    is_whole = not (chosen.only or chosen.quick or chosen.base)
+    chosen.report = chosen.report or (PROJECT / "docs" if is_whole else LOCAL / "bench-report")
     return chosen
 
 

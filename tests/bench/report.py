@@ -9,13 +9,16 @@ from tests.bench.goals import GOALS
 from tests.bench.measure import Spread
 
 Results = dict[str, Any]
+NOTES: Final = Path(__file__).with_name("notes.md")
 Section = Callable[[Any], str]
 HEAD: Final = """# Benchmarks
 
 Everybody gets the same 1.9 kB events on the same private servers, one after the other in each round, with all
 events in the queue before it begins. Medians of {rounds} rounds of {events:,} events; in brackets the lowest and the
-highest round. CPU is processor time an event, in microseconds. `make bench` measures anew;
+highest round. CPU is processor time an event, in microseconds. `make bench` measures anew and writes this page;
 `make bench BASE=<commit>` compares the worker with another commit's.
+
+![events a second](benchmarks-storing.svg)
 """
 
 
@@ -37,6 +40,8 @@ def write_report(results: Results, path: Path) -> str:
         if name in results:
             parts.append(section(results[name]))
     parts.append(_machine(results["machine"]))
+    if "pair" not in results:
+        parts.append(NOTES.read_text())
     text = "\n".join(parts)
     path.write_text(text)
     return text
