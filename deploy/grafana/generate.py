@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.generated import write_or_check
+
 PAGE: Final = Path(__file__).parent / "dashboard.json"
 WIDTH, HEIGHT = 8, 8
 LATENCY: Final = (
@@ -105,10 +107,7 @@ def _panel(number: int, title: str, unit: str, queries: Queries) -> dict[str, An
 def main(words: list[str]) -> int:
     """Return 0 when the file is, or now is, what this program writes."""
     text = json.dumps(dashboard(), indent=1) + "\n"
-    if words == ["--check"]:
-        return 0 if PAGE.read_text(encoding="utf-8") == text else 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    return write_or_check(PAGE, text, words)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Final
 import yaml
 
 from contracts.topology import Queue, Topology
+from deploy.generated import write_or_check
 
 CLUSTER: Final = "session-store-rabbitmq"
 PAGE: Final = Path(__file__).parent / "components" / "rabbitmq" / "topology.yaml"
@@ -60,10 +61,7 @@ def _resource(kind: str, name: str, fields: Fields) -> Fields:
 def main(words: list[str]) -> int:
     """Return 0 when the file is, or now is, what this program writes."""
     text = HEAD + yaml.safe_dump_all(resources(Topology()), sort_keys=False)
-    if words == ["--check"]:
-        return 0 if PAGE.read_text(encoding="utf-8") == text else 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    return write_or_check(PAGE, text, words)
 
 
 if __name__ == "__main__":

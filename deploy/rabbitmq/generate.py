@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from contracts.topology import Exchange, Queue, Topology
+from deploy.generated import write_or_check
 
 PAGE: Final = Path(__file__).parent / "definitions.json"
 VHOST: Final = "/"
@@ -57,10 +58,7 @@ def _binding(queue: Queue, vhost: str) -> dict[str, Any]:
 def main(words: list[str]) -> int:
     """Return 0 when the file is, or now is, what this program writes."""
     text = json.dumps(definitions(Topology()), indent=1) + "\n"
-    if words == ["--check"]:
-        return 0 if PAGE.read_text(encoding="utf-8") == text else 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    return write_or_check(PAGE, text, words)
 
 
 if __name__ == "__main__":
