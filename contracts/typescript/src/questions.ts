@@ -34,19 +34,20 @@ interface Params {
   'health.check': { [name: string]: never }
 }
 
-/** The questions, as JSON-RPC calls that are asked again while the worker says it cannot answer now. */
+/**
+ * The questions, as JSON-RPC calls that are asked again while the worker says it cannot answer now.
+ *
+ * Deadlines are milliseconds of `performance.now()`.
+ */
 export class Questions {
   readonly #wire: Wire
-  readonly #timeoutMs: number
 
-  constructor(wire: Wire, timeoutMs: number) {
+  constructor(wire: Wire) {
     this.#wire = wire
-    this.#timeoutMs = timeoutMs
   }
 
   /** Resolves with the result of a method. */
-  async ask<M extends keyof Results>(method: M, params: Params[M]): Promise<Results[M]> {
-    const deadline = performance.now() + this.#timeoutMs
+  async ask<M extends keyof Results>(method: M, params: Params[M], deadline: number): Promise<Results[M]> {
     for (let wait = 50; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
       const answer = decode(await this.#wire.ask(request(method, params), deadline)) as {
         result: Results[M]
@@ -59,24 +60,24 @@ export class Questions {
   }
 
   /** Resolves with the records in the order asked; where the answer would be too large, asked for in parts. */
-  async readMany(sessionIds: string[]): Promise<(Record | null)[]> {
+  async readMany(sessionIds: string[], deadline: number): Promise<(Record | null)[]> {
     if (sessionIds.length === 0) return []
-    if (sessionIds.length > PAGE) return this.#readInParts(sessionIds, PAGE)
+    if (sessionIds.length > PAGE) return this.#readInParts(sessionIds, PAGE, deadline)
     try {
-      return (await this.ask('session.readMany', { sessionIds })).records
+      return (await this.ask('session.readMany', { sessionIds }, deadline)).records
     } catch (error) {
       if (!(error instanceof TooLargeError) || sessionIds.length === 1) throw error
-      return this.#readInParts(sessionIds, Math.ceil(sessionIds.length / 2))
+      return this.#readInParts(sessionIds, Math.ceil(sessionIds.length / 2), deadline)
     }
   }
 
-  /** Yields every page from `options` on; where one would be too large, smaller ones. */
-  async *pages(filter: SessionFilter | Filter, options: QueryOptions): AsyncGenerator<Record[]> {
+  /** Yields every page from `options` on; where one would be too large, smaller ones. Each has `timeoutMs`. */
+  async *pages(filter: SessionFilter | Filter, options: QueryOptions, timeoutMs: number): AsyncGenerator<Record[]> {
     const { offset, limit = PAGE, ...order } = options
     let place: QueryOptions = offset ? { offset } : {}
     let size = Math.min(limit, PAGE)
     for (;;) {
-      const page = await this.#page(wireFilter(filter), { ...order, ...place, limit: size })
+      const page = await this.#page(wireFilter(filter), { ...order, ...place, limit: size }, timeoutMs)
       if (page) yield page.records
       if (page && !page.nextCursor) return
       if (page) place = { cursor: page.nextCursor }
@@ -84,18 +85,18 @@ export class Questions {
     }
   }
 
-  async #readInParts(sessionIds: string[], size: number): Promise<(Record | null)[]> {
+  async #readInParts(sessionIds: string[], size: number, deadline: number): Promise<(Record | null)[]> {
     const records: (Record | null)[] = []
     for (let at = 0; at < sessionIds.length; at += size) {
-      records.push(...(await this.readMany(sessionIds.slice(at, at + size))))
+      records.push(...(await this.readMany(sessionIds.slice(at, at + size), deadline)))
     }
     return records
   }
 
   /** Resolves with a page, or with nothing where fewer records may fit into an answer. */
-  async #page(filter: Filter, options: QueryOptions): Promise<Page | undefined> {
+  async #page(filter: Filter, options: QueryOptions, timeoutMs: number): Promise<Page | undefined> {
     try {
-      return await this.ask('session.query', { filter, options })
+      return await this.ask('session.query', { filter, options }, performance.now() + timeoutMs)
     } catch (error) {
       if (error instanceof TooLargeError && options.limit !== 1) return undefined
       throw error

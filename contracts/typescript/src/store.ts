@@ -31,7 +31,7 @@ export class SessionStore implements IStorageProvider {
   constructor(options: SessionStoreOptions) {
     this.#options = complete(options)
     this.#wire = new Wire(this.#options.url, this.#options.prefix)
-    this.#questions = new Questions(this.#wire, this.#options.timeoutMs)
+    this.#questions = new Questions(this.#wire)
   }
 
   /** Connects and resolves once a worker has answered; where none does, leaves nothing open. */
@@ -82,7 +82,7 @@ export class SessionStore implements IStorageProvider {
 
   /** Resolves with how many sessions match. */
   async countSessions(filter: SessionFilter | Filter = {}): Promise<number> {
-    return (await this.#questions.ask('session.count', { filter: wireFilter(filter) })).count
+    return (await this.#questions.ask('session.count', { filter: wireFilter(filter) }, this.#deadline())).count
   }
 
   /** Resolves with whether a worker answers and reaches its database. */
@@ -101,20 +101,18 @@ export class SessionStore implements IStorageProvider {
 
   /** Resolves with the record of a session: the session, its revision and times. */
   async read(sessionId: string, options: ReadOptions = {}): Promise<Record | null> {
-    const owed = this.#queued.of(sessionId) ?? 0
-    const minRevision = Math.max(owed, options.minRevision ?? 0)
-    const params = minRevision ? { sessionId, minRevision } : { sessionId }
-    const { record } = await this.#questions.ask('session.read', params)
-    this.#queued.forget(sessionId, minRevision)
-    return this.#observe(record)
+    return this.#read(sessionId, options.minRevision ?? 0, this.#deadline())
   }
 
   /** Resolves with the records in the order asked; null where there is none. */
   async readMany(sessionIds: string[]): Promise<(Record | null)[]> {
+    const deadline = this.#deadline()
     const owed = new Set(sessionIds.filter((id) => this.#queued.of(id)))
     const others = sessionIds.filter((id) => !owed.has(id))
-    const records = (await this.#questions.readMany(others)).map((record) => this.#observe(record))
-    return Promise.all(sessionIds.map((id) => (owed.has(id) ? this.read(id) : (records.shift() ?? null))))
+    const records = (await this.#questions.readMany(others, deadline)).map((record) => this.#observe(record))
+    return Promise.all(
+      sessionIds.map((id) => (owed.has(id) ? this.#read(id, 0, deadline) : (records.shift() ?? null))),
+    )
   }
 
   /** Writes a session and resolves with what became of the event. */
@@ -126,7 +124,7 @@ export class SessionStore implements IStorageProvider {
 
   /** Yields every match from `offset` on, asked for `limit` at a time; nothing twice. */
   async *iterate(filter: SessionFilter | Filter = {}, options: QueryOptions = {}): AsyncGenerator<Record> {
-    for await (const records of this.#questions.pages(filter, options)) {
+    for await (const records of this.#questions.pages(filter, options, this.#options.timeoutMs)) {
       for (const record of records) {
         this.#observe(record)
         yield record
@@ -136,12 +134,24 @@ export class SessionStore implements IStorageProvider {
 
   /** Resolves with the totals of a player, or of everybody. */
   async stats(playerId?: string): Promise<StatsResult> {
-    return this.#questions.ask('session.stats', playerId === undefined ? {} : { playerId })
+    return this.#questions.ask('session.stats', playerId === undefined ? {} : { playerId }, this.#deadline())
   }
 
   /** Resolves with how the worker that answers is. */
   async health(): Promise<HealthResult> {
-    return this.#questions.ask('health.check', {})
+    return this.#questions.ask('health.check', {}, this.#deadline())
+  }
+
+  #deadline(): number {
+    return performance.now() + this.#options.timeoutMs
+  }
+
+  async #read(sessionId: string, wanted: number, deadline: number): Promise<Record | null> {
+    const minRevision = Math.max(this.#queued.of(sessionId) ?? 0, wanted)
+    const params = minRevision ? { sessionId, minRevision } : { sessionId }
+    const { record } = await this.#questions.ask('session.read', params, deadline)
+    this.#queued.forget(sessionId, minRevision)
+    return this.#observe(record)
   }
 
   /** Raises the clock above what was read, so that the next write of the session is newer. */
@@ -163,7 +173,7 @@ export class SessionStore implements IStorageProvider {
       this.#options.source,
       eventId,
     )
-    const deadline = performance.now() + this.#options.timeoutMs
+    const deadline = this.#deadline()
     try {
       if (durability === 'queued' && expectedRevision === null) {
         checkSession(content.session)
@@ -172,14 +182,20 @@ export class SessionStore implements IStorageProvider {
         return { eventId, revision }
       }
       const told = decode(await this.#wire.ask(event, deadline)) as Confirmation
-      return { eventId, revision, outcome: await this.#judge(told, subject, revision, expectedRevision) }
+      return { eventId, revision, outcome: await this.#judge(told, subject, revision, expectedRevision, deadline) }
     } catch (error) {
       throw error instanceof TimedOutError ? new TimedOutError(event.what, error.cause, eventId, revision) : error
     }
   }
 
   /** Resolves with what the worker told, or throws it. */
-  async #judge(told: Confirmation, sessionId: string, revision: number, expected: number | null): Promise<Outcome> {
+  async #judge(
+    told: Confirmation,
+    sessionId: string,
+    revision: number,
+    expected: number | null,
+    deadline: number,
+  ): Promise<Outcome> {
     if (told.code) throw new RejectedError(told.code, told.message ?? '')
     const own = told.outcome === 'conflict' ? 0 : revision // otherwise this event is applied, or a greater one
     const applied = Math.max(told.revision ?? 0, own)
@@ -187,7 +203,7 @@ export class SessionStore implements IStorageProvider {
     this.#queued.forget(sessionId, applied)
     const outcome = told.first ?? told.outcome
     if (expected !== null && (outcome === 'conflict' || outcome === 'superseded')) {
-      throw new ConflictError(sessionId, expected, await this.read(sessionId))
+      throw new ConflictError(sessionId, expected, await this.#read(sessionId, 0, deadline))
     }
     return outcome
   }

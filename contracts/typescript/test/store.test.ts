@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { connect } from 'amqplib'
 import { expect, test } from 'vitest'
 import { ConflictError, RejectedError, SessionStore, SessionStorePlugin } from '../src/index.js'
 import { options, sessionOf } from './worker.js'
@@ -136,6 +137,34 @@ test('a read waits for a queued write also after another of the session conflict
     },
     { durability: 'queued' },
   )
+})
+
+test('the read after a conflict has no more time than the write', async () => {
+  const { url, prefix = '', timeoutMs = 0 } = options()
+  const broker = await connect(url)
+  const channel = await broker.createChannel()
+  const { queue } = await channel.assertQueue('', { exclusive: true })
+  await channel.bindQueue(queue, `${prefix}sessions`, 'session.rpc')
+  await withStore(async (store) => {
+    const id = randomUUID()
+    await store.writeSession(sessionOf(id))
+    const deadlines: number[] = []
+    const asked = new Promise<void>((resolve) => {
+      void channel.consume(queue, (message) => {
+        const { params } = JSON.parse(String(message?.content))
+        if (params.sessionId !== id) return
+        deadlines.push(Number(message?.properties.headers?.deadline))
+        resolve()
+      })
+    })
+    const writing = store.writeSession(sessionOf(id), { expectedRevision: 7 })
+    const latest = Date.now() + timeoutMs
+    await expect(writing).rejects.toThrow(ConflictError)
+    await asked
+    expect(deadlines).toHaveLength(1)
+    expect(deadlines[0]).toBeLessThanOrEqual(latest)
+  })
+  await broker.close()
 })
 
 test('the plugin gives the engine its storage', async () => {
