@@ -92,16 +92,16 @@ class Worker:
         """Return how the worker is now."""
         serving = self._serving
         return Condition(
-            self._prepared,
-            self.stopping,
-            self._link.down_reason,
-            serving.is_attached,
-            serving.is_blocked,
-            serving.paused,
-            serving.failure,
-            serving.in_flight(),
-            serving.lag(),
-            self._link.reconnects,
+            prepared=self._prepared,
+            stopping=self.stopping,
+            broker=self._link.down_reason,
+            attached=serving.is_attached,
+            blocked=serving.is_blocked,
+            paused=serving.paused,
+            storing=serving.failure,
+            in_flight=serving.in_flight(),
+            oldest=serving.lag(),
+            reconnects=self._link.reconnects,
         )
 
     async def check(self) -> Result:

@@ -9,14 +9,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from contracts.outcomes import DeadLetterCode, Outcome
 from contracts.requests import PARAMS
-from contracts.topology import DEAD_KEY, DELETE_KEY, RPC_KEY, WRITE_KEY
 
 PREFIX: Final = "session_store_"
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 OK: Final = "ok"
 OTHER: Final = "other"
 UNKNOWN: Final = "unknown"
-QUEUES: Final = (WRITE_KEY, DELETE_KEY, RPC_KEY, DEAD_KEY)
 PARTS: Final = ("start", "schema", "database", "storing", "broker", "consumers", "blocked", "paused", "stop")
 SIZES: Final = (1, 2, 5, 10, 25, 50, 100, 200, 300, 400, 500, 1000, 2500, 5000, 10_000)
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)

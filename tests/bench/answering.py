@@ -2,22 +2,20 @@
 
 import asyncio
 import subprocess
-from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from itertools import cycle
-from pathlib import Path
 from typing import Final
 
 import asyncpg
 import orjson
 
 import sql
+from contracts.topology import RPC_KEY, Topology
+from deploy.local.instance import PROJECT
 from tests.bench.caller import Answered, Ask, Caller, ask_all, open_caller
 from tests.bench.events import make_events
 from tests.bench.peers.roster import HERE, OURS, THEIRS
-from tests.bench.stand import PROGRAM, Stand
-from tests.bench.storing import end
+from tests.bench.stand import WORKER, Command, Stand
 
 SESSIONS: Final = 5_000
 CALLERS: Final = (1, 64)
@@ -38,7 +36,7 @@ async def fill(stand: Stand, number: int = SESSIONS) -> list[str]:
     process = await asyncio.create_subprocess_exec(
         OURS / "python",
         HERE / "batches.py",
-        env={**stand.variables, "PYTHONPATH": str(HERE.parent.parent.parent)},
+        env={**stand.variables, "PYTHONPATH": str(PROJECT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     )
@@ -50,7 +48,11 @@ async def answer(stand: Stand, number: int) -> dict[str, dict[int, Answered]]:
     """Return how each question was answered, by its name and the number of callers at a time."""
     ids = cycle(await fill(stand))
     answered: dict[str, dict[int, Answered]] = {}
-    async with open_caller(stand.rabbit.url) as caller, _servers(stand), stand.database() as database:
+    async with (
+        open_caller(stand.rabbit.url) as caller,
+        stand.running(*_programs()),
+        stand.database() as database,
+    ):
         for name, ask in (*_over_the_broker(caller, ids), *_directly(database, ids)):
             await _until_answered(ask)
             callers = CALLERS if "asyncpg" not in name else (1,)
@@ -63,7 +65,7 @@ def over_rpc(caller: Caller, method: str, params: Callable[[], object]) -> Ask:
 
     async def ask() -> None:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params()}
-        told = await caller.ask("session.rpc", orjson.dumps(body), JSON, "sessions")
+        told = await caller.ask(RPC_KEY, orjson.dumps(body), JSON, Topology().sessions.name)
         if b'"error"' in told[:60]:
             raise RuntimeError(told.decode())
 
@@ -96,21 +98,12 @@ def _directly(database: asyncpg.Connection, ids: Iterator[str]) -> list[Question
     ]
 
 
-@asynccontextmanager
-async def _servers(stand: Stand) -> AsyncIterator[None]:
-    commands: list[list[str | Path]] = [[PROGRAM, "run"]]
-    if (THEIRS / "python").exists():
-        commands += [[THEIRS / "python", HERE / name] for name in ("echo.py", "faststream_rpc.py")]
-    else:
-        commands.append([OURS / "python", HERE / "echo.py"])
-    processes: list[Process] = [
-        await asyncio.create_subprocess_exec(*command, env=stand.variables) for command in commands
-    ]
-    try:
-        yield
-    finally:
-        for process in processes:
-            await end(process)
+def _programs() -> list[Command]:
+    """Return the worker, the echo, and FastStream's RPC where it is installed."""
+    theirs, ours = THEIRS / "python", OURS / "python"
+    if not theirs.exists():
+        return [WORKER, (ours, HERE / "echo.py")]
+    return [WORKER, *((theirs, HERE / name) for name in ("echo.py", "faststream_rpc.py"))]
 
 
 async def _until_answered(ask: Ask) -> None:

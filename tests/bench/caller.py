@@ -12,6 +12,7 @@ import aiormq
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
+from contracts.topology import REPLY_QUEUE_PREFIX
 from tests.bench.wire import send
 
 ANSWER_SECONDS: Final = 30.0
@@ -32,7 +33,7 @@ class Caller:
 
     def __init__(self, channel: aiormq.abc.AbstractChannel) -> None:
         self._channel = channel
-        self._reply_to = f"session.reply.{uuid4().hex}"
+        self._reply_to = f"{REPLY_QUEUE_PREFIX}{uuid4().hex}"
         self._waiting: dict[str, asyncio.Future[bytes]] = {}
 
     async def ask(self, routing_key: str, body: bytes, content_type: str, exchange: str = "") -> bytes:

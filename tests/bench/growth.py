@@ -1,6 +1,5 @@
 """What a larger table costs: the same measures at 10^4 rows, and ten times more, and so on."""
 
-import asyncio
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Final
@@ -13,8 +12,8 @@ from tests.bench.caller import Ask, ask_all, open_caller
 from tests.bench.events import make_events
 from tests.bench.measure import percentile
 from tests.bench.peers.roster import worker_of
-from tests.bench.stand import PROGRAM, Stand
-from tests.bench.storing import end, store
+from tests.bench.stand import WORKER, Stand
+from tests.bench.storing import store
 
 PAGE: Final = 100
 DEEP: Final = 50 / 100  # of the rows are passed by
@@ -88,19 +87,15 @@ async def _measure(stand: Stand, rows: int, number: int) -> Grown:
 async def _ask(stand: Stand, database: asyncpg.Connection, rows: int) -> list[float]:
     """Return the medians of a read, a first and a deep page, a count and the statistics."""
     ids = cycle([row[0] for row in await database.fetch("SELECT session_id FROM sessions LIMIT 1000")])
-    worker = await asyncio.create_subprocess_exec(PROGRAM, "run", env=stand.variables)
-    try:
-        async with open_caller(stand.rabbit.url) as caller:
-            asks: list[Ask] = [
-                over_rpc(caller, "session.read", lambda: {"sessionId": next(ids)}),
-                await _page(database, None),
-                await _page(database, int(rows * DEEP)),
-                over_rpc(caller, "session.count", lambda: {"filter": {"playerId": "player_7"}}),
-                over_rpc(caller, "session.stats", dict),
-            ]
-            return [percentile((await ask_all(ask, QUESTIONS, 1)).times, 0.5) for ask in asks]
-    finally:
-        await end(worker)
+    async with stand.running(WORKER), open_caller(stand.rabbit.url) as caller:
+        asks: list[Ask] = [
+            over_rpc(caller, "session.read", lambda: {"sessionId": next(ids)}),
+            await _page(database, None),
+            await _page(database, int(rows * DEEP)),
+            over_rpc(caller, "session.count", lambda: {"filter": {"playerId": "player_7"}}),
+            over_rpc(caller, "session.stats", dict),
+        ]
+        return [percentile((await ask_all(ask, QUESTIONS, 1)).times, 0.5) for ask in asks]
 
 
 async def _page(database: asyncpg.Connection, passed: int | None) -> Ask:

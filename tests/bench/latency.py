@@ -9,9 +9,9 @@ from uuid import uuid4
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 
+from contracts.topology import REPLY_QUEUE_PREFIX, WRITE_KEY
 from tests.bench.events import Event, make_events
-from tests.bench.stand import PROGRAM, Stand
-from tests.bench.storing import end
+from tests.bench.stand import WORKER, Stand
 from tests.bench.wire import send
 
 RATES: Final = (100, 1_000, 5_000)
@@ -23,29 +23,26 @@ COMMITTED: Final = (
 async def latencies(stand: Stand, rate: int, seconds: float, *, confirmed: bool) -> list[float]:
     """Return each event's milliseconds from publishing to its commit, or to its confirmation."""
     events = make_events(int(rate * seconds) + rate)
-    worker = await asyncio.create_subprocess_exec(PROGRAM, "run", env=stand.variables)
-    try:
-        async with stand.channel() as channel:
-            line = Line(channel, confirmed=confirmed)
-            await line.listen()
-            await line.publish(events[:rate], rate)  # connections, plans and caches
-            await _stored(stand, rate)
-            published = await line.publish(events[rate:], rate)
-            told = await _stored(stand, len(events))
-            ends = line.answered if confirmed else told
-            while len(ends) < len(events):
-                await asyncio.sleep(0.05)
-    finally:
-        await end(worker)
+    async with stand.running(WORKER), stand.channel() as channel:
+        line = Line(channel, stand.topology.sessions.name, confirmed=confirmed)
+        await line.listen()
+        await line.publish(events[:rate], rate)  # connections, plans and caches
+        await _stored(stand, rate)
+        published = await line.publish(events[rate:], rate)
+        told = await _stored(stand, len(events))
+        ends = line.answered if confirmed else told
+        while len(ends) < len(events):
+            await asyncio.sleep(0.05)
     return [(ends[session_id] - at) * 1000 for session_id, at in published.items()]
 
 
 class Line:
     """Publishes at a rate and notes when each confirmation came."""
 
-    def __init__(self, channel: AbstractChannel, *, confirmed: bool) -> None:
+    def __init__(self, channel: AbstractChannel, exchange: str, *, confirmed: bool) -> None:
         self._channel = channel
-        self._reply_to = f"session.reply.{uuid4().hex}" if confirmed else None
+        self._exchange = exchange
+        self._reply_to = f"{REPLY_QUEUE_PREFIX}{uuid4().hex}" if confirmed else None
         self.answered: dict[str, float] = {}
 
     async def listen(self) -> None:
@@ -72,7 +69,7 @@ class Line:
             reply_to=self._reply_to,
             correlation_id=event.session_id if self._reply_to else None,
         )
-        await send(self._channel, event.body, "session.write", properties, "sessions")
+        await send(self._channel, event.body, WRITE_KEY, properties, self._exchange)
 
     async def _take(self, message: DeliveredMessage) -> None:
         self.answered[str(message.header.properties.correlation_id)] = time()

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from asyncio.subprocess import DEVNULL
+from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +12,7 @@ import aiormq
 import asyncpg
 from pamqp.commands import Basic
 
-from contracts.topology import Topology
+from contracts.topology import WRITE_KEY, Topology
 from deploy.local.instance import LOCAL, PROJECT
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
@@ -23,8 +23,11 @@ from tests.bench.wire import send
 PLACE: Final = LOCAL / "bench"
 DATABASE: Final = "bench"
 PROGRAM: Final = PROJECT / ".venv" / "bin" / "session-store"
+WORKER: Final = (PROGRAM, "run")
 AT_ONCE: Final = 500
 PLAIN_QUEUE: Final = "bench.plain"  # for who can consume no quorum queue
+
+Command = Sequence[str | Path]
 
 
 class Stand:
@@ -77,7 +80,7 @@ class Stand:
             await channel.queue_declare(PLAIN_QUEUE, durable=True)
         return template
 
-    async def publish(self, events: Sequence[Event], queue: str = "session.write") -> None:
+    async def publish(self, events: Sequence[Event], queue: str = WRITE_KEY) -> None:
         """Return once all events lie in the queue."""
         async with self.channel() as channel:
             for at in range(0, len(events), AT_ONCE):
@@ -105,6 +108,16 @@ class Stand:
         finally:
             await connection.close()
 
+    @asynccontextmanager
+    async def running(self, *commands: Command) -> AsyncIterator[None]:
+        """Have these programs run, each knowing where the servers are, for as long as the context lasts."""
+        processes = [await asyncio.create_subprocess_exec(*words, env=self.variables) for words in commands]
+        try:
+            yield
+        finally:
+            for process in processes:
+                await end(process)
+
     def cpu(self) -> dict[str, float]:
         """Return the processor time of both servers so far, in seconds."""
         servers = {"rabbitmq": self.rabbit.pid, "postgres": self.postgres.pid}
@@ -119,6 +132,13 @@ class Stand:
     async def _waiting(self, channel: aiormq.abc.AbstractChannel, queue: str) -> int:
         declared = await channel.queue_declare(queue, passive=True)
         return declared.message_count or 0
+
+
+async def end(process: Process) -> None:
+    """Leave a process ended in good order."""
+    if process.returncode is None:
+        process.terminate()
+    await process.wait()
 
 
 @asynccontextmanager

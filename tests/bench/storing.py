@@ -9,9 +9,10 @@ from time import monotonic
 from typing import Final
 
 from tests.bench.events import Event
-from tests.bench.measure import cpu_seconds, peak_megabytes
+from tests.bench.measure import cpu_seconds
 from tests.bench.peers.roster import Contestant
-from tests.bench.stand import Stand
+from tests.bench.stand import Stand, end
+from tests.memory import read_kilobytes
 
 POLL_SECONDS: Final = 0.02
 LONGEST_SECONDS: Final = 180.0
@@ -53,13 +54,6 @@ async def store(stand: Stand, contestant: Contestant, events: Sequence[Event], r
     finally:
         for process in processes:
             await end(process)
-
-
-async def end(process: Process) -> None:
-    """Leave a process ended in good order."""
-    if process.returncode is None:
-        process.terminate()
-    await process.wait()
 
 
 async def _start(stand: Stand, contestant: Contestant, number: int) -> Process:
@@ -124,5 +118,5 @@ def _between(first: _Moment, last: _Moment, processes: Sequence[Process]) -> Sto
         cpu=(last.own - first.own) / events * 1e6,
         rabbitmq=servers["rabbitmq"],
         postgres=servers["postgres"],
-        memory=max(peak_megabytes(process.pid) for process in processes),
+        memory=max(read_kilobytes(process.pid, "VmHWM") for process in processes) / 1000,
     )

@@ -10,20 +10,13 @@ from typing import Final
 
 from tests.faults.own_stage import own_stage
 from tests.faults.stage import Stage
+from tests.memory import read_kilobytes
 
 SAMPLE_SECONDS: Final = 5.0
 WARM_SHARE: Final = 0.25  # of the samples, left out: caches and pools fill
 
 Sample = tuple[float, float]
 """Minutes since the start, and resident memory in MiB."""
-
-
-def resident(pid: int) -> float:
-    """Return a process's resident memory in MiB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise AssertionError(f"process {pid} has no memory")
 
 
 def count_open_files(pid: int) -> int:
@@ -49,7 +42,7 @@ async def run(stage: Stage, minutes: float, rate: float) -> bool:
     began = monotonic()
     while not publishing.done():
         await asyncio.wait((publishing,), timeout=SAMPLE_SECONDS)
-        samples.append(((monotonic() - began) / 60, resident(replica.pid)))
+        samples.append(((monotonic() - began) / 60, read_kilobytes(replica.pid, "VmRSS") / 1024))
         print(f"{samples[-1][0]:6.2f} min  {samples[-1][1]:7.1f} MiB", file=sys.stderr, flush=True)
     await publishing
     files = count_open_files(replica.pid)

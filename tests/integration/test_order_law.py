@@ -38,13 +38,6 @@ batches = st.lists(events, min_size=1, max_size=4, unique_by=lambda event: event
 
 
 @pytest.fixture
-async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def connections(database_url: str) -> AsyncIterator[list[asyncpg.Connection]]:
     async with AsyncExitStack() as stack:
         opened = [await asyncpg.connect(database_url) for _ in range(4)]

@@ -29,13 +29,6 @@ FOLDED_EVERY = 512
 
 
 @pytest.fixture
-async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def others(database_url: str) -> AsyncIterator[list[asyncpg.Connection]]:
     """Yield three more connections, which give up on a lock rather than wait for a test that holds it."""
     async with AsyncExitStack() as stack:

@@ -11,8 +11,8 @@ from tests.unit.letters import delivered
 from worker.broker.delivery import Properties
 from worker.broker.letter import read_letter
 from worker.cli.dead.documents import document_of, line_of
-from worker.cli.dead.options import parse_moment
 from worker.cli.dead.text import LetterTable, lines_of, pretty, printable
+from worker.cli.options import parse_moment
 
 HOSTILE = "\x1b[2J\x9b1m\u202e\x00\r\u2028\ud800"
 

@@ -13,8 +13,7 @@ from contracts.replies import Record
 from contracts.requests import Filter, QueryOptions, SortKey, SortOrder
 from contracts.scalars import format_timestamp
 from worker.cli.console import print_json, print_table, run_to_end
-from worker.cli.dead.options import parse_moment
-from worker.cli.options import AmqpUrl, AsJson, Prefix
+from worker.cli.options import AmqpUrl, AsJson, Prefix, parse_moment
 from worker.config import load
 from worker.errors import ConfigurationError, SessionStoreError, UnavailableError
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from contracts.topology import WRITE_KEY
 from deploy.local.instance import LOCAL, PROJECT
 from tests.bench.stand import PLAIN_QUEUE, PROGRAM
 
@@ -29,7 +30,7 @@ class Contestant:
 
     name: str
     command: Command
-    queue: str | None = "session.write"
+    queue: str | None = WRITE_KEY
     reports: bool = False
     directory: Path = PROJECT
     missing: str | None = None
@@ -74,13 +75,13 @@ def limits() -> list[Contestant]:
     ]
 
 
-def _python(name: str, script: str, queue: str = "session.write") -> Contestant:
+def _python(name: str, script: str, queue: str = WRITE_KEY) -> Contestant:
     program = THEIRS / "python"
     missing = None if program.exists() else "its packages are not installed: make bench installs them"
     return Contestant(name, lambda *_: [str(program), str(HERE / script)], queue, missing=missing)
 
 
-def _node(name: str, script: str, queue: str | None = "session.write") -> Contestant:
+def _node(name: str, script: str, queue: str | None = WRITE_KEY) -> Contestant:
     missing = None
     if not shutil.which("node"):
         missing = "node is not installed"
@@ -104,7 +105,7 @@ def _compiled(name: str, source: str) -> Contestant:
         parts = urlsplit(url)
         login = [parts.username or "guest", parts.password or "guest"]
         return [
-            str(program), parts.hostname or "", str(parts.port), *login, "session.write", str(number)
+            str(program), parts.hostname or "", str(parts.port), *login, WRITE_KEY, str(number)
         ]  # fmt: skip
 
     return Contestant(name, command, reports=True)

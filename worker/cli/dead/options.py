@@ -1,33 +1,18 @@
 """What all `dead` commands can be asked: which letters, of which broker."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 
 from contracts.outcomes import DeadLetterCode
-from contracts.scalars import parse_timestamp
 from contracts.topology import Topology
 from worker.broker.letter_filter import LetterFilter
+from worker.cli.options import parse_moment
 from worker.config import load
 from worker.telemetry import configure_logs
-
-_AGO: Final = re.compile(r"([0-9]{1,6})([smhdw])")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-def parse_moment(text: str) -> datetime:
-    """Return the moment in UTC that RFC 3339 or a span of time before now (`90s`, `30m`, `2h`, `1d`, `1w`) names."""
-    try:
-        if ago := _AGO.fullmatch(text):
-            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        return parse_timestamp(text)
-    except (ValueError, OverflowError) as error:
-        raise typer.BadParameter(f"{error}, or a span of time before now like 30m, 2h or 1d") from None
-
 
 Codes = Annotated[
     list[DeadLetterCode] | None,
