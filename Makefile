@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTANCE ?= dev
-PYTEST_OPTIONS ?= -n 2 --dist loadfile --durations 10
+PYTEST_OPTIONS ?= -n 2 --dist loadfile --max-worker-restart 0 --durations 10
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check chaos soak bench up down status urls lock clean

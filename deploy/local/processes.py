@@ -130,7 +130,8 @@ def _look(pid: int) -> _Row | None:
     except OSError:
         return None
     fields = text.rpartition(")")[2].split()
-    return _Row(parent=int(fields[1]), zombie=fields[0] in "ZX", birth=fields[19])
+    # A process whose first thread has ended shows as a zombie while others still hold its sockets.
+    return _Row(parent=int(fields[1]), zombie=fields[0] in "ZX" and int(fields[17]) <= 1, birth=fields[19])
 
 
 def _table() -> dict[int, _Row]:

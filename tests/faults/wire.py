@@ -12,6 +12,7 @@ DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
 CONNECT_SECONDS: Final = 1.0
 CONFIRM_SECONDS: Final = 5.0
 REST_SECONDS: Final = 0.05
+PATIENCE_SECONDS: Final = 60.0  # longer than any broker is away in a test
 LOST: Final = (
     OSError,
     TimeoutError,
@@ -36,9 +37,13 @@ class Wire:
         self._opening = asyncio.Lock()
 
     async def publish(self, message: aio_pika.Message, routing_key: str) -> None:
-        """Return once the broker has confirmed the message; published again and again until it does."""
-        while not await self.try_to_publish(message, routing_key):
-            await asyncio.sleep(REST_SECONDS)
+        """Return once the broker has confirmed the message; published again and again until it does.
+
+        Raises TimeoutError when it has not for a minute.
+        """
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await self.try_to_publish(message, routing_key):
+                await asyncio.sleep(REST_SECONDS)
 
     async def try_to_publish(self, message: aio_pika.Message, routing_key: str) -> bool:
         """Publish once; False when the broker did not confirm it, and then nobody knows whether it has it."""
@@ -66,14 +71,20 @@ class Wire:
     async def _open(self) -> AbstractExchange:
         async with self._opening:
             if self._exchange is None:
-                connection = await aio_pika.connect(self.url, timeout=CONNECT_SECONDS)
-                self._connection = connection
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-                    replies = await channel.get_queue(DIRECT_REPLY, ensure=False)
-                    await replies.consume(self._receive, no_ack=True)
-                    self._exchange = await channel.get_exchange(self._exchange_name, ensure=False)
+                try:
+                    self._exchange = await self._connect()
+                except LOST:
+                    await asyncio.sleep(REST_SECONDS)  # whoever waits for the lock does not try at once
+                    raise
             return self._exchange
+
+    async def _connect(self) -> AbstractExchange:
+        self._connection = await aio_pika.connect(self.url, timeout=CONNECT_SECONDS)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+            replies = await channel.get_queue(DIRECT_REPLY, ensure=False)
+            await replies.consume(self._receive, no_ack=True)
+            return await channel.get_exchange(self._exchange_name, ensure=False)
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:
         self._take(message)

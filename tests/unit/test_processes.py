@@ -1,0 +1,28 @@
+"""When a process of `deploy.local` has ended."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from deploy.local.processes import Process, family, is_alive
+
+FIRST_THREAD_ENDS = """
+import ctypes, sys, threading
+threading.Thread(target=sys.stdin.read).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_process_whose_first_thread_has_ended_is_alive() -> None:
+    with subprocess.Popen([sys.executable, "-c", FIRST_THREAD_ENDS], stdin=subprocess.PIPE) as child:
+        while _state(child.pid) != "Z":
+            pass
+        process = family(Process(child.pid, ""))[0]
+        assert is_alive(process)
+        child.kill()
+        child.wait()
+        assert not is_alive(process)
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
