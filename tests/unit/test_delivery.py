@@ -27,7 +27,9 @@ PROPERTIES = st.builds(
     user_id=TEXTS,
     app_id=TEXTS,
 )
-HEADERS = st.builds(lambda properties: ContentHeader(body_size=1, properties=properties).marshal(), PROPERTIES)
+HEADERS = st.builds(
+    lambda properties: ContentHeader(body_size=1, properties=properties).marshal(), PROPERTIES
+)
 
 
 @given(HEADERS)

@@ -15,7 +15,7 @@ from tests.raw_amqp import BODY, HEADER, METHOD, frame, header
 from tests.unit.amqp_stream import HEARTBEAT, ROUTED, Facts, Stream, cut, randoms, streams, without_heartbeats
 from worker.broker.connection import FilteredConnection, FilteredTransport, open_connection
 from worker.broker.delivery import Delivery
-from worker.broker.frames import LARGEST_FRAME, FilteredReader, FrameFilter
+from worker.broker.frames import LARGEST_FRAME, SILENCE_SECONDS, FilteredReader, FrameFilter
 from worker.errors import BrokerUnavailable
 
 
@@ -150,12 +150,16 @@ def test_a_method_ends_an_unfinished_delivery_of_its_channel_alone() -> None:
     assert [facts[5] for facts in receiver.taken] == [b"abc"]
 
 
-def test_silence_on_aiormqs_side_is_filled_with_heartbeats() -> None:
+def test_silence_on_aiormqs_side_is_filled_with_a_heartbeat_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("worker.broker.frames.monotonic", lambda: now)
     receiver = Receiver()
     stream = whole(b"x" * 100)
     assert receiver.feed(stream) == HEARTBEAT
     assert receiver.feed(stream[:10]) == b""
+    now += SILENCE_SECONDS
     assert receiver.feed(stream[10:]) == HEARTBEAT
+    assert receiver.feed(stream) == b""
 
 
 def test_properties_that_cannot_be_decoded_reach_the_sink_as_bytes() -> None:

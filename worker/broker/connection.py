@@ -43,10 +43,11 @@ def broker_calls() -> Iterator[None]:
 
 
 class FilteredTransport(TransportFactory):
-    """Opens the TCP or TLS stream with our reader in it."""
+    """Opens the TCP or TLS stream with our reader in it, and keeps its writer."""
 
     def __init__(self, frames: FrameFilter) -> None:
         self._frames = frames
+        self.writer: asyncio.StreamWriter | None = None
 
     async def create(self, url: URL, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Return a connected stream whose deliveries go through the frame filter."""
@@ -57,7 +58,8 @@ class FilteredTransport(TransportFactory):
         protocol = asyncio.StreamReaderProtocol(reader)
         host, port = url.host or "localhost", url.port or 0
         transport, _ = await loop.create_connection(lambda: protocol, host, port, ssl=tls, **options)
-        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+        self.writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        return reader, self.writer
 
 
 class FilteredConnection(aio_pika.Connection):
@@ -68,7 +70,15 @@ class FilteredConnection(aio_pika.Connection):
         self._log = log.bind(connection=name)
         self.blocked = False
         self.frames = FrameFilter(self._set_blocked)
-        self.kwargs["transport_factory"] = FilteredTransport(self.frames)
+        self._transport = FilteredTransport(self.frames)
+        self.kwargs["transport_factory"] = self._transport
+
+    @property
+    def writer(self) -> asyncio.StreamWriter:
+        """The stream to the broker; what is written must be whole frames. Raises BrokerUnavailable."""
+        if self._transport.writer is None:
+            raise BrokerUnavailable("the connection is closed")
+        return self._transport.writer
 
     def _set_blocked(self, blocked: bool) -> None:
         self._log.warning("broker.blocked" if blocked else "broker.unblocked")

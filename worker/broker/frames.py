@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from struct import Struct
+from time import monotonic
 from typing import Final, SupportsIndex
 
 from worker.broker.delivery import Delivery
@@ -28,6 +29,7 @@ UNBLOCKED: Final = b"\x00\x0a\x00\x3d"
 TAG_AND_FLAG: Final = Struct(">QB")
 BODY_SIZE: Final = Struct(">4xQ")
 HEARTBEAT_FRAME: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
+SILENCE_SECONDS: Final = 1.0
 LARGEST_FRAME: Final = 1 << 24
 
 
@@ -79,6 +81,7 @@ class FrameFilter:
         self._open: dict[int, Partial] = {}
         self._rest = b""
         self._broken = False
+        self._shown = -SILENCE_SECONDS
         self._on_blocked = on_blocked
 
     def add_route(self, consumer_tag: str, queue: str, sink: Sink) -> None:
@@ -98,8 +101,16 @@ class FrameFilter:
             return b"".join(passed) + data[error.position :]
         self._rest = data[position:]
         if position and not passed:
-            return HEARTBEAT_FRAME  # aiormq takes silence for a dead peer
+            return self._sign_of_life()
         return b"".join(passed)
+
+    def _sign_of_life(self) -> bytes:
+        """Return a heartbeat a second, for aiormq takes silence for a dead peer; reading one costs it a task."""
+        now = monotonic()
+        if now - self._shown < SILENCE_SECONDS:
+            return b""
+        self._shown = now
+        return HEARTBEAT_FRAME
 
     def _split(self, data: bytes, passed: list[bytes]) -> int:
         position, end = 0, len(data)

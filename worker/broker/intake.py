@@ -13,9 +13,8 @@ import structlog
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp import commands
 
-from worker.broker.connection import broker_calls, close_quietly
+from worker.broker.connection import FilteredConnection, broker_calls, close_quietly
 from worker.broker.delivery import Delivery
-from worker.broker.frames import FrameFilter
 from worker.broker.outbox import Outbox
 from worker.errors import BrokerUnavailable
 
@@ -36,10 +35,10 @@ class Intake:
     and the broker delivers it again.
     """
 
-    def __init__(self, channel: AbstractChannel, frames: FrameFilter) -> None:
+    def __init__(self, channel: AbstractChannel, connection: FilteredConnection) -> None:
         self._channel = channel
-        self._outbox = Outbox(channel)
-        self._frames = frames
+        self._outbox = Outbox(channel, connection.writer)
+        self._frames = connection.frames
         self._deliveries: deque[Delivery] = deque()
         self._changed = asyncio.Event()
         self._tags: dict[str, str] = {}

@@ -13,38 +13,46 @@ from worker.broker.connection import broker_calls
 from worker.errors import BrokerUnavailable
 
 WRITE_SECONDS: Final = 5.0
+MANY: Final = 3_000  # frames that do not wait for the end of the turn; a reply has three
+ENOUGH_BYTES: Final = 64 * 1024  # that the peer has not read yet; who writes more waits
 
 Frame = Basic.Publish | Basic.Ack | ContentHeader | ContentBody
 
 
 class Outbox:
-    """The frames of one channel that wait to be written; a write costs more than what is in it."""
+    """The frames of one channel that wait to be written; a write costs more than what is in it.
 
-    def __init__(self, channel: AbstractChannel) -> None:
+    They go to the connection's stream and not through aiormq's queue, whose task would be woken for each.
+    """
+
+    def __init__(self, channel: AbstractChannel, writer: asyncio.StreamWriter) -> None:
         self._channel = channel
+        self._writer = writer
         self._frames: list[Frame] = []
-        self._writing: asyncio.Task[None] | None = None
 
     @property
     def is_closed(self) -> bool:
         """Whether the channel is gone."""
-        return self._channel.is_closed
+        return self._channel.is_closed or self._writer.is_closing()
 
     async def write(self, frames: Iterable[Frame]) -> None:
-        """Return once the frames are written, in the order they came; raises BrokerUnavailable."""
-        self._frames.extend(frames)
-        if self._writing is None:  # the task begins in the next turn: what else is ready joins it
-            self._writing = asyncio.create_task(self._write())
-        with broker_calls():
-            await asyncio.shield(self._writing)
+        """Have the frames written in the order they came, at the end of this turn; raises BrokerUnavailable.
 
-    async def _write(self) -> None:
-        frames, self._frames, self._writing = self._frames, [], None
+        Waits while the peer does not read; nobody knows whether it reads these.
+        """
         if self.is_closed:
             raise BrokerUnavailable("the channel is closed")
-        written = self._channel.create_future()  # rejected when the channel goes
-        payload = ChannelFrame.marshall(self._channel.number, frames, drain_future=written)
-        with broker_calls():
-            async with asyncio.timeout(WRITE_SECONDS):
-                await self._channel.connection.write_queue.put(payload)
-                await written
+        if not self._frames:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._frames.extend(frames)
+        if len(self._frames) > MANY:
+            self._write()
+        if self._writer.transport.get_write_buffer_size() > ENOUGH_BYTES:
+            with broker_calls():
+                async with asyncio.timeout(WRITE_SECONDS):
+                    await self._writer.drain()
+
+    def _write(self) -> None:
+        frames, self._frames = self._frames, []
+        if frames and not self.is_closed:
+            self._writer.write(ChannelFrame.marshall(self._channel.number, frames).payload)

@@ -80,7 +80,7 @@ class ReplyLine:
                 await self.close()
                 self._connection = await open_connection(self._url(), self._name, self._timeout)
                 channel = await open_channel(self._connection, confirms=False, timeout=self._timeout)
-                self._outbox = Outbox(channel)
+                self._outbox = Outbox(channel, self._connection.writer)
             return self._outbox
 
 

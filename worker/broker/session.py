@@ -79,7 +79,7 @@ class Session:
     async def open_intake(self, queues: Sequence[str], prefetch: int) -> Intake:
         """Return a started intake on a channel of its own; raises BrokerUnavailable."""
         channel = await open_channel(self._consuming, confirms=False, timeout=self._timeout)
-        intake = Intake(channel, self._consuming.frames)
+        intake = Intake(channel, self._consuming)
         self.lost.add_done_callback(lambda lost: intake.lose(lost.result()))
         await intake.start(queues, prefetch, self._timeout)
         return intake

@@ -158,7 +158,7 @@ class Snapshot:
         channel = await open_channel(self._connection, confirms=False, timeout=TIMEOUT_SECONDS)
         with broker_calls():
             await channel.tx_select(timeout=TIMEOUT_SECONDS)
-        intake = Intake(channel, self._connection.frames)
+        intake = Intake(channel, self._connection)
         page = Page(channel, intake, self.read + 1, size)
         self._held.append(page)
         await intake.start([self._queue], size, TIMEOUT_SECONDS)

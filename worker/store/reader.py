@@ -51,6 +51,7 @@ class SessionReader:
         self._pool = pool
         self._cursors = cursors
         self._reads = SharedReads(self._call_for_sessions)
+        self._releasing: set[asyncio.Future[None]] = set()
 
     async def read(self, session_id: str, timeout: float) -> Json | None:
         """Return the record of a session, or None when it is not there."""
@@ -124,7 +125,18 @@ class SessionReader:
                 left = max(until - monotonic(), SHORTEST_SECONDS)
                 return await fetch_sessions(connection, sql.statement(name), values, most, left)
             finally:
-                await self._pool.release(connection)
+                self._give_back(connection)
+
+    def _give_back(self, connection: PoolConnectionProxy) -> None:
+        """Return the connection to the pool; nobody's answer waits for that, and a broken one is replaced."""
+        task = asyncio.ensure_future(self._pool.release(connection))
+        self._releasing.add(task)
+        task.add_done_callback(self._given_back)
+
+    def _given_back(self, task: asyncio.Future[None]) -> None:
+        self._releasing.discard(task)
+        if not task.cancelled():
+            task.exception()
 
     async def _call_for_sessions(self, session_ids: Sequence[str], timeout: float) -> list[asyncpg.Record]:
         if len(session_ids) == 1:
