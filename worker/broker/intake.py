@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import takewhile
 from time import monotonic
@@ -98,22 +99,34 @@ class Intake:
                 await self._channel.basic_consume(queue, unfiltered, consumer_tag=tag, timeout=timeout)
                 self._tags[queue] = tag
 
-    async def take(self, limit: int) -> list[Delivery]:
+    async def take(self, limit: int, linger: float = 0.0) -> list[Delivery]:
         """Wait for deliveries and return up to `limit` of them in order; empty when there will be none.
 
-        Bodies of 16 MiB together are enough too: what is taken is held in memory several times over.
+        With fewer there it waits up to `linger` seconds for more, unless the prefetch is used up. Bodies of 16 MiB
+        together are enough too: what is taken is held in memory several times over.
         """
         while not self._deliveries:
             if self._stopped or not self.is_open:
                 return []
-            self._changed.clear()
-            await self._changed.wait()
+            await self._arrival()
+        if linger:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(linger):
+                    while len(self._deliveries) < limit and self._more_may_come():
+                        await self._arrival()
         taken: list[Delivery] = []
         size = 0
         while self._deliveries and len(taken) < limit and size < ENOUGH_BYTES:
             taken.append(self._deliveries.popleft())
             size += len(taken[-1].body)
         return taken
+
+    async def _arrival(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    def _more_may_come(self) -> bool:
+        return self.is_open and not self._stopped and len(self._unacknowledged) < self._prefetch
 
     async def acknowledge(self, tag: int, *, multiple: bool = False) -> bool:
         """Acknowledge a delivery (with `multiple` every earlier one too); False when the channel is gone."""

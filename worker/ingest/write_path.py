@@ -28,6 +28,7 @@ from worker.store.writer import EventWriter, Round
 log = structlog.get_logger()
 
 LONGEST_REST = 2.0  # between attempts to reach the database, in seconds
+LINGER_SECONDS = 0.01  # under load only: the broker sends what was acknowledged again in pieces
 IN_FLIGHT = 2  # decoding one batch overlaps the database's work on the other
 
 
@@ -93,12 +94,14 @@ class WritePath:
         free = asyncio.Semaphore(IN_FLIGHT)
         before: asyncio.Future[bool] = loop.create_future()
         before.set_result(True)
+        linger = 0.0
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await free.acquire()
-                batch = await self._intake.take(self._limits.batch)
+                batch = await self._intake.take(self._limits.batch, linger)
                 if not batch:
                     return
+                linger = LINGER_SECONDS if len(batch) > self._limits.batch // 2 else 0.0
                 turn = Turn(before, loop.create_future())
                 before = turn.done
                 task = tasks.create_task(self._process(batch, turn))

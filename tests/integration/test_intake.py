@@ -1,0 +1,77 @@
+"""What an intake hands out at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import aio_pika
+import pytest
+
+from worker.broker.connection import connected, open_channel
+from worker.broker.intake import Intake
+
+PREFETCH = 20
+FOR_EVER = 1000.0  # a test that lingers so long fails by its time limit
+
+
+@pytest.fixture
+async def intake(amqp_url: str, queue: str) -> AsyncIterator[Intake]:
+    """Yield an intake of the queue with room for twenty events."""
+    async with connected(amqp_url, "a test", 10) as connection:
+        intake = Intake(await open_channel(connection, confirms=False, timeout=10), connection)
+        await intake.start([queue], PREFETCH, 10)
+        yield intake
+
+
+@pytest.fixture
+async def queue(amqp_url: str) -> AsyncIterator[str]:
+    """Yield a queue of this test alone."""
+    async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
+        queue = await channel.declare_queue(f"test.{uuid4().hex}")
+        yield queue.name
+        await queue.delete(if_unused=False, if_empty=False)
+
+
+async def publish(amqp_url: str, queue: str, number: int) -> None:
+    """Publish so many messages, each once the one before is confirmed."""
+    async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
+        for _ in range(number):
+            await channel.default_exchange.publish(aio_pika.Message(b""), queue)
+
+
+async def test_what_is_there_is_taken_at_once(amqp_url: str, queue: str, intake: Intake) -> None:
+    await publish(amqp_url, queue, 1)
+    assert len(await intake.take(limit=10)) == 1
+
+
+async def test_one_that_lingers_takes_as_many_as_were_asked_for(
+    amqp_url: str, queue: str, intake: Intake
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        taking = tasks.create_task(intake.take(10, FOR_EVER))
+        await publish(amqp_url, queue, 10)
+    assert len(taking.result()) == 10
+
+
+async def test_one_that_lingers_takes_what_there_is_when_no_more_may_come(
+    amqp_url: str, queue: str, intake: Intake
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        taking = tasks.create_task(intake.take(PREFETCH * 2, FOR_EVER))
+        await publish(amqp_url, queue, PREFETCH + 5)
+    assert len(taking.result()) == PREFETCH
+
+
+async def test_one_that_lingers_ends_with_the_intake(amqp_url: str, queue: str, intake: Intake) -> None:
+    await publish(amqp_url, queue, 1)
+    async with asyncio.TaskGroup() as tasks:
+        taking = tasks.create_task(intake.take(10, FOR_EVER))
+        tasks.create_task(intake.stop(10))
+    assert len(taking.result()) == 1
+
+
+async def test_one_that_lingers_takes_what_has_come_when_the_time_is_over(
+    amqp_url: str, queue: str, intake: Intake
+) -> None:
+    await publish(amqp_url, queue, 1)
+    assert len(await intake.take(10, linger=0.01)) == 1
