@@ -1,13 +1,14 @@
 """`make bench`: measure everything in one run, on the same servers, and write the report."""
 
 import argparse
-import asyncio
 import json
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
+
+import uvloop
 
 from deploy.local.instance import LOCAL, PROJECT
 from tests.bench.answering import answer
@@ -123,7 +124,7 @@ def main(words: list[str]) -> None:
     chosen = parse(words)
     directory: Path = chosen.report
     chosen.report, chosen.only = str(directory), chosen.only or []
-    results = asyncio.run(run(chosen))
+    results = uvloop.run(run(chosen))
     directory.mkdir(parents=True, exist_ok=True)
     kept = directory / "benchmarks.json"
     kept.write_text(json.dumps(results, indent=1, default=vars_of) + "\n")

@@ -4,16 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from time import perf_counter
 from typing import Final
-from uuid import uuid4
 
-import aiormq
-from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
-from contracts.topology import REPLY_QUEUE_PREFIX
-from tests.bench.wire import send
+from tests.bench.wire import Line, open_line
+from worker.broker.delivery import Delivery
 
 ANSWER_SECONDS: Final = 30.0
 
@@ -29,46 +27,44 @@ class Answered:
 
 
 class Caller:
-    """A connection with one reply queue."""
+    """A line with one reply queue."""
 
-    def __init__(self, channel: aiormq.abc.AbstractChannel) -> None:
-        self._channel = channel
-        self._reply_to = f"{REPLY_QUEUE_PREFIX}{uuid4().hex}"
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._reply_to = ""
         self._waiting: dict[str, asyncio.Future[bytes]] = {}
+        self._numbers = count()
 
     async def ask(self, routing_key: str, body: bytes, content_type: str, exchange: str = "") -> bytes:
         """Return the answer's body; raises TimeoutError."""
-        correlation_id = uuid4().hex
+        correlation_id = str(next(self._numbers))
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[correlation_id] = answer
         properties = Basic.Properties(
             reply_to=self._reply_to, correlation_id=correlation_id, content_type=content_type
         )
-        await send(self._channel, body, routing_key, properties, exchange)
+        await self._line.send(body, routing_key, properties, exchange)
         async with asyncio.timeout(ANSWER_SECONDS):
             return await answer
 
     async def listen(self) -> None:
         """Begin to take answers."""
-        await self._channel.queue_declare(self._reply_to, exclusive=True)
-        await self._channel.basic_consume(self._reply_to, self._take, no_ack=True)
+        self._reply_to = await self._line.listen(self._take)
 
-    async def _take(self, message: DeliveredMessage) -> None:
-        answer = self._waiting.pop(str(message.header.properties.correlation_id), None)
+    def _take(self, delivery: Delivery) -> None:
+        properties = delivery.read_properties()
+        answer = self._waiting.pop(str(properties and properties.correlation_id), None)
         if answer and not answer.done():
-            answer.set_result(message.body)
+            answer.set_result(delivery.body)
 
 
 @asynccontextmanager
 async def open_caller(url: str) -> AsyncIterator[Caller]:
     """Yield a caller on a connection of its own."""
-    connection = await aiormq.connect(url)
-    try:
-        caller = Caller(await connection.channel(publisher_confirms=False))
+    async with open_line(url) as line:
+        caller = Caller(line)
         await caller.listen()
         yield caller
-    finally:
-        await connection.close()
 
 
 async def ask_all(ask: Ask, number: int, callers: int) -> Answered:

@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from time import monotonic, time
 from typing import Final
-from uuid import uuid4
 
-from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 
-from contracts.topology import REPLY_QUEUE_PREFIX, WRITE_KEY
+from contracts.topology import WRITE_KEY
 from tests.bench.events import Event, make_events
 from tests.bench.stand import WORKER, Stand
-from tests.bench.wire import send
+from tests.bench.wire import Line, open_line
+from worker.broker.delivery import Delivery
 
 RATES: Final = (100, 1_000, 5_000)
 COMMITTED: Final = (
@@ -23,33 +22,32 @@ COMMITTED: Final = (
 async def latencies(stand: Stand, rate: int, seconds: float, *, confirmed: bool) -> list[float]:
     """Return each event's milliseconds from publishing to its commit, or to its confirmation."""
     events = make_events(int(rate * seconds) + rate)
-    async with stand.running(WORKER), stand.channel() as channel:
-        line = Line(channel, stand.topology.sessions.name, confirmed=confirmed)
-        await line.listen()
-        await line.publish(events[:rate], rate)  # connections, plans and caches
+    async with stand.running(WORKER), open_line(stand.rabbit.url) as line:
+        publisher = Publisher(line, stand.topology.sessions.name)
+        if confirmed:
+            await publisher.listen()
+        await publisher.publish(events[:rate], rate)  # connections, plans and caches
         await _stored(stand, rate)
-        published = await line.publish(events[rate:], rate)
+        published = await publisher.publish(events[rate:], rate)
         told = await _stored(stand, len(events))
-        ends = line.answered if confirmed else told
+        ends = publisher.answered if confirmed else told
         while len(ends) < len(events):
             await asyncio.sleep(0.05)
     return [(ends[session_id] - at) * 1000 for session_id, at in published.items()]
 
 
-class Line:
+class Publisher:
     """Publishes at a rate and notes when each confirmation came."""
 
-    def __init__(self, channel: AbstractChannel, exchange: str, *, confirmed: bool) -> None:
-        self._channel = channel
+    def __init__(self, line: Line, exchange: str) -> None:
+        self._line = line
         self._exchange = exchange
-        self._reply_to = f"{REPLY_QUEUE_PREFIX}{uuid4().hex}" if confirmed else None
+        self._reply_to: str | None = None
         self.answered: dict[str, float] = {}
 
     async def listen(self) -> None:
-        """Begin to take confirmations."""
-        if self._reply_to:
-            await self._channel.queue_declare(self._reply_to, exclusive=True)
-            await self._channel.basic_consume(self._reply_to, self._take, no_ack=True)
+        """Ask for confirmations and begin to take them."""
+        self._reply_to = await self._line.listen(self._take)
 
     async def publish(self, events: Sequence[Event], rate: int) -> dict[str, float]:
         """Publish the events evenly; returns when each was, by session."""
@@ -69,10 +67,11 @@ class Line:
             reply_to=self._reply_to,
             correlation_id=event.session_id if self._reply_to else None,
         )
-        await send(self._channel, event.body, WRITE_KEY, properties, self._exchange)
+        await self._line.send(event.body, WRITE_KEY, properties, self._exchange)
 
-    async def _take(self, message: DeliveredMessage) -> None:
-        self.answered[str(message.header.properties.correlation_id)] = time()
+    def _take(self, delivery: Delivery) -> None:
+        properties = delivery.read_properties()
+        self.answered[str(properties and properties.correlation_id)] = time()
 
 
 async def _stored(stand: Stand, number: int) -> dict[str, float]:

@@ -18,7 +18,6 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from tests.bench.events import Event
 from tests.bench.measure import cpu_seconds
-from tests.bench.wire import send
 
 PLACE: Final = LOCAL / "bench"
 DATABASE: Final = "bench"
@@ -127,7 +126,9 @@ class Stand:
         properties = Basic.Properties(
             content_type="application/cloudevents+json", delivery_mode=2, message_id=event.event_id
         )
-        await send(channel, event.body, queue, properties)
+        await channel.basic_publish(  # type: ignore[call-arg]  # the abstract class lacks the last parameter
+            event.body, routing_key=queue, properties=properties, wait=False
+        )
 
     async def _waiting(self, channel: aiormq.abc.AbstractChannel, queue: str) -> int:
         declared = await channel.queue_declare(queue, passive=True)
