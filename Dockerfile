@@ -3,8 +3,9 @@
 FROM python:3.13-slim AS build
 WORKDIR /source
 RUN python -m venv /opt/session-store
-COPY requirements.lock ./
-RUN /opt/session-store/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r requirements.lock
+COPY requirements.lock requirements-traces.lock ./
+ARG LOCK=requirements.lock
+RUN /opt/session-store/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r "$LOCK"
 COPY pyproject.toml README.md LICENSE ./
 COPY contracts contracts
 COPY sql sql

@@ -12,17 +12,24 @@ Node = dict[str, object]
 
 _EVENT_HEADERS: Final[Node] = {
     "type": "object",
-    "description": "AMQP properties; with both of them the outcome is confirmed after it is committed.",
-    "properties": {"reply_to": {"type": "string"}, "correlation_id": {"type": "string"}},
+    "description": "AMQP properties `reply_to` and `correlation_id`: with both of them the outcome is confirmed"
+    " after it is committed. The header `traceparent`, W3C trace context, may say which trace it belongs to.",
+    "properties": {
+        "reply_to": {"type": "string"},
+        "correlation_id": {"type": "string"},
+        "traceparent": {"type": "string"},
+    },
 }
 _REQUEST_HEADERS: Final[Node] = {
     "type": "object",
     "description": "AMQP properties `reply_to` and `correlation_id`, and the header `deadline`:"
-    " milliseconds since the epoch, after which the request is dropped unanswered.",
+    " milliseconds since the epoch, after which the request is dropped unanswered. The header `traceparent`, W3C"
+    " trace context, may say which trace it belongs to.",
     "properties": {
         "reply_to": {"type": "string"},
         "correlation_id": {"type": "string"},
         "deadline": {"type": "integer"},
+        "traceparent": {"type": "string"},
     },
     "required": ["reply_to", "correlation_id"],
 }

@@ -33,6 +33,8 @@ from worker.service_manager import ServiceManager
 from worker.serving import Serving
 from worker.store.storage import Storage, StorageOptions, open_storage
 from worker.storms import Recent
+from worker.traces.choice import open_traces
+from worker.traces.untraced import UNTRACED, Traces
 
 log = structlog.get_logger()
 
@@ -45,7 +47,12 @@ class Worker:
     """One replica."""
 
     def __init__(
-        self, settings: Settings, broker: Address, storage: Storage, metrics: Metrics | None = None
+        self,
+        settings: Settings,
+        broker: Address,
+        storage: Storage,
+        metrics: Metrics | None = None,
+        traces: Traces = UNTRACED,
     ) -> None:
         self._settings = settings
         self._storage = storage
@@ -53,7 +60,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._prepared = False
         self.metrics = metrics or Metrics(VERSION)
-        self._serving = Serving(settings, topology, storage, self._stop, self, self.metrics)
+        self._serving = Serving(settings, topology, storage, self._stop, self, self.metrics, traces)
         options = BrokerOptions(broker, "session-store", settings.connection_timeout_ms / 1000)
         self._link = Link(options, topology, settings.startup_timeout_s)
 
@@ -134,6 +141,7 @@ class Worker:
 async def run_worker(loaded: Loaded, recent: Recent) -> None:
     """Run one replica until SIGTERM or SIGINT; a second one ends the process at once, which loses nothing."""
     settings = loaded.settings
+    traces = open_traces(settings, VERSION)
     _collect_seldom()
     options = StorageOptions(
         Address(loaded, "database_url"),
@@ -144,13 +152,14 @@ async def run_worker(loaded: Loaded, recent: Recent) -> None:
     manager = ServiceManager(settings.notify_socket)
     board = Board(Metrics(VERSION), Health(), History(), recent)
     async with listening(board, settings.http_host, settings.http_port), open_storage(options) as storage:
-        worker = Worker(settings, Address(loaded, "amqp_url"), storage, board.metrics)
+        worker = Worker(settings, Address(loaded, "amqp_url"), storage, board.metrics, traces)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop_or_exit, worker, manager)
         log.info("worker.starting", version=VERSION)
         async with beating(Pulse(worker.look, storage, board, manager)):
             await worker.run()
+        await traces.close()
         log.info("worker.stopped")
 
 

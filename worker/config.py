@@ -103,6 +103,15 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = _setting(
         "auto", "SESSION_STORE_LOG_FORMAT", "auto: console on a terminal, JSON elsewhere"
     )
+    otlp_url: SecretStr = _setting(
+        SecretStr(""), "OTEL_EXPORTER_OTLP_ENDPOINT", "an OTLP/HTTP collector: traces are on"
+    )
+    otlp_traces_url: SecretStr = _setting(
+        SecretStr(""), "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "the same for traces alone, with its path"
+    )
+    traces_exporter: Literal["otlp", "none"] = _setting(
+        "otlp", "OTEL_TRACES_EXPORTER", "none: traces are off"
+    )
     notify_socket: str = _setting("", "NOTIFY_SOCKET", "where systemd listens; it sets this itself")
     failpoint: str = _setting(
         "",

@@ -20,6 +20,7 @@ from worker.rpc.answers import Answers, Health
 from worker.rpc.dispatch import Dispatcher
 from worker.rpc.server import RpcServer
 from worker.store.storage import Storage
+from worker.traces.untraced import UNTRACED, Traces
 
 log = structlog.get_logger()
 
@@ -40,6 +41,7 @@ class Serving:
         stop: asyncio.Event,
         health: Health,
         metrics: Metrics,
+        traces: Traces = UNTRACED,
     ) -> None:
         self._settings = settings
         self._limits = Limits(settings.batch_size, settings.body_limit, settings.patience_s)
@@ -48,6 +50,7 @@ class Serving:
         self._stop = stop
         self._health = health
         self._metrics = metrics
+        self._traces = traces
         self._session: Session | None = None
         self._intakes: dict[str, Intake] = {}
         self._reach = arm(settings.failpoint)
@@ -98,7 +101,9 @@ class Serving:
         settler = Settler(self._topology, publisher, session.replies, self._metrics, self._reach)
         while intake := await self._open_intake(session, queues, self._settings.prefetch):
             writer = self._storage.writer
-            self._path = WritePath(intake, writer, settler, self._limits, self._metrics, self._reach)
+            self._path = WritePath(
+                intake, writer, settler, self._limits, self._metrics, self._reach, self._traces
+            )
             await self._until_stopped(intake, self._path.run())
             if not self._path.gave_up:
                 self._end(session, intake)
@@ -108,10 +113,12 @@ class Serving:
     async def _answer_requests(self, session: Session) -> None:
         queues = (self._topology.rpc_queue.name,)
         if intake := await self._open_intake(session, queues, self._settings.rpc_concurrency):
-            answers = Answers(self._storage.reader, self._health)
-            dispatcher = Dispatcher(answers, self._metrics.count_request)
+            answers = Answers(self._storage.reader, self._health, self._traces)
+            dispatcher = Dispatcher(answers, self._metrics.count_request, self._traces)
             seconds = self._settings.statement_timeout_ms / 1000
-            server = RpcServer(intake, session.replies, dispatcher, self._topology, seconds, self._metrics)
+            server = RpcServer(
+                intake, session.replies, dispatcher, self._topology, seconds, self._metrics, self._traces
+            )
             await self._until_stopped(intake, server.run())
             self._end(session, intake)
 

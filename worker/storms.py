@@ -12,6 +12,7 @@ QUIET_SECONDS: Final = 10.0
 MOST_KINDS: Final = 100
 REMEMBERED: Final = 20
 LOUD: Final = ("warning", "error", "critical")
+PASSING: Final = ("timestamp", "trace_id")  # what differs between lines that say the same
 SHOWN: Final = ("reason", "sqlstate", "codes")
 
 Kind = tuple[tuple[str, str], ...]
@@ -75,7 +76,7 @@ class Recent:
             storm.since, storm.held = monotonic(), 0
 
     def _kind_of(self, line: EventDict) -> Kind:
-        texts = {k: v for k, v in line.items() if isinstance(v, str) and k != "timestamp"}
+        texts = {k: v for k, v in line.items() if isinstance(v, str) and k not in PASSING}
         kind = tuple(sorted(texts.items()))
         if kind not in self._storms and len(self._storms) >= MOST_KINDS:
             return (("event", str(line.get("event"))),)

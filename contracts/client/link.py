@@ -25,6 +25,7 @@ from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
 
 from contracts.client.errors import Misconfigured
 from contracts.client.messages import Message
+from contracts.client.tracing import trace_headers
 from contracts.topology import REPLY_QUEUE_PREFIX, RPC_KEY, Topology
 
 HEARTBEAT_SECONDS: Final = 5  # a silent broker is noticed after 18 s; below 5 there are false alarms
@@ -151,13 +152,14 @@ class Link:
 
     def _amqp_message(self, message: Message, seconds: float, correlation_id: str | None) -> aio_pika.Message:
         is_request = message.routing_key == RPC_KEY
+        deadline = {"deadline": int((time() + seconds) * 1000)} if is_request else {}
         return aio_pika.Message(
             message.body,
             content_type=message.content_type,
             delivery_mode=2 if message.persistent else 1,
             reply_to=self._reply_to if correlation_id else None,
             correlation_id=correlation_id,
-            headers={"deadline": int((time() + seconds) * 1000)} if is_request else {},
+            headers={**trace_headers(), **deadline},
             expiration=seconds if is_request else None,
         )
 

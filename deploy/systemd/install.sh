@@ -2,22 +2,24 @@
 # Installs the session store for systemd: a virtual environment under /opt/session-store, the unit, and empty
 # credentials to fill in. May run again, which upgrades the program and keeps what was configured.
 #
-#   sudo deploy/systemd/install.sh [--wheel FILE] [--root DIRECTORY] [--dry-run]
+#   sudo deploy/systemd/install.sh [--wheel FILE] [--root DIRECTORY] [--traces] [--dry-run]
 #
 # --wheel    install this wheel in place of the checkout that the script lies in
 # --root     install below a directory, as packagers do; nothing of this machine is touched
+# --traces   install what exports traces too
 # --dry-run  print what would be done
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(cd "$here/../.." && pwd)
-root='' wheel='' run=''
+root='' wheel='' run='' lock=requirements.lock
 while [ $# -gt 0 ]; do
     case $1 in
         --root) root=$2; shift 2 ;;
         --wheel) wheel=$2; shift 2 ;;
+        --traces) lock=requirements-traces.lock; shift ;;
         --dry-run) run=echo; shift ;;
-        *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
+        *) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
     esac
 done
 [ -n "$root" ] || [ -n "$run" ] || [ "$(id -u)" = 0 ] || { echo 'run it as root, or with --root' >&2; exit 1; }
@@ -29,7 +31,7 @@ units=$root/etc/systemd/system
 $run install -d -m 755 "$program" "$settings" "$units"
 $run install -d -m 700 "$settings/credentials"
 [ -x "$program/venv/bin/python" ] || $run python3 -m venv "$program/venv"
-$run "$program/venv/bin/pip" install --quiet --require-hashes -r "$project/requirements.lock"
+$run "$program/venv/bin/pip" install --quiet --require-hashes -r "$project/$lock"
 $run "$program/venv/bin/pip" install --quiet --no-deps --force-reinstall "${wheel:-$project}"
 $run install -D -m 644 "$project/docs/operations.md" "$program/docs/operations.md"
 $run install -m 644 "$here/session-store@.service" "$units/session-store@.service"

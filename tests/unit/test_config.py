@@ -20,7 +20,9 @@ Set = Callable[..., None]
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No variable of ours or of PostgreSQL is set, and there is no `.env` in the current directory."""
     for name in list(os.environ):
-        if name.upper().startswith(("PG", "SESSION_STORE_", "DATABASE_URL", "AMQP_URL", "CREDENTIALS_")):
+        if name.upper().startswith(
+            ("PG", "SESSION_STORE_", "DATABASE_URL", "AMQP_URL", "CREDENTIALS_", "OTEL_")
+        ):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
@@ -203,7 +205,12 @@ def test_a_variable_that_nobody_reads_is_named_with_the_one_that_may_be_meant(pu
 
 def test_the_variables_are_one_for_each_field() -> None:
     assert [field for field, _ in variables().values()] == list(Settings.model_fields)
-    assert [name for name, (_, secret) in variables().items() if secret] == ["DATABASE_URL", "AMQP_URL"]
+    assert [name for name, (_, secret) in variables().items() if secret] == [
+        "DATABASE_URL",
+        "AMQP_URL",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    ]
 
 
 def test_an_address_follows_its_secret_and_keeps_the_last_good_one(put: Set, tmp_path: Path) -> None:

@@ -36,6 +36,11 @@ def test_the_same_warning_passes_once_and_is_counted(monkeypatch: pytest.MonkeyP
     assert feed(recent, event="away", reason="a"), "a new storm begins with a line"
 
 
+def test_the_same_warning_in_two_traces_is_one_warning() -> None:
+    recent = Recent()
+    assert [feed(recent, event="away", trace_id=each) for each in ("1", "2")] == [True, False]
+
+
 def test_lines_of_lower_levels_all_pass() -> None:
     recent = Recent()
     assert all(feed(recent, level="info", event="broker.connected") for _ in range(3))

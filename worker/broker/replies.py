@@ -1,7 +1,7 @@
 """Answers to whoever asked, without confirms, on a connection of their own."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,7 +31,7 @@ class Reply:
     reply_to: str
     correlation_id: str
     body: bytes
-    content_type: str = "application/json"
+    headers: Mapping[str, str] | None = None
 
 
 class ReplyLine:
@@ -86,7 +86,10 @@ class ReplyLine:
 
 def _frames_of(reply: Reply) -> list[Frame]:
     properties = Properties(
-        content_type=reply.content_type, correlation_id=reply.correlation_id, delivery_mode=1
+        content_type="application/json",
+        correlation_id=reply.correlation_id,
+        headers=dict(reply.headers) if reply.headers else None,
+        delivery_mode=1,
     )
     return [
         Basic.Publish(exchange="", routing_key=reply.reply_to),

@@ -18,6 +18,7 @@ from worker.failpoint import Point, Reach, pass_by
 from worker.ingest.judged import Judged
 from worker.metrics import Metrics
 from worker.outcome import Verdict
+from worker.traces.untraced import UNTRACED, Trace
 
 log = structlog.get_logger()
 
@@ -39,7 +40,7 @@ class Settler:
         self._metrics = metrics
         self._reach = reach
 
-    async def settle(self, batch: Sequence[Judged], intake: Intake) -> bool:
+    async def settle(self, batch: Sequence[Judged], intake: Intake, trace: Trace = UNTRACED) -> bool:
         """Settle a batch whose verdicts are committed; every earlier batch of this intake must be settled.
 
         Acknowledging covers every earlier delivery of the channel, hence the order. False when the channel
@@ -49,11 +50,16 @@ class Settler:
         if letters and not await self._dead_letter(letters, intake):
             return False
         replies = [reply for judged in batch if (reply := self._reply_of(judged))]
-        if replies and not await self._replies.send(replies):
-            self._metrics.replies_dropped.labels("confirmation").inc(len(replies))
-            log.warning("confirmations.dropped", count=len(replies))
+        if replies:
+            await self._confirm(replies, trace)
         self._reach(Point.BEFORE_ACKNOWLEDGE)
         return await intake.acknowledge(batch[-1].delivery.tag, multiple=True)
+
+    async def _confirm(self, replies: list[Reply], trace: Trace) -> None:
+        with trace.sending(replies) as traced:
+            if not await self._replies.send(traced):
+                self._metrics.replies_dropped.labels("confirmation").inc(len(replies))
+                log.warning("confirmations.dropped", count=len(replies))
 
     async def _dead_letter(self, letters: Sequence[DeadLetter], intake: Intake) -> bool:
         backoff, left = Backoff(), letters

@@ -24,11 +24,13 @@ from worker.metrics import Metrics
 from worker.outcome import Verdict
 from worker.store.rows import Applied, EventRow
 from worker.store.writer import EventWriter, Round
+from worker.traces.untraced import UNTRACED, Trace, Traces
 
 log = structlog.get_logger()
 
 LONGEST_REST = 2.0  # between attempts to reach the database, in seconds
 LINGER_SECONDS = 0.01  # under load only: the broker sends what was acknowledged again in pieces
+APPLY = "SELECT apply_session_events"
 IN_FLIGHT = 2  # decoding one batch overlaps the database's work on the other
 
 
@@ -67,6 +69,7 @@ class WritePath:
         limits: Limits,
         metrics: Metrics,
         reach: Reach = pass_by,
+        traces: Traces = UNTRACED,
     ) -> None:
         self._intake = intake
         self._writer = writer
@@ -74,6 +77,7 @@ class WritePath:
         self._limits = limits
         self._metrics = metrics
         self._reach = reach
+        self._traces = traces
         self._in_flight: dict[int, float] = {}
         self._given_up: Sequence[SessionEvents] = ()
         self.gave_up = False
@@ -118,26 +122,35 @@ class WritePath:
     async def _process(self, batch: Sequence[Delivery], turn: Turn) -> None:
         settled = False
         self._in_flight[batch[0].tag] = batch[0].received
-        waited = monotonic() - batch[0].received
-        self._metrics.count_batch(len(batch), sum(delivery.redelivered for delivery in batch), waited)
+        begun = monotonic()
+        again = sum(delivery.redelivered for delivery in batch)
+        self._metrics.count_batch(len(batch), again, begun - batch[0].received)
         try:
             decoded = [self._decode(delivery) for delivery in batch]
-            events = [d.event for d in decoded if isinstance(d.event, EventRow)]
-            if any(event.expected_revision is not None for event in events):
-                await turn.comes()  # what one expects may be what the batch before is about to store
-            verdicts = await self._apply(events)
-            self._observe_lag(decoded[0])
-            if await turn.comes():
-                settled = await self._settle(judge_deliveries(decoded, verdicts))
+            with self._traces.storing(decoded, begun) as trace:
+                settled = await self._store(decoded, turn, trace)
         except UnavailableError as error:
             log.error("batch.given_up", deliveries=len(batch), reason=str(error))
         finally:
             del self._in_flight[batch[0].tag]
             turn.done.set_result(settled)
 
-    async def _settle(self, batch: Sequence[Judged]) -> bool:
+    async def _store(self, decoded: Sequence[Decoded], turn: Turn, trace: Trace) -> bool:
+        """Apply a batch, and settle it when its turn comes; return whether it was settled."""
+        events = [each.event for each in decoded if isinstance(each.event, EventRow)]
+        if any(event.expected_revision is not None for event in events):
+            await turn.comes()  # what one expects may be what the batch before is about to store
+        verdicts = await self._apply(events)
+        self._observe_lag(decoded[0])
+        if not await turn.comes():
+            return False
+        batch = judge_deliveries(decoded, verdicts)
+        trace.judge(batch)
+        return await self._settle(batch, trace)
+
+    async def _settle(self, batch: Sequence[Judged], trace: Trace) -> bool:
         started = monotonic()
-        settled = await self._settler.settle(batch, self._intake)
+        settled = await self._settler.settle(batch, self._intake, trace)
         self._metrics.settle_seconds.observe(monotonic() - started)
         if settled:
             self._metrics.count_outcomes(judged.verdict.outcome for judged in batch)
@@ -207,7 +220,8 @@ class WritePath:
         self._reach(Point.BEFORE_COMMIT)
         self._reach(Point.MID_BATCH)
         started = monotonic()
-        applied = await self._intake.outlive(self._writer.apply(rounds))
+        with self._traces.querying(APPLY, sum(map(len, rounds))):
+            applied = await self._intake.outlive(self._writer.apply(rounds))
         self._metrics.database_seconds.observe(monotonic() - started)
         self.failure = None
         self._reach(Point.AFTER_COMMIT)

@@ -1,6 +1,7 @@
 """What each method answers."""
 
 import asyncio
+from collections.abc import Mapping
 from time import monotonic
 from typing import Protocol
 
@@ -19,8 +20,17 @@ from worker.errors import AnswerTooLarge, Overloaded, StorageUnavailable
 from worker.rpc.patience import Patience
 from worker.store.cursor import CursorRefused
 from worker.store.reader import SessionReader
+from worker.traces.untraced import UNTRACED, Traces
 
 Result = dict[str, object]
+QUERIES: Mapping[type[Params], str] = {
+    ReadParams: "SELECT sessions",
+    ReadManyParams: "SELECT sessions",
+    QueryParams: "SELECT sessions",
+    CountParams: "SELECT sessions",
+    StatsParams: "SELECT session_totals",
+    HealthParams: "SELECT",
+}
 VISIBLE_SECONDS = 5.0  # how long `minRevision` is waited for when the request has no deadline
 
 
@@ -42,9 +52,10 @@ class RpcFailure(Exception):
 class Answers:
     """Answers validated parameters from the database."""
 
-    def __init__(self, reader: SessionReader, health: Health) -> None:
+    def __init__(self, reader: SessionReader, health: Health, traces: Traces = UNTRACED) -> None:
         self._reader = reader
         self._health = health
+        self._traces = traces
 
     async def answer(self, params: Params, patience: Patience) -> Result:
         """Return the result for `params`, or raise RpcFailure with the contract's error, within the patience."""
@@ -53,7 +64,8 @@ class Answers:
                 await self._wait_for(params.session_id, params.min_revision, patience)
             if (timeout := patience.left()) <= 0:
                 raise RpcFailure(make_error(ErrorReason.TIMEOUT, "there was no time left for this call"))
-            return await self._ask(params, timeout)
+            with self._traces.querying(QUERIES[type(params)]):
+                return await self._ask(params, timeout)
         except StorageUnavailable as error:
             timed_out = error.reason in ("timeout", "statement timeout")
             reason = ErrorReason.TIMEOUT if timed_out else ErrorReason.STORAGE_UNAVAILABLE
@@ -92,7 +104,9 @@ class Answers:
         )
         backoff = Backoff(first=0.01, limit=0.25)
         while (left := until - monotonic()) > 0:
-            if await self._reader.applied_revision(session_id, left) >= revision:
+            with self._traces.querying("SELECT session_ledger"):
+                applied = await self._reader.applied_revision(session_id, left)
+            if applied >= revision:
                 return
             await asyncio.sleep(min(backoff.next(), until - monotonic()))
         message = f"revision {revision} is not applied yet"

@@ -13,6 +13,7 @@ from contracts.requests import PARAMS, Params, Request, parse_params
 from worker.rpc.answers import Result, RpcFailure
 from worker.rpc.patience import Patience
 from worker.store.portions import LARGEST_ANSWER
+from worker.traces.untraced import UNTRACED, Call, Traces
 
 log = structlog.get_logger()
 
@@ -42,9 +43,10 @@ class Answering(Protocol):
 class Dispatcher:
     """Answers every call of a request body; no exception leaves it."""
 
-    def __init__(self, answers: Answering, count: Count = leave_uncounted) -> None:
+    def __init__(self, answers: Answering, count: Count = leave_uncounted, traces: Traces = UNTRACED) -> None:
         self._answers = answers
         self._count = count
+        self._traces = traces
 
     async def reply_to(self, body: bytes, patience: Patience) -> bytes | None:
         """Return the reply to a request or a batch, at most 4 MiB; None when nobody waits for one."""
@@ -80,7 +82,8 @@ class Dispatcher:
         if not _is_short(request.id):
             self._count(request.method, ErrorReason.INVALID_REQUEST, 0.0)
             return _failure(None, make_error(ErrorReason.INVALID_REQUEST, LONG_ID))
-        reply = await self._outcome_of(request, patience)
+        with self._traces.calling(request.method) as traced:
+            reply = await self._outcome_of(request, patience, traced)
         if request.is_notification:
             return None
         if len(reply) > room:
@@ -89,7 +92,7 @@ class Dispatcher:
             )
         return reply
 
-    async def _outcome_of(self, request: Request, patience: Patience) -> bytes:
+    async def _outcome_of(self, request: Request, patience: Patience, traced: Call) -> bytes:
         started, result = monotonic(), "ok"
         try:
             answer = await self._answer(request, patience)
@@ -103,6 +106,7 @@ class Dispatcher:
             return _failure(request.id, make_error(result, "the worker failed; see its log"))
         finally:
             self._count(request.method, result, monotonic() - started)
+            traced.end_as(result)
 
     async def _answer(self, request: Request, patience: Patience) -> Result:
         if request.method not in PARAMS:

@@ -12,6 +12,7 @@ from worker.broker.replies import Reply, ReplyLine
 from worker.metrics import Metrics
 from worker.rpc.dispatch import Dispatcher
 from worker.rpc.patience import Patience
+from worker.traces.untraced import UNTRACED, Traces
 
 log = structlog.get_logger()
 
@@ -29,6 +30,7 @@ class RpcServer:
         topology: Topology,
         seconds: float,
         metrics: Metrics,
+        traces: Traces = UNTRACED,
     ) -> None:
         self._intake = intake
         self._replies = replies
@@ -36,6 +38,7 @@ class RpcServer:
         self._topology = topology
         self._seconds = seconds
         self._metrics = metrics
+        self._traces = traces
 
     async def run(self) -> None:
         """Return once the intake has ended and everything taken from it is answered.
@@ -65,13 +68,16 @@ class RpcServer:
         await self._intake.acknowledge(delivery.tag)
 
     async def _answer(self, delivery: Delivery, properties: Properties, patience: Patience) -> None:
-        body = await self._dispatcher.reply_to(delivery.body, patience)
-        if body is None:
-            return
-        reply = Reply(str(properties.reply_to), str(properties.correlation_id), body)
-        if not await self._replies.send([reply]):
-            self._metrics.replies_dropped.labels("rpc").inc()
-            log.warning("rpc.reply_dropped")
+        with self._traces.serving(delivery, properties) as trace:
+            body = await self._dispatcher.reply_to(delivery.body, patience)
+            if body is None:
+                return
+            reply = Reply(str(properties.reply_to), str(properties.correlation_id), body)
+            with trace.sending([reply]) as traced:
+                sent = await self._replies.send(traced)
+            if not sent:
+                self._metrics.replies_dropped.labels("rpc").inc()
+                log.warning("rpc.reply_dropped")
 
     def _may_serve(self, properties: Properties) -> bool:
         return bool(properties.correlation_id) and self._topology.may_reply_to(properties.reply_to)

@@ -1,0 +1,48 @@
+"""Whether to trace: only where a collector is named, by OpenTelemetry's own variables."""
+
+from yarl import URL
+
+from worker.config import Settings
+from worker.errors import ConfigurationError
+from worker.traces.untraced import UNTRACED, Traces
+
+TRACES_PATH = "v1/traces"
+
+
+def open_traces(settings: Settings, version: str) -> Traces:
+    """Return what traces as the settings say; to be called with the event loop running.
+
+    Raises ConfigurationError for an address that is none, a wrong variable of OpenTelemetry, or where its packages
+    are not installed.
+    """
+    endpoint = endpoint_of(settings)
+    if endpoint is None:
+        return UNTRACED
+    try:
+        from worker.traces.exporting import export_traces  # nothing of OpenTelemetry is loaded before
+    except ImportError as error:
+        raise ConfigurationError(
+            f"traces are on (OTEL_EXPORTER_OTLP_ENDPOINT), but {error.name} is not installed: "
+            "pip install 'session-store[traces]'"
+        ) from error
+    return export_traces(settings, endpoint, version)
+
+
+def endpoint_of(settings: Settings) -> str | None:
+    """Return where spans go; None when traces are off. Raises ConfigurationError for what is no HTTP address."""
+    own = settings.otlp_traces_url.get_secret_value()
+    common = settings.otlp_url.get_secret_value()
+    if settings.traces_exporter == "none" or not (own or common):
+        return None
+    variable = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" if own else "OTEL_EXPORTER_OTLP_ENDPOINT"
+    if not _is_http(own or common):
+        raise ConfigurationError(f"{variable} must begin with http:// or https:// and name a host")
+    return own or f"{common.rstrip('/')}/{TRACES_PATH}"
+
+
+def _is_http(text: str) -> bool:
+    try:
+        url = URL(text)
+    except ValueError:
+        return False
+    return url.scheme in ("http", "https") and bool(url.host)

@@ -1,0 +1,53 @@
+"""Which trace a message continues: W3C trace context in its headers, or in its event as CloudEvents has it."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import orjson
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, get_current_span, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from worker.broker.delivery import Delivery, Properties
+
+LONGEST: Final = 512
+LARGEST_BODY: Final = 1_048_576
+FIELDS: Final = ("traceparent", "tracestate")
+_MARK: Final = b'"traceparent"'
+_PROPAGATOR: Final = TraceContextTextMapPropagator()
+
+
+def trace_of_event(delivery: Delivery, properties: Properties | None) -> Context | None:
+    """Return the trace that an event continues; its message's headers go before its own attributes."""
+    return trace_in_headers(properties) or _trace_in(_attributes_of(delivery.body))
+
+
+def trace_in_headers(properties: Properties | None) -> Context | None:
+    """Return the trace that a message's headers name; None where they name none, or a broken one."""
+    return _trace_in((properties.headers or {}) if properties else {})
+
+
+def headers_for(span: Span) -> dict[str, str]:
+    """Return the headers by which a message continues the trace of a span."""
+    headers: dict[str, str] = {}
+    _PROPAGATOR.inject(headers, set_span_in_context(span, Context()))
+    return headers
+
+
+def _trace_in(fields: Mapping[str, object]) -> Context | None:
+    given = {name: fields[name] for name in FIELDS if name in fields}
+    carrier = {name: text for name, text in given.items() if isinstance(text, str) and len(text) <= LONGEST}
+    if FIELDS[0] not in carrier:
+        return None
+    context = _PROPAGATOR.extract(carrier, Context())
+    return context if get_current_span(context).get_span_context().is_valid else None
+
+
+def _attributes_of(body: bytes) -> Mapping[str, object]:
+    if len(body) > LARGEST_BODY or _MARK not in body:
+        return {}
+    try:
+        event = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return event if isinstance(event, dict) else {}

@@ -1,0 +1,116 @@
+"""Exports spans by OTLP over HTTP, from a thread of the SDK; what it cannot hand over is dropped, and said."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Final
+
+import structlog
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from yarl import URL
+
+from contracts.topology import Topology
+from worker.config import Settings, mask
+from worker.errors import ConfigurationError
+from worker.traces.traced import Peers, Traced
+
+log = structlog.get_logger()
+
+CLOSE_SECONDS: Final = 1.0
+Close = Callable[[], Coroutine[None, None, None]]
+NAME: Final = "session-store"
+UNNAMED: Final = "unknown_service"
+
+
+def export_traces(settings: Settings, endpoint: str, version: str) -> Traced:
+    """Return what traces to a collector; the SDK reads its other variables from the environment.
+
+    Raises ConfigurationError for a variable that the SDK cannot read.
+    """
+    _forward_complaints(mask(endpoint))
+    try:
+        limits = SpanLimits(max_links=settings.batch_size)  # a batch links to each of its messages
+        provider = TracerProvider(resource=_resource(version), span_limits=limits, shutdown_on_exit=False)
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
+    except ValueError as error:
+        raise ConfigurationError(f"a variable of OpenTelemetry (OTEL_…) is wrong: {error}") from error
+    log.info("traces.exporting", endpoint=mask(endpoint))
+    return Traced(provider.get_tracer(NAME, version), _peers(settings), _closing(provider))
+
+
+def _resource(version: str) -> Resource:
+    found = Resource.create()
+    if str(found.attributes[SERVICE_NAME]).startswith(UNNAMED):
+        found = found.merge(Resource({SERVICE_NAME: NAME, SERVICE_VERSION: version}))
+    return found
+
+
+def _peers(settings: Settings) -> Peers:
+    broker = _server(settings.amqp_url.get_secret_value())
+    url = settings.database_url.get_secret_value()
+    database, name = _server(url), url.partition("://")[2].partition("?")[0].partition("/")[2]
+    if name:
+        database["db.namespace"] = name
+    return Peers(broker, database, Topology(settings.prefix).sessions.name)
+
+
+def _server(address: str) -> dict[str, str | int]:
+    """Return where a server is; nothing for an address of several servers, or of none."""
+    try:
+        url = URL(address)
+        host, port = url.host, url.explicit_port
+    except ValueError:
+        return {}
+    if not host or "," in host:
+        return {}
+    return {"server.address": host, **({"server.port": port} if port else {})}
+
+
+def _closing(provider: TracerProvider) -> Close:
+    async def close() -> None:
+        """Hand over what is left; the thread of a collector that hangs ends with the process."""
+        loop, closed = asyncio.get_running_loop(), asyncio.Event()
+
+        def shut_down() -> None:
+            provider.shutdown()
+            _call(loop, closed.set)
+
+        threading.Thread(target=shut_down, daemon=True).start()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await closed.wait()
+        except TimeoutError:
+            log.warning("traces.not_exported", reason="the collector did not answer before the end")
+
+    return close
+
+
+class _Complaints(logging.Handler):
+    """Says what the SDK complains of, from the loop's thread, where repeated lines become one."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(logging.WARNING)
+        self._endpoint = endpoint
+        self._loop = asyncio.get_running_loop()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass over what is about one attempt: the last one will be an error."""
+        if record.levelno >= logging.ERROR or not record.name.startswith("opentelemetry.exporter"):
+            _call(self._loop, self._say, mask(record.getMessage()))
+
+    def _say(self, reason: str) -> None:
+        log.warning("traces.not_exported", endpoint=self._endpoint, reason=reason)
+
+
+def _forward_complaints(endpoint: str) -> None:
+    logger = logging.getLogger("opentelemetry")
+    logger.handlers, logger.propagate = [_Complaints(endpoint)], False
+
+
+def _call(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *arguments: object) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(call, *arguments)

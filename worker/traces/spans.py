@@ -1,0 +1,106 @@
+"""Spans while they run: which is current, what is noted of them, and when they end."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from time import monotonic, time_ns
+
+import structlog
+from opentelemetry.trace import Span, StatusCode, format_trace_id, use_span
+
+from worker.broker.replies import Reply
+from worker.traces.untraced import Settled, Taken
+
+Send = Callable[[Reply, Span], tuple[Reply, Span]]
+ReplyAddress = tuple[str | None, str | None]
+
+
+class TracedMessages:
+    """The spans of messages by their delivery tags, and which of them a reply answers."""
+
+    def __init__(self, send: Send, spans: Mapping[int, Span], answered: Mapping[ReplyAddress, Span]) -> None:
+        self._send = send
+        self._spans = spans
+        self._answered = answered
+
+    @contextmanager
+    def sending(self, replies: list[Reply]) -> Iterator[list[Reply]]:
+        """Trace the replies to messages that have a span; the others are yielded as they are."""
+        spans: list[Span] = []
+        addressed: list[Reply] = []
+        for reply in replies:
+            asked = self._answered.get((reply.reply_to, reply.correlation_id))
+            traced, span = self._send(reply, asked) if asked else (reply, None)
+            addressed.append(traced)
+            spans += [span] if span else []
+        try:
+            yield addressed
+        finally:
+            for span in spans:
+                span.end()
+
+    def judge(self, batch: Sequence[Settled]) -> None:
+        """Note each outcome; a refusal is a failure with its code."""
+        for settled in batch if self._spans else ():
+            if span := self._spans.get(settled.delivery.tag):
+                span.set_attribute("session_store.outcome", settled.verdict.outcome.value)
+                if code := settled.verdict.code:
+                    fail(span, code.value)
+
+
+class TracedCall:
+    """The span of a call."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    def end_as(self, result: str) -> None:
+        """Note the reason of an error."""
+        if result != "ok":
+            fail(self._span, result)
+
+
+@contextmanager
+def running(*spans: Span) -> Iterator[None]:
+    """Make the last span the current one; all end with the block, and fail with what leaves it."""
+    try:
+        with use_span(spans[-1], record_exception=False, set_status_on_exception=False):
+            yield
+    except BaseException as error:
+        for span in spans:
+            fail(span, str(getattr(error, "reason", type(error).__name__)))
+            if sqlstate := getattr(error, "sqlstate", None):
+                span.set_attribute("db.response.status_code", sqlstate)
+        raise
+    finally:
+        for span in reversed(spans):
+            span.end()
+
+
+@contextmanager
+def logging_in(span: Span) -> Iterator[None]:
+    """Have log lines carry the id of the trace, if it is a sampled one."""
+    if not span.is_recording():
+        yield
+        return
+    with structlog.contextvars.bound_contextvars(trace_id=format_trace_id(span.get_span_context().trace_id)):
+        yield
+
+
+def fail(span: Span, kind: str) -> None:
+    """Note a failure by a word; what an exception says may quote a session."""
+    span.set_status(StatusCode.ERROR)
+    span.set_attribute("error.type", kind)
+
+
+def reply_addresses(messages: Iterable[tuple[Taken, Span]]) -> dict[ReplyAddress, Span]:
+    """Return the spans of messages by where and under which correlation id they are answered."""
+    found: dict[ReplyAddress, Span] = {}
+    for taken, span in messages:
+        if taken.properties and taken.properties.reply_to:
+            found[taken.properties.reply_to, taken.properties.correlation_id] = span
+    return found
+
+
+def wall_time(moment: float) -> int:
+    """Return a moment of the monotonic clock in nanoseconds since the epoch."""
+    return time_ns() - int((monotonic() - moment) * 1e9)
