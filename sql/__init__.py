@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 _MIGRATION_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
+_INDEX = re.compile(r"^CREATE INDEX (\w+) (ON [^;]+);", re.MULTILINE)
 _INCLUDE = re.compile(r"^\\ir (\w+)\.sql\n", re.MULTILINE)
 
 
@@ -45,3 +46,10 @@ def statement(name: str) -> str:
     """
     text = files(__package__).joinpath("statements", f"{name}.sql").read_text(encoding="utf-8")
     return _INCLUDE.sub(lambda line: statement(line[1]), text)
+
+
+@cache
+def index_definitions() -> dict[str, str]:
+    """Return what follows the name of each index in `sql/schema.sql`, on one line, by that name."""
+    text = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+    return {name: " ".join(definition.split()) for name, definition in _INDEX.findall(text)}

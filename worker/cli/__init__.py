@@ -10,6 +10,7 @@ import typer
 
 from worker.cli.console import warn
 from worker.cli.dead import app as dead
+from worker.cli.doctor import examine
 from worker.cli.servers import declare_or_check, migrate_database
 from worker.cli.sessions import app as sessions
 from worker.cli.sessions import print_health, print_stats
@@ -33,6 +34,7 @@ app.command("migrate")(migrate_database)
 app.command("topology")(declare_or_check)
 app.command("config")(print_config)
 app.command("version")(print_version)
+app.command("doctor")(examine)
 app.command("stats")(print_stats)
 app.command("health")(print_health)
 app.add_typer(sessions, name="sessions")

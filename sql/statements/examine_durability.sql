@@ -1,0 +1,6 @@
+-- The settings that let a commit be lost, and where each is set.
+SELECT name, setting, source
+  FROM pg_settings
+ WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')
+   AND setting = 'off'
+ ORDER BY name

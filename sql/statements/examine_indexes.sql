@@ -1,0 +1,20 @@
+-- Every index of our tables: whether it is used, its size, and what one built anew would have, in bytes. The estimate is
+-- a line pointer, a tuple header and the columns' mean width an entry, and pages nine tenths full.
+SELECT index.relname AS name,
+       "table".relname AS table_name,
+       entry.indisvalid AS is_valid,
+       entry.indisprimary AS is_primary,
+       pg_relation_size(index.oid) AS bytes,
+       (greatest(index.reltuples, 0) * (4 + 8 + 8 + coalesce(columns.width, 8)) / 0.9)::bigint AS expected
+  FROM pg_index AS entry
+  JOIN pg_class AS index ON index.oid = entry.indexrelid
+  JOIN pg_class AS "table" ON "table".oid = entry.indrelid
+  LEFT JOIN LATERAL (
+       SELECT sum(stats.avg_width) AS width
+         FROM pg_attribute AS attribute
+         JOIN pg_stats AS stats ON stats.attname = attribute.attname AND stats.tablename = "table".relname
+                               AND stats.schemaname = "table".relnamespace::regnamespace::text
+        WHERE attribute.attrelid = entry.indrelid AND attribute.attnum = ANY (entry.indkey)
+       ) AS columns ON true
+ WHERE entry.indrelid IN (to_regclass('sessions'), to_regclass('session_ledger'))
+ ORDER BY index.relname

@@ -1,0 +1,18 @@
+-- What the worker's role in sql/roles.sql may do and this one may not, as the statement that grants it. Objects
+-- that are not there are no matter of rights.
+SELECT format('GRANT %s ON %I TO %I', granted, object, current_user) AS remedy,
+       granted || ' on ' || object AS lacking
+  FROM (VALUES ('sessions', 'SELECT'), ('sessions', 'INSERT'), ('sessions', 'UPDATE'), ('sessions', 'DELETE'),
+               ('session_ledger', 'SELECT'), ('session_ledger', 'INSERT'),
+               ('session_ledger', 'UPDATE'), ('session_ledger', 'DELETE'),
+               ('session_totals', 'SELECT'), ('active_sessions', 'SELECT'),
+               ('session_store_migrations', 'SELECT')) AS wanted (object, granted)
+ WHERE NOT coalesce(has_table_privilege(to_regclass(object), granted), true)
+ UNION ALL
+SELECT format('GRANT EXECUTE ON FUNCTION %I TO %I', object, current_user),
+       'EXECUTE on ' || object
+  FROM (VALUES ('apply_session_events'), ('get_session_stats')) AS wanted (object)
+ WHERE NOT coalesce(has_function_privilege(to_regproc(object), 'EXECUTE'), true)
+ UNION ALL
+SELECT format('GRANT USAGE ON SCHEMA public TO %I', current_user), 'USAGE on a schema of search_path'
+ WHERE current_schema() IS NULL

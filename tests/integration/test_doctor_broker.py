@@ -1,0 +1,117 @@
+"""What the doctor says of a broker that ails, and of servers that do not let it in."""
+
+import shlex
+from collections.abc import Iterator
+from unittest.mock import AsyncMock
+
+import aio_pika
+import pytest
+
+from contracts.topology import Topology
+from deploy.local.rabbitmq import RabbitServer
+from tests.installation import StartReplica, Variables
+from tests.integration.dead_letters import send_letters
+from tests.integration.patient import examine, follow, states_of
+from worker.finding import State
+
+NO_WORKER = {"broker.consumers": "wrong"}
+SECRET = "hidden-password"
+
+
+@pytest.mark.parametrize(
+    ("database", "broker", "check", "words"),
+    [
+        ("postgresql://session_store:{s}@{d}/x", "amqp://guest:{s}@{b}/", "login", "refused"),
+        ("postgresql://session_store:{p}@{d}/none", "amqp://guest:guest@{b}/none", "login", "no "),
+        ("postgresql://u:{s}@nowhere.invalid/x", "amqp://u:{s}@nowhere.invalid/", "host", "no address"),
+        ("postgresql://u:{s}@127.0.0.1:1/x", "amqp://u:{s}@127.0.0.1:1/", "port", "connection refused"),
+        ("postgresql://u:{s}@{d}/x?sslmode=require", "amqps://u:{s}@{b}/", "login", ""),
+        ("postgresql://u:{s}@{b}/x", "amqp://u:{s}@{d}/", "login", ""),
+    ],
+    ids=["password", "name", "host", "port", "TLS", "another kind of server"],
+)
+async def test_who_is_not_let_in_is_told_where_it_ends(
+    servers: Variables, database: str, broker: str, check: str, words: str
+) -> None:
+    url = servers["DATABASE_URL"]
+    password, _, place = url.rpartition("/")[0].removeprefix("postgresql://session_store:").partition("@")
+    known = {"s": SECRET, "p": password, "d": place, "b": servers["AMQP_URL"].split("@")[1].strip("/")}
+    found = await examine(servers, DATABASE_URL=database.format_map(known), AMQP_URL=broker.format_map(known))
+    wrong = {name for name, state in states_of(found).items() if state == "wrong"}
+    assert wrong == {f"database.{check}", f"broker.{check}"}
+    for server in ("database", "broker"):
+        finding = found[f"{server}.{check}"]
+        assert words in finding.said
+        assert finding.mend
+        assert found[f"{server}.version"].state is State.SKIPPED
+    assert SECRET not in str(found)
+    assert password not in str(found)
+
+
+async def test_what_is_missing_is_declared_by_the_command(servers: Variables) -> None:
+    found = await examine(servers)
+    assert states_of(found) == {"broker.topology": "wrong"}
+    assert found["broker.topology"].said.count("is missing") == 7
+    assert found["broker.consumers"].said == "after broker.topology"
+    await follow(found["broker.topology"].mend, servers)
+    found = await examine(servers)
+    assert states_of(found) == NO_WORKER
+    assert found["broker.consumers"].mend == "session-store run"
+    assert found["workers.answer"].state is State.SKIPPED
+
+
+async def test_a_queue_declared_differently_is_deleted_and_declared_by_the_command(
+    installation: Variables, rabbit_server: RabbitServer
+) -> None:
+    name = Topology(installation["SESSION_STORE_PREFIX"]).write_queue.name
+    connection = await aio_pika.connect(installation["AMQP_URL"])
+    async with connection, connection.channel() as channel:
+        await channel.queue_delete(name)
+        await channel.declare_queue(name, durable=True)
+    topology = (await examine(installation))["broker.topology"]
+    assert (topology.state, topology.said) == (State.WRONG, f"{name} is declared differently")
+    delete, declare = topology.mend.split(" && ")
+    rabbit_server.ctl(*shlex.split(delete)[1:])
+    await follow(declare, installation)
+    assert states_of(await examine(installation)) == NO_WORKER
+
+
+async def test_a_dead_letter_is_listed_by_the_command(installation: Variables) -> None:
+    topology = Topology(installation["SESSION_STORE_PREFIX"])
+    await send_letters(installation["AMQP_URL"], topology, [b"{"])
+    found = await examine(installation)
+    assert states_of(found) == {**NO_WORKER, "broker.dead_letters": "warning"}
+    assert "bad_json" in await follow(found["broker.dead_letters"].mend, installation)
+
+
+async def test_an_installation_with_a_worker_has_nothing_to_mend(
+    installation: Variables, start_replica: StartReplica
+) -> None:
+    await start_replica()
+    found = await examine(installation)
+    assert states_of(found) == {}
+    assert "1 x 10 for workers" in found["workers.connections"].said
+
+
+async def test_a_worker_that_does_not_answer_is_found(installation: Variables) -> None:
+    topology = Topology(installation["SESSION_STORE_PREFIX"])
+    connection = await aio_pika.connect(installation["AMQP_URL"])
+    async with connection, connection.channel() as channel:
+        for queue in (topology.write_queue, topology.delete_queue, topology.rpc_queue):
+            await (await channel.get_queue(queue.name)).consume(AsyncMock())
+        found = await examine(installation, timeout=1)
+    assert states_of(found) == {"workers.answer": "wrong"}
+
+
+@pytest.fixture
+def memory_alarm(rabbit_server: RabbitServer) -> Iterator[None]:
+    rabbit_server.ctl("set_vm_memory_high_watermark", "0")
+    yield
+    rabbit_server.ctl("set_vm_memory_high_watermark", "0.4")
+
+
+@pytest.mark.usefixtures("memory_alarm")
+async def test_a_broker_that_takes_nothing_is_found(installation: Variables) -> None:
+    found = await examine(installation, timeout=2)
+    assert states_of(found) == {**NO_WORKER, "broker.alarms": "wrong"}
+    assert "short of memory or disk" in found["broker.alarms"].said

@@ -1,0 +1,224 @@
+"""What the doctor says of a database that ails, and that what it prescribes helps."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from deploy.local.postgres import PostgresServer
+from tests.installation import Variables
+from tests.integration.patient import examine, follow, states_of
+from tests.integration.postgres_programs import SQL, run_file
+from worker.finding import State
+from worker.store.examination.activity import examine_statements
+from worker.store.examination.schema import examine_indexes
+
+NOBODY = {"AMQP_URL": "amqp://guest:guest@127.0.0.1:1/"}
+NO_BROKER = {"broker.port": "wrong"}
+
+
+OWN_RULE = "host all session_store 127.0.0.1/32 scram-sha-256"
+
+
+@pytest.fixture
+def patient(database_url: str) -> Variables:
+    """Return the variables of a healthy database and of a broker that is away."""
+    return {"DATABASE_URL": database_url, **NOBODY}
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+def set_rules(server: PostgresServer, *rules: str) -> None:
+    Path(server.psql("SHOW hba_file")).write_text("".join(f"{rule}\n" for rule in rules))
+    server.psql("SELECT pg_reload_conf()")
+
+
+async def test_a_healthy_database_has_nothing_to_mend(patient: Variables) -> None:
+    found = await examine(patient)
+    assert states_of(found) == NO_BROKER
+    assert {name for name, finding in found.items() if finding.mend} == {"broker.port"}
+
+
+async def test_a_schema_that_is_behind_is_migrated_by_the_command(empty_database_url: str) -> None:
+    patient = {"DATABASE_URL": empty_database_url, **NOBODY}
+    found = await examine(patient)
+    assert states_of(found) == {**NO_BROKER, "database.schema": "wrong"}
+    assert "0001" in found["database.schema"].said
+    assert found["database.indexes"].said == "after database.schema"
+    await follow(found["database.schema"].mend, patient)
+    assert states_of(await examine(patient)) == NO_BROKER
+
+
+async def test_a_schema_from_other_files_and_one_ahead_are_told_apart(
+    patient: Variables, connection: asyncpg.Connection
+) -> None:
+    await connection.execute("INSERT INTO session_store_migrations (version, name) VALUES (9999, 'later')")
+    found = await examine(patient)
+    assert states_of(found) == {**NO_BROKER, "database.schema": "warning"}
+    await connection.execute("DELETE FROM session_store_migrations WHERE version = 9999")
+    await connection.execute("UPDATE session_store_migrations SET checksum = 'x' WHERE version = 3")
+    schema = (await examine(patient))["database.schema"]
+    assert schema.state is State.WRONG
+    assert "0003" in schema.said
+    await follow(schema.mend.partition(": ")[2], patient)
+    assert states_of(await examine(patient)) == NO_BROKER
+
+
+async def test_a_missing_index_is_built_by_the_command(
+    patient: Variables, connection: asyncpg.Connection
+) -> None:
+    await connection.execute("DROP INDEX idx_sessions_player_id, idx_sessions_completed_at")
+    found = await examine(patient)
+    assert states_of(found) == {**NO_BROKER, "database.indexes": "wrong"}
+    assert found["database.indexes"].said == "missing: idx_sessions_player_id, idx_sessions_completed_at"
+    await follow(found["database.indexes"].mend, patient)
+    assert states_of(await examine(patient)) == NO_BROKER
+
+
+async def test_an_index_whose_building_failed_is_renewed_by_the_command(
+    patient: Variables, connection: asyncpg.Connection
+) -> None:
+    await connection.execute("DROP INDEX idx_sessions_difficulty")
+    other = await asyncpg.connect(patient["DATABASE_URL"])
+    async with other.transaction():
+        await other.execute("LOCK sessions IN ROW EXCLUSIVE MODE")
+        await connection.execute("SET lock_timeout = '50ms'")
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await connection.execute(
+                "CREATE INDEX CONCURRENTLY idx_sessions_difficulty ON sessions (difficulty)"
+            )
+    await other.close()
+    indexes = (await examine(patient))["database.indexes"]
+    assert (indexes.state, indexes.said.rpartition(" ")[2]) == (State.WRONG, "idx_sessions_difficulty")
+    await follow(indexes.mend, patient)
+    assert states_of(await examine(patient)) == NO_BROKER
+
+
+async def test_an_index_far_larger_than_its_entries_is_bloated(
+    patient: Variables, connection: asyncpg.Connection
+) -> None:
+    row = "'p' || n, '{}', '{}', now() FROM generate_series(1, 20000) AS n"
+    await connection.execute(
+        f"INSERT INTO sessions (session_id, player_id, encounter, state, started_at) SELECT n, {row}"
+    )
+    await connection.execute("ANALYZE sessions")
+    assert (await examine_indexes(connection, 200_000)).state is State.OK
+    await connection.execute("DELETE FROM sessions WHERE session_id::integer % 100 > 0")
+    await connection.execute("VACUUM ANALYZE sessions")
+    indexes = await examine_indexes(connection, 200_000)
+    assert (indexes.state, "idx_sessions_player_id" in indexes.said) == (State.WARNING, True)
+    await follow(indexes.mend, patient)
+    assert (await examine_indexes(connection, 200_000)).state is State.OK
+
+
+async def test_a_role_is_given_by_the_command_what_it_lacks(
+    patient: Variables, connection: asyncpg.Connection, postgres_server: PostgresServer
+) -> None:
+    run_file(patient["DATABASE_URL"], SQL / "roles.sql")
+    await connection.execute("ALTER ROLE session_store_worker PASSWORD 'pw'")
+    worker = patient["DATABASE_URL"].replace(
+        f"session_store:{postgres_server.password}@", "session_store_worker:pw@"
+    )
+    assert states_of(await examine(patient, DATABASE_URL=worker)) == NO_BROKER
+    await connection.execute("REVOKE SELECT ON session_store_migrations FROM session_store_worker")
+    await connection.execute("REVOKE INSERT, DELETE ON sessions FROM session_store_worker")
+    await connection.execute("REVOKE EXECUTE ON FUNCTION apply_session_events FROM session_store_worker")
+    rights = (found := await examine(patient, DATABASE_URL=worker))["database.rights"]
+    assert states_of(found) == {**NO_BROKER, "database.rights": "wrong"}
+    for lacking in ("INSERT on sessions", "DELETE on sessions", "EXECUTE on apply_session_events"):
+        assert lacking in rights.said
+    await follow(rights.mend, patient)  # as the owner
+    assert states_of(await examine(patient, DATABASE_URL=worker)) == NO_BROKER
+
+
+async def test_an_old_transaction_is_ended_by_the_command(
+    patient: Variables, connection: asyncpg.Connection
+) -> None:
+    other = await asyncpg.connect(patient["DATABASE_URL"], server_settings={"application_name": "report"})
+    await other.execute("BEGIN; LOCK sessions IN ACCESS EXCLUSIVE MODE")
+    found = (await examine(patient, long_after=0))["database.transactions"]
+    assert (found.state, "report) is idle in a transaction" in found.said) == (State.WARNING, True)
+    waiting = asyncio.create_task(connection.execute("SELECT FROM sessions"))
+    blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'sessions'::regclass"
+    while not await other.fetchval(blocked):
+        await asyncio.sleep(0.01)
+    found = (await examine(patient, long_after=0))["database.transactions"]
+    assert (found.state, "1 sessions wait" in found.said) == (State.WRONG, True)
+    await follow(found.mend, patient)
+    await waiting
+    assert (await examine(patient, long_after=0))["database.transactions"].state is State.OK
+    other.terminate()
+
+
+@pytest.mark.parametrize(
+    ("statement", "check", "state"),
+    [
+        ("ALTER DATABASE {} SET synchronous_commit = off", "database.durability", "warning"),
+        ("ALTER DATABASE {} SET default_transaction_read_only = on", "database.writes", "wrong"),
+        ("ALTER TABLE sessions SET (autovacuum_enabled = off)", "database.vacuum", "wrong"),
+    ],
+)
+async def test_a_setting_that_harms_is_taken_back_by_the_command(
+    patient: Variables, connection: asyncpg.Connection, statement: str, check: str, state: str
+) -> None:
+    await connection.execute(statement.format(await connection.fetchval("SELECT current_database()")))
+    found = await examine(patient)
+    assert states_of(found) == {**NO_BROKER, check: state}
+    await follow(found[check].mend, patient)
+    assert states_of(await examine(patient)) == NO_BROKER
+
+
+async def test_pools_that_do_not_fit_are_given_a_size_that_does(patient: Variables) -> None:
+    pools = (await examine(patient, SESSION_STORE_POOL_SIZE="1000"))["workers.connections"]
+    assert pools.state is State.WRONG
+    setting, _, fitting = pools.mend.partition(" ")[0].partition("=")
+    assert setting == "SESSION_STORE_POOL_SIZE"
+    fits = (await examine(patient, SESSION_STORE_POOL_SIZE=fitting))["workers.connections"]
+    assert fits.state is State.OK
+    one_more = str(int(fitting) + 1)
+    more = (await examine(patient, SESSION_STORE_POOL_SIZE=one_more))["workers.connections"]
+    assert more.state is not State.OK
+
+
+async def test_a_login_that_no_rule_lets_in_gets_the_rule(
+    own_database_url: str, own_postgres: PostgresServer
+) -> None:
+    own_postgres.psql("CREATE ROLE outsider LOGIN PASSWORD 'pw'")
+    outsider = own_database_url.replace(f"session_store:{own_postgres.password}@", "outsider:pw@")
+    set_rules(own_postgres, OWN_RULE)
+    login = (await examine({"DATABASE_URL": outsider, **NOBODY}))["database.login"]
+    assert (login.state, login.said.split()[:4]) == (State.WRONG, ["pg_hba.conf", "does", "not", "let"])
+    set_rules(own_postgres, login.mend.split("'")[1], OWN_RULE)
+    assert (await examine({"DATABASE_URL": outsider, **NOBODY}))["database.login"].state is State.OK
+    own_postgres.psql("ALTER ROLE outsider NOLOGIN")
+    login = (await examine({"DATABASE_URL": outsider, **NOBODY}))["database.login"]
+    assert (login.state, login.said) == (State.WRONG, "role outsider does not exist or may not log in")
+
+
+async def test_slow_statements_are_named_where_they_are_counted(
+    own_database_url: str, own_postgres: PostgresServer
+) -> None:
+    if not own_postgres.psql("SELECT name FROM pg_available_extensions WHERE name = 'pg_stat_statements'"):
+        pytest.skip("this PostgreSQL comes without pg_stat_statements")
+    patient = {"DATABASE_URL": own_database_url, **NOBODY}
+    assert (await examine(patient))["database.statements"].said == "pg_stat_statements is not installed"
+    own_postgres.configure("shared_preload_libraries = 'pg_stat_statements'")
+    own_postgres.restart()
+    connection = await asyncpg.connect(own_database_url)
+    await connection.execute("CREATE EXTENSION pg_stat_statements")
+    for _ in range(5):
+        await connection.execute("SELECT pg_sleep(0.01)")
+        await connection.execute("ALTER ROLE outsider PASSWORD 'a secret'")
+    assert (await examine_statements(connection)).state is State.OK
+    slow = await examine_statements(connection, 5.0)
+    assert (slow.state, "x 5: SELECT pg_sleep($1)" in slow.said) == (State.WARNING, True)
+    assert "secret" not in (await examine_statements(connection, 0.0)).said
+    await connection.close()
+    assert (await examine(patient))["database.statements"].state is State.OK

@@ -1,0 +1,176 @@
+"""Examines the broker for the doctor: who it lets in, what is declared, who consumes, what waits."""
+
+import shlex
+import ssl
+from contextlib import suppress
+from typing import Final
+from uuid import uuid4
+
+from aiormq.exceptions import (
+    AuthenticationError,
+    ConnectionClosed,
+    ConnectionNotAllowed,
+    IncompatibleProtocolError,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
+
+from contracts.topology import REPLY_QUEUE_PREFIX, Queue, Topology
+from worker.broker.connection import (
+    FilteredConnection,
+    broker_calls,
+    close_quietly,
+    open_channel,
+    open_connection,
+)
+from worker.broker.session import QueueState
+from worker.broker.topology import Difference, find_differences, list_differences
+from worker.destination import Destination
+from worker.errors import BrokerUnavailable
+from worker.finding import Finding, ok, warning, wrong
+
+NAME: Final = "session-store doctor"
+OLDEST: Final = (3, 10)
+TURN_SECONDS: Final = 1.0
+MANY: Final = 10_000
+CONTROL: Final = "rabbitmqctl"
+
+QueueStates = dict[str, QueueState]
+
+
+class Broker:
+    """A connection to the broker that declares and consumes nothing; every call ends within `timeout` seconds."""
+
+    def __init__(self, connection: FilteredConnection, topology: Topology, timeout: float) -> None:
+        self._connection = connection
+        self._topology = topology
+        self._timeout = timeout
+
+    async def close(self) -> None:
+        """Leave the connection closed."""
+        await close_quietly(self._connection)
+
+    async def examine_version(self) -> Finding:
+        """Find a broker that is older than this program needs."""
+        transport = self._connection.transport
+        properties = transport.connection.server_properties if transport else {}
+        product, version = (_text(properties.get(name)) for name in ("product", "version"))
+        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+        if product == "RabbitMQ" and numbers < OLDEST:
+            return wrong(f"RabbitMQ {version}", "upgrade to RabbitMQ 3.10 or later")
+        return ok(f"{product} {version}")
+
+    async def examine_topology(self, vhost: str) -> Finding:
+        """Find exchanges and queues that are missing or were declared differently."""
+        differences = await find_differences(self._connection, self._topology)
+        if not differences:
+            return ok("every exchange and queue is there as declared")
+        different = [name for name, found in differences.items() if found is Difference.DIFFERENT]
+        return wrong(list_differences(differences), self._remedy(different, vhost))
+
+    async def examine_alarms(self) -> Finding:
+        """Find a broker that is short of memory or disk: it blocks whoever publishes.
+
+        It says so only to one who does, so a message is published that no queue is bound for.
+        """
+        channel = await open_channel(self._connection, confirms=True, timeout=self._timeout)
+        nobody = f"{REPLY_QUEUE_PREFIX}{uuid4().hex}"
+        with broker_calls():
+            await channel.basic_publish(b"", routing_key=nobody, mandatory=False, timeout=self._timeout)
+        with suppress(BrokerUnavailable):  # whom it blocks it does not answer any more
+            await open_channel(self._connection, confirms=False, timeout=TURN_SECONDS)
+        if self._connection.blocked:
+            mend = f"{CONTROL} alarms  # says which: free disk space, or raise vm_memory_high_watermark"
+            return wrong("it blocks whoever publishes: it is short of memory or disk", mend)
+        return ok("it takes what is published")
+
+    async def read_queues(self) -> QueueStates:
+        """Return what the broker says of each queue, by name; raises BrokerUnavailable."""
+        states = {}
+        for queue in self._topology.queues:
+            channel = await open_channel(self._connection, confirms=False, timeout=self._timeout)
+            with broker_calls():
+                declared = await channel.queue_declare(queue.name, passive=True, timeout=self._timeout)
+                await channel.close()
+            states[queue.name] = QueueState(declared.message_count or 0, declared.consumer_count or 0)
+        return states
+
+    def _remedy(self, different: list[str], vhost: str) -> str:
+        queues = {queue.name for queue in self._topology.queues}
+        deletions = [
+            f"{CONTROL} delete_queue --vhost {shlex.quote(vhost)} {shlex.quote(name)}"
+            if name in queues
+            else f"rabbitmqadmin --vhost={shlex.quote(vhost)} delete exchange name={shlex.quote(name)}"
+            for name in different
+        ]
+        note = "  # deletes what waits in it" if queues.intersection(different) else ""
+        return " && ".join([*deletions, "session-store topology"]) + note
+
+
+async def log_in(url: str, topology: Topology, timeout: float) -> Broker:
+    """Return the broker; raises BrokerUnavailable, which `explain_refusal` explains."""
+    return Broker(await open_connection(url, NAME, timeout), topology, timeout)
+
+
+def explain_refusal(error: BrokerUnavailable, to: Destination) -> Finding:
+    """Return why there is no connection, and what mends it."""
+    user, vhost = shlex.quote(to.user), shlex.quote(to.name)
+    permit = f"{CONTROL} set_permissions --vhost {vhost} {user} '.*' '.*' '.*'"
+    match error.__cause__:
+        case ProbableAuthenticationError() | AuthenticationError():
+            local = " (guest may log in from the broker's own host alone)" if to.user == "guest" else ""
+            return wrong(
+                f"login refused for user {to.user}{local}",
+                f"set the right password in AMQP_URL, or a new one: {CONTROL} change_password {user}",
+            )
+        case ConnectionNotAllowed() | InvalidFrameError():  # aiormq takes the refusal for a frame out of turn
+            return wrong(
+                f"there is no virtual host {to.name}, or user {to.user} may not enter it",
+                f"{CONTROL} add_vhost {vhost}; {permit}",
+            )
+        case ssl.SSLError() as failure:
+            return wrong(
+                f"TLS fails: {failure.reason or type(failure).__name__}",
+                "name the authority of the broker's certificate in AMQP_URL: ?cafile=FILE",
+            )
+        case IncompatibleProtocolError() | ConnectionClosed() | ConnectionResetError() | EOFError():
+            scheme = "amqp:// and port 5672" if to.is_encrypted else "amqps:// and port 5671"
+            return wrong("what listens there does not speak AMQP like this", f"try {scheme} in AMQP_URL")
+        case TimeoutError():
+            return wrong("the port is open and nobody answers", "look into the broker's log, and restart it")
+    return wrong(str(error), "look into the broker's log")
+
+
+def examine_consumers(states: QueueStates, topology: Topology) -> Finding:
+    """Find queues that nobody takes from."""
+    consumed = (topology.write_queue, topology.delete_queue, topology.rpc_queue)
+    if idle := [queue.name for queue in consumed if not states[queue.name].consumers]:
+        return wrong(f"nobody consumes {', '.join(idle)}", "session-store run")
+    return ok(_per_queue(consumed, {name: state.consumers for name, state in states.items()}))
+
+
+def examine_waiting(states: QueueStates, topology: Topology) -> Finding:
+    """Find more messages waiting than replicas soon take."""
+    queues = (topology.write_queue, topology.delete_queue, topology.rpc_queue)
+    said = _per_queue(queues, {name: state.messages for name, state in states.items()})
+    if any(states[queue.name].messages > MANY for queue in queues):
+        return warning(
+            said, "session-store run  # one replica more; session-store top shows whether they keep up"
+        )
+    return ok(said)
+
+
+def examine_dead_letters(states: QueueStates, topology: Topology) -> Finding:
+    """Find refused events that wait for a person."""
+    count = states[topology.dead_queue.name].messages
+    if count:
+        return warning(f"{count:,} in {topology.dead_queue.name}", "session-store dead list")
+    return ok("none")
+
+
+def _per_queue(queues: tuple[Queue, ...], numbers: dict[str, int]) -> str:
+    return ", ".join(f"{queue.name} {numbers[queue.name]:,}" for queue in queues)
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "unknown")

@@ -1,0 +1,85 @@
+"""Where a server's URL leads, read for people: hosts, login and name, without the password."""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from yarl import URL
+
+POSTGRES_PORT: Final = 5432
+AMQP_PORT: Final = 5672
+AMQPS_PORT: Final = 5671
+UNCHECKED: Final = ("", "disable", "allow", "prefer")
+"""Values of `sslmode` under which the driver sends a password in plain text where the server wants it so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A host and a port; a host that begins with a slash is the directory of a socket."""
+
+    host: str
+    port: int
+
+    @property
+    def is_here(self) -> bool:
+        """Whether what is sent to it stays on this machine."""
+        if self.host.startswith("/") or self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        if self.host.startswith("/"):
+            return f"{self.host}/.s.PGSQL.{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A server's endpoints in the order they are tried, the login, the database or virtual host, and TLS.
+
+    No endpoint: the URL names none, and the driver looks where it always does.
+    """
+
+    endpoints: tuple[Endpoint, ...]
+    user: str
+    name: str
+    is_encrypted: bool
+
+
+def read_database_url(url: str) -> Destination:
+    """Return where a PostgreSQL URL leads, with libpq's rules for several hosts and for `?host=`."""
+    parts = urlsplit(url)
+    login, _, hosts = parts.netloc.rpartition("@")
+    options = dict(parse_qsl(parts.query))
+    named = (hosts or options.get("host", "")).split(",")
+    ports = options.get("port", "").split(",")
+    split = [_split_host(host) for host in named if host]
+    endpoints = tuple(
+        Endpoint(host, int(port or ports[min(at, len(ports) - 1)] or POSTGRES_PORT))
+        for at, (host, port) in enumerate(split)
+    )
+    user = options.get("user") or unquote(login.partition(":")[0])
+    name = options.get("dbname") or options.get("database") or unquote(parts.path.lstrip("/")) or user
+    return Destination(endpoints, user, name, options.get("sslmode", "") not in UNCHECKED)
+
+
+def read_amqp_url(url: str) -> Destination:
+    """Return where an AMQP URL leads."""
+    parts = URL(url)
+    is_encrypted = parts.scheme == "amqps"
+    port = parts.explicit_port or (AMQPS_PORT if is_encrypted else AMQP_PORT)
+    vhost = unquote(parts.raw_path[1:]) or "/"
+    return Destination((Endpoint(parts.host or "", port),), parts.user or "guest", vhost, is_encrypted)
+
+
+def _split_host(text: str) -> tuple[str, str]:
+    text = unquote(text)
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        return host, port.removeprefix(":")
+    host, _, port = text.partition(":")
+    return host, port

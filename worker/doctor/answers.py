@@ -1,0 +1,28 @@
+"""Whether a worker answers, asked over the broker as an engine asks."""
+
+from typing import Final
+
+from contracts.client import Misconfigured, SessionStore
+from contracts.client import SessionStoreError as ClientError
+from worker.finding import Finding, ok, warning, wrong
+
+MOST_LAG_SECONDS: Final = 60.0
+
+
+async def examine_answer(url: str, prefix: str, release: str, timeout: float) -> Finding:
+    """Find workers that do not answer, are not well, lag behind or are of another release than `release`."""
+    try:
+        async with SessionStore(url, prefix=prefix, source="session-store doctor", timeout=timeout) as store:
+            health = await store.health()
+    except Misconfigured as error:
+        return wrong(str(error), "session-store topology")
+    except ClientError as error:
+        return wrong(str(error), "session-store run  # or look into a worker's log, why it does not answer")
+    said = f"release {health.version}, database {health.database}, oldest event {health.lag_seconds:.0f} s"
+    if not health.ok:
+        return wrong(said, "look at that worker's /readyz and log; session-store top shows each replica")
+    if health.lag_seconds > MOST_LAG_SECONDS:
+        return warning(said, "session-store top  # shows what holds the events up")
+    if health.version != release:
+        return warning(f"{said}; this command is {release}", "upgrade the older of the two")
+    return ok(said)

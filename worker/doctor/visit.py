@@ -1,0 +1,75 @@
+"""The doctor's visit: settings, database, broker, workers; every check once, nothing changed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from worker.config import Loaded, Settings
+from worker.doctor.answers import examine_answer
+from worker.doctor.broker import BrokerVisit
+from worker.doctor.database import DatabaseVisit
+from worker.doctor.round import Check, Round
+from worker.doctor.settings import examine_variables
+from worker.finding import Finding, ok, wrong
+
+HELP: Final = "session-store config  # prints what is in force and where it came from"
+
+Tell = Callable[[str, Finding], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The release that the workers should have, seconds a check may take, seconds that make a transaction long."""
+
+    release: str
+    timeout: float
+    long_after: float
+
+
+async def examine_installation(loaded: Loaded | str, terms: Terms, tell: Tell) -> None:
+    """Tell what each check found, in order; in place of settings a text says why there are none."""
+    settings = Settings() if isinstance(loaded, str) else loaded.settings
+    database = DatabaseVisit(settings, terms.timeout, terms.long_after)
+    broker = BrokerVisit(settings, terms.timeout)
+    checks = [
+        *_check_settings(loaded),
+        *database.checks(),
+        *broker.checks(),
+        *_check_workers(settings, terms, database, broker),
+    ]
+    round_ = Round(terms.timeout)
+    try:
+        for check in sorted(checks, key=lambda check: not check.name.startswith("settings.")):
+            tell(check.name, await round_.make(check))
+    finally:
+        await database.close()
+        await broker.close()
+
+
+def _check_settings(loaded: Loaded | str) -> list[Check]:
+    async def examine_values() -> Finding:
+        return wrong(loaded, HELP) if isinstance(loaded, str) else ok("every value is within its rule")
+
+    async def examine_names() -> Finding:
+        if isinstance(loaded, str):
+            raise AssertionError("asked without settings")
+        return examine_variables(loaded)
+
+    values = "settings.values"
+    return [Check(values, examine_values), Check("settings.variables", examine_names, (values,))]
+
+
+def _check_workers(
+    settings: Settings, terms: Terms, database: DatabaseVisit, broker: BrokerVisit
+) -> list[Check]:
+    async def examine_answers() -> Finding:
+        url = settings.amqp_url.get_secret_value()
+        return await examine_answer(url, settings.prefix, terms.release, terms.timeout)
+
+    async def examine_pools() -> Finding:
+        return await database.examine_connections(broker.replicas)
+
+    return [
+        Check("workers.answer", examine_answers, ("broker.alarms", "broker.consumers")),
+        Check("workers.connections", examine_pools, ("database.login",)),
+    ]
