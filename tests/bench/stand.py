@@ -47,6 +47,7 @@ class Stand:
             "DATABASE_URL": self.postgres.url_of(self.name),
             "AMQP_URL": self.rabbit.url,
             "SESSION_STORE_LOG_LEVEL": "error",
+            "SESSION_STORE_HTTP_PORT": "0",
         }
 
     @property
