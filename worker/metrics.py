@@ -6,6 +6,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 from contracts.outcomes import DeadLetterCode, Outcome
 from contracts.requests import PARAMS
@@ -46,11 +48,7 @@ class Metrics:
 
     def read(self) -> Series:
         """Return the value of every sample now."""
-        return {
-            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-            for family in self._registry.collect()
-            for sample in family.samples
-        }
+        return _series_of(self._registry.collect())
 
     def count_batch(self, size: int, redelivered: int, waited: float) -> None:
         """Note a batch that was taken: its events, how many came again, and what its first one waited."""
@@ -143,3 +141,16 @@ class Metrics:
     def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
         self.names[f"{PREFIX}{name}"] = ("histogram", labels)
         return Histogram(f"{PREFIX}{name}", text, labels, registry=self._registry, buckets=buckets)
+
+
+def read_exposition(text: str) -> Series:
+    """Return the value of every sample that another worker rendered; raises ValueError for what is no such text."""
+    return _series_of(text_string_to_metric_families(text))
+
+
+def _series_of(families: Iterable[Metric]) -> Series:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }

@@ -14,6 +14,7 @@ from worker.cli.doctor import examine
 from worker.cli.servers import declare_or_check, migrate_database
 from worker.cli.sessions import app as sessions
 from worker.cli.sessions import print_health, print_stats
+from worker.cli.top import watch
 from worker.cli.worker import print_config, print_version, run
 from worker.errors import ConfigurationError, SessionStoreError, UnavailableError
 
@@ -35,6 +36,7 @@ app.command("topology")(declare_or_check)
 app.command("config")(print_config)
 app.command("version")(print_version)
 app.command("doctor")(examine)
+app.command("top")(watch)
 app.command("stats")(print_stats)
 app.command("health")(print_health)
 app.add_typer(sessions, name="sessions")

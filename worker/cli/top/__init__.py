@@ -1,0 +1,90 @@
+"""`top`: how the replicas are and what they do, as it happens."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from yarl import URL
+
+from worker.cli.console import print_table, run_to_end
+from worker.cli.top.figures import compare, read_queues
+from worker.cli.top.tables import Sheet, draw_sheets, render
+from worker.config import load
+from worker.http.scrape import Look, look_at_all
+
+TIMEOUT_SECONDS: Final = 2.0
+EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
+
+
+def watch(
+    url: Annotated[
+        list[str] | None,
+        typer.Option("--url", help="A replica's address, such as http://127.0.0.1:9464; may be repeated."),
+    ] = None,
+    interval: Annotated[
+        float, typer.Option(min=0.1, max=3600, help="Seconds from one picture to the next.")
+    ] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Print one picture and end.")] = False,
+) -> None:
+    """Show how replicas are and what they do, until Ctrl-C."""
+    urls = [_check(given) for given in url or [_address_here()]]
+    console = Console(highlight=False)
+    with suppress(KeyboardInterrupt):
+        if once or not console.is_terminal:
+            run_to_end(_print(urls, interval, once=once))
+        else:
+            run_to_end(_show(urls, interval, console))
+
+
+async def _print(urls: Sequence[str], interval: float, *, once: bool) -> None:
+    async for sheets in _pictures(urls, interval):
+        for sheet in sheets:
+            if sheet.rows:
+                print_table(sheet.columns, sheet.rows)
+                print(flush=True)
+        if once:
+            return
+
+
+async def _show(urls: Sequence[str], interval: float, console: Console) -> None:
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        async for sheets in _pictures(urls, interval):
+            note = f"{datetime.now().astimezone():%H:%M:%S}, every {interval:g} s, Ctrl-C ends"
+            live.update(render(sheets, note), refresh=True)
+
+
+async def _pictures(urls: Sequence[str], interval: float) -> AsyncIterator[tuple[Sheet, ...]]:
+    """Yield a picture every `interval` seconds; the first after one interval, for rates need two looks."""
+    before = await _look(urls, interval)
+    while True:
+        await asyncio.sleep(interval)
+        now = await _look(urls, interval)
+        figures = {look.url: compare(earlier, look) for earlier, look in zip(before, now, strict=True)}
+        yield draw_sheets(figures, read_queues(now))
+        before = now
+
+
+async def _look(urls: Sequence[str], interval: float) -> list[Look]:
+    return await look_at_all(urls, max(interval, TIMEOUT_SECONDS))
+
+
+def _check(url: str) -> str:
+    address = URL(url)
+    if address.scheme not in ("http", "https") or not address.host:
+        raise typer.BadParameter(f"{url} must begin with http:// or https:// and name a host")
+    return url
+
+
+def _address_here() -> str:
+    settings = load(required=()).settings
+    if settings.http_port == 0:
+        raise typer.BadParameter(
+            "SESSION_STORE_HTTP_PORT is 0: say --url with the port that the worker logged"
+        )
+    host = EVERYWHERE.get(settings.http_host, settings.http_host)
+    return f"http://[{host}]:{settings.http_port}" if ":" in host else f"http://{host}:{settings.http_port}"

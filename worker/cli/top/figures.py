@@ -1,0 +1,113 @@
+"""What two looks at a replica say: rates between them, and how it is at the second."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.outcomes import Outcome
+from contracts.topology import DEAD_KEY, DELETE_KEY, RPC_KEY, WRITE_KEY
+from worker.history import total
+from worker.http.scrape import Look
+from worker.metrics import PARTS, PREFIX, Series
+
+QUEUES: Final = (WRITE_KEY, DELETE_KEY, RPC_KEY, DEAD_KEY)
+POOLS: Final = ("write", "read")
+FOREIGN: Final = "no metrics of a worker there"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A replica; rates are a second's, times in seconds, means None where nothing happened between the looks.
+
+    `pools` are the connections in use and the most there may be, by the pool's name.
+    """
+
+    url: str
+    state: str
+    events: dict[str, float]
+    batch: float | None
+    lag: float | None
+    in_flight: float
+    oldest: float
+    requests: float
+    latency: float | None
+    pools: dict[str, tuple[float, float]]
+    reconnects: float
+    memory: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """What the broker said of a queue: messages that wait, and consumers."""
+
+    name: str
+    messages: float
+    consumers: float
+
+
+def compare(before: Look, now: Look) -> Figures | str:
+    """Return a replica's figures, or why there are none."""
+    if now.trouble:
+        return now.trouble
+    if (f"{PREFIX}ready", ()) not in now.series:
+        return FOREIGN
+    series, elapsed = now.series, max(now.at - before.at, 1e-3)
+
+    def grown(name: str) -> float:
+        return max(total(series, name) - total(before.series, name), 0.0) if before.series else 0.0
+
+    def mean(name: str) -> float | None:
+        count = grown(f"{name}_count")
+        return grown(f"{name}_sum") / count if count else None
+
+    return Figures(
+        now.url,
+        _state_of(series),
+        _outcomes(before.series, series, elapsed),
+        mean("batch_events"),
+        mean("commit_lag_seconds"),
+        total(series, "events_in_flight"),
+        total(series, "oldest_event_seconds"),
+        grown("rpc_requests_total") / elapsed,
+        mean("rpc_seconds"),
+        {pool: _use_of(series, pool) for pool in POOLS},
+        total(series, "broker_reconnects_total"),
+        series.get(("process_resident_memory_bytes", ())),
+    )
+
+
+def read_queues(looks: Sequence[Look]) -> list[QueueFigures]:
+    """Return each queue once: every replica says the same of it, up to the age of what it asked."""
+    return [
+        QueueFigures(queue, _most(looks, "queue_messages", queue), _most(looks, "queue_consumers", queue))
+        for queue in QUEUES
+        if any(_key("queue_messages", queue) in look.series for look in looks)
+    ]
+
+
+def _outcomes(before: Series, series: Series, elapsed: float) -> dict[str, float]:
+    def rate(outcome: Outcome) -> float:
+        key = (f"{PREFIX}events_total", (("outcome", outcome.value),))
+        return max(series.get(key, 0.0) - before.get(key, 0.0), 0.0) / elapsed if before else 0.0
+
+    return {outcome.value: rate(outcome) for outcome in Outcome}
+
+
+def _state_of(series: Series) -> str:
+    if series[f"{PREFIX}ready", ()]:
+        return "ready"
+    parts = [part for part in PARTS if series.get((f"{PREFIX}not_ready", (("part", part),)))]
+    return f"not ready: {', '.join(parts) or 'starting'}"
+
+
+def _use_of(series: Series, pool: str) -> tuple[float, float]:
+    used = series.get((f"{PREFIX}pool_connections", (("pool", pool), ("state", "used"))), 0.0)
+    return used, series.get((f"{PREFIX}pool_size", (("pool", pool),)), 0.0)
+
+
+def _most(looks: Sequence[Look], name: str, queue: str) -> float:
+    return max(look.series.get(_key(name, queue), 0.0) for look in looks)
+
+
+def _key(name: str, queue: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    return f"{PREFIX}{name}", (("queue", queue),)
