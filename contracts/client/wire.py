@@ -74,7 +74,7 @@ class Wire:
                 if await self._send(link, message, deadline, correlation_id):
                     left = max(deadline - monotonic(), 0.0)
                     await _first_of(answer, link.lost, min(left, patience) if message.persistent else left)
-                    patience *= 2
+                    patience *= 1 if link.lost.done() else 2
                 if not answer.done():
                     await self._rest(message.what, deadline)
             return answer.result()

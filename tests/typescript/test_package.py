@@ -1,6 +1,7 @@
 """The TypeScript client: checked, built, tested against real workers, packed and used."""
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -17,9 +18,11 @@ from tests.faults.replica import PROJECT
 from tests.installation import StartReplica, Variables
 
 PACKAGE = PROJECT / "contracts" / "typescript"
+TYPESCRIPT_COMPILER = str(PACKAGE / "node_modules" / ".bin" / "tsc")
 SNIPPET = re.compile(r"^```ts\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TYPESCRIPT = """{"compilerOptions": {"target": "ES2022", "module": "NodeNext", "moduleResolution": "NodeNext",
   "strict": true, "types": ["node"], "skipLibCheck": true}, "include": ["*.ts"]}"""
+WITHOUT_NODE = TYPESCRIPT.replace('["node"]', "[]").replace('"skipLibCheck": true', '"skipLibCheck": false')
 HEALTH = """
 import { SessionStore } from './dist/esm/index.js'
 const { AMQP_URL: url, SESSION_STORE_PREFIX: prefix } = process.env
@@ -70,7 +73,7 @@ async def test_the_client_conforms_and_keeps_its_promises(
 ) -> None:
     await asyncio.gather(*(start_replica() for _ in range(3)))
     printed = await asyncio.to_thread(run_node, "npm", "test", variables=installation)
-    assert "Test Files  6 passed" in printed
+    assert "Test Files  7 passed" in printed
 
 
 @pytest.mark.timeout(400)
@@ -134,6 +137,16 @@ def test_the_packed_package_is_imported_and_required(tmp_path: Path) -> None:
     )
     run_node("node", "module.mjs", directory=tmp_path)
     run_node("node", "script.cjs", directory=tmp_path)
+    (tmp_path / "typed.ts").write_text("export * from 'session-store-client'\n")
+    (tmp_path / "typed.cts").write_text("export * from 'session-store-client'\n")
+    (tmp_path / "tsconfig.json").write_text(WITHOUT_NODE.replace('"*.ts"', '"typed.ts", "typed.cts"'))
+    run_node(TYPESCRIPT_COMPILER, "-p", "tsconfig.json", "--noEmit", directory=tmp_path)
+
+
+def test_the_packed_package_has_its_license_and_its_readme() -> None:
+    (packed,) = json.loads(run_node("npm", "pack", "--dry-run", "--json", "--ignore-scripts"))
+    assert {"LICENSE", "README.md"} <= {file["path"] for file in packed["files"]}
+    assert (PACKAGE / "LICENSE").read_bytes() == (PROJECT / "LICENSE").read_bytes()
 
 
 def use_package(directory: Path) -> None:
@@ -156,7 +169,7 @@ def test_every_snippet_of_the_documentation_runs(page: Path, plain_installation:
         (tmp_path / f"snippet{number}.ts").write_text(snippet)
     (tmp_path / "tsconfig.json").write_text(TYPESCRIPT)
     (tmp_path / "node_modules" / "@types").symlink_to(PACKAGE / "node_modules" / "@types")
-    run_node(str(PACKAGE / "node_modules" / ".bin" / "tsc"), "-p", "tsconfig.json", directory=tmp_path)
+    run_node(TYPESCRIPT_COMPILER, "-p", "tsconfig.json", directory=tmp_path)
     for number in range(len(snippets)):
         run_node(
             "node", f"snippet{number}.js", directory=tmp_path, variables={"AMQP_URL": plain_installation}

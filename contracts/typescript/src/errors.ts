@@ -74,3 +74,10 @@ export class TimedOutError extends SessionStoreError {
     super(`no answer to ${what} by its deadline${cause instanceof Error ? ` (${cause.message})` : ''}`, { cause })
   }
 }
+
+/** The store holds a number that JavaScript has no equal for, neither a number nor a bigint. */
+export class UnreadableNumberError extends SessionStoreError {
+  constructor(readonly number: string) {
+    super(`JavaScript has no number equal to ${number}`)
+  }
+}

@@ -1,6 +1,5 @@
 export * from './errors.js'
 export type * from './messages.js'
-export { UnreadableNumberError } from './numbers.js'
 export type { ReadOptions, SessionStoreOptions, WriteOptions, Written } from './options.js'
 export * from './plugin.js'
 export type { IStorageProvider, QueryOptions as ProviderQueryOptions, SessionFilter } from './provider.js'

@@ -1,25 +1,19 @@
 import { randomUUID } from 'node:crypto'
-import { RejectedError, SessionStoreError } from './errors.js'
+import { RejectedError, UnreadableNumberError } from './errors.js'
 
 const MARK = `integer ${randomUUID()} `
 const MARKED = new RegExp(`"${MARK}(-?\\d+)"`, 'g')
 const LONG_NUMBER = /-?\d[\d.]{15,}(?:[eE][+-]?\d+)?/g
 const TEXT_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
-/** The store holds a number that JavaScript has no equal for, neither a number nor a bigint. */
-export class UnreadableNumberError extends SessionStoreError {
-  constructor(readonly number: string) {
-    super(`JavaScript has no number equal to ${number}`)
-  }
-}
-
 /**
  * Returns the JSON of a value; a bigint is written as the integer it is.
- * Throws RejectedError `bad_number` for NaN and the infinities, which JSON would turn into null.
+ * Throws RejectedError: `bad_number` for NaN and the infinities, which JSON would turn into null, `too_deep` for
+ * nesting without end, `bad_json` for anything else that JSON has no words for.
  */
 export function encode(value: unknown): Buffer {
   let marked = false
-  const text = JSON.stringify(value, (name, item: unknown) => {
+  const text = stringify(value, (name, item: unknown) => {
     if (typeof item === 'number' && !Number.isFinite(item)) {
       throw new RejectedError('bad_number', `${name} is ${item}, which JSON has no number for`)
     }
@@ -28,6 +22,16 @@ export function encode(value: unknown): Buffer {
     return `${MARK}${item}`
   })
   return Buffer.from(marked ? text.replace(MARKED, '$1') : text)
+}
+
+function stringify(value: unknown, replacer: (name: string, item: unknown) => unknown): string {
+  try {
+    return JSON.stringify(value, replacer)
+  } catch (error) {
+    if (error instanceof RejectedError) throw error
+    if (error instanceof RangeError) throw new RejectedError('too_deep', 'must not be nested deeper than 64')
+    throw new RejectedError('bad_json', `cannot be written as JSON: ${error}`)
+  }
 }
 
 /**

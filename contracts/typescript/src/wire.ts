@@ -75,14 +75,16 @@ export class Wire {
     const correlationId = randomUUID()
     const answer = defer<Buffer>()
     this.#waiting.set(correlationId, answer)
+    let patience = ASK_AGAIN_MS
     try {
       for (;;) {
         const link = await this.#connected(message.what, deadline)
         const publication = this.#publication(message, deadline, { correlationId, replyTo: link.replyTo })
         const lost = link.publish(publication).then((confirmed) => (confirmed ? link.lost : undefined))
-        const patience = message.persistent ? Math.min(deadline, performance.now() + ASK_AGAIN_MS) : deadline
-        const body = await first<Buffer | undefined>(patience, answer.promise, lost)
+        const until = message.persistent ? Math.min(deadline, performance.now() + patience) : deadline
+        const body = await first<Buffer | undefined>(until, answer.promise, lost)
         if (body) return body
+        if (performance.now() >= until) patience *= 2
         await this.#rest(message.what, deadline)
       }
     } finally {

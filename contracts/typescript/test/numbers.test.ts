@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { RejectedError } from '../src/index.js'
-import { decode, encode, UnreadableNumberError } from '../src/numbers.js'
+import { RejectedError, UnreadableNumberError } from '../src/index.js'
+import { decode, encode } from '../src/numbers.js'
 
 function read(text: string): unknown {
   return decode(Buffer.from(text))

@@ -1,0 +1,61 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Link, type Publication, type Receive } from '../src/link.js'
+import { Wire } from '../src/wire.js'
+
+const EVENT = { body: Buffer.from('{}'), routingKey: 'session.write', contentType: '', persistent: true, what: '' }
+
+/** What was published, and when; each link is lost when the test says so. */
+const published: { at: number; publication: Publication }[] = []
+let lose: () => void
+let receive: Receive
+
+beforeEach(() => {
+  published.length = 0
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  vi.spyOn(Link, 'open').mockImplementation(async (_, take) => {
+    receive = take
+    const lost = new Promise<undefined>((resolve) => {
+      lose = () => resolve(undefined)
+    })
+    const publish = async (publication: Publication) => published.push({ at: performance.now(), publication }) > 0
+    return { replyTo: 'session.reply.a', lost, publish, close: async () => undefined } as unknown as Link
+  })
+})
+
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
+
+/** The pauses between publications in seconds, without what they rest. */
+function pauses(): number[] {
+  return published.slice(1).map(({ at }, number) => Math.floor((at - (published[number]?.at ?? 0)) / 1_000))
+}
+
+test('an event that nobody answers is published again after pauses that double', async () => {
+  const wire = new Wire('amqp://nowhere', '')
+  wire.open()
+  const answer = wire.ask(EVENT, performance.now() + 60_000)
+  await vi.advanceTimersByTimeAsync(31_000)
+  expect(pauses()).toEqual([2, 4, 8, 16])
+  const [first] = published
+  receive(String(first?.publication.properties.correlationId), Buffer.from('told'))
+  expect(String(await answer)).toBe('told')
+  await wire.close()
+})
+
+test('a lost connection is no silence: the pauses grow no longer by it', async () => {
+  const wire = new Wire('amqp://nowhere', '')
+  wire.open()
+  const answer = wire.ask(EVENT, performance.now() + 60_000).catch(() => undefined)
+  for (let turn = 0; turn < 5; turn += 1) {
+    await vi.advanceTimersByTimeAsync(500)
+    lose()
+    await vi.advanceTimersByTimeAsync(400)
+  }
+  published.splice(0, published.length - 1)
+  await vi.advanceTimersByTimeAsync(7_000)
+  expect(pauses()).toEqual([2, 4])
+  await wire.close()
+  await answer
+})
