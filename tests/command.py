@@ -9,13 +9,14 @@ from tests.faults.replica import PROGRAM
 
 
 def run_command(
-    *arguments: str, variables: Mapping[str, str], directory: Path = Path("/")
+    *arguments: str, variables: Mapping[str, str], directory: Path = Path("/"), stdin: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Return the finished command; it sees these variables and nothing else of ours."""
     return subprocess.run(
         [PROGRAM, *arguments],
         env={"PATH": os.environ.get("PATH", os.defpath), **variables},
         cwd=directory,
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=60,

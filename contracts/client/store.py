@@ -29,12 +29,14 @@ class Written:
     """What became of an event; `outcome` is None where only the broker has confirmed it (`queued`).
 
     `revision` is the event's own. A repeat is told the outcome it had when it was applied. `superseded` is no
-    error: a newer state of the session is stored, as it would be had this write come first.
+    error: a newer state of the session is stored, as it would be had this write come first. `repeated`: this very
+    event was applied before, by an earlier call or by this one, whose first answer was lost.
     """
 
     event_id: UUID
     revision: int
     outcome: Outcome | None
+    repeated: bool = False
 
     @property
     def existed(self) -> bool:
@@ -227,11 +229,12 @@ class SessionStore:
             applied = max(applied, change.revision)
         self._clock.observe(change.session_id, applied)
         self._queued.settle(change.session_id, applied)
-        outcome = told.first if told.outcome is Outcome.DUPLICATE else told.outcome
+        repeated = told.outcome is Outcome.DUPLICATE
+        outcome = told.first if repeated else told.outcome
         if change.expected is not None and outcome in (Outcome.CONFLICT, Outcome.SUPERSEDED):
             record = await self._read(change.session_id, None, deadline)
             raise Conflict(change.session_id, change.expected, record)
-        return Written(change.event_id, change.revision, outcome)
+        return Written(change.event_id, change.revision, outcome, repeated)
 
     def _deadline(self) -> float:
         return monotonic() + self._timeout

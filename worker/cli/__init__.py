@@ -11,6 +11,7 @@ import typer
 from worker.cli.console import warn
 from worker.cli.dead import app as dead
 from worker.cli.doctor import examine
+from worker.cli.importing import import_sessions
 from worker.cli.servers import declare_or_check, migrate_database
 from worker.cli.sessions import app as sessions
 from worker.cli.sessions import print_health, print_stats
@@ -39,6 +40,7 @@ app.command("doctor")(examine)
 app.command("top")(watch)
 app.command("stats")(print_stats)
 app.command("health")(print_health)
+app.command("import")(import_sessions)
 app.add_typer(sessions, name="sessions")
 app.add_typer(dead, name="dead")
 

@@ -1,5 +1,7 @@
 """Turns one delivery into one event, or says why it is none."""
 
+from uuid import UUID
+
 import orjson
 from pydantic import ValidationError
 
@@ -29,7 +31,7 @@ def decode(delivery: Delivery, properties: Properties | None, largest: int) -> E
         raise Refused(DeadLetterCode.BAD_SCHEMA, "content_encoding must be absent: send plain JSON")
     document = parse(delivery.body)
     try:
-        event = _validate(delivery.body, document)
+        event = validate(delivery.body, document)
         if event.type != delivery.routing_key:
             raise Refused(
                 DeadLetterCode.BAD_SCHEMA, f"type: is {event.type}, but it came by another routing key"
@@ -37,10 +39,11 @@ def decode(delivery: Delivery, properties: Properties | None, largest: int) -> E
     except Refused as refused:
         refused.document = document
         raise
-    return _row_of(event)
+    return row_of(event)
 
 
-def _validate(body: bytes, document: dict[str, object]) -> WriteEvent | DeleteEvent:
+def validate(body: bytes, document: dict[str, object]) -> WriteEvent | DeleteEvent:
+    """Return the event that a parsed body is; raises Refused."""
     try:
         event = EVENT.validate_python(document)
     except ValidationError as error:
@@ -50,16 +53,21 @@ def _validate(body: bytes, document: dict[str, object]) -> WriteEvent | DeleteEv
     return event
 
 
-def _row_of(event: WriteEvent | DeleteEvent) -> EventRow:
+def row_of(event: WriteEvent | DeleteEvent) -> EventRow:
+    """Return what goes to the database."""
     content = event.data
     if isinstance(event, DeleteEvent):
         return EventRow(event.subject, content.revision, event.id, content.expected_revision, True)
-    session = event.data.session
+    return row_of_write(event.data.session, content.revision, event.id, content.expected_revision)
+
+
+def row_of_write(session: Session, revision: int, event_id: UUID, expected: int | None) -> EventRow:
+    """Return what goes to the database of a write of this session."""
     return EventRow(
-        event.subject,
-        content.revision,
-        event.id,
-        content.expected_revision,
+        session.session_id,
+        revision,
+        event_id,
+        expected,
         False,
         session.player_id,
         _text(session.encounter),

@@ -60,21 +60,28 @@ def parse(body: bytes) -> dict[str, object]:
     return document
 
 
-def check_content(body: bytes, document: dict[str, object], content: object) -> None:
+def check_content(
+    body: bytes, document: dict[str, object], content: object, deepest: int = MAX_DEPTH
+) -> None:
     """Refuse a document that is too deep, and content with a NUL or a number that would not come back equal.
 
+    The content is the whole document, or what it has under `data`, or None where it has nothing of worth.
     The checks look at the bytes first: hardly any event needs the slow walk.
     Raises Refused: `too_deep`, `nul_character`, `bad_number`.
     """
     shapes = body.translate(_SHAPES)
-    if shapes.count(b"{") > MAX_DEPTH and _is_deeper(document, MAX_DEPTH):
-        raise Refused(DeadLetterCode.TOO_DEEP, f"nested deeper than {MAX_DEPTH}")
+    if shapes.count(b"{") > deepest and _is_deeper(document, deepest):
+        raise Refused(DeadLetterCode.TOO_DEEP, f"nested deeper than {deepest}")
     if b"\\u0000" in body and any("\0" in text for text in _texts(content)):
         raise Refused(
             DeadLetterCode.NUL_CHARACTER, "holds the character U+0000, which PostgreSQL cannot keep"
         )
     suspect = _LONG in shapes or _LONG_WITH_EXPONENT in shapes or _TINY in shapes
-    if suspect and any(_may_change(body, shapes, shape) for shape in _SUSPECT) and _changes_numbers(body):
+    if (
+        suspect
+        and any(_may_change(body, shapes, shape) for shape in _SUSPECT)
+        and _changes_numbers(body, whole=content is document)
+    ):
         raise Refused(DeadLetterCode.BAD_NUMBER, "holds a number that would not come back equal")
 
 
@@ -133,8 +140,8 @@ def _may_change(body: bytes, shapes: bytes, shape: bytes) -> bool:
     return False
 
 
-def _changes_numbers(body: bytes) -> bool:
-    """Whether orjson changed a number of the event's content; numbers elsewhere are nobody's concern."""
+def _changes_numbers(body: bytes, *, whole: bool) -> bool:
+    """Whether orjson changed a number of the content; numbers elsewhere are nobody's concern."""
     changed = False
 
     def check_float(text: str) -> float | Changed:
@@ -152,7 +159,7 @@ def _changes_numbers(body: bytes) -> bool:
         return check_float(text)
 
     exact = json.loads(body, parse_float=check_float, parse_int=check_int)
-    return changed and _holds_changed(exact.get("data"))
+    return changed and _holds_changed(exact if whole else exact.get("data"))
 
 
 def _is_kept(text: str) -> bool:

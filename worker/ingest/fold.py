@@ -42,6 +42,11 @@ class SessionEvents(NamedTuple):
         judged = applied if len(applied) == len(self.events) else self._replay(applied[0].before)
         return {key_of(e): verdict_of(e, a) for e, a in zip(self.events, judged, strict=True)}
 
+    def foretell(self, entry: LedgerEntry | None) -> Verdicts:
+        """Return every event's verdict, were they applied where the ledger says `entry`."""
+        judged = self._replay(entry)
+        return {key_of(e): verdict_of(e, a) for e, a in zip(self.events, judged, strict=True)}
+
     def _replay(self, entry: LedgerEntry | None) -> list[Applied]:
         judged = []
         for event in self.events:

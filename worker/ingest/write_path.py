@@ -16,7 +16,8 @@ from worker.errors import RowRefused, StorageUnavailable, UnavailableError
 from worker.failpoint import Point, Reach, pass_by
 from worker.ingest.decode import decode
 from worker.ingest.document import Refused
-from worker.ingest.fold import SessionEvents, Verdicts, group_by_session, key_of, resolve, rounds_of
+from worker.ingest.fold import SessionEvents, Verdicts, group_by_session, resolve, rounds_of
+from worker.ingest.isolate import isolate
 from worker.ingest.judged import Decoded, Judged, judge_deliveries
 from worker.ingest.published import published_at
 from worker.ingest.settle import Settler
@@ -176,28 +177,7 @@ class WritePath:
     async def _apply(self, events: Sequence[EventRow]) -> Verdicts:
         """Return every event's verdict, committed; raise StorageUnavailable when given up."""
         groups = group_by_session(events)
-        return await self._isolate(groups) if groups else {}
-
-    async def _isolate(self, groups: Sequence[SessionEvents]) -> Verdicts:
-        """Apply the groups; where the database refuses, split until the culprit stands alone."""
-        try:
-            return await self._persist(groups)
-        except RowRefused as refused:
-            if len(groups) > 1:
-                middle = len(groups) // 2
-                return {**await self._isolate(groups[:middle]), **await self._isolate(groups[middle:])}
-            if len(groups[0].events) > 1:
-                return await self._apply_each(groups[0])
-            log.warning("event.refused_by_database", sqlstate=refused.sqlstate)
-            message = f"the database refuses this content (SQLSTATE {refused.sqlstate})"
-            code = DeadLetterCode.REFUSED_BY_DATABASE
-            return {key_of(groups[0].events[0]): Verdict.rejected(code, message)}
-
-    async def _apply_each(self, group: SessionEvents) -> Verdicts:
-        verdicts: Verdicts = {}
-        for event in group.events:
-            verdicts.update(await self._isolate([SessionEvents(group.session_id, (event,))]))
-        return verdicts
+        return await isolate(groups, self._persist) if groups else {}
 
     async def _persist(self, groups: Sequence[SessionEvents]) -> Verdicts:
         """Apply in one transaction, again and again while the database is away."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from worker.errors import SchemaError
 from worker.store.cursor import CursorCodec
 from worker.store.failures import translated
+from worker.store.ledger import LedgerReader
 from worker.store.migrations import status_of
 from worker.store.pool import IS_PRIMARY, TAKES_WRITES, Pool, PoolOptions, open_pool
 from worker.store.reader import SessionReader
@@ -53,6 +54,7 @@ class Storage:
         self._reading = reading
         self.writer = EventWriter(writing)
         self.reader = SessionReader(reading, cursors)
+        self.ledger = LedgerReader(reading)
 
     async def ping(self) -> None:
         """Return if the database answers a read now; raises StorageUnavailable."""

@@ -1,0 +1,3 @@
+from tests.integration.conftest import connection
+
+__all__ = ["connection"]

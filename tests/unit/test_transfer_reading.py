@@ -1,0 +1,148 @@
+"""What is in a file, or what is wrong with it."""
+
+import gzip
+import io
+import json
+import os
+from pathlib import Path
+from typing import BinaryIO, cast
+from uuid import UUID
+
+import pytest
+
+from tests.session_files import SAMPLES, session_of, write_session
+from worker.transfer.findings import Findings, Refusal
+from worker.transfer.folder import portions_of_folder
+from worker.transfer.lines import portions_of_lines
+from worker.transfer.reading import most_bytes
+
+LARGEST = 100_000
+NESTED: dict[str, object] = {}
+for _ in range(62):
+    NESTED = {"d": NESTED}
+
+
+def read_folder(folder: Path, largest: int = LARGEST) -> Findings:
+    (portion,) = portions_of_folder(folder, largest)
+    return portion.read()
+
+
+def read_lines(text: bytes, largest: int = LARGEST, name: str = "a.ndjson") -> Findings:
+    file = io.BytesIO(text)
+    unpacked = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if text.startswith(b"\x1f\x8b") else file
+    (portion,) = portions_of_lines(name, unpacked, largest)
+    return portion.read()
+
+
+def body(**changed: object) -> bytes:
+    return json.dumps(session_of(1, **changed), ensure_ascii=False, indent=2).encode()
+
+
+def test_the_samples_are_83_sessions_and_4_named_refusals() -> None:
+    findings = read_folder(SAMPLES)
+    assert (len(findings.found), findings.skipped) == (83, 1)
+    assert {refusal.file: refusal.code for refusal in findings.refusals} == {
+        "sess_empty.json": "empty",
+        "sess_no_player.json": "bad_schema",
+        "sess_truncated.json": "cut_off",
+        "sess_wrong_name.json": "wrong_name",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "position"),
+    [
+        (b"", "empty", (1, 1)),
+        (b" \n", "empty", (1, 1)),
+        (body()[:40], "cut_off", (3, 9)),
+        (body(note="ä")[:-4], "cut_off", (None, None)),
+        (b'{\n "sessionId": \xff}', "not_utf8", (2, 15)),
+        (b'{"a": 1,}', "bad_json", (1, 8)),
+        (body() + b"{", "bad_json", (16, 2)),
+        (b"[]", "not_object", (None, None)),
+        (body(state=None), "bad_schema", (None, None)),
+        (body(sessionId="sess_other"), "wrong_name", (None, None)),
+        (body(startedAt="2025-02-30T00:00:00Z"), "bad_time", (None, None)),
+        (body(note=123456789012345678901), "bad_number", (None, None)),
+        (body(note="\0"), "nul_character", (None, None)),
+        (body(state=NESTED), "too_deep", (None, None)),
+        (body(note="x" * LARGEST), "too_large", (None, None)),
+        (b" " * (most_bytes(LARGEST) + 1), "too_large", (None, None)),
+    ],
+)
+def test_a_damaged_file_is_refused_with_its_name_the_position_and_the_reason(
+    tmp_path: Path, content: bytes, code: str, position: tuple[int | None, int | None]
+) -> None:
+    write_session(tmp_path, session_of(2))
+    (tmp_path / "sess_000001.json").write_bytes(content)
+    findings = read_folder(tmp_path)
+    (refusal,) = findings.refusals
+    assert (refusal.file, refusal.code) == ("sess_000001.json", code)
+    assert (refusal.line, refusal.column) == position
+    assert refusal.reason
+    assert [found.event.session_id for found in findings.found] == ["sess_000002"]
+
+
+def test_what_is_no_readable_file_is_refused_and_holds_nobody_up(tmp_path: Path) -> None:
+    (tmp_path / "folder.json").mkdir()
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "link.json").symlink_to(tmp_path / "nowhere")
+    (tmp_path / os.fsdecode(b"\xff\n.json")).write_text("{}")
+    found = {refusal.file: refusal.code for refusal in read_folder(tmp_path).refusals}
+    assert found == {
+        "folder.json": "unreadable",
+        "pipe.json": "unreadable",
+        "link.json": "unreadable",
+        "\\\\xff\\n.json": "bad_schema",
+    }
+
+
+def test_a_session_is_as_large_as_its_event_and_not_as_its_file(tmp_path: Path) -> None:
+    write_session(tmp_path, session_of(1, note=[[[[0]]]] * 900))
+    size = (tmp_path / "sess_000001.json").stat().st_size
+    assert not read_folder(tmp_path, largest=size // 2).refusals
+
+
+def test_a_line_is_a_session_or_an_event_and_an_empty_one_is_skipped() -> None:
+    event = {
+        "specversion": "1.0",
+        "id": "8a3ad0c6-9b1e-4a6f-8f36-0f8f5b1d7f10",
+        "source": "engine/eu-1",
+        "type": "session.delete",
+        "subject": "sess_7",
+        "data": {"revision": 5},
+    }
+    findings = read_lines(f"{json.dumps(event)}\n\n{json.dumps(session_of(1))}".encode())
+    deleted, written = (found.event for found in findings.found)
+    assert deleted[:5] == ("sess_7", 5, UUID(str(event["id"])), None, True)
+    assert (written.session_id, written.is_delete) == ("sess_000001", False)
+    assert findings.skipped == 1
+
+
+def test_a_bad_line_is_named_by_its_number() -> None:
+    good = json.dumps(session_of(1)).encode()
+    long = b" " * (2 * most_bytes(LARGEST))
+    findings = read_lines(b"\n".join((good, b'{"a":', long, b"\xff", good)))
+    assert [(refusal.line, refusal.code) for refusal in findings.refusals] == [
+        (2, "cut_off"),
+        (3, "too_large"),
+        (4, "not_utf8"),
+    ]
+    assert len(findings.found) == 2
+
+
+def test_a_compressed_file_that_is_cut_off_gives_what_can_be_unpacked() -> None:
+    lines = b"".join(json.dumps(session_of(number)).encode() + b"\n" for number in range(200))
+    findings = read_lines(gzip.compress(lines)[:-400])
+    assert findings.found
+    (refusal,) = findings.refusals
+    assert (refusal.code, refusal.line) == ("unreadable", len(findings.found) + 1)
+
+
+def test_a_refusal_says_where_it_is() -> None:
+    assert str(Refusal("a.json", "cut_off", "it ends", 3, 9)) == "a.json:3:9: it ends (cut_off)"
+    assert Refusal("a.json", "empty", "nothing").as_json() == {
+        "file": "a.json",
+        "code": "empty",
+        "reason": "nothing",
+    }

@@ -1,0 +1,22 @@
+"""What the ledger says of sessions, read outside the write path."""
+
+from collections.abc import Sequence
+
+import sql
+from contracts.outcomes import Outcome
+from worker.store.failures import translated
+from worker.store.pool import Pool
+from worker.store.rows import LedgerEntry
+
+
+class LedgerReader:
+    """Reads the ledger; raises StorageUnavailable."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def read(self, session_ids: Sequence[str]) -> dict[str, LedgerEntry]:
+        """Return the last event applied to each session, by id; ids that were never seen are left out."""
+        with translated():
+            rows = await self._pool.fetch(sql.statement("read_ledger_entries"), list(session_ids))
+        return {row[0]: LedgerEntry(row[1], row[2], Outcome(row[3])) for row in rows}

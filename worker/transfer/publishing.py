@@ -1,0 +1,66 @@
+"""Where an import's events go when a running worker stores them: the queue, each write confirmed."""
+
+import asyncio
+from collections.abc import Sequence
+
+import orjson
+
+from contracts.client import Conflict, Misconfigured, Rejected, SessionStore, TimedOut, Unavailable
+from contracts.client.store import Written
+from contracts.outcomes import DeadLetterCode, Outcome
+from worker.errors import ConfigurationError, UnavailableError
+from worker.ingest.fold import Verdicts, key_of
+from worker.outcome import Verdict
+from worker.store.rows import EventRow
+
+
+class QueueSink:
+    """Publishes the events of a portion at once and waits until each is committed."""
+
+    def __init__(self, store: SessionStore) -> None:
+        self._store = store
+
+    async def take(self, events: Sequence[EventRow]) -> Verdicts:
+        """Return every event's verdict as the worker told it."""
+        verdicts = await asyncio.gather(*(self._publish(event) for event in events))
+        return dict(zip(map(key_of, events), verdicts, strict=True))
+
+    async def _publish(self, event: EventRow) -> Verdict:
+        try:
+            written = await self._send(event)
+        except Rejected as error:
+            return Verdict.rejected(DeadLetterCode(error.code), error.message)
+        except Conflict as error:
+            return Verdict(Outcome.CONFLICT, error.record.revision if error.record else None)
+        except Misconfigured as error:
+            raise ConfigurationError(str(error)) from error
+        except (TimedOut, Unavailable) as error:
+            raise UnavailableError(str(error)) from error
+        if written.repeated or written.outcome is None:
+            return Verdict(Outcome.DUPLICATE, written.revision)
+        return Verdict(written.outcome, written.revision)
+
+    async def _send(self, event: EventRow) -> Written:
+        expected, revision, event_id = event.expected_revision, event.revision, event.event_id
+        if event.is_delete:
+            return await self._store.delete(
+                event.session_id, expected_revision=expected, revision=revision, event_id=event_id
+            )
+        return await self._store.write(
+            _session_of(event), expected_revision=expected, revision=revision, event_id=event_id
+        )
+
+
+def _session_of(event: EventRow) -> dict[str, object]:
+    session: dict[str, object] = {
+        "sessionId": event.session_id,
+        "playerId": event.player_id,
+        "encounter": orjson.Fragment(event.encounter or "{}"),
+        "state": orjson.Fragment(event.state or "{}"),
+        "startedAt": event.started_at,
+    }
+    if event.extra is not None:
+        session.update(orjson.loads(event.extra))
+    if event.completed_at is not None:
+        session["completedAt"] = event.completed_at
+    return session
