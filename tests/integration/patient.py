@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 from collections.abc import Mapping
+from importlib.metadata import version
 
 from deploy.local.programs import postgres_programs
 from tests.faults.replica import PROGRAM
@@ -11,7 +12,7 @@ from worker.config import load
 from worker.doctor.visit import Terms, examine_installation
 from worker.finding import Finding, State
 
-RELEASE = "0.1.0"
+RELEASE = version("session-store")
 FLAGS = {
     "DATABASE_URL": "database_url",
     "AMQP_URL": "amqp_url",

@@ -2,10 +2,12 @@
 
 import shlex
 from collections.abc import Iterator
+from secrets import token_hex
 from unittest.mock import AsyncMock
 
 import aio_pika
 import pytest
+from yarl import URL
 
 from contracts.topology import Topology
 from deploy.local.rabbitmq import RabbitServer
@@ -115,3 +117,22 @@ async def test_a_broker_that_takes_nothing_is_found(installation: Variables) -> 
     found = await examine(installation, timeout=2)
     assert states_of(found) == {**NO_WORKER, "broker.alarms": "wrong"}
     assert "short of memory or disk" in found["broker.alarms"].said
+
+
+@pytest.fixture
+def limited_url(rabbit_server: RabbitServer, amqp_url: str) -> Iterator[str]:
+    """Yield the URL of a user who may publish nothing."""
+    name = f"user-{token_hex(4)}"
+    rabbit_server.ctl("add_user", name, "pw")
+    rabbit_server.ctl("set_permissions", name, "", "", ".*")
+    yield str(URL(amqp_url).with_user(name).with_password("pw"))
+    rabbit_server.ctl("delete_user", name)
+
+
+async def test_a_user_is_let_publish_by_the_command(
+    installation: Variables, rabbit_server: RabbitServer, limited_url: str
+) -> None:
+    alarms = (await examine(installation, AMQP_URL=limited_url))["broker.alarms"]
+    assert (alarms.state, "may not publish" in alarms.said) == (State.WRONG, True)
+    rabbit_server.ctl(*shlex.split(alarms.mend)[1:])
+    assert states_of(await examine(installation, AMQP_URL=limited_url)) == NO_WORKER

@@ -215,7 +215,7 @@ async def test_slow_statements_are_named_where_they_are_counted(
     await connection.execute("CREATE EXTENSION pg_stat_statements")
     for _ in range(5):
         await connection.execute("SELECT pg_sleep(0.01)")
-        await connection.execute("ALTER ROLE outsider PASSWORD 'a secret'")
+        await connection.execute("COMMENT ON TABLE sessions IS 'a secret'")
     assert (await examine_statements(connection)).state is State.OK
     slow = await examine_statements(connection, 5.0)
     assert (slow.state, "x 5: SELECT pg_sleep($1)" in slow.said) == (State.WARNING, True)

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from aiormq.exceptions import (
     AuthenticationError,
+    ChannelAccessRefused,
     ConnectionClosed,
     ConnectionNotAllowed,
     IncompatibleProtocolError,
@@ -68,15 +69,20 @@ class Broker:
         different = [name for name, found in differences.items() if found is Difference.DIFFERENT]
         return wrong(list_differences(differences), self._remedy(different, vhost))
 
-    async def examine_alarms(self) -> Finding:
+    async def examine_alarms(self, to: Destination) -> Finding:
         """Find a broker that is short of memory or disk: it blocks whoever publishes.
 
         It says so only to one who does, so a message is published that no queue is bound for.
         """
         channel = await open_channel(self._connection, confirms=True, timeout=self._timeout)
         nobody = f"{REPLY_QUEUE_PREFIX}{uuid4().hex}"
-        with broker_calls():
-            await channel.basic_publish(b"", routing_key=nobody, mandatory=False, timeout=self._timeout)
+        try:
+            with broker_calls():
+                await channel.basic_publish(b"", routing_key=nobody, mandatory=False, timeout=self._timeout)
+        except BrokerUnavailable as error:
+            if not isinstance(error.__cause__, ChannelAccessRefused):
+                raise
+            return wrong("the user may not publish to the default exchange, as replies are", permit(to))
         with suppress(BrokerUnavailable):  # whom it blocks it does not answer any more
             await open_channel(self._connection, confirms=False, timeout=TURN_SECONDS)
         if self._connection.blocked:
@@ -112,10 +118,14 @@ async def log_in(url: str, topology: Topology, timeout: float) -> Broker:
     return Broker(await open_connection(url, NAME, timeout), topology, timeout)
 
 
+def permit(to: Destination) -> str:
+    """Return the command that lets the user do in the virtual host what it needs, and more."""
+    return f"{CONTROL} set_permissions --vhost {shlex.quote(to.name)} {shlex.quote(to.user)} '.*' '.*' '.*'"
+
+
 def explain_refusal(error: BrokerUnavailable, to: Destination) -> Finding:
     """Return why there is no connection, and what mends it."""
     user, vhost = shlex.quote(to.user), shlex.quote(to.name)
-    permit = f"{CONTROL} set_permissions --vhost {vhost} {user} '.*' '.*' '.*'"
     match error.__cause__:
         case ProbableAuthenticationError() | AuthenticationError():
             local = " (guest may log in from the broker's own host alone)" if to.user == "guest" else ""
@@ -126,7 +136,7 @@ def explain_refusal(error: BrokerUnavailable, to: Destination) -> Finding:
         case ConnectionNotAllowed() | InvalidFrameError():  # aiormq takes the refusal for a frame out of turn
             return wrong(
                 f"there is no virtual host {to.name}, or user {to.user} may not enter it",
-                f"{CONTROL} add_vhost {vhost}; {permit}",
+                f"{CONTROL} add_vhost {vhost}; {permit(to)}",
             )
         case ssl.SSLError() as failure:
             return wrong(

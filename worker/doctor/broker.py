@@ -54,7 +54,7 @@ class BrokerVisit:
             Check("broker.consumers", self._read_consumers, declared),
             Check("broker.waiting", self._judge(examine_waiting), declared),
             Check("broker.dead_letters", self._judge(examine_dead_letters), declared),
-            Check("broker.alarms", lambda: self._connected().examine_alarms(), login),
+            Check("broker.alarms", lambda: self._connected().examine_alarms(self._to), login),
         ]
 
     async def close(self) -> None:
