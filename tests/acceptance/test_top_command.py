@@ -1,6 +1,7 @@
 """`top`, with a worker that works and without one."""
 
 import asyncio
+import json
 import os
 import pty
 import re
@@ -97,6 +98,11 @@ def test_ctrl_c_ends_the_live_view_in_good_order() -> None:
     os.close(ours)
     assert process.wait(20) == 0
     assert b"Traceback" not in seen
+
+
+def test_a_picture_is_a_document_for_scripts() -> None:
+    done = run_command("top", "--once", "--json", "--interval", "0.1", "--url", NOBODY, variables={})
+    assert json.loads(done.stdout) == {"replicas": {NOBODY: "connection refused"}, "queues": []}
 
 
 def test_an_address_that_is_none_is_wrong_use() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.outcomes import Outcome
-from worker.cli.top.figures import Figures, compare, read_queues
+from worker.cli.top.figures import Figures, Picture, compare, read_queues
 from worker.cli.top.tables import draw_sheets
 from worker.http.scrape import Look
 from worker.metrics import Metrics, read_exposition
@@ -62,7 +62,7 @@ def test_a_replica_without_figures_shows_why() -> None:
         "away": compare(look(metrics, 1.0), away),
         "another program": compare(other, other),
     }
-    states = [row[-1] for row in draw_sheets(replicas, [])[0].rows]
+    states = [row[-1] for row in draw_sheets(Picture(replicas, []))[0].rows]
     assert states == [
         "not ready: database, storing",
         "no answer: connection refused",

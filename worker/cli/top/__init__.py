@@ -6,13 +6,14 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Final
 
+import orjson
 import typer
 from rich.console import Console
 from rich.live import Live
 from yarl import URL
 
 from worker.cli.console import print_table, run_to_end
-from worker.cli.top.figures import compare, read_queues
+from worker.cli.top.figures import Picture, take_picture
 from worker.cli.top.tables import Sheet, draw_sheets, render
 from worker.config import load
 from worker.http.scrape import Look, look_at_all
@@ -30,42 +31,49 @@ def watch(
         float, typer.Option(min=0.1, max=3600, help="Seconds from one picture to the next.")
     ] = 2.0,
     once: Annotated[bool, typer.Option("--once", help="Print one picture and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document a picture.")] = False,
 ) -> None:
     """Show how replicas are and what they do, until Ctrl-C."""
     urls = [_check(given) for given in url or [_address_here()]]
     console = Console(highlight=False)
     with suppress(KeyboardInterrupt):
-        if once or not console.is_terminal:
-            run_to_end(_print(urls, interval, once=once))
+        if once or as_json or not console.is_terminal:
+            run_to_end(_print(urls, interval, once=once, as_json=as_json))
         else:
             run_to_end(_show(urls, interval, console))
 
 
-async def _print(urls: Sequence[str], interval: float, *, once: bool) -> None:
-    async for sheets in _pictures(urls, interval):
-        for sheet in sheets:
-            if sheet.rows:
-                print_table(sheet.columns, sheet.rows)
-                print(flush=True)
+async def _print(urls: Sequence[str], interval: float, *, once: bool, as_json: bool) -> None:
+    async for picture in _pictures(urls, interval):
+        if as_json:
+            print(orjson.dumps(picture).decode(), flush=True)
+        else:
+            _print_sheets(draw_sheets(picture))
         if once:
             return
 
 
+def _print_sheets(sheets: Sequence[Sheet]) -> None:
+    for sheet in sheets:
+        if sheet.rows:
+            print_table(sheet.columns, sheet.rows)
+            print(flush=True)
+
+
 async def _show(urls: Sequence[str], interval: float, console: Console) -> None:
     with Live(console=console, screen=True, auto_refresh=False) as live:
-        async for sheets in _pictures(urls, interval):
+        async for picture in _pictures(urls, interval):
             note = f"{datetime.now().astimezone():%H:%M:%S}, every {interval:g} s, Ctrl-C ends"
-            live.update(render(sheets, note), refresh=True)
+            live.update(render(draw_sheets(picture), note), refresh=True)
 
 
-async def _pictures(urls: Sequence[str], interval: float) -> AsyncIterator[tuple[Sheet, ...]]:
+async def _pictures(urls: Sequence[str], interval: float) -> AsyncIterator[Picture]:
     """Yield a picture every `interval` seconds; the first after one interval, for rates need two looks."""
     before = await _look(urls, interval)
     while True:
         await asyncio.sleep(interval)
         now = await _look(urls, interval)
-        figures = {look.url: compare(earlier, look) for earlier, look in zip(before, now, strict=True)}
-        yield draw_sheets(figures, read_queues(now))
+        yield take_picture(before, now)
         before = now
 
 

@@ -22,7 +22,6 @@ class Figures:
     `pools` are the connections in use and the most there may be, by the pool's name.
     """
 
-    url: str
     state: str
     events: dict[str, float]
     batch: float | None
@@ -45,6 +44,20 @@ class QueueFigures:
     consumers: float
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One moment: each replica's figures by its URL, or a text that says why there are none; and the queues."""
+
+    replicas: dict[str, Figures | str]
+    queues: list[QueueFigures]
+
+
+def take_picture(before: Sequence[Look], now: Sequence[Look]) -> Picture:
+    """Return the picture of the second of two looks at the same replicas."""
+    replicas = {look.url: compare(earlier, look) for earlier, look in zip(before, now, strict=True)}
+    return Picture(replicas, read_queues(now))
+
+
 def compare(before: Look, now: Look) -> Figures | str:
     """Return a replica's figures, or why there are none."""
     if now.trouble:
@@ -61,7 +74,6 @@ def compare(before: Look, now: Look) -> Figures | str:
         return grown(f"{name}_sum") / count if count else None
 
     return Figures(
-        now.url,
         _state_of(series),
         _outcomes(before.series, series, elapsed),
         mean("batch_events"),

@@ -1,6 +1,6 @@
 """The picture as tables: the replicas, what became of events, the queues."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.outcomes import Outcome
-from worker.cli.top.figures import POOLS, Figures, QueueFigures
+from worker.cli.top.figures import POOLS, Figures, Picture
 from worker.http.plot import show_number
 
 REPLICA_COLUMNS: Final = (
@@ -37,19 +37,20 @@ class Sheet:
     rows: Sequence[Sequence[str]]
 
 
-def draw_sheets(replicas: Mapping[str, Figures | str], queues: Sequence[QueueFigures]) -> tuple[Sheet, ...]:
+def draw_sheets(picture: Picture) -> tuple[Sheet, ...]:
     """Return the sheets of one moment; a replica without figures shows why."""
-    shown = {url: figures for url, figures in replicas.items() if isinstance(figures, Figures)}
+    replicas = picture.replicas.items()
+    shown = {url: figures for url, figures in replicas if isinstance(figures, Figures)}
     outcomes = [outcome.value for outcome in Outcome]
     return (
-        Sheet(REPLICA_COLUMNS, [_replica(url, figures) for url, figures in replicas.items()]),
+        Sheet(REPLICA_COLUMNS, [_replica(url, figures) for url, figures in replicas]),
         Sheet(
             ("events/s", *outcomes),
             [(url, *(show_number(f.events[name]) for name in outcomes)) for url, f in shown.items()],
         ),
         Sheet(
             ("queue", "waiting", "consumers"),
-            [(queue.name, f"{queue.messages:,.0f}", f"{queue.consumers:,.0f}") for queue in queues],
+            [(queue.name, f"{queue.messages:,.0f}", f"{queue.consumers:,.0f}") for queue in picture.queues],
         ),
     )
 
