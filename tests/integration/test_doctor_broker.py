@@ -27,7 +27,7 @@ SECRET = "hidden-password"
         ("postgresql://session_store:{p}@{d}/none", "amqp://guest:guest@{b}/none", "login", "no "),
         ("postgresql://u:{s}@nowhere.invalid/x", "amqp://u:{s}@nowhere.invalid/", "host", "no address"),
         ("postgresql://u:{s}@127.0.0.1:1/x", "amqp://u:{s}@127.0.0.1:1/", "port", "connection refused"),
-        ("postgresql://u:{s}@{d}/x?sslmode=require", "amqps://u:{s}@{b}/", "login", ""),
+        ("postgresql://u:{s}@{d}/x?sslmode=require", "amqps://u:{s}@{b}/", "login", " has no TLS"),
         ("postgresql://u:{s}@{b}/x", "amqp://u:{s}@{d}/", "login", ""),
     ],
     ids=["password", "name", "host", "port", "TLS", "another kind of server"],

@@ -7,11 +7,10 @@ from typing import Final
 from uuid import uuid4
 
 from aiormq.exceptions import (
+    AMQPConnectionError,
     AuthenticationError,
     ChannelAccessRefused,
-    ConnectionClosed,
     ConnectionNotAllowed,
-    IncompatibleProtocolError,
     InvalidFrameError,
     ProbableAuthenticationError,
 )
@@ -139,16 +138,26 @@ def explain_refusal(error: BrokerUnavailable, to: Destination) -> Finding:
                 f"{CONTROL} add_vhost {vhost}; {permit(to)}",
             )
         case ssl.SSLError() as failure:
-            return wrong(
-                f"TLS fails: {failure.reason or type(failure).__name__}",
-                "name the authority of the broker's certificate in AMQP_URL: ?cafile=FILE",
-            )
-        case IncompatibleProtocolError() | ConnectionClosed() | ConnectionResetError() | EOFError():
+            return _explain_tls(failure)
+        case AMQPConnectionError() | ConnectionError() | EOFError():
             scheme = "amqp:// and port 5672" if to.is_encrypted else "amqps:// and port 5671"
-            return wrong("what listens there does not speak AMQP like this", f"try {scheme} in AMQP_URL")
+            return wrong(
+                "what listens there ends the connection: it speaks no AMQP, or not like this",
+                f"{scheme} in AMQP_URL, where that is what the broker has",
+            )
         case TimeoutError():
             return wrong("the port is open and nobody answers", "look into the broker's log, and restart it")
     return wrong(str(error), "look into the broker's log")
+
+
+def _explain_tls(failure: ssl.SSLError) -> Finding:
+    if failure.reason == "WRONG_VERSION_NUMBER":
+        mend = "amqp:// in AMQP_URL, or the broker's TLS port, mostly 5671"
+        return wrong("what listens there has no TLS", mend)
+    return wrong(
+        f"TLS fails: {failure.reason or type(failure).__name__}",
+        "name the authority of the broker's certificate in AMQP_URL: ?cafile=FILE",
+    )
 
 
 def examine_consumers(states: QueueStates, topology: Topology) -> Finding:
