@@ -10,6 +10,7 @@ from yarl import URL
 POSTGRES_PORT: Final = 5432
 AMQP_PORT: Final = 5672
 AMQPS_PORT: Final = 5671
+LARGEST_PORT: Final = 65_535
 UNCHECKED: Final = ("", "disable", "allow", "prefer")
 """Values of `sslmode` under which the driver sends a password in plain text where the server wants it so."""
 
@@ -51,7 +52,10 @@ class Destination:
 
 
 def read_database_url(url: str) -> Destination:
-    """Return where a PostgreSQL URL leads, with libpq's rules for several hosts and for `?host=`."""
+    """Return where a PostgreSQL URL leads, with libpq's rules for several hosts and for `?host=`.
+
+    Raises ValueError for what is no URL or no port.
+    """
     parts = urlsplit(url)
     login, _, hosts = parts.netloc.rpartition("@")
     options = dict(parse_qsl(parts.query))
@@ -59,7 +63,7 @@ def read_database_url(url: str) -> Destination:
     ports = options.get("port", "").split(",")
     split = [_split_host(host) for host in named if host]
     endpoints = tuple(
-        Endpoint(host, int(port or ports[min(at, len(ports) - 1)] or POSTGRES_PORT))
+        Endpoint(host, _read_port(port or ports[min(at, len(ports) - 1)]))
         for at, (host, port) in enumerate(split)
     )
     user = options.get("user") or unquote(login.partition(":")[0])
@@ -83,3 +87,10 @@ def _split_host(text: str) -> tuple[str, str]:
         return host, port.removeprefix(":")
     host, _, port = text.partition(":")
     return host, port
+
+
+def _read_port(text: str) -> int:
+    port = int(text or POSTGRES_PORT)
+    if not 0 < port <= LARGEST_PORT:
+        raise ValueError("no such port")
+    return port

@@ -3,6 +3,8 @@
 import pytest
 
 from worker.destination import Destination, Endpoint, read_amqp_url, read_database_url
+from worker.doctor.network import examine_hosts
+from worker.finding import State
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,19 @@ from worker.destination import Destination, Endpoint, read_amqp_url, read_databa
 )
 def test_a_database_url_leads_where_the_driver_goes(url: str, expected: Destination) -> None:
     assert read_database_url(url) == expected
+
+
+@pytest.mark.parametrize("url", ["postgresql://a:x/d", "postgresql://a:70000/d", "postgresql://[a/d"])
+def test_what_leads_nowhere_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_database_url(url)
+
+
+async def test_a_word_that_is_no_host_has_no_address() -> None:
+    finding = await examine_hosts(
+        Destination((Endpoint("x" * 64, 1), Endpoint("a..b", 1)), "", "", False), "AMQP_URL", 5.0
+    )
+    assert finding.state is State.WRONG
 
 
 @pytest.mark.parametrize(

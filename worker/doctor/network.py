@@ -62,7 +62,7 @@ async def _resolve(endpoint: Endpoint, timeout: float) -> str | None:
             found = await asyncio.get_running_loop().getaddrinfo(
                 endpoint.host, endpoint.port, type=socket.SOCK_STREAM
             )
-    except OSError:  # no address, or no answer in time
+    except (OSError, UnicodeError):  # no address, no answer in time, or a word that is no host's name
         return None
     return str(found[0][4][0])
 
