@@ -27,6 +27,7 @@ log = structlog.get_logger()
 WATCH_SECONDS = 10.0
 PROBE_SECONDS = 1.0
 CANCEL_SECONDS = 5.0
+QUIET_PREFETCH = 32
 GOODBYE_SECONDS = 0.2  # a closed channel forgets acknowledgements that a quorum queue has not taken yet
 
 
@@ -99,7 +100,8 @@ class Serving:
         """Store events; while the database is away for long, leave them with the broker."""
         queues = (self._topology.write_queue.name, self._topology.delete_queue.name)
         settler = Settler(self._topology, publisher, session.replies, self._metrics, self._reach)
-        while intake := await self._open_intake(session, queues, self._settings.prefetch):
+        prefetch = self._settings.prefetch
+        while intake := await self._open_intake(session, queues, prefetch, QUIET_PREFETCH):
             writer = self._storage.writer
             self._path = WritePath(
                 intake, writer, settler, self._limits, self._metrics, self._reach, self._traces
@@ -119,32 +121,36 @@ class Serving:
             server = RpcServer(
                 intake, session.replies, dispatcher, self._topology, seconds, self._metrics, self._traces
             )
-            await self._until_stopped(intake, server.run())
+            await self._until_stopped(intake, server.run(), hold=False)
             self._end(session, intake)
 
-    async def _open_intake(self, session: Session, queues: Sequence[str], prefetch: int) -> Intake | None:
+    async def _open_intake(
+        self, session: Session, queues: Sequence[str], prefetch: int, quiet: int = 0
+    ) -> Intake | None:
         """Return a started intake; None when there is no use in one any more."""
         if self._is_over(session):
             return None
         try:
-            intake = self._intakes[queues[0]] = await session.open_intake(queues, prefetch)
+            intake = self._intakes[queues[0]] = await session.open_intake(queues, prefetch, quiet)
         except BrokerUnavailable as error:
             session.lose(str(error))
             return None
         return intake
 
-    async def _until_stopped(self, intake: Intake, running: Coroutine[None, None, None]) -> None:
+    async def _until_stopped(
+        self, intake: Intake, running: Coroutine[None, None, None], *, hold: bool = True
+    ) -> None:
         """Run to the end of the intake, which a stop brings about by cancelling its consumers."""
         async with asyncio.TaskGroup() as tasks:
-            stopper = tasks.create_task(self._cancel_on_stop(intake))
+            stopper = tasks.create_task(self._cancel_on_stop(intake, hold))
             await running
             stopper.cancel()
         if self._stop.is_set() and intake.is_open:
             await asyncio.sleep(GOODBYE_SECONDS)
 
-    async def _cancel_on_stop(self, intake: Intake) -> None:
+    async def _cancel_on_stop(self, intake: Intake, hold: bool) -> None:
         await self._stop.wait()
-        await intake.stop(CANCEL_SECONDS)
+        await intake.stop(CANCEL_SECONDS, hold=hold)
 
     def _end(self, session: Session, intake: Intake) -> None:
         if not self._stop.is_set():

@@ -75,3 +75,20 @@ async def test_one_that_lingers_takes_what_has_come_when_the_time_is_over(
 ) -> None:
     await publish(amqp_url, queue, 1)
     assert len(await intake.take(10, linger=0.01)) == 1
+
+
+async def test_a_spare_consumer_gets_what_the_first_of_every_replica_has_no_room_for(
+    amqp_url: str, queue: str
+) -> None:
+    async with connected(amqp_url, "a test", 10) as connection:
+        intakes = [
+            Intake(await open_channel(connection, confirms=False, timeout=10), connection) for _ in range(2)
+        ]
+        for intake in intakes:
+            await intake.start([queue], PREFETCH, 10, quiet=3)
+        await publish(amqp_url, queue, 6)
+        assert [len(await intake.take(10, linger=0.1)) for intake in intakes] == [3, 3]
+        await intakes[0].stop(10)
+        await publish(amqp_url, queue, PREFETCH - 3)
+        assert len(await intakes[1].take(PREFETCH, FOR_EVER)) == PREFETCH - 3
+        assert (intakes[0].unacknowledged, intakes[1].unacknowledged) == (3, PREFETCH)

@@ -2,27 +2,27 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import takewhile
 from time import monotonic
 from typing import TypeVar
-from uuid import uuid4
 
 import structlog
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp import commands
 
 from worker.broker.connection import FilteredConnection, broker_calls, close_quietly
+from worker.broker.consumer import Consumer, consumers_of
 from worker.broker.delivery import Delivery
 from worker.broker.outbox import Outbox
 from worker.errors import BrokerUnavailable
 
 log = structlog.get_logger()
 
-HOLD_SECONDS = 4.0
-SILENCE_SECONDS = 1.0
+HOLD_SECONDS = 3.5
+SPARE_SECONDS = 1.5
 POLL_SECONDS = 0.02
 ENOUGH_BYTES = 16 * 1024 * 1024
 
@@ -42,10 +42,9 @@ class Intake:
         self._frames = connection.frames
         self._deliveries: deque[Delivery] = deque()
         self._changed = asyncio.Event()
-        self._tags: dict[str, str] = {}
+        self._consumers: list[Consumer] = []
         self._prefetch = 0
-        self._unacknowledged: dict[int, str] = {}
-        self._arrived: dict[str, float] = {}
+        self._unacknowledged: dict[int, Consumer] = {}
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         channel.closing.add_done_callback(lambda _: self.lose("the channel was closed"))
         channel.on_consumer_cancel_callbacks.add(self._on_cancel)
@@ -84,20 +83,26 @@ class Intake:
         """Return when the oldest waiting delivery was received, as a list of none or one."""
         return [self._deliveries[0].received] if self._deliveries else []
 
-    async def start(self, queues: Sequence[str], prefetch: int, timeout: float) -> None:
+    async def start(self, queues: Sequence[str], prefetch: int, timeout: float, quiet: int = 0) -> None:
         """Consume `queues` with fresh tags, at most `prefetch` unacknowledged deliveries each.
 
+        With `quiet` so many of them are for a consumer that comes first, and the rest for a spare one.
         Raises BrokerUnavailable when the broker does not let us.
         """
         self._prefetch = prefetch
         with broker_calls():
-            await self._channel.basic_qos(prefetch_count=prefetch, timeout=timeout)
-            for queue in queues:
-                tag = f"session-store.{uuid4().hex}"
-                self._frames.add_route(tag, queue, self._arrive)
-                unfiltered = partial(self._take_unfiltered, queue)
-                await self._channel.basic_consume(queue, unfiltered, consumer_tag=tag, timeout=timeout)
-                self._tags[queue] = tag
+            for consumer in consumers_of(queues, prefetch, quiet):
+                await self._channel.basic_qos(prefetch_count=consumer.prefetch, timeout=timeout)
+                self._frames.add_route(consumer.tag, consumer.queue, partial(self._arrive, consumer))
+                unfiltered = partial(self._take_unfiltered, consumer)
+                await self._channel.basic_consume(
+                    consumer.queue,
+                    unfiltered,
+                    consumer_tag=consumer.tag,
+                    arguments=consumer.arguments,
+                    timeout=timeout,
+                )
+                self._consumers.append(consumer)
 
     async def take(self, limit: int, linger: float = 0.0) -> list[Delivery]:
         """Wait for deliveries and return up to `limit` of them in order; empty when there will be none.
@@ -147,24 +152,31 @@ class Intake:
         return True
 
     def _forget(self, tag: int, multiple: bool) -> None:
-        for other in list(takewhile(lambda known: known < tag, self._unacknowledged)) if multiple else ():
-            del self._unacknowledged[other]
-        self._unacknowledged.pop(tag, None)
+        earlier = list(takewhile(lambda known: known < tag, self._unacknowledged)) if multiple else []
+        for number in (*earlier, tag):
+            if consumer := self._unacknowledged.pop(number, None):
+                consumer.held -= 1
 
-    async def stop(self, timeout: float) -> None:
+    async def stop(self, timeout: float, *, hold: bool = True) -> None:
         """Cancel the consumers; what was delivered before can still be taken and acknowledged.
 
         A quorum queue takes back what is on its way to a consumer that cancels, and counts it as delivered
-        (rabbitmq/rabbitmq-server#3729). So acknowledgements are held back until the prefetch is used up, and
-        nothing can be on its way, or the queue has been silent for a while; for 4 s at most.
+        (rabbitmq/rabbitmq-server#3729). With `hold` a spare consumer leaves while the queue has no use for it, and
+        for the others acknowledgements are held back until their prefetch is used up, and nothing can be on its
+        way, or the queue has been silent for a while. All that takes 5 s at most.
         """
-        self._held = []
-        deadline = monotonic() + HOLD_SECONDS
         try:
             with broker_calls():
-                for queue, tag in self._tags.items():
-                    await self._wait_for_end(queue, deadline)
-                    await self._channel.basic_cancel(tag, timeout=timeout)
+                if hold:
+                    await self._cancel_spare(timeout)
+                    self._held = []
+                deadline = monotonic() + HOLD_SECONDS
+                for consumer in self._consumers:
+                    if hold:
+                        await self._wait_until(consumer.may_leave, deadline)
+                    await self._channel.basic_cancel(consumer.tag, timeout=timeout)
+                # what a classic queue had sent before is here once the channel answers again
+                await self._channel.basic_qos(prefetch_count=self._prefetch, timeout=timeout)
         except BrokerUnavailable as error:
             self.lose(str(error))
         while self._held and self.is_open:  # in the order they came, those that come meanwhile behind
@@ -175,10 +187,16 @@ class Intake:
         self._stopped = True
         self._changed.set()
 
-    async def _wait_for_end(self, queue: str, deadline: float) -> None:
-        while self.is_open and list(self._unacknowledged.values()).count(queue) < self._prefetch:
-            if monotonic() >= min(self._arrived.get(queue, 0.0) + SILENCE_SECONDS, deadline):
-                return
+    async def _cancel_spare(self, timeout: float) -> None:
+        deadline = monotonic() + SPARE_SECONDS
+        for consumer in [each for each in self._consumers if each.before]:
+            await self._wait_until(consumer.is_of_no_use, deadline)
+            if consumer.is_of_no_use():
+                await self._channel.basic_cancel(consumer.tag, timeout=timeout)
+                self._consumers.remove(consumer)
+
+    async def _wait_until(self, is_so: Callable[[], bool], deadline: float) -> None:
+        while self.is_open and not is_so() and monotonic() < deadline:  # noqa: ASYNC110 - time changes it too
             await asyncio.sleep(POLL_SECONDS)
 
     async def close(self) -> None:
@@ -193,23 +211,25 @@ class Intake:
         self._deliveries.clear()
         self._changed.set()
 
-    def _arrive(self, delivery: Delivery) -> None:
+    def _arrive(self, consumer: Consumer, delivery: Delivery) -> None:
         self._deliveries.append(delivery)
-        self._unacknowledged[delivery.tag] = delivery.queue
-        self._arrived[delivery.queue] = delivery.received
+        self._unacknowledged[delivery.tag] = consumer
+        consumer.held += 1
+        consumer.arrived = delivery.received
         if not self._changed.is_set():
             self._changed.set()
 
     def _on_cancel(self, frame: commands.Basic.Cancel) -> None:
         self.lose(f"the broker cancelled consumer {frame.consumer_tag}: its queue is gone or moved")
 
-    async def _take_unfiltered(self, queue: str, message: DeliveredMessage) -> None:
+    async def _take_unfiltered(self, consumer: Consumer, message: DeliveredMessage) -> None:
         """Take what the library delivered all the same: its seam has moved, and the filter sees nothing."""
-        log.error("frames.not_filtered", queue=queue)
+        log.error("frames.not_filtered", queue=consumer.queue)
         frame = message.delivery
         if isinstance(frame, commands.Basic.Deliver):
             tag, again, key = frame.delivery_tag or 0, bool(frame.redelivered), frame.routing_key or ""
-            self._arrive(Delivery(queue, tag, again, key, message.header.marshal(), message.body))
+            delivery = Delivery(consumer.queue, tag, again, key, message.header.marshal(), message.body)
+            self._arrive(consumer, delivery)
 
 
 def _fewest(held: Sequence[tuple[int, bool]]) -> list[tuple[int, bool]]:

@@ -76,12 +76,12 @@ class Session:
                 raise TopologyError(f"{listed}; delete it or use another SESSION_STORE_PREFIX")
             raise TopologyMissing(f"{listed}; run: session-store topology")
 
-    async def open_intake(self, queues: Sequence[str], prefetch: int) -> Intake:
-        """Return a started intake on a channel of its own; raises BrokerUnavailable."""
+    async def open_intake(self, queues: Sequence[str], prefetch: int, quiet: int = 0) -> Intake:
+        """Return a started intake (`Intake.start`) on a channel of its own; raises BrokerUnavailable."""
         channel = await open_channel(self._consuming, confirms=False, timeout=self._timeout)
         intake = Intake(channel, self._consuming)
         self.lost.add_done_callback(lambda lost: intake.lose(lost.result()))
-        await intake.start(queues, prefetch, self._timeout)
+        await intake.start(queues, prefetch, self._timeout, quiet)
         return intake
 
     async def open_publisher(self) -> Publisher:
