@@ -5,7 +5,7 @@ INSTANCE ?= dev
 PYTEST_OPTIONS ?= -n 2 --dist loadfile --max-worker-restart 0 --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos soak bench up down status urls lock clean
+.PHONY: help setup demo test check chaos soak rolling bench up down status urls lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -35,6 +35,9 @@ chaos: setup ## Kill workers, database and broker under load; OPTIONS="--seed 1 
 
 soak: setup ## Ten minutes of steady load, and the slope of the worker's memory; OPTIONS="--minutes 10"
 	@$(BIN)/python -m tests.faults.soak $(OPTIONS)
+
+rolling: setup ## Restart three replicas one after the other under load; OPTIONS="--restarts 100 --surge"
+	@$(BIN)/python -m tests.faults.rolling $(OPTIONS)
 
 bench: setup .venv-bench/stamp ## Measure the worker beside its peers; OPTIONS="--only storing --rounds 3" or BASE=<commit>
 	@test -z "$(BASE)" || { rm -rf .local/bench-base && git clone -q . .local/bench-base \

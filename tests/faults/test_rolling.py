@@ -1,0 +1,13 @@
+"""Replicas restarted one after the other, as at an upgrade: nobody notices."""
+
+from tests.faults.rolling import Rolling
+from tests.faults.stage import Stage
+
+
+async def test_rolling_restarts_redeliver_nothing_and_fail_no_call(calm_stage: Stage) -> None:
+    rolling = Rolling(calm_stage, rate=500, surge=False)
+    report = await rolling.roll(restarts=3)
+    assert report.is_clean, report
+    rolled = rolling.rolled
+    assert (rolled.restarts, rolled.redelivered, rolled.failed) == (3, 0, 0), rolled
+    assert rolled.calls > 0
