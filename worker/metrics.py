@@ -9,6 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from contracts.faults import ErrorReason
 from contracts.outcomes import DeadLetterCode, Outcome
 from contracts.requests import PARAMS
 
@@ -17,6 +18,13 @@ CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 OK: Final = "ok"
 OTHER: Final = "other"
 UNKNOWN: Final = "unknown"
+FAILURES: Final = (
+    ErrorReason.STORAGE_UNAVAILABLE,
+    ErrorReason.TIMEOUT,
+    ErrorReason.OVERLOADED,
+    ErrorReason.INTERNAL_ERROR,
+)
+"""Results that are not the caller's fault."""
 PARTS: Final = ("start", "schema", "database", "storing", "broker", "consumers", "blocked", "paused", "stop")
 SIZES: Final = (1, 2, 5, 10, 25, 50, 100, 200, 300, 400, 500, 1000, 2500, 5000, 10_000)
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -105,10 +113,13 @@ class Metrics:
         self.rpc_requests = self._counter("rpc_requests", "Calls answered", "method", "result")
         self.rpc_seconds = self._histogram("rpc_seconds", "One call, decoded to encoded", SECONDS, "method")
         for method in PARAMS:
-            self.rpc_requests.labels(method, OK)
+            for result in (OK, *FAILURES):  # who counts from nothing sees no increase
+                self.rpc_requests.labels(method, result)
             self.rpc_seconds.labels(method)
         self.rpc_ignored = self._counter("rpc_ignored", "Requests not answered", "reason")
         self.replies_dropped = self._counter("replies_dropped", "Replies the broker did not take", "kind")
+        for kind in ("confirmation", "rpc"):
+            self.replies_dropped.labels(kind)
 
     def _add_servers(self) -> None:
         self.pool_connections = self._gauge(

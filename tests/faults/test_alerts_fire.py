@@ -1,0 +1,200 @@
+"""Every alert is made to fire by causing what it watches, before a real Prometheus, and clears by itself.
+
+What is quicker than deployed: Prometheus looks every half second, no rule has a `for`, windows are seconds
+(`WINDOWS`, 10 s where none is named), and three limits are lower (`LIMITS`).
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+from typing import Final
+from uuid import uuid4
+
+import asyncpg
+import orjson
+import pytest
+
+from deploy.local.ports import LOOPBACK, choose_port
+from tests.faults.caller import Caller
+from tests.faults.events import spoil
+from tests.faults.history import Sent
+from tests.faults.prometheus import Prometheus, rules, watching
+from tests.faults.replica import Replica
+from tests.faults.stage import Stage
+from tests.faults.stream import Mix
+
+WINDOWS: Final = {"SessionStoreRestarting": "30s"}
+LIMITS: Final = {
+    "SessionStoreBacklog": "1000",  # 10,000 events
+    "SessionStoreLagging": "3",  # 30 s
+    "SessionStoreMemoryHigh": "120e6",  # 700 MB
+}
+NOT_CAUSED: Final[dict[str, str]] = {}
+"""Alerts that this test does not cause, each with the reason."""
+DOWN: Final = "SessionStoreDown"
+SHOWN_SECONDS: Final = 15.0
+LARGE_EVENTS: Final = 80
+QUESTIONS: Final = 12
+
+
+@dataclass(slots=True)
+class Scene:
+    """One worker under watch, a caller, and the stage they are on."""
+
+    stage: Stage
+    prometheus: Prometheus
+    caller: Caller
+    port: int
+
+    @property
+    def replica(self) -> Replica:
+        return self.stage.replicas[-1]
+
+    async def ctl(self, *words: str) -> None:
+        await asyncio.to_thread(self.stage.rabbit.ctl, *words)
+
+    async def start_worker(self) -> None:
+        variables = {"SESSION_STORE_HTTP_PORT": str(self.port), "SESSION_STORE_POOL_SIZE": "3"}
+        await self.stage.start_replica(variables, ready=False, SESSION_STORE_PATIENCE_S="1")
+        await self.prometheus.until_true('up{job="session-store"} == 1')
+        await self.prometheus.until_silent([DOWN])
+
+    async def publish(self, *events: Sent) -> None:
+        await self.stage.producer.publish(events)
+
+    def make_event(self, size: int = 0) -> Sent:
+        """Return a valid write to a session of its own, of at least so many bytes."""
+        event = replace(self.stage.make_probe(), asks=False)
+        if not size:
+            return event
+        document = orjson.loads(event.body)
+        document["data"]["session"]["filling"] = "x" * size
+        return replace(event, body=orjson.dumps(document))
+
+
+@asynccontextmanager
+async def worker_killed_again_and_again(scene: Scene) -> AsyncIterator[None]:
+    for _ in range(4):
+        await scene.replica.kill()
+        await scene.prometheus.until_firing([DOWN])
+        await scene.start_worker()
+    yield
+    await scene.replica.logged("broker.connected")
+    await scene.prometheus.until_true("session_store_ready == 1")
+
+
+@asynccontextmanager
+async def replies_refused(scene: Scene) -> AsyncIterator[None]:
+    """The worker connects for replies when it has the first one: the broker takes no more connections then."""
+    await scene.publish(scene.make_event())
+    await scene.ctl("set_vhost_limits", "-p", "/", '{"max-connections": 0}')
+    await scene.publish(replace(scene.make_event(), asks=True))
+    yield
+    await scene.ctl("clear_vhost_limits", "-p", "/")
+
+
+@asynccontextmanager
+async def table_locked(scene: Scene) -> AsyncIterator[None]:
+    """What comes meanwhile is large, and one event of it is bad."""
+    locking = await asyncpg.connect(scene.stage.postgres.url_of(scene.stage.database))
+    transaction = locking.transaction()
+    await transaction.start()
+    await locking.execute("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
+    bad = replace(spoil(scene.stage.make_probe(), scene.stage.draw), asks=False)
+    await scene.publish(scene.make_event(), bad)
+    await scene.publish(*(scene.make_event(1_000_000) for _ in range(LARGE_EVENTS)))
+    for _ in range(QUESTIONS):
+        await scene.caller.send("session.query", seconds=30)
+        await scene.caller.send("session.read", seconds=30, sessionId=str(uuid4()))
+    yield
+    await scene.ctl("set_vm_memory_high_watermark", "0")
+    await transaction.rollback()
+    await locking.close()
+
+
+@asynccontextmanager
+async def broker_short_of_memory(scene: Scene) -> AsyncIterator[None]:
+    """Since before the lock was released, and a dead letter is due."""
+    yield
+    await scene.ctl("set_vm_memory_high_watermark", "0.4")
+
+
+@asynccontextmanager
+async def bad_event_refused(_: Scene) -> AsyncIterator[None]:
+    """It was published while the table was locked, and waits in the dead-letter queue from now on."""
+    yield
+
+
+@asynccontextmanager
+async def database_stopped(scene: Scene) -> AsyncIterator[None]:
+    await asyncio.to_thread(scene.stage.postgres.stop)
+    stopped = monotonic()
+    await scene.prometheus.until_firing(["SessionStoreDatabaseAway"])
+    assert monotonic() - stopped < SHOWN_SECONDS
+    for _ in range(QUESTIONS):
+        await scene.caller.send("session.read", sessionId=str(uuid4()))
+    await scene.stage.producer.publish(scene.stage.events(3000, Mix(invalid=0, conditional=0)))
+    yield
+    await asyncio.to_thread(scene.stage.postgres.start)
+    dead = scene.stage.topology.dead_queue.name
+    await scene.ctl("purge_queue", dead)
+
+
+@asynccontextmanager
+async def broker_stopped(scene: Scene) -> AsyncIterator[None]:
+    await asyncio.to_thread(scene.stage.rabbit.stop)
+    yield
+    await asyncio.to_thread(scene.stage.rabbit.start)
+
+
+@asynccontextmanager
+async def worker_stalled(scene: Scene) -> AsyncIterator[None]:
+    scene.replica.send(signal.SIGSTOP)
+    await asyncio.sleep(4)
+    scene.replica.send(signal.SIGCONT)
+    yield
+
+
+Cause = Callable[[Scene], AbstractAsyncContextManager[None]]
+
+CAUSES: Final[dict[Cause, tuple[str, ...]]] = {
+    worker_killed_again_and_again: ("SessionStoreRestarting",),
+    replies_refused: ("SessionStoreRepliesDropped",),
+    table_locked: ("SessionStoreLagging", "SessionStorePoolExhausted", "SessionStoreMemoryHigh"),
+    broker_short_of_memory: ("SessionStoreBrokerBlocked", "SessionStoreAnswersSlow"),
+    bad_event_refused: ("SessionStoreEventsRefused",),
+    database_stopped: (
+        "SessionStoreNotReady",
+        "SessionStorePaused",
+        "SessionStoreNoConsumers",
+        "SessionStoreAnswersFail",
+        "SessionStoreBacklog",
+        "SessionStoreDeadLetters",
+    ),
+    broker_stopped: ("SessionStoreBrokerAway",),
+    worker_stalled: ("SessionStoreLoopDelayed",),
+}
+
+
+@pytest.mark.timeout(300)
+async def test_every_alert_fires_by_what_it_watches_and_clears(stage: Stage, tmp_path: Path) -> None:
+    port = choose_port()
+    caller = Caller(stage.rabbit.url, stage.topology)
+    async with watching(tmp_path, f"{LOOPBACK}:{port}", WINDOWS, LIMITS) as prometheus:
+        scene = Scene(stage, prometheus, caller, port)
+        await scene.start_worker()
+        for cause, alerts in CAUSES.items():
+            began = monotonic()
+            async with cause(scene):
+                await prometheus.until_firing(alerts)
+            print(f"{monotonic() - began:5.1f} s  {cause.__name__}")
+        await stage.producer.ask(stage.make_probe())
+        await scene.replica.kill()  # memory comes back with the process
+        await scene.start_worker()
+        await prometheus.until_silent(prometheus.seen)
+    await caller.close()
+    assert prometheus.seen | NOT_CAUSED.keys() == {rule["alert"] for rule in rules()}
