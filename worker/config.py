@@ -60,15 +60,17 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] = _setting(
         SecretStr(""),
         "DATABASE_URL",
-        "PostgreSQL; ${VARIABLE} is replaced; built from PGHOST and its kin when absent",
+        "PostgreSQL; `${NAME}` is replaced from the environment; built from PGHOST and its kin when absent",
     )
     amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)] = _setting(
-        SecretStr(""), "AMQP_URL", "RabbitMQ, amqp:// or amqps://; ${VARIABLE} is replaced"
+        SecretStr(""), "AMQP_URL", "RabbitMQ, amqp:// or amqps://; `${NAME}` is replaced from the environment"
     )
     prefix: str = _setting(
         "", "SESSION_STORE_PREFIX", "before every queue and exchange name", pattern=r"^[A-Za-z0-9_.-]{0,64}$"
     )
-    pool_size: int = _setting(10, "SESSION_STORE_POOL_SIZE", "most connections to PostgreSQL", ge=3, le=1000)
+    pool_size: int = _setting(
+        10, "SESSION_STORE_POOL_SIZE", "most connections to PostgreSQL, two for writing", ge=3, le=1000
+    )
     connection_timeout_ms: int = _setting(
         5000, "SESSION_STORE_CONNECTION_TIMEOUT_MS", "to connect to a server", ge=100, le=600_000
     )
@@ -84,7 +86,9 @@ class Settings(BaseSettings):
     batch_size: int = _setting(
         500, "SESSION_STORE_BATCH_SIZE", "most events in a transaction", ge=1, le=10_000
     )
-    prefetch: int = _setting(1000, "SESSION_STORE_PREFETCH", "unacknowledged events a queue", ge=1, le=65_535)
+    prefetch: int = _setting(
+        1000, "SESSION_STORE_PREFETCH", "unacknowledged events a queue, whatever their size", ge=1, le=65_535
+    )
     body_limit: int = _setting(
         1_048_576, "SESSION_STORE_BODY_LIMIT", "largest event in bytes", ge=1024, le=134_217_728
     )
@@ -116,7 +120,7 @@ class Settings(BaseSettings):
     failpoint: str = _setting(
         "",
         "SESSION_STORE_FAILPOINT",
-        "for tests of crashes: where the process kills itself",
+        "for tests of crashes only: where the process kills itself",
         pattern=r"^((before-commit|mid-batch|after-commit|before-acknowledge)(:[1-9][0-9]{0,8})?)?$",
     )
 

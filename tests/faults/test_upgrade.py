@@ -1,0 +1,88 @@
+"""An upgrade as docs/operations.md has it: the schema first, then worker after worker, under load.
+
+The last release is this one without its newest migration: its worker knows one migration less than the schema has.
+"""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.postgres import PostgresServer
+from deploy.local.rabbitmq import RabbitServer
+from tests.command import run_command
+from tests.faults.replica import PROJECT
+from tests.faults.stage import Stage
+from tests.page import commands_of, run_commands
+
+PACKAGES = ("worker", "contracts", "sql")
+WRONG = 78
+Variables = dict[str, str]
+
+
+@pytest.fixture
+def last_release(tmp_path: Path) -> Variables:
+    """Return the variables that have `session-store` be the last release."""
+    for package in PACKAGES:
+        shutil.copytree(PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("typescript"))
+    max((tmp_path / "sql" / "migrations").glob("*.sql")).unlink()
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+@pytest.fixture
+async def old_stage(
+    postgres_server: PostgresServer,
+    rabbit_server: RabbitServer,
+    empty_database_url: str,
+    prefix: str,
+    fault_seed: int,
+    last_release: Variables,
+) -> AsyncIterator[Stage]:
+    """Yield an installation whose servers the last release has prepared."""
+    migrated = run_command("migrate", variables=last_release | {"DATABASE_URL": empty_database_url})
+    assert migrated.returncode == 0, migrated.stderr
+    database = empty_database_url.rpartition("/")[2]
+    stage = Stage(postgres_server, rabbit_server, database, prefix, fault_seed)
+    await stage.prepare()
+    yield stage
+    await stage.close()
+
+
+async def test_an_upgrade_under_load_loses_nothing_and_old_workers_run_on_the_new_schema(
+    old_stage: Stage, last_release: Variables
+) -> None:
+    over = asyncio.Event()
+    old = await asyncio.gather(*(old_stage.start_replica(last_release) for _ in range(2)))
+    publishing = asyncio.create_task(_publish_until(old_stage, over))
+    early = await old_stage.start_replica(ready=False)
+    assert await early.ended() == WRONG, "a new worker took the old schema"
+    await asyncio.to_thread(_prepare_servers, old_stage, last_release)
+    beside = await old_stage.start_replica()
+    late = await old_stage.start_replica(last_release)  # an old one starts on the new schema too
+    for replica in old:
+        assert await replica.stop() == 0, replica.tail()
+    over.set()
+    await publishing
+    assert beside.is_running
+    assert late.is_running
+    report = await old_stage.finish()
+    assert report.is_clean, report
+
+
+def _prepare_servers(stage: Stage, last_release: Variables) -> None:
+    """Do as the document says; the last release must not migrate what is newer than itself."""
+    servers = {
+        "DATABASE_URL": stage.postgres.url_of(stage.database),
+        "AMQP_URL": stage.rabbit.url,
+        "SESSION_STORE_PREFIX": stage.topology.prefix,
+    }
+    (prepare,) = commands_of("docs/operations.md", "Upgrade without a stop")
+    run_commands(prepare, servers)
+    assert run_command("migrate", variables=servers | last_release).returncode == WRONG
+
+
+async def _publish_until(stage: Stage, over: asyncio.Event) -> None:
+    while not over.is_set():
+        await stage.publish(500, rate=500)
