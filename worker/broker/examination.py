@@ -85,7 +85,7 @@ class Broker:
         with suppress(BrokerUnavailable):  # whom it blocks it does not answer any more
             await open_channel(self._connection, confirms=False, timeout=TURN_SECONDS)
         if self._connection.blocked:
-            mend = f"{CONTROL} alarms  # says which: free disk space, or raise vm_memory_high_watermark"
+            mend = "rabbitmq-diagnostics alarms  # says which: free disk space, or raise vm_memory_high_watermark"
             return wrong("it blocks whoever publishes: it is short of memory or disk", mend)
         return ok("it takes what is published")
 
