@@ -61,7 +61,7 @@ lock: ## Resolve the dependencies anew and write the lock files (needs uv)
 	    --no-emit-index-url --no-annotate --no-header -o requirements.lock
 	uv pip compile pyproject.toml --extra traces --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o requirements-traces.lock
-	uv pip compile pyproject.toml --group dev --extra traces --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o requirements-dev.lock
 	uv pip compile tests/bench/requirements.in --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o tests/bench/requirements.lock

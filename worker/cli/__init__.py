@@ -11,6 +11,7 @@ import typer
 from worker.cli.console import warn
 from worker.cli.dead import app as dead
 from worker.cli.doctor import examine
+from worker.cli.exporting import export_sessions
 from worker.cli.importing import import_sessions
 from worker.cli.servers import declare_or_check, migrate_database
 from worker.cli.sessions import app as sessions
@@ -41,6 +42,7 @@ app.command("top")(watch)
 app.command("stats")(print_stats)
 app.command("health")(print_health)
 app.command("import")(import_sessions)
+app.command("export")(export_sessions)
 app.add_typer(sessions, name="sessions")
 app.add_typer(dead, name="dead")
 

@@ -67,7 +67,7 @@ def query_sessions(
 ) -> None:
     """Print a line for each session that passes the filter, in order; with --json whole records."""
     given, options = locals(), QueryOptions(sort_by=sort, sort_order=order, limit=limit)
-    page = _ask(given, lambda store: store.query(_filter_of(given), options))
+    page = _ask(given, lambda store: store.query(filter_of(given), options))
     if as_json:
         print_json([_document_of(record) for record in page.records])
     else:
@@ -90,7 +90,7 @@ def count_sessions(
 ) -> None:
     """Print how many sessions pass the filter."""
     given = locals()
-    count = _ask(given, lambda store: store.count(_filter_of(given)))
+    count = _ask(given, lambda store: store.count(filter_of(given)))
     print_json({"count": count}) if as_json else print(count)
 
 
@@ -140,7 +140,8 @@ def _ask(given: dict[str, Any], ask: Callable[[SessionStore], Awaitable[Answer]]
         raise SessionStoreError(str(error)) from error
 
 
-def _filter_of(given: dict[str, Any]) -> Filter:
+def filter_of(given: dict[str, Any]) -> Filter:
+    """Return the filter that a command's options say."""
     names = {"player": "player_id"}
     wanted = ("player", "completed", "difficulty", "started_after", "started_before")
     found = {names.get(name, name): given[name] for name in wanted if given[name] is not None}

@@ -76,7 +76,7 @@ class SessionReader:
         rows = await self._fetch(
             f"query_by_{column}_{options.sort_order}",
             timeout,
-            *_filter_values(wanted),
+            *filter_values(wanted),
             options.limit + 1,
             options.offset or 0,
             _text_of(after.key) if after else None,
@@ -92,7 +92,7 @@ class SessionReader:
         if wanted.model_fields_set <= {"completed"}:
             total, completed, active, _ = (await self._fetch("session_stats", timeout, None))[0]
             return int({None: total, True: completed, False: active}[wanted.completed])
-        rows = await self._fetch("count_sessions", timeout, *_filter_values(wanted))
+        rows = await self._fetch("count_sessions", timeout, *filter_values(wanted))
         return int(rows[0][0])
 
     async def stats(self, player_id: str | None, timeout: float) -> Json:
@@ -153,8 +153,8 @@ class SessionReader:
             raise Overloaded("no free connection to the database") from error
 
 
-def _filter_values(wanted: Filter) -> tuple[object, ...]:
-    """The parameters of `session_filter.sql`, in its order; a JSON null is a value to look for."""
+def filter_values(wanted: Filter) -> tuple[object, ...]:
+    """Return the parameters of `session_filter.sql`, in its order; a JSON null is a value to look for."""
     given = wanted.model_fields_set
     return (
         wanted.player_id,
@@ -177,5 +177,5 @@ def _text_of(moment: datetime | None) -> str | None:
 
 
 def _identity(wanted: Filter, column: str, order: str) -> bytes:
-    values = orjson.dumps(_filter_values(wanted))
+    values = orjson.dumps(filter_values(wanted))
     return b"\0".join((column.encode(), order.encode(), values))

@@ -1,6 +1,7 @@
 """Rows as the contract's records; JSON that PostgreSQL wrote goes into the answer as it is."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import asyncpg
 import orjson
@@ -15,7 +16,26 @@ def record_of(row: asyncpg.Record) -> Json:
 
     A row that was there before this program may lack the times of its own making and change.
     """
-    session_id, player_id, encounter, state, extra, started, completed, revision, created, updated = row
+    *content, revision, created, updated = row
+    started = content[5]
+    return {
+        "session": session_of(*content),
+        "revision": revision,
+        "createdAt": format_timestamp(created or started),
+        "updatedAt": format_timestamp(updated or created or started),
+    }
+
+
+def session_of(
+    session_id: str,
+    player_id: str,
+    encounter: str,
+    state: str,
+    extra: str | None,
+    started: datetime,
+    completed: datetime | None,
+) -> Json:
+    """Return a session as it travels, from its columns."""
     session: Json = {
         "sessionId": session_id,
         "playerId": player_id,
@@ -27,12 +47,7 @@ def record_of(row: asyncpg.Record) -> Json:
         session.update(orjson.loads(extra))
     if completed is not None:
         session["completedAt"] = format_timestamp(completed)
-    return {
-        "session": session,
-        "revision": revision,
-        "createdAt": format_timestamp(created or started),
-        "updatedAt": format_timestamp(updated or created or started),
-    }
+    return session
 
 
 def records_in_order(rows: Sequence[asyncpg.Record], session_ids: Sequence[str]) -> list[Json | None]:

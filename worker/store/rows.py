@@ -1,5 +1,6 @@
 """The shapes that go to the database and come back from it."""
 
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,6 +25,25 @@ class EventRow(NamedTuple):
     extra: str | None = None
     started_at: str | None = None
     completed_at: str | None = None
+
+
+class StoredSession(NamedTuple):
+    """A session as it is stored, and the event that wrote it; `encounter`, `state` and `extra` are JSON text.
+
+    A row that was there before this program may lack the times of its own making and change.
+    """
+
+    session_id: str
+    player_id: str
+    encounter: str
+    state: str
+    extra: str | None
+    started_at: datetime
+    completed_at: datetime | None
+    revision: int
+    created_at: datetime | None
+    updated_at: datetime | None
+    event_id: UUID
 
 
 class LedgerEntry(NamedTuple):

@@ -13,6 +13,7 @@ from worker.store.ledger import LedgerReader
 from worker.store.migrations import status_of
 from worker.store.pool import IS_PRIMARY, TAKES_WRITES, Pool, PoolOptions, open_pool
 from worker.store.reader import SessionReader
+from worker.store.snapshot import SnapshotReader
 from worker.store.writer import EventWriter
 
 WRITE_CONNECTIONS = 2  # one for each batch in flight
@@ -55,6 +56,7 @@ class Storage:
         self.writer = EventWriter(writing)
         self.reader = SessionReader(reading, cursors)
         self.ledger = LedgerReader(reading)
+        self.snapshot = SnapshotReader(reading)
 
     async def ping(self) -> None:
         """Return if the database answers a read now; raises StorageUnavailable."""

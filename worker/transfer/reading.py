@@ -49,7 +49,8 @@ def read_line(text: Text) -> EventRow | Refusal:
         document = parse(text.body)
         if "specversion" not in document:
             return _session_row(text, document)
-        _check_size(len(text.body), text.largest)
+        if len(text.body) > text.largest:
+            _check_size(len(orjson.dumps(document)), text.largest)
         return row_of(validate(text.body, document))
     except Refused as refused:
         return _explain(text, refused)

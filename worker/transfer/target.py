@@ -1,0 +1,122 @@
+"""Where an export goes; it is there whole, or not at all."""
+
+import gzip
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol, cast
+
+import orjson
+
+from contracts.session import format_timestamp
+from worker.store.records import session_of
+from worker.store.rows import StoredSession
+from worker.transfer.findings import Refusal
+from worker.transfer.folder import SUFFIX
+
+LONGEST_NAME: Final = 255  # in bytes
+
+
+class Target(Protocol):
+    """Takes sessions until it is closed."""
+
+    def write(self, sessions: Sequence[StoredSession]) -> list[Refusal]:
+        """Write sessions, and return those that cannot be written in this layout."""
+
+    def close(self) -> None:
+        """Have everything in the file."""
+
+
+class FolderTarget:
+    """The engine's own layout: `<sessionId>.json`, pretty-printed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.mkdir(mode=0o700)
+
+    def write(self, sessions: Sequence[StoredSession]) -> list[Refusal]:
+        """Write a file for each; an id that cannot be the name of one is refused."""
+        refusals = []
+        for session in sessions:
+            name = session.session_id + SUFFIX
+            if is_file_name(name):
+                document = orjson.loads(orjson.dumps(session_of(*session[:7])))
+                (self._path / name).write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+            else:
+                reason = "its id cannot be the name of a file: export to NDJSON"
+                refusals.append(Refusal(session.session_id, "no_file_name", reason))
+        return refusals
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+
+class LineTarget:
+    """NDJSON: the event of the contract that wrote the session a line, so that it imports as the same event."""
+
+    def __init__(self, path: Path, *, packed: bool) -> None:
+        self._raw = create(path)
+        self._file = cast(BinaryIO, gzip.GzipFile("", "wb", 6, self._raw)) if packed else self._raw
+
+    def write(self, sessions: Sequence[StoredSession]) -> list[Refusal]:
+        """Write a line for each."""
+        lines = (orjson.dumps(_event_of(session), option=orjson.OPT_APPEND_NEWLINE) for session in sessions)
+        self._file.writelines(lines)
+        return []
+
+    def close(self) -> None:
+        """Have everything on the disk."""
+        if self._file is not self._raw:
+            self._file.close()
+        settle(self._raw)
+
+
+def create(path: Path) -> BinaryIO:
+    """Return a new file that only its owner may read: players' data."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def settle(file: BinaryIO) -> None:
+    """Close a file once it is on the disk."""
+    with file:
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a name beside `path` that becomes it at the end; what has that name is removed when it comes to none.
+
+    Raises FileExistsError where there is something already, save an empty folder.
+    """
+    path = path.resolve()
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise FileExistsError(0, "exists already")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield draft
+        draft.rename(path)
+    finally:
+        if draft.is_dir():
+            shutil.rmtree(draft)
+        draft.unlink(missing_ok=True)
+
+
+def is_file_name(name: str) -> bool:
+    """Return whether an import would find a file of this name."""
+    return "/" not in name and len(name.encode()) <= LONGEST_NAME and os.path.splitext(name)[1] == SUFFIX
+
+
+def _event_of(stored: StoredSession) -> dict[str, object]:
+    changed = stored.updated_at or stored.created_at or stored.started_at
+    return {
+        "specversion": "1.0",
+        "id": str(stored.event_id),
+        "source": "session-store export",
+        "type": "session.write",
+        "subject": stored.session_id,
+        "time": format_timestamp(changed),
+        "data": {"revision": stored.revision, "session": session_of(*stored[:7])},
+    }
