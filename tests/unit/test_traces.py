@@ -107,7 +107,7 @@ HEADER = st.one_of(
     st.none(),
     st.text(max_size=40),
     st.binary(max_size=40),
-    st.integers(),
+    st.integers(-(2**63), 2**64 - 1),
     st.lists(st.just(PARENT), max_size=2),
     st.from_regex(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?", fullmatch=True),
     st.from_regex(r"([ a-z0-9@_,=*/-]{0,12}=?[ -~]{0,8},?){0,5}", fullmatch=True),
