@@ -37,8 +37,8 @@ class BrokerVisit:
 
     @property
     def replicas(self) -> int:
-        """How many workers consume writes; 0 when that is not known."""
-        state = self._states.get(self._topology.write_queue.name)
+        """How many workers there are, each with one consumer for requests; 0 when that is not known."""
+        state = self._states.get(self._topology.rpc_queue.name)
         return state.consumers if state else 0
 
     def checks(self) -> list[Check]:
