@@ -13,6 +13,7 @@ from worker.cli.dead import app as dead
 from worker.cli.doctor import examine
 from worker.cli.exporting import export_sessions
 from worker.cli.importing import import_sessions
+from worker.cli.retaining import retain
 from worker.cli.servers import declare_or_check, migrate_database
 from worker.cli.sessions import app as sessions
 from worker.cli.sessions import print_health, print_stats
@@ -43,6 +44,7 @@ app.command("stats")(print_stats)
 app.command("health")(print_health)
 app.command("import")(import_sessions)
 app.command("export")(export_sessions)
+app.command("retain")(retain)
 app.add_typer(sessions, name="sessions")
 app.add_typer(dead, name="dead")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from worker.errors import SchemaError
+from worker.store.aged import Retention
 from worker.store.cursor import CursorCodec
 from worker.store.failures import translated
 from worker.store.ledger import LedgerReader
@@ -57,6 +58,7 @@ class Storage:
         self.reader = SessionReader(reading, cursors)
         self.ledger = LedgerReader(reading)
         self.snapshot = SnapshotReader(reading)
+        self.retention = Retention(reading, writing)
 
     async def ping(self) -> None:
         """Return if the database answers a read now; raises StorageUnavailable."""

@@ -1,0 +1,75 @@
+"""`retain`: what is old goes."""
+
+from dataclasses import asdict
+from typing import Annotated, Final
+
+import typer
+
+from worker.cli.console import print_json, print_table, run_to_end
+from worker.cli.options import AsJson, DatabaseUrl
+from worker.config import Settings, load
+from worker.store.storage import StorageOptions, open_storage
+from worker.telemetry import configure_logs
+from worker.transfer.retaining import Ages, Removed, Retainer
+from worker.transfer.storing import DatabaseSink
+
+STATEMENT_SECONDS: Final = 3600.0
+
+MOST_DAYS: Final = 36_500
+Completed = Annotated[
+    int | None,
+    typer.Option("--completed-days", min=1, max=MOST_DAYS, help="Sessions completed longer ago than this."),
+]
+Abandoned = Annotated[
+    int | None,
+    typer.Option(
+        "--abandoned-days", min=1, max=MOST_DAYS, help="Incomplete sessions that nothing touched for so long."
+    ),
+]
+Markers = Annotated[
+    int | None,
+    typer.Option(
+        "--marker-days", min=1, max=MOST_DAYS, help="What keeps late writes of deleted sessions out."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Count what would go; change nothing.")]
+
+
+def retain(
+    completed_days: Completed = None,
+    abandoned_days: Abandoned = None,
+    marker_days: Markers = None,
+    dry_run: DryRun = False,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what is older than the ages given, while everybody works; what has no age given stays.
+
+    Exit status 75 when another process does it already.
+    """
+    ages = Ages(completed_days, abandoned_days, marker_days)
+    if ages == Ages(None, None, None):
+        raise typer.BadParameter("say what: --completed-days, --abandoned-days or --marker-days")
+    settings = load({"database_url": database_url}, ["DATABASE_URL"]).settings
+    configure_logs(settings.log_level, settings.log_format)
+    removed = Removed()
+    run_to_end(_retain(settings, ages, removed, dry_run=dry_run))
+    counts = asdict(removed)
+    if as_json:
+        print_json({**counts, "dryRun": dry_run})
+    else:
+        heading = "would be removed" if dry_run else "removed"
+        print_table(("what", heading), [(name, f"{count:,}") for name, count in counts.items()])
+
+
+async def _retain(settings: Settings, ages: Ages, removed: Removed, *, dry_run: bool) -> None:
+    options = StorageOptions(
+        settings.database_url.get_secret_value,
+        settings.pool_size,
+        settings.connection_timeout_ms / 1000,
+        STATEMENT_SECONDS,
+    )
+    async with open_storage(options) as storage:
+        await storage.check_schema()
+        sink = None if dry_run else DatabaseSink(storage.writer, settings.patience_s)
+        await Retainer(storage.retention, sink, removed).run(ages)

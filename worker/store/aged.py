@@ -1,0 +1,67 @@
+"""What is old enough to go, as a stream; only one at a time may read it."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import sql
+from worker.errors import Overloaded
+from worker.store.failures import translated
+from worker.store.pool import Connection, Pool
+
+PORTION = 500
+
+
+class Aged(NamedTuple):
+    """A session, or the marker of a deleted one, at the revision at which it is old."""
+
+    session_id: str
+    revision: int
+
+
+class AgedReader:
+    """Reads what is older than so many days, a portion at a time; raises StorageUnavailable."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def completed(self, days: int) -> AsyncGenerator[list[Aged], None]:
+        """Yield sessions that were completed before."""
+        return self._read(sql.statement("aged_completed"), days)
+
+    def abandoned(self, days: int) -> AsyncGenerator[list[Aged], None]:
+        """Yield incomplete sessions that nothing has touched since."""
+        return self._read(sql.statement("aged_abandoned"), days)
+
+    def markers(self, days: int) -> AsyncGenerator[list[Aged], None]:
+        """Yield the markers of sessions that were deleted before."""
+        return self._read(sql.statement("aged_markers"), days)
+
+    async def _read(self, statement: str, days: int) -> AsyncGenerator[list[Aged], None]:
+        with translated():
+            cursor = await self._connection.cursor(statement, days)
+            while rows := await cursor.fetch(PORTION):
+                yield [Aged(*row) for row in rows]
+
+
+class Retention:
+    """The database's side of removing what is old."""
+
+    def __init__(self, reading: Pool, writing: Pool) -> None:
+        self._reading = reading
+        self._writing = writing
+
+    @asynccontextmanager
+    async def claim(self) -> AsyncIterator[AgedReader]:
+        """Yield the reader of what is old; raises Overloaded where somebody else has it."""
+        with translated():
+            async with self._reading.acquire() as connection, connection.transaction():
+                if not await connection.fetchval(sql.statement("claim_retention")):
+                    raise Overloaded("another process removes what is old; one at a time does")
+                yield AgedReader(connection)
+
+    async def forget(self, session_ids: list[str], days: int) -> int:
+        """Return how many markers are gone; one whose session was written or deleted since stays."""
+        with translated():
+            rows = await self._writing.fetch(sql.statement("remove_markers"), session_ids, days)
+        return len(rows)

@@ -1,0 +1,98 @@
+"""Removes what is old, in small batches, each a transaction of its own.
+
+A session goes by a delete of the contract that expects the revision at which it was old: one that was written since
+stays. The delete has the session's own revision, and the greatest id there is. So whatever came before stays out, as
+after any delete, and any newer write brings the session back, whatever an engine takes for revisions.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from typing import Final, Literal
+from uuid import UUID
+
+import structlog
+
+from contracts.outcomes import Outcome
+from worker.store.aged import Aged, AgedReader, Retention
+from worker.store.rows import EventRow
+from worker.transfer.storing import Sink
+
+LAST: Final = UUID(int=2**128 - 1)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """In days, how old what goes is; None where it stays for ever."""
+
+    completed: int | None
+    abandoned: int | None
+    markers: int | None
+
+
+@dataclass(slots=True)
+class Removed:
+    """How many are gone; `changed` were written or deleted meanwhile, and stay."""
+
+    completed: int = 0
+    abandoned: int = 0
+    markers: int = 0
+    changed: int = 0
+
+
+class Retainer:
+    """Removes what is older than `ages`; `removed` follows. Without a sink it only counts."""
+
+    def __init__(self, retention: Retention, sink: Sink | None, removed: Removed) -> None:
+        self._retention = retention
+        self._sink = sink
+        self._removed = removed
+
+    async def run(self, ages: Ages) -> None:
+        """Return once everything is gone that was old at the beginning.
+
+        Raises Overloaded where another process does it, StorageUnavailable when the database goes away.
+        """
+        async with self._retention.claim() as aged:
+            try:
+                await self._remove_aged(aged, ages)
+            finally:
+                told = "retention.counted" if self._sink is None else "retention.removed"
+                log.info(told, **asdict(self._removed))
+
+    async def _remove_aged(self, aged: AgedReader, ages: Ages) -> None:
+        if ages.completed is not None:
+            await self._remove_all("completed", aged.completed(ages.completed))
+        if ages.abandoned is not None:
+            await self._remove_all("abandoned", aged.abandoned(ages.abandoned))
+        if ages.markers is not None:
+            await self._forget_all(aged.markers(ages.markers), ages.markers)
+
+    async def _remove_all(
+        self, kind: Literal["completed", "abandoned"], portions: AsyncGenerator[list[Aged], None]
+    ) -> None:
+        async with aclosing(portions):
+            async for portion in portions:
+                self._count(kind, portion, await self._remove(portion))
+
+    async def _remove(self, portion: Sequence[Aged]) -> int:
+        if self._sink is None:
+            return len(portion)
+        deletes = [EventRow(name, revision, LAST, revision, True) for name, revision in portion]
+        verdicts = await self._sink.take(deletes)
+        return sum(verdict.outcome is Outcome.DELETED for verdict in verdicts.values())
+
+    async def _forget_all(self, portions: AsyncGenerator[list[Aged], None], days: int) -> None:
+        async with aclosing(portions):
+            async for portion in portions:
+                names = [aged.session_id for aged in portion]
+                gone = await self._retention.forget(names, days) if self._sink else len(names)
+                self._count("markers", portion, gone)
+
+    def _count(
+        self, kind: Literal["completed", "abandoned", "markers"], portion: Sequence[Aged], gone: int
+    ) -> None:
+        setattr(self._removed, kind, getattr(self._removed, kind) + gone)
+        self._removed.changed += len(portion) - gone
