@@ -36,6 +36,8 @@ LIMITS: Final = {
 NOT_CAUSED: Final[dict[str, str]] = {}
 """Alerts that this test does not cause, each with the reason."""
 DOWN: Final = "SessionStoreDown"
+DATABASE_AWAY: Final = "SessionStoreDatabaseAway"
+MEMORY: Final = "SessionStoreMemoryHigh"
 SHOWN_SECONDS: Final = 15.0
 LARGE_EVENTS: Final = 80
 QUESTIONS: Final = 12
@@ -133,13 +135,14 @@ async def bad_event_refused(_: Scene) -> AsyncIterator[None]:
 async def database_stopped(scene: Scene) -> AsyncIterator[None]:
     await asyncio.to_thread(scene.stage.postgres.stop)
     stopped = monotonic()
-    await scene.prometheus.until_firing(["SessionStoreDatabaseAway"])
+    await scene.prometheus.until_firing([DATABASE_AWAY])
     assert monotonic() - stopped < SHOWN_SECONDS
     for _ in range(QUESTIONS):
         await scene.caller.send("session.read", sessionId=str(uuid4()))
     await scene.stage.producer.publish(scene.stage.events(3000, Mix(invalid=0, conditional=0)))
     yield
     await asyncio.to_thread(scene.stage.postgres.start)
+    await scene.prometheus.until_silent([DATABASE_AWAY, "SessionStoreNotReady", "SessionStorePaused"])
     dead = scene.stage.topology.dead_queue.name
     await scene.ctl("purge_queue", dead)
 
@@ -193,8 +196,9 @@ async def test_every_alert_fires_by_what_it_watches_and_clears(stage: Stage, tmp
                 await prometheus.until_firing(alerts)
             print(f"{monotonic() - began:5.1f} s  {cause.__name__}")
         await stage.producer.ask(stage.make_probe())
+        await prometheus.until_silent(prometheus.seen - {MEMORY})
         await scene.replica.kill()  # memory comes back with the process
         await scene.start_worker()
-        await prometheus.until_silent(prometheus.seen)
+        await prometheus.until_silent([MEMORY])
     await caller.close()
     assert prometheus.seen | NOT_CAUSED.keys() == {rule["alert"] for rule in rules()}
