@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)] = _setting(
         SecretStr(""), "AMQP_URL", "RabbitMQ, amqp:// or amqps://; `${NAME}` is replaced from the environment"
     )
+    allow_plain_text: bool = _setting(
+        False, "SESSION_STORE_ALLOW_PLAIN_TEXT", "true: servers on other hosts may be reached without TLS"
+    )
     prefix: str = _setting(
         "", "SESSION_STORE_PREFIX", "before every queue and exchange name", pattern=r"^[A-Za-z0-9_.-]{0,64}$"
     )

@@ -50,6 +50,20 @@ class Destination:
     name: str
     is_encrypted: bool
 
+    @property
+    def exposed(self) -> list[str]:
+        """The other hosts to which a password and sessions go in plain text."""
+        if self.is_encrypted:
+            return []
+        return [endpoint.host for endpoint in self.endpoints if not endpoint.is_here]
+
+
+TLS_SETTINGS: Final = {
+    "AMQP_URL": "amqps:// and the broker's TLS port, mostly 5671, in AMQP_URL",
+    "DATABASE_URL": "?sslmode=verify-full in DATABASE_URL",
+}
+"""What asks for TLS, by the variable of the server."""
+
 
 def read_database_url(url: str) -> Destination:
     """Return where a PostgreSQL URL leads, with libpq's rules for several hosts and for `?host=`.

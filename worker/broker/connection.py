@@ -1,6 +1,7 @@
 """Plain AMQP connections: opened once, watched, never restored behind anybody's back."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -13,6 +14,7 @@ from aiormq.connection import TransportFactory
 from yarl import URL
 
 from worker.broker.frames import FilteredReader, FrameFilter
+from worker.certificates import reason_of_tls
 from worker.errors import BrokerUnavailable
 
 log = structlog.get_logger()
@@ -126,5 +128,7 @@ async def connected(url: str, name: str, timeout: float) -> AsyncIterator[Filter
 
 def describe(error: BaseException) -> str:
     """Return a short reason for people, without addresses' credentials."""
+    if isinstance(error, ssl.SSLError):
+        return reason_of_tls(error)
     text = str(error) or type(error).__name__
     return f"{type(error).__name__}: {text}"[:200]

@@ -10,6 +10,7 @@ from worker.cli.console import print_json, print_table, run_to_end, warn
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.config import Loaded, Settings, load, mask, variables
 from worker.telemetry import configure_logs
+from worker.transport import refuse_plain_text
 
 
 def run(
@@ -23,6 +24,7 @@ def run(
 ) -> None:
     """Run a worker until SIGTERM: store events, answer requests."""
     loaded = load(dict(locals()))
+    refuse_plain_text(loaded.settings)
     recent = configure_logs(loaded.settings.log_level, loaded.settings.log_format)
     _warn_of_unknown(loaded)
     run_to_end(run_worker(loaded, recent))

@@ -1,7 +1,7 @@
 """Whether the settings are as they should be."""
 
 from worker.config import Loaded
-from worker.destination import Destination
+from worker.destination import TLS_SETTINGS, Destination
 from worker.finding import Finding, ok, warning, wrong
 
 
@@ -17,16 +17,11 @@ def examine_variables(loaded: Loaded) -> Finding:
 
 def examine_transport(to: Destination, variable: str) -> Finding:
     """Find a password and sessions on their way to another host in plain text."""
-    away = [endpoint.host for endpoint in to.endpoints if not endpoint.is_here]
     if to.is_encrypted:
         return ok("asks for TLS")
-    if not away:
+    if not to.exposed:
         return ok("leads to this host alone")
-    mend = {
-        "AMQP_URL": "amqps:// and the broker's TLS port, mostly 5671, in AMQP_URL",
-        "DATABASE_URL": "?sslmode=verify-full in DATABASE_URL",
-    }[variable]
-    return warning(f"leads to {', '.join(away)} and does not ask for TLS", mend)
+    return warning(f"leads to {', '.join(to.exposed)} and does not ask for TLS", TLS_SETTINGS[variable])
 
 
 def not_set(variable: str, example: str) -> Finding:

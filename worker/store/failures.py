@@ -1,11 +1,13 @@
 """Translates the driver's errors once, by SQLSTATE and never by message text."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import asyncpg
 
+from worker.certificates import reason_of_tls
 from worker.errors import RowRefused, StorageUnavailable
 
 REFUSED_CLASSES: Final = ("22", "23", "54")
@@ -61,6 +63,8 @@ def _reason_of_client(error: Exception) -> str:
         return "timeout"
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return READ_ONLY
+    if isinstance(error, ssl.SSLError):
+        return reason_of_tls(error)
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, OSError):

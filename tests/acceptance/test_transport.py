@@ -1,0 +1,84 @@
+"""TLS to both servers, verified, with a client's certificate; nothing in plain text to another host."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local.postgres import PostgresServer
+from deploy.local.rabbitmq import RabbitServer
+from tests.authority import SecureServers, reachable_directory
+from tests.command import run_command
+from tests.faults.replica import Replica
+
+WRONG = {
+    "expired": "the server's certificate has expired",
+    "another host": "the server's certificate is for another host",
+}
+STRANGER = "the server's certificate is of an unknown authority"
+
+
+@pytest.fixture(scope="module")
+def servers_with_tls(own_postgres: PostgresServer, own_rabbit: RabbitServer) -> Iterator[SecureServers]:
+    """Yield prepared servers that take nobody without TLS and a certificate."""
+    with reachable_directory() as at:
+        secure = SecureServers(at, own_postgres, own_rabbit)
+        secure.start()
+        for command in ("migrate", "topology"):
+            done = run_command(command, variables=variables(secure))
+            assert done.returncode == 0, done.stderr
+        yield secure
+
+
+def variables(secure: SecureServers, database: str = "ca.pem", broker: str = "ca.pem") -> dict[str, str]:
+    return {
+        "DATABASE_URL": secure.database_url(database),
+        "AMQP_URL": secure.amqp_url(broker),
+        "SESSION_STORE_STARTUP_TIMEOUT_S": "0",
+        "SESSION_STORE_HTTP_PORT": "0",
+    }
+
+
+async def test_a_worker_serves_over_tls_with_its_own_certificate(servers_with_tls: SecureServers) -> None:
+    replica = await Replica.start(variables(servers_with_tls))
+    try:
+        await replica.logged("broker.connected")
+        assert run_command("health", variables=variables(servers_with_tls)).returncode == 0
+        over_tls = servers_with_tls.postgres.psql(
+            "SELECT bool_and(ssl), min(client_dn) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+            " WHERE application_name LIKE 'session-store%'"
+        )
+        assert over_tls.startswith("t|") and "/CN=session_" in over_tls, over_tls
+    finally:
+        await replica.stop()
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_wrong_certificate_is_refused_and_said(servers_with_tls: SecureServers, kind: str) -> None:
+    with servers_with_tls.showing(kind):
+        database = run_command("migrate", "--status", variables=variables(servers_with_tls))
+        broker = run_command("topology", "--check", variables=variables(servers_with_tls))
+    assert [database.returncode, broker.returncode] == [75, 75]
+    assert WRONG[kind] in database.stderr
+    assert WRONG[kind] in broker.stderr
+
+
+@pytest.mark.parametrize("server", ["database", "broker"])
+def test_a_server_of_an_unknown_authority_is_refused(servers_with_tls: SecureServers, server: str) -> None:
+    done = run_command("run", variables=variables(servers_with_tls, **{server: "stranger.pem"}))
+    assert done.returncode == 75
+    assert STRANGER in done.stderr
+
+
+def test_plain_text_to_another_host_needs_a_word() -> None:
+    away = {"DATABASE_URL": "postgresql://u:secret@db.invalid/d", "AMQP_URL": "amqp://u:secret@mq.invalid/"}
+    refused = run_command("run", variables=away)
+    assert refused.returncode == 78
+    assert "DATABASE_URL leads to db.invalid in plain text" in refused.stderr
+    assert "AMQP_URL leads to mq.invalid in plain text" in refused.stderr
+    assert "secret" not in refused.stderr
+    allowed = {
+        "SESSION_STORE_ALLOW_PLAIN_TEXT": "true",
+        "SESSION_STORE_STARTUP_TIMEOUT_S": "0",
+        "SESSION_STORE_HTTP_PORT": "0",
+    }
+    assert run_command("run", variables=away | allowed).returncode == 75

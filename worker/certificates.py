@@ -1,0 +1,22 @@
+"""Why TLS was refused, in words of which there are few: they label metrics too."""
+
+import ssl
+from typing import Final
+
+_REASONS: Final = {
+    10: "the server's certificate has expired",
+    18: "the server's certificate is of an unknown authority",
+    19: "the server's certificate is of an unknown authority",
+    20: "the server's certificate is of an unknown authority",
+    21: "the server's certificate is of an unknown authority",
+    62: "the server's certificate is for another host",
+    64: "the server's certificate is for another host",
+}
+"""By OpenSSL's X509_V_ERR_… (x509_vfy.h)."""
+
+
+def reason_of_tls(error: ssl.SSLError) -> str:
+    """Return what is wrong with the server's certificate, or that TLS failed."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _REASONS.get(error.verify_code, "the server's certificate is refused")
+    return "TLS failed"
