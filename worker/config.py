@@ -65,9 +65,7 @@ class Settings(BaseSettings):
     amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)] = _setting(
         SecretStr(""), "AMQP_URL", "RabbitMQ, amqp:// or amqps://; `${NAME}` is replaced from the environment"
     )
-    allow_plain_text: bool = _setting(
-        False, "SESSION_STORE_ALLOW_PLAIN_TEXT", "true: servers on other hosts may be reached without TLS"
-    )
+    allow_plain_text: bool = _setting(False, "SESSION_STORE_ALLOW_PLAIN_TEXT", "true: no TLS to other hosts")
     prefix: str = _setting(
         "", "SESSION_STORE_PREFIX", "before every queue and exchange name", pattern=r"^[A-Za-z0-9_.-]{0,64}$"
     )
@@ -145,6 +143,9 @@ class Settings(BaseSettings):
         return (init_settings,)
 
 
+_DESCRIPTIONS: Final = {field.validation_alias: field.description for field in Settings.model_fields.values()}
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """The settings in force, where each value came from by variable, variables nobody reads, and the flags."""
@@ -168,7 +169,7 @@ def load(flags: Mapping[str, object] | None = None, required: Sequence[str] = SE
             values[variable], origins[variable] = value, origin
     if "DATABASE_URL" not in values and (url := _libpq_url(os.environ)):
         values["DATABASE_URL"], origins["DATABASE_URL"] = url, "PGHOST and its kin"
-    if absent := [f"{name} is not set: {_description(name)}" for name in required if name not in values]:
+    if absent := [f"{name} is not set: {_DESCRIPTIONS[name]}" for name in required if name not in values]:
         raise ConfigurationError("\n".join(absent))
     try:
         settings = Settings(**values)  # type: ignore[arg-type]
@@ -239,10 +240,6 @@ def _explain(error: ValidationError, values: Mapping[str, object]) -> list[str]:
         else:
             lines.append(f"{variable}={values[variable]!r}: {rule}")
     return lines
-
-
-def _description(variable: str) -> str:
-    return Settings.model_fields[variables()[variable][0]].description or ""
 
 
 def _unknown(environment: Mapping[str, str]) -> dict[str, str | None]:

@@ -47,7 +47,8 @@ async def test_a_worker_serves_over_tls_with_its_own_certificate(servers_with_tl
             "SELECT bool_and(ssl), min(client_dn) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
             " WHERE application_name LIKE 'session-store%'"
         )
-        assert over_tls.startswith("t|") and "/CN=session_" in over_tls, over_tls
+        assert over_tls.startswith("t|")
+        assert "/CN=session_" in over_tls
     finally:
         await replica.stop()
 

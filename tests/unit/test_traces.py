@@ -21,7 +21,7 @@ from worker.traces.choice import endpoint_of, open_traces
 from worker.traces.continued import trace_of_event
 from worker.traces.untraced import UNTRACED
 
-SERVERS = {"DATABASE_URL": "postgresql://h/d", "AMQP_URL": "amqp://h"}
+SERVERS = {"DATABASE_URL": "postgresql://127.0.0.1/d", "AMQP_URL": "amqp://127.0.0.1"}
 COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 LOOK = """
@@ -63,7 +63,7 @@ def test_traces_are_off_without_a_collector_and_when_switched_off() -> None:
     ("given", "endpoint"),
     [
         ({"otlp_url": "http://h:4318"}, "http://h:4318/v1/traces"),
-        ({"otlp_url": "https://h/otlp/"}, "https://h/otlp/v1/traces"),
+        ({"otlp_url": "https://127.0.0.1/otlp/"}, "https://127.0.0.1/otlp/v1/traces"),
         ({"otlp_url": "http://h:1", "otlp_traces_url": "http://own:2/x"}, "http://own:2/x"),
     ],
 )
