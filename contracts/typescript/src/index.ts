@@ -1,6 +1,6 @@
 export * from './errors.js'
 export type * from './messages.js'
-export type { ReadOptions, SessionStoreOptions, WriteOptions, Written } from './options.js'
+export type { ReadOptions, SessionStoreOptions, TraceHeaders, WriteOptions, Written } from './options.js'
 export * from './plugin.js'
 export type { IStorageProvider, QueryOptions as ProviderQueryOptions, SessionFilter } from './provider.js'
 export * from './store.js'

@@ -1,14 +1,22 @@
 import { MisconfiguredError } from './errors.js'
 import type { Outcome } from './messages.js'
 
-/** How to reach the store; `durability` says when a write resolves, `timeoutMs` bounds every call. */
+/**
+ * How to reach the store; `durability` says when a write resolves, `timeoutMs` bounds every call.
+ *
+ * `traceHeaders` is asked for each message: the `traceparent`, and the `tracestate`, of what runs, or nothing.
+ */
 export interface SessionStoreOptions {
   url: string
   durability?: 'stored' | 'queued'
   timeoutMs?: number
   prefix?: string
   source?: string
+  traceHeaders?: TraceHeaders
 }
+
+/** Returns W3C trace context, as OpenTelemetry's `propagation.inject` writes it into an object. */
+export type TraceHeaders = () => { traceparent?: string; tracestate?: string } | undefined
 
 /** What a read may add: answer only once this revision, or a newer one, is applied. */
 export interface ReadOptions {
@@ -32,6 +40,7 @@ export interface Written {
 /** Returns the options with nothing left out; throws MisconfiguredError for one that means nothing. */
 export function complete(options: SessionStoreOptions): Required<SessionStoreOptions> {
   const { url, durability = 'stored', timeoutMs = 5_000, prefix = '', source = 'engine/typescript' } = options
+  const { traceHeaders = () => undefined } = options
   if (!URL.canParse(url) || !/^amqps?:/.test(url))
     throw new MisconfiguredError('url must be an amqp:// or amqps:// URL')
   if (durability !== 'stored' && durability !== 'queued') {
@@ -40,5 +49,5 @@ export function complete(options: SessionStoreOptions): Required<SessionStoreOpt
   if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) {
     throw new MisconfiguredError(`timeoutMs must be a number of milliseconds above 0, not ${timeoutMs}`)
   }
-  return { url, durability, timeoutMs, prefix, source }
+  return { url, durability, timeoutMs, prefix, source, traceHeaders }
 }

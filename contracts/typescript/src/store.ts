@@ -30,7 +30,7 @@ export class SessionStore implements IStorageProvider {
   /** Throws MisconfiguredError for options that mean nothing. */
   constructor(options: SessionStoreOptions) {
     this.#options = complete(options)
-    this.#wire = new Wire(this.#options.url, this.#options.prefix)
+    this.#wire = new Wire(this.#options.url, this.#options.prefix, this.#options.traceHeaders)
     this.#questions = new Questions(this.#wire)
   }
 

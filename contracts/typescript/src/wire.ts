@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { ClosedError, MisconfiguredError, TimedOutError } from './errors.js'
 import { Link, type Publication } from './link.js'
+import type { TraceHeaders } from './options.js'
 import { type Deferred, defer, first, unlessLate } from './time.js'
 
 const ASK_AGAIN_MS = 2_000
@@ -32,12 +33,14 @@ interface Life {
 export class Wire {
   readonly #url: string
   readonly #exchange: string
+  readonly #traceHeaders: TraceHeaders
   readonly #waiting = new Map<string, Deferred<Buffer>>()
   #life: Life | undefined
 
-  constructor(url: string, prefix: string) {
+  constructor(url: string, prefix: string, traceHeaders: TraceHeaders) {
     this.#url = url
     this.#exchange = `${prefix}sessions`
+    this.#traceHeaders = traceHeaders
   }
 
   /** Begins to connect; calls wait for it. */
@@ -103,12 +106,13 @@ export class Wire {
     const { body, routingKey, contentType, persistent } = message
     const left = Math.max(Math.floor(deadline - performance.now()), 1)
     const request = routingKey === RPC_KEY
-    const limits = request ? { expiration: left, headers: { deadline: Date.now() + left } } : {}
+    const headers = { ...this.#traceHeaders(), ...(request && { deadline: Date.now() + left }) }
+    const limits = request ? { expiration: left } : {}
     return {
       exchange: this.#exchange,
       routingKey,
       body,
-      properties: { contentType, persistent, ...answerTo, ...limits },
+      properties: { contentType, persistent, headers, ...answerTo, ...limits },
     }
   }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { connect } from 'amqplib'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { ConflictError, RejectedError, SessionStore, SessionStorePlugin } from '../src/index.js'
 import { options, sessionOf } from './worker.js'
 
@@ -182,4 +182,30 @@ test('the plugin gives the engine its storage', async () => {
   await plugin.deactivate()
   await plugin.shutdown()
   expect(await plugin.healthCheck()).toBe(false)
+})
+
+test('events and questions carry the trace that runs', async () => {
+  const { url, prefix = '' } = options()
+  const broker = await connect(url)
+  const channel = await broker.createChannel()
+  const { queue } = await channel.assertQueue('', { exclusive: true })
+  for (const key of ['session.write', 'session.rpc']) await channel.bindQueue(queue, `${prefix}sessions`, key)
+  const id = randomUUID()
+  const carried = new Map<string, unknown>()
+  await channel.consume(queue, (message) => {
+    if (message?.content.includes(id)) carried.set(message.fields.routingKey, message.properties.headers?.traceparent)
+  })
+  let traceparent: string | undefined
+  await withStore(
+    async (store) => {
+      traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+      await store.writeSession(sessionOf(id))
+      expect((await store.readSession(id))?.sessionId).toBe(id)
+    },
+    { traceHeaders: () => (traceparent ? { traceparent } : undefined) },
+  )
+  await vi.waitFor(() => {
+    expect(Object.fromEntries(carried)).toEqual({ 'session.write': traceparent, 'session.rpc': traceparent })
+  })
+  await broker.close()
 })
