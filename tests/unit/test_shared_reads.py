@@ -93,3 +93,19 @@ async def test_who_waits_no_longer_costs_the_others_nothing(database: Database) 
         await hasty
     database.gate.set()
     assert await patient is None
+
+
+async def test_a_read_that_comes_as_both_queries_end_is_asked(database: Database) -> None:
+    reads = SharedReads(database.fetch)
+
+    async def read_again() -> None:
+        await reads.read("a", 5)
+        await reads.read("c", 5)
+
+    first = asyncio.create_task(read_again())
+    await turns()
+    second = asyncio.create_task(reads.read("b", 5))
+    await turns()
+    database.gate.set()
+    await asyncio.gather(first, second)
+    assert database.asked == [{"a"}, {"b"}, {"c"}]

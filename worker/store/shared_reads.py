@@ -43,14 +43,16 @@ class SharedReads:
         if len(self._draining) < IN_FLIGHT:
             task = asyncio.create_task(self._drain())
             self._draining.add(task)
-            task.add_done_callback(self._draining.discard)
         async with asyncio.timeout(timeout):
             return await asked.answer
 
     async def _drain(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            await self._answer([asked for asked in batch if not asked.answer.done()])
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                await self._answer([asked for asked in batch if not asked.answer.done()])
+        finally:  # not in a callback, which comes later: who asks meanwhile would wait for nobody
+            self._draining -= {asyncio.current_task()}
 
     async def _answer(self, batch: Sequence[Asked]) -> None:
         if not batch:
