@@ -6,6 +6,7 @@ counts as delivered once more: a queue with a delivery limit must not be read li
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,8 @@ TIMEOUT_SECONDS: Final = 10.0
 QUIET_SECONDS: Final = 1.0
 MOST_QUIET: Final = 30
 REORDER_SECONDS: Final = 30.0
+RETURN_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,9 @@ class Page:
         return self.read == self._size
 
     @property
-    def holds_messages(self) -> bool:
-        """Whether there is something to put back."""
-        return self.read > self._removed
+    def holding(self) -> int:
+        """How many messages are to be put back."""
+        return self.read - self._removed
 
     async def fill(self) -> bool:
         """Wait until the page is full; False when nothing came for a while. Raises BrokerUnavailable."""
@@ -127,7 +130,7 @@ class Snapshot:
             page = await self._read_page(min(left, self._next_size()))
             yield page
             page.deliveries.clear()
-            if not page.holds_messages:
+            if not page.holding:
                 self._held.remove(page)
                 await page.close()
             if not page.is_full:
@@ -152,7 +155,17 @@ class Snapshot:
         if self._held:
             await self._held[-1].stop()  # or it would be sent what the others put back
         while self._held:
-            await self._held.pop(0).close()
+            await self._close(self._held.pop(0))
+
+    async def _close(self, page: Page) -> None:
+        """Put a page back, and wait until the queue has it: it hears of a closed channel after we do."""
+        with suppress(BrokerUnavailable, TimeoutError):
+            whole = await count_messages(self._connection, self._queue) + page.holding if self._held else 0
+            await page.close()
+            async with asyncio.timeout(RETURN_SECONDS):
+                while whole and await count_messages(self._connection, self._queue) < whole:  # noqa: ASYNC110
+                    await asyncio.sleep(POLL_SECONDS)
+        await page.close()  # where the broker did not answer before
 
     async def _read_page(self, size: int) -> Page:
         channel = await open_channel(self._connection, confirms=False, timeout=TIMEOUT_SECONDS)
