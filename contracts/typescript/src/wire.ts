@@ -37,7 +37,7 @@ export class Wire {
   readonly #waiting = new Map<string, Deferred<Buffer>>()
   #life: Life | undefined
 
-  constructor(url: string, prefix: string, traceHeaders: TraceHeaders) {
+  constructor(url: string, prefix: string, traceHeaders: TraceHeaders = () => undefined) {
     this.#url = url
     this.#exchange = `${prefix}sessions`
     this.#traceHeaders = traceHeaders
