@@ -21,14 +21,14 @@ from worker.cli.sessions import (
     StartedBefore,
     filter_of,
 )
+from worker.cli.storage import LONG_SECONDS, prepared_storage
 from worker.config import Settings, load
 from worker.errors import SessionStoreError, UnavailableError
-from worker.store.storage import Storage, StorageOptions, open_storage
+from worker.store.storage import Storage
 from worker.transfer.exporting import Written, export
 from worker.transfer.parquet import ParquetTarget
 from worker.transfer.target import FolderTarget, LineTarget, Target, replacing
 
-STATEMENT_SECONDS: Final = 3600.0
 COUNT_SECONDS: Final = 10.0
 
 To = Annotated[Path, typer.Option("--to", help="A new folder, or a file .ndjson, .ndjson.gz or .parquet.")]
@@ -83,14 +83,7 @@ async def _export(
     settings: Settings, wanted: Filter, open_target: Callable[[], Target], refuse: Refusals
 ) -> Written:
     written = Written()
-    options = StorageOptions(
-        settings.database_url.get_secret_value,
-        settings.pool_size,
-        settings.connection_timeout_ms / 1000,
-        STATEMENT_SECONDS,
-    )
-    async with open_storage(options) as storage:
-        await storage.check_schema()
+    async with prepared_storage(settings, LONG_SECONDS) as storage:
         total = await _count(storage, wanted)
 
         def look() -> Extent:

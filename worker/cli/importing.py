@@ -14,8 +14,8 @@ from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.cli.progress import Extent, progress
 from worker.cli.refusals import Refusals
+from worker.cli.storage import prepared_storage
 from worker.config import Settings, load
-from worker.store.storage import StorageOptions, open_storage
 from worker.telemetry import configure_logs
 from worker.transfer.foretelling import ForetellingSink
 from worker.transfer.importing import Importer, Refuse
@@ -90,14 +90,7 @@ async def _import(
 
 @asynccontextmanager
 async def _database(settings: Settings, *, dry_run: bool) -> AsyncIterator[Sink]:
-    options = StorageOptions(
-        settings.database_url.get_secret_value,
-        settings.pool_size,
-        settings.connection_timeout_ms / 1000,
-        settings.statement_timeout_ms / 1000,
-    )
-    async with open_storage(options) as storage:
-        await storage.check_schema()
+    async with prepared_storage(settings, settings.statement_timeout_ms / 1000) as storage:
         if dry_run:
             yield ForetellingSink(storage.ledger)
         else:

@@ -7,13 +7,11 @@ import typer
 
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AsJson, DatabaseUrl
+from worker.cli.storage import LONG_SECONDS, prepared_storage
 from worker.config import Settings, load
-from worker.store.storage import StorageOptions, open_storage
 from worker.telemetry import configure_logs
 from worker.transfer.retaining import Ages, Removed, Retainer
 from worker.transfer.storing import DatabaseSink
-
-STATEMENT_SECONDS: Final = 3600.0
 
 MOST_DAYS: Final = 36_500
 Completed = Annotated[
@@ -63,13 +61,6 @@ def retain(
 
 
 async def _retain(settings: Settings, ages: Ages, removed: Removed, *, dry_run: bool) -> None:
-    options = StorageOptions(
-        settings.database_url.get_secret_value,
-        settings.pool_size,
-        settings.connection_timeout_ms / 1000,
-        STATEMENT_SECONDS,
-    )
-    async with open_storage(options) as storage:
-        await storage.check_schema()
+    async with prepared_storage(settings, LONG_SECONDS) as storage:
         sink = None if dry_run else DatabaseSink(storage.writer, settings.patience_s)
         await Retainer(storage.retention, sink, removed).run(ages)
