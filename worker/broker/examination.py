@@ -23,8 +23,9 @@ from worker.broker.connection import (
     open_channel,
     open_connection,
 )
-from worker.broker.session import QueueState
+from worker.broker.queue_state import QueueState, look_at_queue
 from worker.broker.topology import Difference, find_differences, list_differences
+from worker.certificates import reason_of_tls
 from worker.destination import Destination
 from worker.errors import BrokerUnavailable
 from worker.finding import Finding, ok, warning, wrong
@@ -91,14 +92,10 @@ class Broker:
 
     async def read_queues(self) -> QueueStates:
         """Return what the broker says of each queue, by name; raises BrokerUnavailable."""
-        states = {}
-        for queue in self._topology.queues:
-            channel = await open_channel(self._connection, confirms=False, timeout=self._timeout)
-            with broker_calls():
-                declared = await channel.queue_declare(queue.name, passive=True, timeout=self._timeout)
-                await channel.close()
-            states[queue.name] = QueueState(declared.message_count or 0, declared.consumer_count or 0)
-        return states
+        return {
+            queue.name: await look_at_queue(self._connection, queue.name, self._timeout)
+            for queue in self._topology.queues
+        }
 
     def _remedy(self, different: list[str], vhost: str) -> str:
         queues = {queue.name for queue in self._topology.queues}
@@ -155,7 +152,7 @@ def _explain_tls(failure: ssl.SSLError) -> Finding:
         mend = "amqp:// in AMQP_URL, or the broker's TLS port, mostly 5671"
         return wrong("what listens there has no TLS", mend)
     return wrong(
-        f"TLS fails: {failure.reason or type(failure).__name__}",
+        reason_of_tls(failure),
         "name the authority of the broker's certificate in AMQP_URL: ?cafile=FILE",
     )
 

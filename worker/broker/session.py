@@ -3,18 +3,17 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from contracts.topology import Topology
 from worker.broker.connection import (
     FilteredConnection,
-    broker_calls,
     close_quietly,
     open_channel,
     open_connection,
 )
 from worker.broker.intake import Intake
 from worker.broker.publisher import Publisher
+from worker.broker.queue_state import QueueState, look_at_queue
 from worker.broker.replies import ReplyLine
 from worker.broker.topology import Difference, find_differences, list_differences
 from worker.errors import BrokerUnavailable, TopologyError
@@ -27,13 +26,6 @@ class BrokerOptions:
     url: Callable[[], str] = field(repr=False)
     name: str
     timeout: float = 10.0
-
-
-class QueueState(NamedTuple):
-    """How many messages wait in a queue, those with consumers aside, and how many consumers it has."""
-
-    messages: int
-    consumers: int
 
 
 class TopologyMissing(BrokerUnavailable):
@@ -95,11 +87,7 @@ class Session:
 
         Asked on the consuming connection: a broker that blocks the other does not read what it asks.
         """
-        channel = await open_channel(self._consuming, confirms=False, timeout=self._timeout)
-        with broker_calls():
-            declared = await channel.queue_declare(queue, passive=True, timeout=self._timeout)
-            await channel.close()
-        return QueueState(declared.message_count or 0, declared.consumer_count or 0)
+        return await look_at_queue(self._consuming, queue, self._timeout)
 
     def lose(self, reason: str) -> None:
         """Declare this life over."""

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 import structlog
@@ -16,6 +17,7 @@ from aiormq.abc import AbstractChannel
 from worker.broker.connection import FilteredConnection, broker_calls, describe, open_channel
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
+from worker.broker.queue_state import look_at_queue
 from worker.errors import BrokerUnavailable
 
 log = structlog.get_logger()
@@ -159,13 +161,19 @@ class Snapshot:
 
     async def _close(self, page: Page) -> None:
         """Put a page back, and wait until the queue has it: it hears of a closed channel after we do."""
-        with suppress(BrokerUnavailable, TimeoutError):
-            whole = await count_messages(self._connection, self._queue) + page.holding if self._held else 0
-            await page.close()
+        whole = await self._count_waiting() + page.holding if self._held else 0
+        await page.close()
+        with suppress(TimeoutError):
             async with asyncio.timeout(RETURN_SECONDS):
-                while whole and await count_messages(self._connection, self._queue) < whole:  # noqa: ASYNC110
+                while whole and await self._count_waiting() < whole:  # noqa: ASYNC110
                     await asyncio.sleep(POLL_SECONDS)
-        await page.close()  # where the broker did not answer before
+
+    async def _count_waiting(self) -> float:
+        """Return how many messages wait; without end where the broker does not say, so that nobody waits for it."""
+        try:
+            return await count_messages(self._connection, self._queue)
+        except BrokerUnavailable:
+            return inf
 
     async def _read_page(self, size: int) -> Page:
         channel = await open_channel(self._connection, confirms=False, timeout=TIMEOUT_SECONDS)
@@ -197,8 +205,4 @@ async def count_messages(connection: FilteredConnection, queue: str) -> int:
 
     Raises BrokerUnavailable, also when there is no such queue.
     """
-    channel = await open_channel(connection, confirms=False, timeout=TIMEOUT_SECONDS)
-    with broker_calls():
-        declared = await channel.queue_declare(queue, passive=True, timeout=TIMEOUT_SECONDS)
-        await channel.close()
-    return declared.message_count or 0
+    return (await look_at_queue(connection, queue, TIMEOUT_SECONDS)).messages
