@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from worker.ingest.law import entry_after, judge, verdict_of
+from worker.ingest.law import entry_after, judge, verdict_of, verdict_of_repeat
 from worker.outcome import Verdict
 from worker.store.rows import Applied, EventRow, LedgerEntry
 
@@ -40,11 +40,13 @@ class SessionEvents(NamedTuple):
     def resolve(self, applied: Sequence[Applied]) -> Verdicts:
         """Return every event's verdict from what the database said of the steps."""
         judged = applied if len(applied) == len(self.events) else self._replay(applied[0].before)
-        return {key_of(e): verdict_of(e, a) for e, a in zip(self.events, judged, strict=True)}
+        return self._verdicts(judged)
 
     def foretell(self, entry: LedgerEntry | None) -> Verdicts:
         """Return every event's verdict, were they applied where the ledger says `entry`."""
-        judged = self._replay(entry)
+        return self._verdicts(self._replay(entry))
+
+    def _verdicts(self, judged: Sequence[Applied]) -> Verdicts:
         return {key_of(e): verdict_of(e, a) for e, a in zip(self.events, judged, strict=True)}
 
     def _replay(self, entry: LedgerEntry | None) -> list[Applied]:
@@ -54,6 +56,23 @@ class SessionEvents(NamedTuple):
             entry = entry_after(event, applied)
             judged.append(applied)
         return judged
+
+
+class Telling:
+    """Tells each delivery its verdict, in order; of one event delivered twice the second is the repeat."""
+
+    def __init__(self, verdicts: Verdicts) -> None:
+        self._verdicts = verdicts
+        self._told: set[EventKey] = set()
+
+    def next(self, event: EventRow) -> Verdict:
+        """Return the verdict of the next delivery, which holds this event."""
+        key = key_of(event)
+        verdict = self._verdicts[key]
+        if key in self._told:
+            return verdict_of_repeat(verdict)
+        self._told.add(key)
+        return verdict
 
 
 def group_by_session(events: Iterable[EventRow]) -> list[SessionEvents]:

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from worker.broker.delivery import Delivery, Properties
-from worker.ingest.fold import EventKey, Verdicts, key_of
-from worker.ingest.law import verdict_of_repeat
+from worker.ingest.fold import Telling, Verdicts
 from worker.outcome import Verdict
 from worker.store.rows import EventRow
 
@@ -38,18 +37,16 @@ class Judged(NamedTuple):
 
 def judge_deliveries(batch: Iterable[Decoded], verdicts: Verdicts) -> list[Judged]:
     """Return every delivery with its verdict; of one event delivered twice the second is the repeat."""
-    told: set[EventKey] = set()
-    return [_judge(decoded, verdicts, told) for decoded in batch]
+    telling = Telling(verdicts)
+    return [_judge(decoded, telling) for decoded in batch]
 
 
-def _judge(decoded: Decoded, verdicts: Verdicts, told: set[EventKey]) -> Judged:
+def _judge(decoded: Decoded, telling: Telling) -> Judged:
     event = decoded.event
     if isinstance(event, Verdict):
         event_id, subject = _text(decoded.document.get("id")), _text(decoded.document.get("subject"))
         return Judged(decoded.delivery, decoded.properties, event_id, subject, event)
-    key = key_of(event)
-    verdict = verdict_of_repeat(verdicts[key]) if key in told else verdicts[key]
-    told.add(key)
+    verdict = telling.next(event)
     return Judged(decoded.delivery, decoded.properties, str(event.event_id), event.session_id, verdict)
 
 

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
 from contracts.outcomes import Outcome
-from worker.ingest.fold import EventKey, Verdicts, key_of
-from worker.ingest.law import verdict_of_repeat
+from worker.ingest.fold import Telling, Verdicts
 from worker.outcome import Verdict
 from worker.transfer.findings import Findings, Found, Refusal
 from worker.transfer.storing import Sink
@@ -60,12 +59,10 @@ class Importer:
 
     def _count(self, found: Iterable[Found], verdicts: Verdicts) -> list[Refusal]:
         """Count what became of each, and return those that were refused after all."""
-        told: set[EventKey] = set()
+        telling = Telling(verdicts)
         refusals = []
         for place, event in found:
-            key = key_of(event)
-            verdict = verdict_of_repeat(verdicts[key]) if key in told else verdicts[key]
-            told.add(key)
+            verdict = telling.next(event)
             if refused := _refused(verdict):
                 refusals.append(Refusal(place.file, *refused, place.line))
             self._tally.count(verdict.outcome)

@@ -1,11 +1,9 @@
 """How many of what an import found; the parts add up to the whole."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from contracts.outcomes import Outcome
-
-IMPORTED: Final = frozenset((Outcome.STORED, Outcome.DELETED, Outcome.ABSENT))
+from worker.ingest.law import APPLIED
 
 
 @dataclass(slots=True)
@@ -26,5 +24,5 @@ class Tally:
                 self.unchanged += 1
             case Outcome.SUPERSEDED:
                 self.superseded += 1
-            case other if other in IMPORTED:
+            case other if other in APPLIED:
                 self.imported += 1
