@@ -6,17 +6,14 @@ from typing import Final
 from uuid import uuid4
 
 from aiormq.abc import AbstractChannel
-from pamqp.body import ContentBody
 from pamqp.commands import Basic
-from pamqp.header import ContentHeader
 
 from contracts.topology import REPLY_QUEUE_PREFIX
 from worker.broker.connection import FilteredConnection, connected, open_channel
 from worker.broker.frames import Sink
-from worker.broker.outbox import Frame, Outbox
+from worker.broker.outbox import Outbox, frames_of
 
 SECONDS: Final = 30.0
-FRAME_BODY: Final = 131_072 - 8
 
 
 class Line:
@@ -31,12 +28,7 @@ class Line:
         self, body: bytes, routing_key: str, properties: Basic.Properties, exchange: str = ""
     ) -> None:
         """Have a message written at the end of the loop's turn."""
-        frames: list[Frame] = [
-            Basic.Publish(exchange=exchange, routing_key=routing_key),
-            ContentHeader(body_size=len(body), properties=properties),
-        ]
-        frames += [ContentBody(body[at : at + FRAME_BODY]) for at in range(0, len(body), FRAME_BODY)]
-        await self._outbox.write(frames)
+        await self._outbox.write(frames_of(exchange, routing_key, properties, body))
 
     async def listen(self, take: Sink) -> str:
         """Hand what comes to `take` from now on; returns the queue to answer to."""

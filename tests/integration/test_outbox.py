@@ -4,18 +4,17 @@ from uuid import uuid4
 import pytest
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
-from pamqp.header import ContentHeader
 
 from deploy.local.ports import LOOPBACK
 from deploy.local.rabbitmq import RabbitServer
 from tests.faults.proxy import Proxy
 from worker.broker.connection import connected, open_channel
-from worker.broker.outbox import Frame, Outbox
+from worker.broker.outbox import Frame, Outbox, frames_of
 from worker.errors import BrokerUnavailable
 
 
 def message_for(queue: str) -> list[Frame]:
-    return [Basic.Publish(exchange="", routing_key=queue), ContentHeader(body_size=0)]
+    return frames_of("", queue, Basic.Properties(), b"")
 
 
 async def test_what_is_ready_in_one_turn_is_one_write(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,18 @@ WRITE_SECONDS: Final = 5.0
 MANY: Final = 3_000  # frames that do not wait for the end of the turn; a reply has three
 ENOUGH_BYTES: Final = 64 * 1024  # that the peer has not read yet; who writes more waits
 
+FRAME_BODY: Final = 4096 - 8  # the smallest frame_max a peer may ask for
+
 Frame = Basic.Publish | Basic.Ack | ContentHeader | ContentBody
+
+
+def frames_of(exchange: str, routing_key: str, properties: Basic.Properties, body: bytes) -> list[Frame]:
+    """Return the frames that publish a message."""
+    return [
+        Basic.Publish(exchange=exchange, routing_key=routing_key),
+        ContentHeader(body_size=len(body), properties=properties),
+        *(ContentBody(body[at : at + FRAME_BODY]) for at in range(0, len(body), FRAME_BODY)),
+    ]
 
 
 class Outbox:

@@ -5,10 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pamqp.body import ContentBody
-from pamqp.commands import Basic
-from pamqp.header import ContentHeader
-
 from worker.broker.connection import (
     FilteredConnection,
     broker_calls,
@@ -17,11 +13,10 @@ from worker.broker.connection import (
     open_connection,
 )
 from worker.broker.delivery import Properties
-from worker.broker.outbox import Frame, Outbox
+from worker.broker.outbox import Frame, Outbox, frames_of
 from worker.errors import BrokerUnavailable
 
 REPLY_SECONDS: Final = 5.0
-FRAME_BODY: Final = 4096 - 8  # the smallest frame_max a peer may ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +86,4 @@ def _frames_of(reply: Reply) -> list[Frame]:
         headers=dict(reply.headers) if reply.headers else None,
         delivery_mode=1,
     )
-    return [
-        Basic.Publish(exchange="", routing_key=reply.reply_to),
-        ContentHeader(body_size=len(reply.body), properties=properties),
-        *(ContentBody(reply.body[at : at + FRAME_BODY]) for at in range(0, len(reply.body), FRAME_BODY)),
-    ]
+    return frames_of("", reply.reply_to, properties, reply.body)
