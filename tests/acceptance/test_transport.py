@@ -58,6 +58,8 @@ def test_a_wrong_certificate_is_refused_and_said(servers_with_tls: SecureServers
     with servers_with_tls.showing(kind):
         database = run_command("migrate", "--status", variables=variables(servers_with_tls))
         broker = run_command("topology", "--check", variables=variables(servers_with_tls))
+        doctor = run_command("doctor", variables=variables(servers_with_tls))
+    assert doctor.stdout.count(WRONG[kind]) == 2, doctor.stdout
     assert [database.returncode, broker.returncode] == [75, 75]
     assert WRONG[kind] in database.stderr
     assert WRONG[kind] in broker.stderr

@@ -7,6 +7,7 @@ from typing import Final
 
 import asyncpg
 
+from worker.certificates import reason_of_tls
 from worker.destination import Destination
 from worker.finding import Finding, psql, wrong
 from worker.store.failures import reason_of, translated
@@ -68,7 +69,7 @@ def explain_refusal(error: Exception, to: Destination, own_address: str) -> Find
             return _explain_state(error, to)
         case ssl.SSLError():
             return wrong(
-                f"TLS fails: {error.reason or type(error).__name__}",
+                reason_of_tls(error),
                 "name the authority of the server's certificate in DATABASE_URL: "
                 "?sslmode=verify-full&sslrootcert=FILE",
             )
