@@ -76,23 +76,18 @@ class SecureServers:
 
     def database_url(self, authority: str = "ca.pem") -> str:
         """Return a URL that asks for TLS, verified by this authority."""
-        files = {
-            "sslrootcert": self.at / authority,
-            "sslcert": self.at / "client.pem",
-            "sslkey": self.at / "client.pem",
-        }
-        options = "&".join(f"{name}={file}" for name, file in files.items())
-        return f"{self.postgres.url}?sslmode=verify-full&{options}"
+        files = self._files(authority, "sslrootcert", "sslcert", "sslkey")
+        return f"{self.postgres.url}?sslmode=verify-full&{files}"
 
     def amqp_url(self, authority: str = "ca.pem") -> str:
         """Return a URL that asks for TLS, verified by this authority."""
-        files = {
-            "cafile": self.at / authority,
-            "certfile": self.at / "client.pem",
-            "keyfile": self.at / "client.pem",
-        }
-        options = "&".join(f"{name}={file}" for name, file in files.items())
-        return f"amqps://guest:guest@{LOOPBACK}:{self.port}/?{options}"
+        files = self._files(authority, "cafile", "certfile", "keyfile")
+        return f"amqps://guest:guest@{LOOPBACK}:{self.port}/?{files}"
+
+    def _files(self, authority: str, *names: str) -> str:
+        """Return the options of a URL that name the authority, the client's certificate and its key."""
+        files = (authority, "client.pem", "client.pem")
+        return "&".join(f"{name}={self.at / file}" for name, file in zip(names, files, strict=True))
 
     def _show(self, certificate: trustme.LeafCert) -> None:
         self._write(certificate)

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import secrets
 import sys
-from pathlib import Path
 from time import monotonic
 from typing import Final
 
@@ -17,11 +16,6 @@ WARM_SHARE: Final = 0.25  # of the samples, left out: caches and pools fill
 
 Sample = tuple[float, float]
 """Minutes since the start, and resident memory in MiB."""
-
-
-def count_open_files(pid: int) -> int:
-    """Return how many files a process has open."""
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def slope(samples: list[Sample]) -> float:
@@ -45,7 +39,7 @@ async def run(stage: Stage, minutes: float, rate: float) -> bool:
         samples.append(((monotonic() - began) / 60, read_kilobytes(replica.pid, "VmRSS") / 1024))
         print(f"{samples[-1][0]:6.2f} min  {samples[-1][1]:7.1f} MiB", file=sys.stderr, flush=True)
     await publishing
-    files = count_open_files(replica.pid)
+    files = replica.count_open_files()
     report = await stage.finish()
     warm = samples[int(len(samples) * WARM_SHARE) :]
     print("\n".join(report.lines()))

@@ -2,15 +2,14 @@
 
 import shlex
 from collections.abc import Iterator
-from secrets import token_hex
 from unittest.mock import AsyncMock
 
 import aio_pika
 import pytest
-from yarl import URL
 
 from contracts.topology import Topology
 from deploy.local.rabbitmq import RabbitServer
+from tests.broker_user import broker_user
 from tests.installation import StartReplica, Variables
 from tests.integration.dead_letters import send_letters
 from tests.integration.patient import examine, follow, states_of
@@ -120,13 +119,10 @@ async def test_a_broker_that_takes_nothing_is_found(installation: Variables) -> 
 
 
 @pytest.fixture
-def limited_url(rabbit_server: RabbitServer, amqp_url: str) -> Iterator[str]:
+def limited_url(rabbit_server: RabbitServer) -> Iterator[str]:
     """Yield the URL of a user who may publish nothing."""
-    name = f"user-{token_hex(4)}"
-    rabbit_server.ctl("add_user", name, "pw")
-    rabbit_server.ctl("set_permissions", name, "", "", ".*")
-    yield str(URL(amqp_url).with_user(name).with_password("pw"))
-    rabbit_server.ctl("delete_user", name)
+    with broker_user(rabbit_server, "", "", ".*") as url:
+        yield url
 
 
 async def test_a_user_is_let_publish_by_the_command(

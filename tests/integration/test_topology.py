@@ -2,16 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from secrets import token_hex
 from unittest.mock import AsyncMock
 
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
-from yarl import URL
 
 from contracts.topology import DELETE_KEY, RPC_KEY, WRITE_KEY, Topology
 from deploy.local.rabbitmq import RabbitServer
+from tests.broker_user import broker_user
 from worker.broker.admin import check_topology, declare_topology
 from worker.broker.link import Link
 from worker.broker.session import BrokerOptions
@@ -36,13 +35,10 @@ async def channel(amqp_url: str) -> AsyncIterator[AbstractChannel]:
 
 
 @pytest.fixture
-def reader_url(rabbit_server: RabbitServer, amqp_url: str) -> Iterator[str]:
+def reader_url(rabbit_server: RabbitServer) -> Iterator[str]:
     """Yield the URL of a user who may publish and consume, and declare nothing."""
-    name = f"user-{token_hex(4)}"
-    rabbit_server.ctl("add_user", name, "pw")
-    rabbit_server.ctl("set_permissions", name, "^$", ".*", ".*")
-    yield str(URL(amqp_url).with_user(name).with_password("pw"))
-    rabbit_server.ctl("delete_user", name)
+    with broker_user(rabbit_server, "^$", ".*", ".*") as url:
+        yield url
 
 
 async def count(channel: AbstractChannel, queue: str) -> int:

@@ -12,6 +12,7 @@ import aiohttp
 from worker.metrics import Series, read_exposition
 
 PATH: Final = "/metrics"
+FOREIGN: Final = "no metrics of a worker there"
 LARGEST_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -48,7 +49,7 @@ async def _look(session: aiohttp.ClientSession, url: str) -> Look:
     except (aiohttp.ClientError, OSError) as error:
         return Look(url, monotonic(), trouble=type(error).__name__)
     except ValueError:
-        return Look(url, monotonic(), trouble="no metrics of a worker there")
+        return Look(url, monotonic(), trouble=FOREIGN)
 
 
 def _reason(error: OSError) -> str:

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-
-import orjson
+from datetime import datetime
 
 from contracts.client import Conflict, Misconfigured, Rejected, SessionStore, TimedOut, Unavailable
 from contracts.client.store import Written
@@ -11,6 +10,7 @@ from contracts.outcomes import DeadLetterCode, Outcome
 from worker.errors import ConfigurationError, UnavailableError
 from worker.ingest.fold import Verdicts, key_of
 from worker.outcome import Verdict
+from worker.store.records import session_of
 from worker.store.rows import EventRow
 
 
@@ -52,15 +52,12 @@ class QueueSink:
 
 
 def _session_of(event: EventRow) -> dict[str, object]:
-    session: dict[str, object] = {
-        "sessionId": event.session_id,
-        "playerId": event.player_id,
-        "encounter": orjson.Fragment(event.encounter or "{}"),
-        "state": orjson.Fragment(event.state or "{}"),
-        "startedAt": event.started_at,
-    }
-    if event.extra is not None:
-        session.update(orjson.loads(event.extra))
-    if event.completed_at is not None:
-        session["completedAt"] = event.completed_at
-    return session
+    return session_of(
+        event.session_id,
+        event.player_id or "",
+        event.encounter or "{}",
+        event.state or "{}",
+        event.extra,
+        datetime.fromisoformat(event.started_at or ""),
+        datetime.fromisoformat(event.completed_at) if event.completed_at else None,
+    )

@@ -7,12 +7,11 @@ from typing import Final
 from contracts.outcomes import Outcome
 from contracts.topology import DEAD_KEY, DELETE_KEY, RPC_KEY, WRITE_KEY
 from worker.history import total
-from worker.http.scrape import Look
+from worker.http.scrape import FOREIGN, Look
 from worker.metrics import PARTS, PREFIX, Series
 
 QUEUES: Final = (WRITE_KEY, DELETE_KEY, RPC_KEY, DEAD_KEY)
 POOLS: Final = ("write", "read")
-FOREIGN: Final = "no metrics of a worker there"
 
 
 @dataclass(frozen=True, slots=True)
