@@ -87,7 +87,9 @@ async def run(chosen: argparse.Namespace) -> Results:
         "storing": lambda stand: measure_storing(stand, chosen, [*contestants(), *limits()]),
         "latency": lambda stand: measure_latency(stand, chosen),
         "answering": lambda stand: measure_answering(stand, chosen),
-        "growth": lambda stand: grow(stand, [10**n for n in range(4, chosen.growth + 1)], chosen.events),
+        "growth": lambda stand: grow(
+            stand, [10**n for n in range(4, chosen.growth + 1)], chosen.events, chosen.rounds
+        ),
         "shapes": lambda stand: measure_shapes(stand, chosen.events),
     }
     async with open_stand() as stand:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import cycle
+from statistics import median
 from typing import Final
 
 import asyncpg
@@ -41,7 +42,7 @@ SELECT pg_total_relation_size('sessions') + pg_total_relation_size('session_ledg
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """What was measured at one number of rows: events a second, median milliseconds, bytes a row and an event."""
+    """What was measured at one number of rows: median events a second and milliseconds, bytes a row and an event."""
 
     rows: int
     rate: float
@@ -54,13 +55,13 @@ class Grown:
     wal: float
 
 
-async def grow(stand: Stand, sizes: list[int], number: int) -> list[Grown]:
-    """Return the measures at each number of rows, in one database that grows."""
+async def grow(stand: Stand, sizes: list[int], number: int, rounds: int) -> list[Grown]:
+    """Return the measures at each number of rows, in one database that grows; `number` events a round."""
     await stand.prepare()
     grown, rows = [], 0
     for size in sizes:
         await _fill(stand, rows + 1, size)
-        grown.append(await _measure(stand, size, number))
+        grown.append(await _measure(stand, size, number, rounds))
         rows = size
     return grown
 
@@ -73,15 +74,21 @@ async def _fill(stand: Stand, first: int, last: int) -> None:
         await database.execute("VACUUM ANALYZE sessions, session_ledger")
 
 
-async def _measure(stand: Stand, rows: int, number: int) -> Grown:
+async def _measure(stand: Stand, rows: int, number: int, rounds: int) -> Grown:
     async with stand.database() as database:
         ((_, before),) = await database.fetch(SIZES)
-        stored = await store(stand, worker_of(), make_events(number))
+        rates = [await _store_new(stand, database, number) for _ in range(rounds)]
         ((disk, after),) = await database.fetch(SIZES)
         wal = await database.fetchval("SELECT pg_wal_lsn_diff($1, $2)::float8", after, before)
         read, first, deep, count, stats = await _ask(stand, database, rows)
-        await database.execute("DELETE FROM sessions WHERE session_id NOT LIKE 'grown%'")
-    return Grown(rows, stored.rate, read, first, deep, count, stats, disk / (rows + number), wal / number)
+    total = number * rounds
+    return Grown(rows, median(rates), read, first, deep, count, stats, disk / (rows + total), wal / total)
+
+
+async def _store_new(stand: Stand, database: asyncpg.Connection, number: int) -> float:
+    stored = await store(stand, worker_of(), make_events(number))
+    await database.execute("DELETE FROM sessions WHERE session_id NOT LIKE 'grown%'")
+    return stored.rate
 
 
 async def _ask(stand: Stand, database: asyncpg.Connection, rows: int) -> list[float]:
