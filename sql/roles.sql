@@ -44,6 +44,7 @@ ALTER TABLE session_store_migrations OWNER TO session_store_owner;
 ALTER TABLE sessions OWNER TO session_store_owner;
 ALTER TABLE session_ledger OWNER TO session_store_owner;
 ALTER TABLE session_totals OWNER TO session_store_owner;
+ALTER TABLE session_erasures OWNER TO session_store_owner;
 ALTER VIEW active_sessions OWNER TO session_store_owner;
 ALTER FUNCTION get_session_stats OWNER TO session_store_owner;
 ALTER FUNCTION apply_session_events OWNER TO session_store_owner;
@@ -54,6 +55,7 @@ ALTER FUNCTION add_session_totals OWNER TO session_store_owner;
 REVOKE ALL ON FUNCTION get_session_stats, apply_session_events FROM PUBLIC;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, session_ledger TO session_store_worker;
+GRANT SELECT, INSERT, UPDATE ON session_erasures TO session_store_worker;
 GRANT SELECT ON session_totals, active_sessions, session_store_migrations TO session_store_worker;
 GRANT EXECUTE ON FUNCTION get_session_stats, apply_session_events TO session_store_worker;
 

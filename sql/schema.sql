@@ -65,6 +65,17 @@ CREATE TABLE session_ledger (
     CONSTRAINT session_ledger_deleted_or_live CHECK ((outcome = 'stored') = (deleted_at IS NULL))
 ) WITH (fillfactor = 80);
 
+-- The players that were erased: no trace of their sessions stays, and no late event brings one back.
+--
+-- Whose writes stay out, and up to which revision. The id itself would be what was to be erased; the SHA-256 of its
+-- UTF-8 is enough to know it again by.
+CREATE TABLE session_erasures (
+    player_digest bytea       PRIMARY KEY,
+    revision      bigint      NOT NULL,
+    erased_at     timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT session_erasures_revision_is_exact_in_json CHECK (revision BETWEEN 1 AND 9007199254740991)
+);
+
 -- apply_session_events: judges and applies a batch of events, one array a field, one element an event.
 --
 -- Every session id at most once in a call; SQLSTATE 21000 otherwise. Rows are locked in the order of
@@ -73,6 +84,10 @@ CREATE TABLE session_ledger (
 --
 -- Returns one row an event, in no order: its outcome (stored, deleted, absent, superseded, duplicate,
 -- conflict) and the session's ledger entry as the event found it; nulls when there was none.
+--
+-- A write of an erased player, up to the revision of the erasure, is a delete at its own revision, after every
+-- other event of that revision, and its outcome is superseded. It is told that it found a delete at the erasure's
+-- revision, unless it found something newer; and so is a later write of that player which is stored.
 
 CREATE FUNCTION apply_session_events(
     p_session_ids        text[],
@@ -100,10 +115,33 @@ DECLARE
     replaced_revisions  bigint[];
     replaced_event_ids  uuid[];
     replaced_outcomes   text[];
+    erasures            bigint[];  -- for each event the revision up to which its player is erased, or null
+    after_all           CONSTANT uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 BEGIN
     -- A varchar(255) cuts off trailing spaces without a word.
     IF EXISTS (SELECT FROM unnest(p_session_ids || p_player_ids) AS id WHERE length(id) > 255) THEN
         RAISE string_data_right_truncation USING MESSAGE = 'an id is longer than 255 characters';
+    END IF;
+
+    -- Before anything else a lock that an erasure waits for, held to the end of the transaction, and taken in a
+    -- statement of its own: the next one sees every erasure that did not wait. No row is locked, and pg_dump
+    -- waits for nobody.
+    PERFORM FROM session_erasures WHERE false FOR KEY SHARE;
+    IF EXISTS (SELECT FROM session_erasures) THEN
+        SELECT array_agg(erasure.revision ORDER BY event.place)
+          INTO erasures
+          FROM unnest(p_player_ids) WITH ORDINALITY AS event (player_id, place)
+          LEFT JOIN session_erasures AS erasure
+            ON erasure.player_digest = sha256(convert_to(event.player_id, 'UTF8'))
+        HAVING count(erasure.revision) > 0;
+    END IF;
+    IF erasures IS NOT NULL THEN
+        SELECT array_agg(event.is_delete OR coalesce(event.revision <= event.erased, false) ORDER BY event.place),
+               array_agg(CASE WHEN event.revision <= event.erased THEN after_all ELSE event.event_id END
+                         ORDER BY event.place)
+          INTO p_deletes, p_event_ids
+          FROM unnest(p_revisions, p_event_ids, p_deletes, erasures) WITH ORDINALITY
+               AS event (revision, event_id, is_delete, erased, place);
     END IF;
 
     -- First the ledger: lock, compare, take over. A row whose WHERE is false is locked all the same.
@@ -174,28 +212,46 @@ BEGIN
                 WHERE won.outcome <> 'stored'));
     END IF;
 
-    RETURN QUERY
-    SELECT * FROM unnest(won_ids, won_outcomes, replaced_revisions, replaced_event_ids, replaced_outcomes);
-
     IF coalesce(cardinality(won_ids), 0) < cardinality(p_session_ids) THEN
         -- A session that came to be after this call found none still counts as not there.
-        RETURN QUERY
-        SELECT event.session_id,
-               CASE WHEN (entry.revision, entry.event_id) = (event.revision, event.event_id) THEN 'duplicate'
-                    WHEN (entry.revision, entry.event_id) > (event.revision, event.event_id) THEN 'superseded'
-                    ELSE 'conflict' END,
-               entry.revision, entry.event_id, entry.outcome
-          FROM unnest(p_session_ids, p_revisions, p_event_ids, p_expected_revisions)
-               AS event (session_id, revision, event_id, expected_revision)
-          LEFT JOIN LATERAL (
-               SELECT * FROM session_ledger AS found
-                WHERE found.session_id = event.session_id
-                  AND ((found.revision, found.event_id) >= (event.revision, event.event_id)
-                       OR found.revision <> event.expected_revision
-                       OR found.outcome <> 'stored')
-                LIMIT 1) AS entry ON true
-         WHERE (event.session_id IN (SELECT unnest(won_ids))) IS NOT TRUE;
+        SELECT won_ids || array_agg(lost.session_id), won_outcomes || array_agg(lost.outcome),
+               replaced_revisions || array_agg(lost.revision), replaced_event_ids || array_agg(lost.event_id),
+               replaced_outcomes || array_agg(lost.entry_outcome)
+          INTO won_ids, won_outcomes, replaced_revisions, replaced_event_ids, replaced_outcomes
+          FROM (SELECT event.session_id,
+                       CASE WHEN (entry.revision, entry.event_id) = (event.revision, event.event_id) THEN 'duplicate'
+                            WHEN (entry.revision, entry.event_id) > (event.revision, event.event_id) THEN 'superseded'
+                            ELSE 'conflict' END,
+                       entry.revision, entry.event_id, entry.outcome
+                  FROM unnest(p_session_ids, p_revisions, p_event_ids, p_expected_revisions)
+                       AS event (session_id, revision, event_id, expected_revision)
+                  LEFT JOIN LATERAL (
+                       SELECT * FROM session_ledger AS found
+                        WHERE found.session_id = event.session_id
+                          AND ((found.revision, found.event_id) >= (event.revision, event.event_id)
+                               OR found.revision <> event.expected_revision
+                               OR found.outcome <> 'stored')
+                        LIMIT 1) AS entry ON true
+                 WHERE (event.session_id IN (SELECT unnest(won_ids))) IS NOT TRUE)
+               AS lost (session_id, outcome, revision, event_id, entry_outcome);
     END IF;
+
+    IF erasures IS NULL THEN
+        RETURN QUERY
+        SELECT * FROM unnest(won_ids, won_outcomes, replaced_revisions, replaced_event_ids, replaced_outcomes);
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT answer.session_id,
+           CASE WHEN event.revision <= event.erased THEN 'superseded' ELSE answer.outcome END,
+           CASE WHEN found.nothing_newer THEN event.erased ELSE answer.revision END,
+           CASE WHEN found.nothing_newer THEN after_all ELSE answer.event_id END,
+           CASE WHEN found.nothing_newer THEN 'absent' ELSE answer.entry_outcome END
+      FROM unnest(won_ids, won_outcomes, replaced_revisions, replaced_event_ids, replaced_outcomes)
+           AS answer (session_id, outcome, revision, event_id, entry_outcome)
+      JOIN unnest(p_session_ids, p_revisions, erasures) AS event (session_id, revision, erased) USING (session_id),
+           LATERAL (SELECT (event.revision <= event.erased OR (answer.outcome = 'stored' AND event.erased > 0))
+                           AND coalesce(answer.revision <= event.erased, true)) AS found (nothing_newer);
 END
 $function$;
 

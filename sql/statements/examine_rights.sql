@@ -5,6 +5,7 @@ SELECT format('GRANT %s ON %I TO %I', granted, object, current_user) AS remedy,
   FROM (VALUES ('sessions', 'SELECT'), ('sessions', 'INSERT'), ('sessions', 'UPDATE'), ('sessions', 'DELETE'),
                ('session_ledger', 'SELECT'), ('session_ledger', 'INSERT'),
                ('session_ledger', 'UPDATE'), ('session_ledger', 'DELETE'),
+               ('session_erasures', 'SELECT'), ('session_erasures', 'INSERT'), ('session_erasures', 'UPDATE'),
                ('session_totals', 'SELECT'), ('active_sessions', 'SELECT'),
                ('session_store_migrations', 'SELECT')) AS wanted (object, granted)
  WHERE NOT coalesce(has_table_privilege(to_regclass(object), granted), true)

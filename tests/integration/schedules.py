@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 import asyncpg
 
+import sql
 from tests.integration.session_events import Answer, apply
 from tests.model import Event
 
@@ -22,7 +23,15 @@ INSTALL_GATE = """
     CREATE TRIGGER gate AFTER INSERT ON session_ledger FOR EACH STATEMENT EXECUTE FUNCTION wait_at_gate();
 """
 
-Call = tuple[Event, ...]
+
+class Erasure(NamedTuple):
+    """A transaction that keeps a player's writes out up to a revision."""
+
+    player_id: str
+    revision: int
+
+
+Call = tuple[Event, ...] | Erasure
 Schedule = tuple[int, ...]
 """Whose turn it was, turn by turn: indices of actors."""
 
@@ -62,7 +71,7 @@ class Actor:
         """Take one turn."""
         if self._running is None:
             await self._connection.execute("BEGIN")
-            self._running = asyncio.create_task(apply(self._connection, self._call))
+            self._running = asyncio.create_task(self._run())
         elif self.is_running:
             await stage.open_gate(self.pid)
         else:
@@ -71,6 +80,15 @@ class Actor:
             self._ended = True
             if self._end == "COMMIT":
                 self.answers = list(answers.items())
+
+    async def _run(self) -> dict[Event, Answer]:
+        match self._call:
+            case Erasure(player_id, revision):
+                await self._connection.execute(sql.statement("lock_erasures"))
+                await self._connection.fetch(sql.statement("mark_erasure"), player_id, revision)
+                return {}
+            case events:
+                return await apply(self._connection, events)
 
 
 class Stage:

@@ -84,7 +84,13 @@ async def test_every_login_has_time_limits(connection: asyncpg.Connection, role:
 async def test_the_owner_owns_and_does_not_log_in(connection: asyncpg.Connection) -> None:
     owned = "SELECT relname FROM pg_class WHERE relowner = 'session_store_owner'::regrole AND relkind IN ('r', 'v')"
     names = {row[0] for row in await connection.fetch(owned)}
-    tables = {"sessions", "session_ledger", "session_totals", "session_store_migrations"}
+    tables = {
+        "sessions",
+        "session_ledger",
+        "session_totals",
+        "session_erasures",
+        "session_store_migrations",
+    }
     assert names == {*tables, "active_sessions"}
     login = "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'session_store_owner'"
     assert await connection.fetchval(login) is False

@@ -31,16 +31,21 @@ class SessionEvents(NamedTuple):
 
         That is the last one alone: it wins over all before it. But whether a delete finds a session depends
         on the event before it, and the ledger keeps which: then the last two. And an event that expects a
-        revision is judged against all that came before: then every step.
+        revision is judged against all that came before: then every step. So it is where not all before are writes
+        of one player: whether that player was erased is seen by the database alone.
         """
         if any(event.expected_revision is not None for event in self.events):
             return self.events
-        return self.events[-2:] if self.events[-1].is_delete else self.events[-1:]
+        steps = self.events[-2:] if self.events[-1].is_delete else self.events[-1:]
+        player = steps[0].player_id
+        return (
+            steps if all(event.player_id == player for event in self.events[: -len(steps)]) else self.events
+        )
 
     def resolve(self, applied: Sequence[Applied]) -> Verdicts:
         """Return every event's verdict from what the database said of the steps."""
-        judged = applied if len(applied) == len(self.events) else self._replay(applied[0].before)
-        return self._verdicts(judged)
+        replayed = self._replay(applied[0].before)[: -len(applied)]
+        return self._verdicts([*replayed, *applied])
 
     def foretell(self, entry: LedgerEntry | None) -> Verdicts:
         """Return every event's verdict, were they applied where the ledger says `entry`."""

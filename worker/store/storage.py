@@ -9,6 +9,7 @@ from typing import NamedTuple
 from worker.errors import SchemaError
 from worker.store.aged import Retention
 from worker.store.cursor import CursorCodec
+from worker.store.erasures import Erasures
 from worker.store.failures import translated
 from worker.store.ledger import LedgerReader
 from worker.store.migrations import status_of
@@ -59,6 +60,7 @@ class Storage:
         self.ledger = LedgerReader(reading)
         self.snapshot = SnapshotReader(reading)
         self.retention = Retention(reading, writing)
+        self.erasures = Erasures(writing)
 
     async def ping(self) -> None:
         """Return if the database answers a read now; raises StorageUnavailable."""

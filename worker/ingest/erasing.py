@@ -1,0 +1,61 @@
+"""Erases a player: first late writes are kept out, then the sessions go in small batches, by the order law.
+
+The order is what makes it hold: once the marker is committed, every transaction that did not see it has ended, so
+what there is to remove only becomes less. Doing it again, after a crash in between, removes what was left.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from contracts.outcomes import Outcome
+from worker.store.erasures import Erasable, Erasures
+from worker.store.rows import EventRow
+from worker.store.writer import EventWriter
+
+LAST: Final = UUID(int=2**128 - 1)
+REMOVED: Final = (Outcome.DELETED, Outcome.ABSENT)  # absent: in the table, and not in the ledger
+
+
+class Erased(NamedTuple):
+    """What an erasure came to.
+
+    Writes up to `revision` stay out since `erased_at`. So many sessions were removed, so many were there afterwards
+    up to that revision, and so many were written after it, which stay.
+    """
+
+    revision: int
+    erased_at: datetime
+    sessions: int
+    remaining: int
+    later: int
+
+
+class Eraser:
+    """Erases players; raises StorageUnavailable, and can be asked again then."""
+
+    def __init__(self, erasures: Erasures, writer: EventWriter) -> None:
+        self._erasures = erasures
+        self._writer = writer
+
+    async def erase(self, player_id: str, revision: int) -> Erased:
+        """Return once nothing of the player up to the revision is there, nor comes back."""
+        marker = await self._erasures.mark(player_id, revision)
+        sessions = await self._remove_all(player_id, marker.revision)
+        left = await self._erasures.count(player_id, marker.revision)
+        return Erased(marker.revision, marker.erased_at, sessions, left.up_to, left.later)
+
+    async def _remove_all(self, player_id: str, revision: int) -> int:
+        """Remove portion after portion, and return how many went; what changed meanwhile is looked at again."""
+        gone = 0
+        before: list[Erasable] = []
+        while (portion := await self._erasures.sessions(player_id, revision)) not in ([], before):
+            gone += await self._remove(portion)
+            before = portion
+        return gone
+
+    async def _remove(self, portion: Sequence[Erasable]) -> int:
+        deletes = [EventRow(name, revision, LAST, expected, True) for name, revision, expected in portion]
+        (applied,) = await self._writer.apply([sorted(deletes)])
+        return sum(each.outcome in REMOVED for each in applied.values())

@@ -1,0 +1,65 @@
+"""The database's side of erasing a player: a marker that keeps late writes out, and what there is to remove."""
+
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import sql
+from worker.store.failures import translated
+from worker.store.pool import Pool
+
+LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '1s'"  # meanwhile those who store events wait too
+
+
+class Marker(NamedTuple):
+    """Up to which revision a player's writes stay out, and since when."""
+
+    revision: int
+    erased_at: datetime
+
+
+class Erasable(NamedTuple):
+    """A session, the revision at which it goes, and the one that its delete has to expect."""
+
+    session_id: str
+    revision: int
+    expected: int
+
+
+class Left(NamedTuple):
+    """How many sessions of a player are there up to a revision, how many after it, and the greatest of all."""
+
+    up_to: int
+    later: int
+    greatest: int | None
+
+
+class Erasures:
+    """Marks players as erased, and reads what is theirs; raises StorageUnavailable."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool  # the one that writes: what is read must not be older than what was written
+
+    async def mark(self, player_id: str, revision: int) -> Marker:
+        """Keep the player's writes out up to the revision, and return what is marked now, committed.
+
+        Every transaction that applied events before has ended then, and every later one sees the marker. Waits a
+        second for those at work, and then raises StorageUnavailable: pausing lets them go on.
+        """
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(LOCK_TIMEOUT)
+                await connection.execute(sql.statement("lock_erasures"))
+                (row,) = await connection.fetch(sql.statement("mark_erasure"), player_id, revision)
+        return Marker(*row)
+
+    async def sessions(self, player_id: str, revision: int) -> list[Erasable]:
+        """Return sessions of the player up to a revision; none when there are none left."""
+        with translated():
+            rows = await self._pool.fetch(sql.statement("sessions_to_erase"), player_id, revision)
+        return [Erasable(*row) for row in rows]
+
+    async def count(self, player_id: str, revision: int) -> Left:
+        """Return how many sessions of the player there are now."""
+        with translated():
+            (row,) = await self._pool.fetch(sql.statement("count_erasable"), player_id, revision)
+        return Left(*row)
