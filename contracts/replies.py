@@ -29,6 +29,23 @@ def _when(outcome: Outcome, *names: str) -> JsonDict:
     }
 
 
+class Receipt(Message):
+    """What an erasure removed, and what was there when it was counted afterwards.
+
+    The player's writes up to `revision` stay out. `laterSessions` were written after it, and stay. The player is
+    named by the SHA-256 of the id's UTF-8, in hex, so that the receipt can be kept.
+    """
+
+    player_digest: str
+    revision: Revision
+    erased_at: Timestamp
+    sessions: Count
+    remaining_sessions: Count
+    later_sessions: Count
+    dead_letters: Count
+    remaining_dead_letters: Count
+
+
 class Confirmation(Message):
     """What became of one event, sent after it was committed.
 

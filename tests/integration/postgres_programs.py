@@ -21,6 +21,11 @@ def dump_schema(url: str) -> list[str]:
     return [line for line in dump.splitlines() if not re.match(r"$|--|SET |\\|SELECT pg_catalog", line)]
 
 
+def dump_everything(url: str) -> str:
+    """Return all that the database holds: schema and rows."""
+    return _run("pg_dump", url)
+
+
 def _run(program: str, *arguments: str) -> str:
     done = subprocess.run(
         [str(postgres_programs() / program), *arguments],

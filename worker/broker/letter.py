@@ -1,5 +1,6 @@
 """A dead letter as a value: what was refused, why, when, and how often before."""
 
+import json
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -54,6 +55,14 @@ class Letter:
     history: tuple[Failure, ...]
     session_ids: tuple[str, ...]
     event_id: str | None
+
+    def is_of(self, player_id: str) -> bool:
+        """Whether it is of a session of the player or, where that cannot be told, quotes the id."""
+        match _parse(self.delivery.body):
+            case {"data": {"session": {"playerId": str(owner)}}}:
+                return owner == player_id
+        body = self.delivery.body
+        return orjson.dumps(player_id) in body or json.dumps(player_id).encode() in body
 
     @property
     def values(self) -> dict[str, object]:
@@ -139,10 +148,7 @@ def _history_of(headers: FieldTable) -> tuple[Failure, ...]:
 
 def _identify(body: bytes) -> tuple[str | None, Iterable[str]]:
     """Return the event's id and the sessions it names, as far as the body can be parsed."""
-    try:
-        event = orjson.loads(body) if len(body) <= LARGEST_PARSED else None
-    except orjson.JSONDecodeError:
-        event = None
+    event = _parse(body)
     if not isinstance(event, dict):
         return None, ()
     named = [event.get("subject")]
@@ -153,6 +159,13 @@ def _identify(body: bytes) -> tuple[str | None, Iterable[str]]:
     return event_id if isinstance(event_id, str) else None, dict.fromkeys(
         name for name in named if isinstance(name, str)
     )
+
+
+def _parse(body: bytes) -> object:
+    try:
+        return orjson.loads(body) if len(body) <= LARGEST_PARSED else None
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _text(value: object) -> str:

@@ -21,6 +21,7 @@ class LetterFilter:
     session: str | None = None
     queue: str | None = None
     event_id: str | None = None
+    player: str | None = None
 
     def accepts(self, letter: Letter) -> bool:
         """Return whether every condition holds."""
@@ -32,6 +33,7 @@ class LetterFilter:
             and (self.session is None or self.session in letter.session_ids)
             and self.queue in (None, failure.queue, letter.delivery.routing_key)
             and (self.event_id is None or self.event_id.lower() == (letter.event_id or "").lower())
+            and (self.player is None or letter.is_of(self.player))
         )
 
     def _is_in_time(self, failed_at: datetime | None) -> bool:

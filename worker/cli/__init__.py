@@ -11,6 +11,7 @@ import typer
 from worker.cli.console import warn
 from worker.cli.dead import app as dead
 from worker.cli.doctor import examine
+from worker.cli.erasing import erase
 from worker.cli.exporting import export_sessions
 from worker.cli.importing import import_sessions
 from worker.cli.retaining import retain
@@ -45,6 +46,7 @@ app.command("health")(print_health)
 app.command("import")(import_sessions)
 app.command("export")(export_sessions)
 app.command("retain")(retain)
+app.command("erase")(erase)
 app.add_typer(sessions, name="sessions")
 app.add_typer(dead, name="dead")
 

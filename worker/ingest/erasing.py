@@ -6,10 +6,12 @@ what there is to remove only becomes less. Doing it again, after a crash in betw
 
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from contracts.outcomes import Outcome
+from contracts.replies import Receipt
 from worker.store.erasures import Erasable, Erasures
 from worker.store.rows import EventRow
 from worker.store.writer import EventWriter
@@ -30,6 +32,22 @@ class Erased(NamedTuple):
     sessions: int
     remaining: int
     later: int
+
+
+def receipt_of(player_id: str, erased: Erased, letters: int, remaining_letters: int) -> Receipt:
+    """Return the receipt of an erasure that removed so many dead letters, and found so many left."""
+    return Receipt.model_validate(
+        {
+            "playerDigest": sha256(player_id.encode()).hexdigest(),
+            "revision": erased.revision,
+            "erasedAt": erased.erased_at,
+            "sessions": erased.sessions,
+            "remainingSessions": erased.remaining,
+            "laterSessions": erased.later,
+            "deadLetters": letters,
+            "remainingDeadLetters": remaining_letters,
+        }
+    )
 
 
 class Eraser:

@@ -1,0 +1,102 @@
+"""After `erase` nothing that people or programs can read holds the player's id or anything of theirs."""
+
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+
+from contracts.topology import WRITE_KEY, Topology
+from tests.command import run_command
+from tests.faults.replica import Replica
+from tests.installation import StartReplica, Variables
+from tests.integration.dead_letters import read_letters
+from tests.integration.postgres_programs import dump_everything
+from tests.integration.replica import event_body
+from tests.integration.rpc.caller import Caller, make_session
+
+PLAYER, OTHER, CANARY = "player_erased_7", "player_erased_77", "canary-3f9a"
+SECRET = {"state": {"told": CANARY}}
+
+
+@pytest.fixture
+async def replica(start_replica: StartReplica) -> Replica:
+    return await start_replica()
+
+
+@pytest.fixture
+async def caller(installation: Variables, replica: Replica) -> AsyncIterator[Caller]:
+    caller = await Caller.connect(installation["AMQP_URL"], Topology(installation["SESSION_STORE_PREFIX"]))
+    yield caller
+    await caller.connection.close()
+
+
+async def write_everything(caller: Caller) -> None:
+    """Leave sessions and dead letters of the player, and some of another one."""
+    for number in range(3):
+        await caller.write(make_session(f"mine{number}", PLAYER, **SECRET), 10)
+    await caller.write(make_session("theirs", OTHER), 10)
+    bad_time = make_session("mine3", PLAYER, **SECRET, startedAt="yesterday")
+    for body in (
+        event_body(WRITE_KEY, "mine3", {"revision": 10, "session": bad_time}),
+        event_body(WRITE_KEY, "x", {"revision": 10, "session": make_session("x", OTHER, startedAt="no")}),
+        b'{"cut off": {"playerId": "%s", "told": "%s' % (PLAYER.encode(), CANARY.encode()),
+    ):
+        answer = orjson.loads(await caller.send(body, WRITE_KEY))
+        assert answer["outcome"] == "rejected"
+
+
+async def test_nothing_of_an_erased_player_is_left_anywhere_that_can_be_read(
+    installation: Variables, caller: Caller, replica: Replica
+) -> None:
+    await write_everything(caller)
+    assert CANARY in dump_everything(installation["DATABASE_URL"])
+    words = ("erase", "--player", "-", "--revision", "100", "--yes", "--json")
+    done = run_command(*words, variables=installation, stdin=f"{PLAYER}\n")
+    assert done.returncode == 0, done.stderr
+    receipt = orjson.loads(done.stdout)
+    counts = [receipt[name] for name in ("sessions", "remainingSessions", "laterSessions")]
+    assert [*counts, receipt["deadLetters"], receipt["remainingDeadLetters"]] == [3, 0, 0, 2, 0]
+
+    for session_id in ("mine0", "never-seen"):
+        late = await caller.write(make_session(session_id, PLAYER, **SECRET), 90)
+        assert (late["outcome"], late["revision"]) == ("superseded", None)
+    again = run_command(*words, variables=installation, stdin=f"{PLAYER}\n")
+    assert orjson.loads(again.stdout) == {
+        **receipt, "sessions": 0, "deadLetters": 0, "erasedAt": orjson.loads(again.stdout)["erasedAt"]
+    }  # fmt: skip
+
+    await assert_only_the_other_is_left(installation, replica, done.stdout, done.stderr, again.stdout)
+
+
+async def assert_only_the_other_is_left(installation: Variables, replica: Replica, *said: str) -> None:
+    """Search all that is stored, dead-lettered, logged and said."""
+    topology = Topology(installation["SESSION_STORE_PREFIX"])
+    letters = await read_letters(installation["AMQP_URL"], topology)
+    assert [letter.session_ids for letter in letters] == [("x",)]
+    kept = {
+        "database": dump_everything(installation["DATABASE_URL"]),
+        "dead letters": repr(letters),
+        "log of the worker": repr(replica.log) + "".join(replica.said),
+        "what the command said": "".join(said),
+    }
+    assert "theirs" in kept["database"]
+    for place, text in kept.items():
+        assert CANARY not in text, place
+        assert PLAYER not in text.replace(OTHER, ""), place
+
+
+async def test_without_a_revision_what_is_there_goes_and_a_write_of_now_stays_out(
+    installation: Variables, caller: Caller
+) -> None:
+    far = 2**52  # ahead of the clock
+    await caller.write(make_session("far", PLAYER), far)
+    done = run_command("erase", "--player", PLAYER, "-y", variables=installation)
+    assert done.returncode == 0, done.stderr
+    assert str(far) in done.stdout
+    assert (await caller.write(make_session("far", PLAYER), far))["outcome"] == "superseded"
+    assert (await caller.write(make_session("far", PLAYER), far + 1))["outcome"] == "stored"
+
+
+def test_it_does_not_erase_without_being_sure(installation: Variables) -> None:
+    refused = run_command("erase", "--player", PLAYER, variables=installation, stdin="y\n")
+    assert (refused.returncode, "--yes" in refused.stderr) == (2, True)
