@@ -4,6 +4,20 @@ BIN := .venv/bin
 INSTANCE ?= dev
 PYTEST_OPTIONS ?= -n 2 --dist loadfile --max-worker-restart 0 --durations 10
 
+# Jitter is no secret, and an address that is compared is not listened on: ruff's S104 and S311 hold each with its reason.
+NOT_IN_WORKER := B104,B311
+# deploy/ starts servers' programs, and its demonstration asserts; its one name in SQL is a constant, held by ruff's S608.
+NOT_IN_DEPLOY := B101,B404,B603,B607,B608
+SECRETS := $(BIN)/detect-secrets-hook --no-verify
+# Hashes of packages, and recorded sessions.
+NO_SECRET_FILES := ':!*.lock' ':!*package-lock.json' ':!samples' ':!tests/bench'
+# Passwords of examples and of servers that listen on the loopback address, and words
+# that are no password.
+NO_SECRET := '^(guest|password|wrong|scram-sha-256|\.\.\.)$$'
+# Tests make up passwords and ids; keys and tokens that somebody gave out are found there too.
+MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
+    --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check chaos soak rolling bench up down status urls lock clean
 
@@ -21,7 +35,7 @@ test: setup check ## Check, then run all tests on private servers
 	@$(PYTHON) -m deploy.local install --for-tests
 	$(BIN)/pytest $(PYTEST_OPTIONS)
 
-check: setup ## Format, lint, types, import rules, dependencies, spelling, migrations
+check: setup ## Format, lint, types, import rules, dependencies, spelling, migrations, security, secrets
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -29,6 +43,10 @@ check: setup ## Format, lint, types, import rules, dependencies, spelling, migra
 	$(BIN)/deptry .
 	$(BIN)/codespell
 	$(BIN)/squawk sql/migrations/*.sql
+	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_WORKER) worker contracts sql
+	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_DEPLOY) deploy
+	@git ls-files -z ':!tests' ':!*.svg' $(NO_SECRET_FILES) | xargs -0 $(SECRETS) --exclude-secrets $(NO_SECRET) --exclude-secrets '^name: '
+	@git ls-files -z tests $(NO_SECRET_FILES) | xargs -0 $(SECRETS) $(MADE_UP)
 
 chaos: setup ## Kill workers, database and broker under load; OPTIONS="--seed 1 --events 120000"
 	@$(BIN)/python -m tests.faults.chaos $(OPTIONS)
@@ -63,6 +81,8 @@ lock: ## Resolve the dependencies anew and write the lock files (needs uv)
 	    --no-emit-index-url --no-annotate --no-header -o requirements-traces.lock
 	uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o requirements-dev.lock
+	uv pip compile --group release --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-annotate --no-header -o requirements-release.lock
 	uv pip compile tests/bench/requirements.in --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o tests/bench/requirements.lock
 

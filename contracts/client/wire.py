@@ -118,7 +118,7 @@ class Wire:
             else:
                 self._trouble, longest = None, FIRST_WAIT
                 await self._hold(link)
-            await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311
+            await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - jitter, not a secret
 
     async def _hold(self, link: Link) -> None:
         self._link.set_result(link)
