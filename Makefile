@@ -19,7 +19,7 @@ MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos soak rolling bench up down status urls lock clean
+.PHONY: help setup demo test check chaos soak rolling bench up down status urls audit dist lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -74,6 +74,13 @@ status: ## Say what runs, where, and where the logs are
 urls: ## Print DATABASE_URL and AMQP_URL of what runs
 	@$(PYTHON) -m deploy.local urls --instance $(INSTANCE)
 
+audit: setup .venv-release/stamp ## Ask the vulnerability databases about what is locked; exit 75 when they are not reachable
+	@$(BIN)/python -m deploy.release.audit
+
+dist: setup .venv-release/stamp ## Build wheel, sdist, npm package, lists of their parts and checksums into dist
+	@test -d contracts/typescript/node_modules || npm --prefix contracts/typescript install --silent --no-save
+	@$(BIN)/python -m deploy.release.build dist
+
 lock: ## Resolve the dependencies anew and write the lock files (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o requirements.lock
@@ -92,7 +99,7 @@ clean: ## Remove .venv, caches, and the servers with all they store
 	    *) $(PYTHON) -m deploy.local erase --instance "$$(basename $$directory)" ;; esac; \
 	done
 	@$(PYTHON) -c 'from tests.slots import clear_abandoned; clear_abandoned()'
-	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf .venv .venv-bench .venv-release .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The first command installs what `venv` itself may lack.
@@ -102,6 +109,11 @@ clean: ## Remove .venv, caches, and the servers with all they store
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-release/stamp: requirements-release.lock
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-release.lock
 	@touch $@
 
 # A peer that cannot be installed is absent from the benchmark, which says so.

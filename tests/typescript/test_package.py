@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ import pytest
 
 from contracts.client import SessionStore
 from deploy.local.postgres import PostgresServer
+from deploy.release.build import build_node
 from tests.faults.replica import PROJECT
 from tests.installation import StartReplica, Variables
 
@@ -174,3 +176,21 @@ def test_every_snippet_of_the_documentation_runs(page: Path, plain_installation:
         run_node(
             "node", f"snippet{number}.js", directory=tmp_path, variables={"AMQP_URL": plain_installation}
         )
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("built")
+def test_the_packed_package_is_the_same_bytes_from_any_directory(tmp_path: Path) -> None:
+    packed = []
+    for name in ("one", "another"):
+        source = tmp_path / name / "contracts" / "typescript"
+        shutil.copytree(PACKAGE, source, ignore=shutil.ignore_patterns("node_modules", "dist"))
+        shutil.copytree(PACKAGE.parent / "schemas", source.parent / "schemas")
+        (source / "node_modules").symlink_to(PACKAGE / "node_modules")
+        build_node(tmp_path / name, tmp_path / name)
+        packed.append(sums_of_packages(tmp_path / name))
+    assert packed[0] == packed[1]
+
+
+def sums_of_packages(directory: Path) -> list[str]:
+    return [sha256(path.read_bytes()).hexdigest() for path in directory.glob("*.tgz")]
