@@ -13,7 +13,9 @@ log = structlog.get_logger()
 class Address:
     """A server's URL as the settings say it now; the last good one when they cannot be read."""
 
-    def __init__(self, loaded: Loaded, field: Literal["database_url", "amqp_url"]) -> None:
+    def __init__(
+        self, loaded: Loaded, field: Literal["database_url", "read_database_url", "amqp_url"]
+    ) -> None:
         self._flags = loaded.flags
         self._field = field
         self._last = self._value_of(loaded)
@@ -28,5 +30,9 @@ class Address:
 
     def _value_of(self, loaded: Loaded) -> str:
         settings = loaded.settings
-        url = settings.database_url if self._field == "database_url" else settings.amqp_url
-        return url.get_secret_value()
+        urls = {
+            "database_url": settings.database_url,
+            "read_database_url": settings.read_database_url,
+            "amqp_url": settings.amqp_url,
+        }
+        return urls[self._field].get_secret_value()

@@ -2,7 +2,6 @@
 
 import difflib
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +20,12 @@ from pydantic_settings import (
 from yarl import URL
 
 from worker.errors import ConfigurationError
+from worker.placeholders import expand
 
 PREFIX: Final = "SESSION_STORE_"
 SERVERS: Final = ("DATABASE_URL", "AMQP_URL")
 SECRETS_DIRECTORIES: Final = ("SESSION_STORE_SECRETS_DIR", "CREDENTIALS_DIRECTORY")
 LIBPQ: Final = ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD")
-_IN_LOGIN: Final = re.compile(r"(://[^:@/?]*:).*@")
-_IN_QUERY: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*")
-_PLACEHOLDER: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def _database_url(value: SecretStr) -> SecretStr:
@@ -36,6 +33,10 @@ def _database_url(value: SecretStr) -> SecretStr:
     if expanded.partition("://")[0] not in ("postgresql", "postgres"):  # several hosts are no URL to others
         raise ValueError("must begin with postgresql://")
     return SecretStr(expanded)
+
+
+def _replica_url(value: SecretStr) -> SecretStr:
+    return _database_url(value) if value.get_secret_value() else value  # none is a choice
 
 
 def _amqp_url(value: SecretStr) -> SecretStr:
@@ -64,6 +65,11 @@ class Settings(BaseSettings):
     )
     amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)] = _setting(
         SecretStr(""), "AMQP_URL", "RabbitMQ, amqp:// or amqps://; `${NAME}` is replaced from the environment"
+    )
+    read_database_url: Annotated[SecretStr, AfterValidator(_replica_url)] = _setting(
+        SecretStr(""),
+        "SESSION_STORE_READ_DATABASE_URL",
+        "a streaming replica for queries, counts, statistics and reads that name a revision",
     )
     allow_plain_text: bool = _setting(False, "SESSION_STORE_ALLOW_PLAIN_TEXT", "true: no TLS to other hosts")
     prefix: str = _setting(
@@ -182,25 +188,6 @@ def variables() -> dict[str, tuple[str, bool]]:
     """Return the field and whether it is secret, by variable, in the order of declaration."""
     fields = Settings.model_fields
     return {str(f.validation_alias): (name, name.endswith("_url")) for name, f in fields.items()}
-
-
-def expand(text: str, environment: Mapping[str, str]) -> str:
-    """Return `text` with every `${NAME}` replaced, quoted as a part of a URL needs it.
-
-    Raises ValueError naming a variable that is not set.
-    """
-
-    def value_of(match: re.Match[str]) -> str:
-        if match[1] not in environment:
-            raise ValueError(f"names ${{{match[1]}}}, which is not set")
-        return quote(environment[match[1]], safe="")
-
-    return _PLACEHOLDER.sub(value_of, text)
-
-
-def mask(url: str) -> str:
-    """Return a URL without its password, wherever in it that stands."""
-    return _IN_QUERY.sub(r"\1***", _IN_LOGIN.sub(r"\1***@", url))
 
 
 def _sources(flags: Mapping[str, object]) -> list[tuple[str, dict[str, Any]]]:

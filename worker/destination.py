@@ -61,6 +61,7 @@ class Destination:
 TLS_SETTINGS: Final = {
     "AMQP_URL": "amqps:// and the broker's TLS port, mostly 5671, in AMQP_URL",
     "DATABASE_URL": "?sslmode=verify-full in DATABASE_URL",
+    "SESSION_STORE_READ_DATABASE_URL": "?sslmode=verify-full in SESSION_STORE_READ_DATABASE_URL",
 }
 """What asks for TLS, by the variable of the server."""
 

@@ -133,6 +133,8 @@ class Metrics:
 
     def _add_state(self) -> None:
         self.database_up = self._gauge("database_up", "1 while the database answers")
+        self.replica_up = self._gauge("replica_up", "1 while a read replica is asked")
+        self.replica_lag = self._gauge("replica_lag_seconds", "How far the replica's replay is behind")
         self.broker_up = self._gauge("broker_up", "1 while a session to the broker is served")
         self.blocked = self._gauge("broker_blocked", "1 while the broker takes nothing that is published")
         self.paused = self._gauge("paused", "1 while consuming is paused")

@@ -12,6 +12,7 @@ from worker.history import SAMPLE_SECONDS
 from worker.http.board import Board
 from worker.metrics import PARTS
 from worker.service_manager import ServiceManager
+from worker.store.replica import Replica
 from worker.store.storage import Storage
 
 BEAT_SECONDS: Final = 1.0
@@ -48,6 +49,16 @@ class Probe:
             self.database = self.schema = None
 
 
+async def watch(replica: Replica) -> None:
+    """Look at the replica every 2 s for ever; as with the probe, a look that hangs counts as failed."""
+    while True:
+        looking = asyncio.create_task(replica.look())
+        while (await asyncio.wait((looking,), timeout=LONGEST_PROBE))[1]:
+            replica.lose("timeout")
+        await looking
+        await asyncio.sleep(PROBE_SECONDS)
+
+
 class Pulse:
     """What keeps the board of one worker up to date."""
 
@@ -66,6 +77,8 @@ class Pulse:
         """Beat once a second for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._probe.run())
+            if self._storage.replica:
+                tasks.create_task(watch(self._storage.replica))
             while True:
                 self._beat()
                 await asyncio.sleep(BEAT_SECONDS)
@@ -99,6 +112,9 @@ class Pulse:
         metrics.oldest.set(condition.oldest)
         metrics.reconnects.inc(condition.reconnects - self._reconnects)
         self._reconnects = condition.reconnects
+        if replica := self._storage.replica:
+            metrics.replica_up.set(replica.is_there)
+            metrics.replica_lag.set(replica.lag)
         for pool, usage in self._storage.usage().items():
             metrics.pool_connections.labels(pool, "idle").set(usage.idle)
             metrics.pool_connections.labels(pool, "used").set(usage.used)

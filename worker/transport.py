@@ -15,6 +15,8 @@ def refuse_plain_text(settings: Settings) -> None:
         "DATABASE_URL": read_database_url(settings.database_url.get_secret_value()),
         "AMQP_URL": read_amqp_url(settings.amqp_url.get_secret_value()),
     }
+    if replica := settings.read_database_url.get_secret_value():
+        servers["SESSION_STORE_READ_DATABASE_URL"] = read_database_url(replica)
     exposed = [
         f"{name} leads to {', '.join(to.exposed)} in plain text; ask for TLS: {TLS_SETTINGS[name]}; "
         f"or set {ALLOW}=true where the network is trusted"

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from deploy.local.errors import CommandFailed, StartFailed
 from deploy.local.ports import LOOPBACK
@@ -30,10 +30,17 @@ log_line_prefix = '%m [%p] %d '
 
 
 class PostgresServer(Server):
-    """A private PostgreSQL with one superuser; durable as in production (fsync is on)."""
+    """A private PostgreSQL with one superuser; durable as in production (fsync is on).
+
+    A standby is made from its primary, which must run then, and replays what that writes.
+    """
 
     port_names: ClassVar[tuple[str, ...]] = ("postgres",)
     taken_words: ClassVar[tuple[str, ...]] = ("could not bind",)
+
+    def __init__(self, directory: Path, standby_of: Self | None = None) -> None:
+        super().__init__(directory)
+        self._primary = standby_of
 
     @property
     def url(self) -> str:
@@ -125,16 +132,23 @@ class PostgresServer(Server):
 
     def _initialize(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)
-        (self._place / "password").write_text(secrets.token_hex(16) + "\n")
+        password = self._primary.password if self._primary else secrets.token_hex(16)
+        (self._place / "password").write_text(password + "\n")
         (self._place / "password").chmod(0o600)
         _give(self._place / "password")
+        if primary := self._primary:
+            self._make("pg_basebackup", "-d", primary.url, "--checkpoint=fast", "--no-sync", "-R")
+            return
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", f"--username={ROLE}"]
-        program, passwords = postgres_programs() / "initdb", f"--pwfile={self._place / 'password'}"
-        command = [str(program), *options, passwords, "-D", str(self._data)]
+        self._make("initdb", *options, f"--pwfile={self._place / 'password'}")
+        self.configure(_SETTINGS)
+
+    def _make(self, program: str, *options: str) -> None:
+        """Have the directory of the cluster filled by this program."""
+        command = [str(postgres_programs() / program), *options, "-D", str(self._data)]
         done = _run(command, directory=self._place)
         if done.returncode != 0:
-            raise StartFailed(f"initdb failed:\n{done.stdout}{done.stderr}")
-        self.configure(_SETTINGS)
+            raise StartFailed(f"{program} failed:\n{done.stdout}{done.stderr}")
 
     def _choose_place(self) -> Path:
         """Return a directory the server's user can reach: ours, or a temporary one where ours is closed."""

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from worker.address import Address
-from worker.config import Settings, expand, load, mask, variables
+from worker.config import Settings, load, variables
 from worker.errors import ConfigurationError
+from worker.placeholders import expand, mask
 
 DATABASE = "postgresql://u:secret@h:5/d"
 BROKER = "amqp://u:secret@h:6/"
@@ -208,6 +209,7 @@ def test_the_variables_are_one_for_each_field() -> None:
     assert [name for name, (_, secret) in variables().items() if secret] == [
         "DATABASE_URL",
         "AMQP_URL",
+        "SESSION_STORE_READ_DATABASE_URL",
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     ]

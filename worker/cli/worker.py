@@ -8,7 +8,8 @@ import typer
 from worker.app import run_worker
 from worker.cli.console import print_json, print_table, run_to_end, warn
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
-from worker.config import Loaded, Settings, load, mask, variables
+from worker.config import Loaded, Settings, load, variables
+from worker.placeholders import mask
 from worker.telemetry import configure_logs
 from worker.transport import refuse_plain_text
 

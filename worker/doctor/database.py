@@ -10,6 +10,7 @@ from worker.doctor.settings import examine_transport, not_set
 from worker.finding import Finding, ok, wrong
 from worker.store.examination.activity import examine_statements, examine_transactions, examine_vacuum
 from worker.store.examination.login import Database, Examine, explain_refusal, log_in
+from worker.store.examination.replica import examine_replica
 from worker.store.examination.schema import examine_indexes, examine_rights, examine_schema
 from worker.store.examination.server import (
     examine_clock,
@@ -29,6 +30,7 @@ class DatabaseVisit:
     def __init__(self, settings: Settings, timeout: float, long_after: float) -> None:
         self._settings = settings
         self._url = settings.database_url.get_secret_value()
+        self._replica_url = settings.read_database_url.get_secret_value()
         self._timeout = timeout
         self._long_after = long_after
         self._to = Destination((), "", "", is_encrypted=False)
@@ -57,6 +59,11 @@ class DatabaseVisit:
             *(
                 Check(f"database.{name}", partial(self._ask, examine), (f"database.{needed}",))
                 for name, (examine, needed) in examinations.items()
+            ),
+            *(
+                [Check("database.replica", self._ask_replica, ("settings.values",))]
+                if self._replica_url
+                else []
             ),
         ]
 
@@ -94,6 +101,9 @@ class DatabaseVisit:
         except Exception as error:
             return explain_refusal(error, self._to, self._own_address)
         return ok(f"role {self._to.user}, database {self._to.name}")
+
+    async def _ask_replica(self) -> Finding:
+        return await examine_replica(self._replica_url, self._timeout)
 
     async def _ask(self, examine: Examine) -> Finding:
         if self._database is None:

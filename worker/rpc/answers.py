@@ -61,7 +61,7 @@ class Answers:
         """Return the result for `params`, or raise RpcFailure with the contract's error, within the patience."""
         try:
             if isinstance(params, ReadParams) and params.min_revision is not None:
-                await self._wait_for(params.session_id, params.min_revision, patience)
+                return await self._read_since(params.session_id, params.min_revision, patience)
             if (timeout := patience.left()) <= 0:
                 raise RpcFailure(make_error(ErrorReason.TIMEOUT, "there was no time left for this call"))
             with self._traces.querying(QUERIES[type(params)]):
@@ -97,17 +97,17 @@ class Answers:
                 return await self._health.check()
         raise AssertionError(f"no answer for {type(params).__name__}")
 
-    async def _wait_for(self, session_id: str, revision: int, patience: Patience) -> None:
-        """Return once an event of this revision or a newer one is applied."""
+    async def _read_since(self, session_id: str, revision: int, patience: Patience) -> Result:
+        """Return the record once an event of this revision or a newer one is applied."""
         until = (
             patience.until if patience.has_deadline else min(patience.until, monotonic() + VISIBLE_SECONDS)
         )
         backoff = Backoff(first=0.01, limit=0.25)
         while (left := until - monotonic()) > 0:
             with self._traces.querying("SELECT session_ledger"):
-                applied = await self._reader.applied_revision(session_id, left)
-            if applied >= revision:
-                return
+                found = await self._reader.read_since(session_id, revision, left)
+            if found.applied >= revision:
+                return {"record": found.record}
             await asyncio.sleep(min(backoff.next(), until - monotonic()))
         message = f"revision {revision} is not applied yet"
         raise RpcFailure(make_error(ErrorReason.NOT_YET_VISIBLE, message))

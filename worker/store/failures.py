@@ -14,13 +14,14 @@ REFUSED_CLASSES: Final = ("22", "23", "54")
 """Data exception, constraint violation, program limit: this content will never be taken."""
 
 READ_ONLY: Final = "read-only"
+CONCURRENT: Final = "concurrent change"
 
 REASONS: Final = {
     "08": "connection lost",
     "25006": READ_ONLY,
     "28": "login refused",
     "3D": "no such database",
-    "40": "concurrent change",
+    "40": CONCURRENT,
     "42": "schema or rights not as expected",
     "53100": "disk full",
     "53200": "out of memory",

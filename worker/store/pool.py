@@ -12,13 +12,14 @@ Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 APPLICATION: Final = "session-store"
 IS_PRIMARY: Final = SessionAttribute.primary
 TAKES_WRITES: Final = SessionAttribute.read_write
+MAY_STAND_BY: Final = SessionAttribute.prefer_standby
 
 
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
     """How a pool connects, `dsn` asked for anew at each connection; times in seconds.
 
-    `target` is what a server must be: the primary, or one that takes writes too.
+    `target` is what a server must be: the primary, one that takes writes too, or rather a standby.
     `command_timeout` bounds every call on our side, cancelling included (MagicStack/asyncpg#1326);
     `settings` are PostgreSQL's own parameters for each session.
     """

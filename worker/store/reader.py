@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
+from typing import NamedTuple
 
 import asyncpg
 import orjson
@@ -40,6 +41,13 @@ class Page:
     next_cursor: str | None
 
 
+class Since(NamedTuple):
+    """The revision applied last, 0 when none was, and the record, if that revision is the wanted one or newer."""
+
+    applied: int
+    record: Json | None
+
+
 class SessionReader:
     """Answers reads; every method takes the seconds it may take.
 
@@ -63,10 +71,13 @@ class SessionReader:
         rows = await self._fetch("read_sessions", timeout, list(session_ids), most=len(session_ids))
         return records_in_order(rows, session_ids)
 
-    async def applied_revision(self, session_id: str, timeout: float) -> int:
-        """Return the revision of the latest event applied to a session; 0 when there was none."""
-        rows = await self._fetch("read_session_ledger", timeout, session_id)
-        return int(rows[0][0]) if rows else 0
+    async def read_since(self, session_id: str, revision: int, timeout: float) -> Since:
+        """Return the latest revision applied to a session, and its record if that is `revision` or newer."""
+        rows = await self._fetch("read_session_since", timeout, session_id, revision)
+        if not rows:
+            return Since(0, None)
+        [row] = rows
+        return Since(row["applied"], None if row["session_id"] is None else record_of(row[1:]))
 
     async def query(self, wanted: Filter, options: QueryOptions, timeout: float) -> Page:
         """Return one page; raises CursorRefused for a cursor that is not of this filter and order."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 import orjson
@@ -11,7 +12,7 @@ from contracts.session import format_timestamp
 Json = dict[str, object]
 
 
-def record_of(row: asyncpg.Record) -> Json:
+def record_of(row: asyncpg.Record | tuple[Any, ...]) -> Json:
     """Return a row of `session_columns.sql` as a Record (contract: Request), ready for orjson.
 
     A row that was there before this program may lack the times of its own making and change.

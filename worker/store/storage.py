@@ -13,9 +13,11 @@ from worker.store.erasures import Erasures
 from worker.store.failures import translated
 from worker.store.ledger import LedgerReader
 from worker.store.migrations import status_of
-from worker.store.pool import IS_PRIMARY, TAKES_WRITES, Pool, PoolOptions, open_pool
+from worker.store.pool import IS_PRIMARY, MAY_STAND_BY, TAKES_WRITES, Pool, PoolOptions, open_pool
 from worker.store.reader import SessionReader
+from worker.store.replica import Replica
 from worker.store.snapshot import SnapshotReader
+from worker.store.spread_reader import SpreadReader
 from worker.store.writer import EventWriter
 
 WRITE_CONNECTIONS = 2  # one for each batch in flight
@@ -30,15 +32,16 @@ READ_SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class StorageOptions:
-    """How to reach the database, `dsn` asked for anew at each connection.
+    """How to reach the database, `dsn` asked for anew at each connection, as is a replica's, where there is one.
 
-    `pool_size` is all connections together, times are in seconds.
+    `pool_size` is all connections together, but for a replica's, which has as many for reading; times in seconds.
     """
 
     dsn: Callable[[], str] = field(repr=False)
     pool_size: int
     connect_timeout: float
     statement_timeout: float
+    replica_dsn: Callable[[], str] | None = field(default=None, repr=False)
 
 
 class PoolUsage(NamedTuple):
@@ -52,11 +55,15 @@ class PoolUsage(NamedTuple):
 class Storage:
     """The database as the worker uses it."""
 
-    def __init__(self, writing: Pool, reading: Pool, cursors: CursorCodec) -> None:
+    def __init__(
+        self, writing: Pool, reading: Pool, cursors: CursorCodec, replica: Replica | None = None
+    ) -> None:
         self._writing = writing
         self._reading = reading
+        self._pools = {"write": writing, "read": reading, **({"replica": replica.pool} if replica else {})}
+        self.replica = replica
         self.writer = EventWriter(writing)
-        self.reader = SessionReader(reading, cursors)
+        self.reader = SpreadReader(reading, replica, cursors) if replica else SessionReader(reading, cursors)
         self.ledger = LedgerReader(reading)
         self.snapshot = SnapshotReader(reading)
         self.retention = Retention(reading, writing)
@@ -92,20 +99,19 @@ class Storage:
 
     def usage(self) -> dict[str, PoolUsage]:
         """Return how the connections of each pool are used now."""
-        pools = {"write": self._writing, "read": self._reading}
         return {
             name: PoolUsage(pool.get_idle_size(), pool.get_size() - pool.get_idle_size(), pool.get_max_size())
-            for name, pool in pools.items()
+            for name, pool in self._pools.items()
         }
 
     def abandon(self) -> None:
         """Cut every connection: calls that hang end at once, with StorageUnavailable."""
-        for pool in (self._writing, self._reading):
+        for pool in self._pools.values():
             pool.terminate()
 
     async def close(self) -> None:
         """Leave every connection closed; one that is still busy is cut after 2 s."""
-        for pool in (self._writing, self._reading):
+        for pool in self._pools.values():
             try:
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await pool.close()
@@ -126,7 +132,11 @@ async def open_storage(options: StorageOptions) -> AsyncIterator[Storage]:
     reading = await open_pool(
         PoolOptions(options.dsn, "read", reads, *bounds, IS_PRIMARY, {**common, **READ_SETTINGS})
     )
-    storage = Storage(writing, reading, CursorCodec(options.dsn()))
+    replica = None
+    if dsn := options.replica_dsn:
+        near = PoolOptions(dsn, "replica", reads, *bounds, MAY_STAND_BY, {**common, **READ_SETTINGS})
+        replica = Replica(await open_pool(near))
+    storage = Storage(writing, reading, CursorCodec(options.dsn()), replica)
     try:
         yield storage
     finally:

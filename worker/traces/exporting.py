@@ -14,8 +14,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from yarl import URL
 
 from contracts.topology import Topology
-from worker.config import Settings, mask
+from worker.config import Settings
 from worker.errors import ConfigurationError
+from worker.placeholders import mask
 from worker.traces.traced import Peers, Traced
 
 log = structlog.get_logger()

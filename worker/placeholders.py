@@ -1,0 +1,29 @@
+"""The text of a URL: variables put in, passwords left out."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote
+
+_IN_LOGIN: Final = re.compile(r"(://[^:@/?]*:).*@")
+_IN_QUERY: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*")
+_PLACEHOLDER: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def expand(text: str, environment: Mapping[str, str]) -> str:
+    """Return `text` with every `${NAME}` replaced, quoted as a part of a URL needs it.
+
+    Raises ValueError naming a variable that is not set.
+    """
+
+    def value_of(match: re.Match[str]) -> str:
+        if match[1] not in environment:
+            raise ValueError(f"names ${{{match[1]}}}, which is not set")
+        return quote(environment[match[1]], safe="")
+
+    return _PLACEHOLDER.sub(value_of, text)
+
+
+def mask(url: str) -> str:
+    """Return a URL without its password, wherever in it that stands."""
+    return _IN_QUERY.sub(r"\1***", _IN_LOGIN.sub(r"\1***@", url))

@@ -1,0 +1,53 @@
+"""A read replica: asked first for what may be a moment old, left alone for a while when it does not answer."""
+
+from time import monotonic
+from typing import Final
+
+import structlog
+
+import sql
+from worker.errors import StorageUnavailable
+from worker.store.failures import CONCURRENT, translated
+from worker.store.pool import Pool
+
+log = structlog.get_logger()
+
+PING_SECONDS: Final = 2.0
+AWAY_SECONDS: Final = 5.0
+"""How long nobody asks a replica that failed; a look at it every 2 s finds it earlier."""
+
+
+class Replica:
+    """One server, or several behind one address; `lag` is in seconds, as the last look found it."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.lag = 0.0
+        self._away_until = 0.0
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is worth asking."""
+        return monotonic() >= self._away_until
+
+    def lose(self, reason: str) -> None:
+        """Note that it failed; a read that stood in the way of the replay says nothing of the next."""
+        if reason == CONCURRENT:
+            return
+        if self._away_until == 0:
+            log.warning("replica.away", reason=reason)
+        self._away_until = monotonic() + AWAY_SECONDS
+
+    async def look(self) -> None:
+        """Note whether it answers, and how far it is behind."""
+        try:
+            with translated():
+                async with self.pool.acquire(timeout=PING_SECONDS) as connection:
+                    [row] = await connection.fetch(sql.statement("examine_replica"), timeout=PING_SECONDS)
+        except StorageUnavailable as error:
+            self.lose(error.reason)
+            return
+        if self._away_until:
+            log.info("replica.back")
+        self._away_until = 0
+        self.lag = row["lag_seconds"]
