@@ -8,13 +8,14 @@ from pydantic import BaseModel
 from contracts.asyncapi_messages import SCHEMA, Node, build_messages, request_name, result_name, title_of
 from contracts.dead_letters import DeadLetterHeaders
 from contracts.documents import build_definitions
-from contracts.events import DeleteEvent, WriteEvent
+from contracts.events import DeleteEvent, EraseEvent, WriteEvent
 from contracts.faults import FieldFault
 from contracts.replies import RESULTS, Confirmation, Failure
 from contracts.requests import PARAMS, Request
 from contracts.topology import (
     DELETE_KEY,
     DELETED_KEY,
+    ERASE_KEY,
     STORED_KEY,
     WRITE_KEY,
     Exchange,
@@ -28,6 +29,7 @@ _REPLY_TO: Final = "$message.header#/reply_to"
 _MODELS: Final[tuple[type[BaseModel], ...]] = (
     WriteEvent,
     DeleteEvent,
+    EraseEvent,
     Confirmation,
     DeadLetterHeaders,
     FieldFault,
@@ -65,12 +67,15 @@ def _channels(topology: Topology) -> Node:
     return {
         "sessionWrite": _queue(topology.write_queue, events, "Session writes.", ["WriteEvent"]),
         "sessionDelete": _queue(topology.delete_queue, events, "Session deletes.", ["DeleteEvent"]),
+        "playerErase": _queue(topology.erase_queue, events, "Erasures of players.", ["EraseEvent"]),
         "requests": _queue(topology.rpc_queue, events, "Questions.", map(request_name, PARAMS)),
         "confirmations": _reply("Outcomes of events.", ["Confirmation"]),
         "replies": _reply("Answers to requests.", [*map(result_name, RESULTS), "Failure"]),
         "deadLetters": {
             **_keyed(
-                topology.dead, "Refused events, body and properties as they came.", (WRITE_KEY, DELETE_KEY)
+                topology.dead,
+                "Refused events, body and properties as they came.",
+                (WRITE_KEY, DELETE_KEY, ERASE_KEY),
             ),
             "messages": _named(["DeadLetter"]),
             "x-queue": _declaration(topology.dead_queue),
@@ -143,6 +148,10 @@ def _operations() -> Node:
         },
         "deleteSession": {
             **_operation("receive", "sessionDelete", "Apply a delete.", ["DeleteEvent"]),
+            "reply": confirmed,
+        },
+        "erasePlayer": {
+            **_operation("receive", "playerErase", "Erase a player.", ["EraseEvent"]),
             "reply": confirmed,
         },
         **asked,

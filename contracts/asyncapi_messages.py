@@ -41,6 +41,7 @@ def build_messages() -> Node:
     return {
         "WriteEvent": _message("A session was written.", _refer("WriteEvent"), **event),
         "DeleteEvent": _message("A session was deleted.", _refer("DeleteEvent"), **event),
+        "EraseEvent": _message("A player is erased.", _refer("EraseEvent"), **event),
         **{request_name(method): _request(method) for method in PARAMS},
         **{result_name(method): _result(method) for method in RESULTS},
         "Failure": _message("A request failed.", _refer("Failure")),

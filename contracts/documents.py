@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
 from contracts.dead_letters import DeadLetterHeaders
-from contracts.events import EVENT
+from contracts.events import DeleteEvent, EraseEvent, Event, WriteEvent
 from contracts.faults import FieldFault, RpcError
 from contracts.replies import RESULTS, Answer, Confirmation, Failure, Record
 from contracts.requests import PARAMS, Request
@@ -55,7 +55,8 @@ class WireSchema(GenerateJsonSchema):
 
 def build_schemas() -> dict[str, JsonSchemaValue]:
     """Return each schema by the name of its file, without `.json`."""
-    event = {"title": "Event", **EVENT.json_schema(schema_generator=WireSchema)}
+    adapter: TypeAdapter[WriteEvent | DeleteEvent | EraseEvent] = TypeAdapter(Event)
+    event = {"title": "Event", **adapter.json_schema(schema_generator=WireSchema)}
     models = {name: model.model_json_schema(schema_generator=WireSchema) for name, model in MODELS.items()}
     every = {"event": event, **models}
     return {name: {"$schema": DIALECT, **_describe(schema)} for name, schema in every.items()}

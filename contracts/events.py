@@ -15,7 +15,10 @@ __all__ = [
     "EVENT",
     "DeleteContent",
     "DeleteEvent",
+    "EraseContent",
+    "EraseEvent",
     "Event",
+    "SessionEvent",
     "WriteContent",
     "WriteEvent",
     "code_of",
@@ -68,5 +71,20 @@ class DeleteEvent(_Envelope):
     data: DeleteContent
 
 
-Event = Annotated[WriteEvent | DeleteEvent, Discriminator("type")]
-EVENT: Final[TypeAdapter[WriteEvent | DeleteEvent]] = TypeAdapter(Event)
+class EraseContent(Message):
+    """The content of an erasure: the player's writes go and stay out up to this revision."""
+
+    revision: Revision
+
+
+class EraseEvent(_Envelope):
+    """A player is erased; `subject` is the player's id."""
+
+    type: Literal["player.erase"]
+    data: EraseContent
+
+
+SessionEvent = Annotated[WriteEvent | DeleteEvent, Discriminator("type")]
+Event = Annotated[WriteEvent | DeleteEvent | EraseEvent, Discriminator("type")]
+EVENT: Final[TypeAdapter[WriteEvent | DeleteEvent]] = TypeAdapter(SessionEvent)
+"""Events of sessions."""

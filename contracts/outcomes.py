@@ -9,6 +9,7 @@ class Outcome(StrEnum):
     STORED = "stored"
     DELETED = "deleted"
     ABSENT = "absent"
+    ERASED = "erased"
     SUPERSEDED = "superseded"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"

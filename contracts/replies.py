@@ -51,12 +51,16 @@ class Confirmation(Message):
 
     `id` and `subject` repeat the event's own; either is null where a rejected event had none to be read.
     `revision` is the one now stored, null when none is. A rejected event has `code` and `message`, a
-    duplicate has `first`, the outcome of the event when it was applied.
+    duplicate has `first`, the outcome of the event when it was applied, an erasure has `receipt`.
     """
 
     model_config = ConfigDict(
         json_schema_extra={
-            "allOf": [_when(Outcome.REJECTED, "code", "message"), _when(Outcome.DUPLICATE, "first")]
+            "allOf": [
+                _when(Outcome.REJECTED, "code", "message"),
+                _when(Outcome.DUPLICATE, "first"),
+                _when(Outcome.ERASED, "receipt"),
+            ]
         }
     )
 
@@ -67,6 +71,7 @@ class Confirmation(Message):
     code: Omissible[CodeWord] = None
     message: Omissible[str] = None
     first: Omissible[OutcomeWord] = None
+    receipt: Omissible[Receipt] = None
 
     @model_validator(mode="after")
     def _say_why(self) -> Self:
@@ -74,6 +79,8 @@ class Confirmation(Message):
             raise PydanticCustomError("incomplete", "a rejected event has a code and a message")
         if self.outcome is Outcome.DUPLICATE and self.first is None:
             raise PydanticCustomError("incomplete", "a duplicate has the first outcome")
+        if self.outcome is Outcome.ERASED and self.receipt is None:
+            raise PydanticCustomError("incomplete", "an erasure has a receipt")
         return self
 
 

@@ -1,10 +1,11 @@
 """The only place where a queue, an exchange or a routing key is spelled (CONTRACT: Topology)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 WRITE_KEY: Final = "session.write"
 DELETE_KEY: Final = "session.delete"
+ERASE_KEY: Final = "player.erase"
 RPC_KEY: Final = "session.rpc"
 STORED_KEY: Final = "session.stored"
 DELETED_KEY: Final = "session.deleted"
@@ -72,6 +73,12 @@ class Topology:
         return self._event_queue(DELETE_KEY)
 
     @property
+    def erase_queue(self) -> Queue:
+        """Erasures of players; one replica at a time takes them: two would hide dead letters from each other."""
+        queue = self._event_queue(ERASE_KEY)
+        return replace(queue, arguments={**queue.arguments, "x-single-active-consumer": True})
+
+    @property
     def rpc_queue(self) -> Queue:
         """Requests; a waiting one is worthless after its time to live."""
         arguments: dict[str, Argument] = {
@@ -94,7 +101,7 @@ class Topology:
     @property
     def queues(self) -> tuple[Queue, ...]:
         """All queues, in the order of declaration."""
-        return (self.dead_queue, self.write_queue, self.delete_queue, self.rpc_queue)
+        return (self.dead_queue, self.write_queue, self.delete_queue, self.erase_queue, self.rpc_queue)
 
     def may_reply_to(self, address: str | None) -> bool:
         """Return whether an answer may go to `address`: only to callers' own queues (contract: Request)."""

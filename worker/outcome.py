@@ -3,13 +3,15 @@
 from typing import NamedTuple, Self
 
 from contracts.outcomes import DeadLetterCode, Outcome
+from contracts.replies import Receipt
 
 
 class Verdict(NamedTuple):
     """The one outcome of an event (contract: Outcomes).
 
     `revision` is the one stored after it, None when there is none. `code` and `message` say why a
-    `rejected` event was refused; `first` is what a `duplicate` was told when it was applied.
+    `rejected` event was refused; `first` is what a `duplicate` was told when it was applied; `receipt` is an
+    erasure's.
     """
 
     outcome: Outcome
@@ -17,6 +19,7 @@ class Verdict(NamedTuple):
     code: DeadLetterCode | None = None
     message: str | None = None
     first: Outcome | None = None
+    receipt: Receipt | None = None
 
     @classmethod
     def rejected(cls, code: DeadLetterCode, message: str) -> Self:

@@ -8,11 +8,15 @@ import structlog
 
 from contracts.topology import Topology
 from worker.broker.intake import Intake
+from worker.broker.letter_filter import LetterFilter
+from worker.broker.letter_removal import RemovedLetters
 from worker.broker.publisher import Publisher
 from worker.broker.session import Session
 from worker.config import Settings
 from worker.errors import BrokerUnavailable, StorageUnavailable
 from worker.failpoint import arm
+from worker.ingest.erase_path import ErasePath
+from worker.ingest.erasing import Eraser
 from worker.ingest.settle import Settler
 from worker.ingest.write_path import Limits, WritePath
 from worker.metrics import Metrics
@@ -94,6 +98,7 @@ class Serving:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._answer_requests(session))
             tasks.create_task(self._store_events(session, publisher))
+            tasks.create_task(self._erase_players(session, publisher))
             tasks.create_task(self._watch(session))
 
     async def _store_events(self, session: Session, publisher: Publisher) -> None:
@@ -111,6 +116,18 @@ class Serving:
                 self._end(session, intake)
                 return
             await self._wait_for_database(session, self._path)
+
+    async def _erase_players(self, session: Session, publisher: Publisher) -> None:
+        if intake := await self._open_intake(session, (self._topology.erase_queue.name,), prefetch=1):
+            settler = Settler(self._topology, publisher, session.replies, self._metrics, self._reach)
+            eraser = Eraser(self._storage.erasures, self._storage.writer)
+
+            def remove(player_id: str) -> Coroutine[None, None, RemovedLetters]:
+                return session.remove_letters(self._topology, LetterFilter(player=player_id))
+
+            path = ErasePath(intake, eraser, remove, settler, self._limits.body, self._metrics)
+            await self._until_stopped(intake, path.run(), hold=False)
+            self._end(session, intake)
 
     async def _answer_requests(self, session: Session) -> None:
         queues = (self._topology.rpc_queue.name,)

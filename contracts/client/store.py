@@ -12,14 +12,15 @@ from yarl import URL
 
 from contracts.client.asking import Questions
 from contracts.client.clock import HybridClock, QueuedWrites
+from contracts.client.erasing import erase
 from contracts.client.errors import Conflict, Rejected, TimedOut, TooLarge
 from contracts.client.messages import Change, Content, Message, check_event, event_message
 from contracts.client.wire import Wire
 from contracts.outcomes import Outcome
-from contracts.replies import Confirmation, HealthResult, QueryResult, Record, StatsResult
+from contracts.replies import Confirmation, HealthResult, QueryResult, Receipt, Record, StatsResult
 from contracts.requests import MAX_LIMIT, Filter, QueryOptions
 from contracts.session import Session
-from contracts.topology import DELETE_KEY, WRITE_KEY, Topology
+from contracts.topology import DELETE_KEY, ERASE_KEY, WRITE_KEY, Topology
 
 Durability = Literal["stored", "queued"]
 
@@ -119,6 +120,11 @@ class SessionStore:
         Raises as `write`.
         """
         return await self._send(self._change(DELETE_KEY, session_id, expected_revision, revision, event_id))
+
+    async def erase_player(self, player_id: str, *, revision: int | None = None) -> Receipt:
+        """Erase what was written of a player up to the revision (now), and keep it out; raises as `write`."""
+        change = self._change(ERASE_KEY, player_id, None, revision, None)
+        return await erase(self._wire, event_message(change, self._source), self._deadline())
 
     async def read(self, session_id: str, *, min_revision: int | None = None) -> Record | None:
         """Return a session, or None; never one from before this client's own last write of it."""

@@ -61,9 +61,9 @@ class Stage:
         """The replicas that have not ended."""
         return [replica for replica in self.replicas if replica.is_running]
 
-    async def prepare(self) -> None:
-        """Have roles and topology in place, and the queues on disk."""
-        await asyncio.to_thread(self.postgres.psql, ROLES_SQL.read_text(), self.database)
+    async def prepare(self, roles: str | None = None) -> None:
+        """Have roles (by this SQL, or ours) and topology in place, and the queues on disk."""
+        await asyncio.to_thread(self.postgres.psql, roles or ROLES_SQL.read_text(), self.database)
         self.set_password(PASSWORD)
         await declare_topology(self.rabbit.url, self.topology)
         await asyncio.to_thread(self.rabbit.sync)

@@ -4,6 +4,7 @@ The last release is this one without its newest migration: its worker knows one 
 """
 
 import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,7 +28,11 @@ def last_release(tmp_path: Path) -> Variables:
     """Return the variables that have `session-store` be the last release."""
     for package in PACKAGES:
         shutil.copytree(PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("typescript"))
-    max((tmp_path / "sql" / "migrations").glob("*.sql")).unlink()
+    newest, roles = max((tmp_path / "sql" / "migrations").glob("*.sql")), tmp_path / "sql" / "roles.sql"
+    added = re.findall(r"^CREATE (?:TABLE|VIEW)(?: IF NOT EXISTS)? (\w+)", newest.read_text(), re.MULTILINE)
+    kept = [line for line in roles.read_text().splitlines() if not any(name in line for name in added)]
+    roles.write_text("\n".join(kept))
+    newest.unlink()
     return {"PYTHONPATH": str(tmp_path)}
 
 
@@ -45,9 +50,13 @@ async def old_stage(
     assert migrated.returncode == 0, migrated.stderr
     database = empty_database_url.rpartition("/")[2]
     stage = Stage(postgres_server, rabbit_server, database, prefix, fault_seed)
-    await stage.prepare()
+    await stage.prepare(await asyncio.to_thread(_roles_of, last_release))
     yield stage
     await stage.close()
+
+
+def _roles_of(release: Variables) -> str:
+    return (Path(release["PYTHONPATH"]) / "sql" / "roles.sql").read_text()
 
 
 async def test_an_upgrade_under_load_loses_nothing_and_old_workers_run_on_the_new_schema(

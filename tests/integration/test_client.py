@@ -51,6 +51,22 @@ async def test_what_was_written_is_read_until_it_is_deleted(
     assert await store.read("sess_1") is None
 
 
+async def test_an_erased_player_is_gone_and_may_come_back(
+    store: SessionStore, start_replica: StartReplica
+) -> None:
+    await start_replica()
+    written = await store.write(session_of(1))
+    receipt = await store.erase_player("player_1")
+    assert (receipt.sessions, receipt.remaining_sessions, receipt.later_sessions) == (1, 0, 0)
+    assert await store.read("sess_1") is None
+    late = await store.write(session_of(1), revision=written.revision + 1)
+    assert late.outcome is Outcome.SUPERSEDED
+    assert (await store.write(session_of(1))).outcome is Outcome.STORED
+    assert (await store.erase_player("player_1", revision=1)).later_sessions == 1
+    with pytest.raises(Rejected, match="bad_revision"):
+        await store.erase_player("player_1", revision=0)
+
+
 async def test_questions_are_answered_from_what_was_written(
     store: SessionStore, start_replica: StartReplica
 ) -> None:

@@ -52,7 +52,7 @@ async def test_who_is_not_let_in_is_told_where_it_ends(
 async def test_what_is_missing_is_declared_by_the_command(servers: Variables) -> None:
     found = await examine(servers)
     assert states_of(found) == {"broker.topology": "wrong"}
-    assert found["broker.topology"].said.count("is missing") == 7
+    assert found["broker.topology"].said.count("is missing") == 8
     assert found["broker.consumers"].said == "after broker.topology"
     await follow(found["broker.topology"].mend, servers)
     found = await examine(servers)

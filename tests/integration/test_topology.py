@@ -110,6 +110,7 @@ async def test_every_difference_is_named(amqp_url: str, topology: Topology, chan
         topology.dead.name: MISSING,
         topology.dead_queue.name: MISSING,
         topology.delete_queue.name: MISSING,
+        topology.erase_queue.name: MISSING,
     }
     with pytest.raises(TopologyError, match=topology.sessions.name):
         await declare_topology(amqp_url, topology)

@@ -7,21 +7,21 @@ from worker.broker.dead_letters import open_dead_letters
 from worker.broker.letter_filter import LetterFilter
 
 
-class Removed(NamedTuple):
+class RemovedLetters(NamedTuple):
     """How many letters were removed, and how many the queue held when it was read again afterwards."""
 
     letters: int
     remaining: int
 
 
-async def remove_letters(url: str, topology: Topology, wanted: LetterFilter) -> Removed:
+async def remove_letters(url: str, topology: Topology, wanted: LetterFilter) -> RemovedLetters:
     """Remove the letters that a filter accepts; the others are where they were.
 
     Letters that somebody else holds at that moment, as another `dead` command does, are not seen.
     Raises TopologyError when there is no such queue, BrokerUnavailable.
     """
     removed = await _go_through(url, topology, wanted, remove=True)
-    return Removed(removed, await _go_through(url, topology, wanted, remove=False) if removed else 0)
+    return RemovedLetters(removed, await _go_through(url, topology, wanted, remove=False) if removed else 0)
 
 
 async def _go_through(url: str, topology: Topology, wanted: LetterFilter, *, remove: bool) -> int:

@@ -9,7 +9,7 @@ from pamqp.common import FieldTable, FieldValue
 
 from contracts.dead_letters import HISTORY_HEADER
 from contracts.session import format_timestamp
-from contracts.topology import DELETE_KEY, WRITE_KEY
+from contracts.topology import DELETE_KEY, ERASE_KEY, WRITE_KEY
 from worker.broker.delivery import Properties
 from worker.broker.letter import FAILURE_HEADERS, Failure, Letter
 from worker.broker.properties import BROKER_ACTS_ON, LARGEST_HEADER, copy_properties, keep_bytes
@@ -19,7 +19,7 @@ from worker.broker.snapshot import Page
 LONGEST_HISTORY: Final = 20
 MOST_AT_ONCE: Final = 64
 ROOM: Final = 1024  # for the headers of the next failure
-EVENT_KEYS: Final = (WRITE_KEY, DELETE_KEY)
+EVENT_KEYS: Final = (WRITE_KEY, DELETE_KEY, ERASE_KEY)
 _MOVED: Final = (*BROKER_ACTS_ON, "reply_to")
 _DROPPED: Final = (
     *FAILURE_HEADERS,

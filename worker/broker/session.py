@@ -12,6 +12,8 @@ from worker.broker.connection import (
     open_connection,
 )
 from worker.broker.intake import Intake
+from worker.broker.letter_filter import LetterFilter
+from worker.broker.letter_removal import RemovedLetters, remove_letters
 from worker.broker.publisher import Publisher
 from worker.broker.queue_state import QueueState, look_at_queue
 from worker.broker.replies import ReplyLine
@@ -44,12 +46,13 @@ class Session:
         consuming: FilteredConnection,
         publishing: FilteredConnection,
         replies: ReplyLine,
-        timeout: float,
+        options: BrokerOptions,
     ) -> None:
         self._consuming = consuming
         self._publishing = publishing
         self.replies = replies
-        self._timeout = timeout
+        self._url = options.url
+        self._timeout = options.timeout
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         for connection in (consuming, publishing):
             connection.close_callbacks.add(self._on_close)
@@ -81,6 +84,10 @@ class Session:
         channel = await open_channel(self._publishing, confirms=True, timeout=self._timeout)
         channel.closing.add_done_callback(lambda _: self.lose("the publishing channel was closed"))
         return Publisher(channel)
+
+    async def remove_letters(self, topology: Topology, wanted: LetterFilter) -> RemovedLetters:
+        """Remove dead letters, on a connection of its own; raises TopologyError, BrokerUnavailable."""
+        return await remove_letters(self._url(), topology, wanted)
 
     async def look_at(self, queue: str) -> QueueState:
         """Return what the broker says of a queue; raises BrokerUnavailable.
@@ -114,4 +121,4 @@ async def open_session(options: BrokerOptions) -> Session:
         await close_quietly(consuming)
         raise
     replies = ReplyLine(options.url, f"{options.name} reply", options.timeout)
-    return Session(consuming, publishing, replies, options.timeout)
+    return Session(consuming, publishing, replies, options)

@@ -5,7 +5,7 @@ from uuid import UUID
 import orjson
 from pydantic import ValidationError
 
-from contracts.events import EVENT, DeleteEvent, WriteEvent
+from contracts.events import EVENT, DeleteEvent, EraseEvent, WriteEvent
 from contracts.outcomes import DeadLetterCode
 from contracts.refusals import code_of, describe
 from contracts.session import Session
@@ -21,15 +21,7 @@ def decode(delivery: Delivery, properties: Properties | None, largest: int) -> E
 
     Raises Refused with one of the contract's dead-letter codes; every check is of this event alone.
     """
-    if len(delivery.body) > largest:
-        raise Refused(
-            DeadLetterCode.TOO_LARGE, f"the body has {len(delivery.body)} bytes; {largest} are allowed"
-        )
-    if properties is None:
-        raise Refused(DeadLetterCode.BAD_PROPERTIES, "the message's AMQP properties cannot be decoded")
-    if properties.content_encoding not in PLAIN:
-        raise Refused(DeadLetterCode.BAD_SCHEMA, "content_encoding must be absent: send plain JSON")
-    document = parse(delivery.body)
+    document = parse_plain(delivery, properties, largest)
     try:
         event = validate(delivery.body, document)
         if event.type != delivery.routing_key:
@@ -40,6 +32,30 @@ def decode(delivery: Delivery, properties: Properties | None, largest: int) -> E
         refused.document = document
         raise
     return row_of(event)
+
+
+def decode_erasure(delivery: Delivery, properties: Properties | None, largest: int) -> EraseEvent:
+    """Return the erasure in a delivery whose body is at most `largest` bytes; raises Refused as `decode`."""
+    document = parse_plain(delivery, properties, largest)
+    try:
+        return EraseEvent.model_validate(document)
+    except ValidationError as error:
+        refused = Refused(code_of(error), describe(error))
+        refused.document = document
+        raise refused from None
+
+
+def parse_plain(delivery: Delivery, properties: Properties | None, largest: int) -> dict[str, object]:
+    """Return the JSON object that a delivery holds; raises Refused."""
+    if len(delivery.body) > largest:
+        raise Refused(
+            DeadLetterCode.TOO_LARGE, f"the body has {len(delivery.body)} bytes; {largest} are allowed"
+        )
+    if properties is None:
+        raise Refused(DeadLetterCode.BAD_PROPERTIES, "the message's AMQP properties cannot be decoded")
+    if properties.content_encoding not in PLAIN:
+        raise Refused(DeadLetterCode.BAD_SCHEMA, "content_encoding must be absent: send plain JSON")
+    return parse(delivery.body)
 
 
 def validate(body: bytes, document: dict[str, object]) -> WriteEvent | DeleteEvent:

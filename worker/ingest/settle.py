@@ -7,6 +7,7 @@ import orjson
 import structlog
 
 from contracts.outcomes import DeadLetterCode, Outcome
+from contracts.replies import Receipt
 from contracts.topology import Topology
 from worker.backoff import Backoff
 from worker.broker.dead_letter import make_dead_letter
@@ -113,4 +114,6 @@ def _confirmation_of(judged: Judged) -> dict[str, object]:
             confirmation.update(code=verdict.code, message=verdict.message)
         case Verdict(first=Outcome()):
             confirmation.update(first=verdict.first)
+        case Verdict(receipt=Receipt() as receipt):
+            confirmation.update(receipt=receipt.model_dump(mode="json"))
     return confirmation

@@ -1,5 +1,6 @@
 """The database's side of erasing a player: a marker that keeps late writes out, and what there is to remove."""
 
+import asyncio
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -45,6 +46,11 @@ class Erasures:
         Every transaction that applied events before has ended then, and every later one sees the marker. Waits a
         second for those at work, and then raises StorageUnavailable: pausing lets them go on.
         """
+        return await asyncio.shield(
+            self._mark(player_id, revision)
+        )  # a call is never cancelled, see reader.py
+
+    async def _mark(self, player_id: str, revision: int) -> Marker:
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute(LOCK_TIMEOUT)
@@ -55,11 +61,13 @@ class Erasures:
     async def sessions(self, player_id: str, revision: int) -> list[Erasable]:
         """Return sessions of the player up to a revision; none when there are none left."""
         with translated():
-            rows = await self._pool.fetch(sql.statement("sessions_to_erase"), player_id, revision)
+            asked = self._pool.fetch(sql.statement("sessions_to_erase"), player_id, revision)
+            rows = await asyncio.shield(asked)
         return [Erasable(*row) for row in rows]
 
     async def count(self, player_id: str, revision: int) -> Left:
         """Return how many sessions of the player there are now."""
         with translated():
-            (row,) = await self._pool.fetch(sql.statement("count_erasable"), player_id, revision)
+            asked = self._pool.fetch(sql.statement("count_erasable"), player_id, revision)
+            (row,) = await asyncio.shield(asked)
         return Left(*row)

@@ -4,9 +4,9 @@ import type { Outgoing } from './wire.js'
 
 /** What an event says, beside its own id. */
 export interface Change {
-  type: 'session.write' | 'session.delete'
+  type: 'session.write' | 'session.delete' | 'player.erase'
   subject: string
-  data: { revision: number; expectedRevision: number | null; session?: unknown }
+  data: { revision: number; expectedRevision?: number | null; session?: unknown }
 }
 
 /** Returns a change as a CloudEvents message; the same id again is the same event. */

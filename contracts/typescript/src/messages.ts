@@ -30,7 +30,7 @@ export interface Record {
 /**
  * What became of one event, sent after it was committed.
  *
- * `id` and `subject` repeat the event's own; either is null where a rejected event had none to be read. `revision` is the one now stored, null when none is. A rejected event has `code` and `message`, a duplicate has `first`, the outcome of the event when it was applied.
+ * `id` and `subject` repeat the event's own; either is null where a rejected event had none to be read. `revision` is the one now stored, null when none is. A rejected event has `code` and `message`, a duplicate has `first`, the outcome of the event when it was applied, an erasure has `receipt`.
  */
 export type Confirmation = {
   id: string | null
@@ -40,12 +40,14 @@ export type Confirmation = {
   code?: DeadLetterCode
   message?: string
   first?: Outcome
+  receipt?: Receipt
   [k: string]: unknown
 }
 /**
  * Every event ends in exactly one of these.
  */
-export type Outcome = 'stored' | 'deleted' | 'absent' | 'superseded' | 'duplicate' | 'conflict' | 'rejected'
+export type Outcome =
+  'stored' | 'deleted' | 'absent' | 'erased' | 'superseded' | 'duplicate' | 'conflict' | 'rejected'
 /**
  * Why a message is in the dead-letter queue; the value of its `x-code` header.
  */
@@ -66,6 +68,23 @@ export type DeadLetterCode =
   | 'refused_by_database'
   | 'bad_signature'
   | 'delivery_limit'
+
+/**
+ * What an erasure removed, and what was there when it was counted afterwards.
+ *
+ * The player's writes up to `revision` stay out. `laterSessions` were written after it, and stay. The player is named by the SHA-256 of the id's UTF-8, in hex, so that the receipt can be kept.
+ */
+export interface Receipt {
+  playerDigest: string
+  revision: number
+  erasedAt: string
+  sessions: number
+  remainingSessions: number
+  laterSessions: number
+  deadLetters: number
+  remainingDeadLetters: number
+  [k: string]: unknown
+}
 
 /**
  * Why a request failed, in one word.

@@ -3,7 +3,16 @@ import { checkSession } from './check.js'
 import { HybridClock, QueuedWrites } from './clock.js'
 import { ConflictError, RejectedError, TimedOutError, TooLargeError } from './errors.js'
 import { type Change, eventOf } from './events.js'
-import type { Confirmation, Filter, HealthResult, Outcome, Record, Session, StatsResult } from './messages.js'
+import type {
+  Confirmation,
+  Filter,
+  HealthResult,
+  Outcome,
+  Receipt,
+  Record,
+  Session,
+  StatsResult,
+} from './messages.js'
 import { decode } from './numbers.js'
 import { complete, type ReadOptions, type SessionStoreOptions, type WriteOptions, type Written } from './options.js'
 import type { IStorageProvider, QueryOptions, SessionFilter } from './provider.js'
@@ -120,6 +129,15 @@ export class SessionStore implements IStorageProvider {
     const full = this.#queued.isFull && this.#queued.of(session.sessionId) === undefined
     const durability = full ? 'stored' : this.#options.durability
     return this.#send('session.write', session.sessionId, { session }, options, durability)
+  }
+
+  /** Erases what was written of a player up to the revision (now) and keeps it out; resolves with the receipt. */
+  async erasePlayer(playerId: string, options: { revision?: number } = {}): Promise<Receipt> {
+    const { revision = this.#clock.next(playerId) } = options
+    const event = eventOf({ type: 'player.erase', subject: playerId, data: { revision } }, this.#options.source)
+    const told = decode(await this.#wire.ask(event, this.#deadline())) as Confirmation
+    if (!told.receipt) throw new RejectedError(told.code ?? 'bad_schema', told.message ?? '')
+    return told.receipt
   }
 
   /** Yields every match from `offset` on, asked for `limit` at a time; nothing twice. */

@@ -27,6 +27,22 @@ interface Step {
 const file = new URL('../../../tests/conformance/cases.json', import.meta.url)
 const cases: { name: string; steps: Step[] }[] = JSON.parse(readFileSync(file, 'utf8'))
 
+test('an erased player is gone and may come back', async () => {
+  const store = new SessionStore(options())
+  await store.initialize()
+  const [sessionId, playerId] = [randomUUID(), randomUUID()]
+  const session = { sessionId, playerId, encounter: {}, state: {}, startedAt: '2025-11-07T10:30:00.000Z' }
+  const { revision } = await store.write(session)
+  const receipt = await store.erasePlayer(playerId)
+  expect([receipt.sessions, receipt.remainingSessions, receipt.laterSessions]).toEqual([1, 0, 0])
+  expect(await store.readSession(sessionId)).toBeNull()
+  expect((await store.write(session, { revision: revision + 1 })).outcome).toBe('superseded')
+  expect((await store.write(session)).outcome).toBe('stored')
+  expect((await store.erasePlayer(playerId, { revision: 1 })).laterSessions).toBe(1)
+  await expect(store.erasePlayer(playerId, { revision: 0 })).rejects.toBeInstanceOf(RejectedError)
+  await store.shutdown()
+})
+
 /** What came of a write, in the words of the cases. */
 async function write(store: SessionStore, step: Step): Promise<object> {
   const { expectedRevision } = step

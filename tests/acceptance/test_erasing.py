@@ -1,11 +1,15 @@
-"""After `erase` nothing that people or programs can read holds the player's id or anything of theirs."""
+"""After an erasure nothing that people or programs can read holds the player's id or anything of theirs."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from hashlib import sha256
 
+import asyncpg
 import orjson
 import pytest
 
-from contracts.topology import WRITE_KEY, Topology
+from contracts.replies import Confirmation
+from contracts.topology import ERASE_KEY, WRITE_KEY, Topology
 from tests.command import run_command
 from tests.faults.replica import Replica
 from tests.installation import StartReplica, Variables
@@ -83,6 +87,54 @@ async def assert_only_the_other_is_left(installation: Variables, replica: Replic
     for place, text in kept.items():
         assert CANARY not in text, place
         assert PLAYER not in text.replace(OTHER, ""), place
+
+
+async def test_an_event_erases_too_and_is_answered_with_the_receipt(
+    installation: Variables, caller: Caller, replica: Replica
+) -> None:
+    await write_everything(caller)
+    event = event_body(ERASE_KEY, PLAYER, {"revision": 100})
+    told = orjson.loads(await caller.send(event, ERASE_KEY))
+    confirmation = Confirmation.model_validate(told)
+    assert (confirmation.outcome, confirmation.subject, confirmation.revision) == ("erased", PLAYER, 100)
+    receipt = confirmation.receipt
+    assert receipt is not None
+    assert (receipt.sessions, receipt.remaining_sessions, receipt.dead_letters) == (3, 0, 2)
+    assert receipt.player_digest == sha256(PLAYER.encode()).hexdigest()
+    again = orjson.loads(await caller.send(event, ERASE_KEY))
+    assert (again["outcome"], again["receipt"]["sessions"]) == ("erased", 0)
+    late = await caller.write(make_session("mine0", PLAYER, **SECRET), 90)
+    assert (late["outcome"], late["revision"]) == ("superseded", None)
+    assert replica.count("player.erased") == 2
+    await assert_only_the_other_is_left(installation, replica)
+
+
+async def test_an_invalid_erasure_is_dead_lettered_and_costs_the_next_nothing(caller: Caller) -> None:
+    refused: list[tuple[str, dict[str, object], str]] = [
+        (ERASE_KEY, {"revision": 0}, "bad_revision"),
+        (ERASE_KEY, {}, "bad_schema"),
+        (WRITE_KEY, {"revision": 1}, "bad_schema"),
+    ]
+    for key, content, code in refused:
+        told = orjson.loads(await caller.send(event_body(ERASE_KEY, PLAYER, content), key))
+        assert (told["outcome"], told["code"], told["subject"]) == ("rejected", code, PLAYER)
+    told = orjson.loads(await caller.send(event_body(ERASE_KEY, PLAYER, {"revision": 1}), ERASE_KEY))
+    assert (told["outcome"], told["receipt"]["deadLetters"]) == ("erased", 3)
+
+
+async def test_an_erasure_waits_for_the_database_and_is_done_then(
+    installation: Variables, caller: Caller, replica: Replica
+) -> None:
+    await caller.write(make_session("mine", PLAYER), 10)
+    connection = await asyncpg.connect(installation["DATABASE_URL"])
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute("LOCK TABLE session_erasures IN ROW SHARE MODE")  # as one that applies events
+    asking = asyncio.create_task(caller.send(event_body(ERASE_KEY, PLAYER, {"revision": 100}), ERASE_KEY))
+    assert (await replica.logged("erasure.waiting"))["reason"] == "lock not available"
+    await transaction.rollback()
+    assert orjson.loads(await asking)["receipt"]["sessions"] == 1
+    await connection.close()
 
 
 async def test_without_a_revision_what_is_there_goes_and_a_write_of_now_stays_out(
