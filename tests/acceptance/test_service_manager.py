@@ -130,6 +130,20 @@ def test_the_unit_is_valid_and_gives_a_taken_over_worker_little() -> None:
     assert [line for line in complaints if UNIT.stem in line] == []
 
 
+def test_the_unit_lets_python_run_and_nothing_be_written() -> None:
+    lines = [line.partition("=") for line in UNIT.read_text(encoding="utf-8").splitlines()]
+    said = {
+        name: value.split()
+        for name, _, value in lines
+        if name in ("NoExecPaths", "ExecPaths", "ReadOnlyPaths")
+    }
+    volatile = ["/", "/tmp", "/var/tmp", "/dev/shm"]  # noqa: S108 - a unit's words
+    assert said["NoExecPaths"] == said["ReadOnlyPaths"] == volatile
+    assert not any(path.lstrip("-").endswith(("/bin", "/sbin", "/usr")) for path in said["ExecPaths"])
+    forbidden = [value for name, _, value in lines if name == "SystemCallFilter"][1]
+    assert {"@privileged", "@resources", "memfd_create"} <= set(forbidden.removeprefix("~").split())
+
+
 @pytest.mark.timeout(300)
 def test_it_is_installed_again_and_uninstalled_below_a_directory(tmp_path: Path) -> None:
     install, uninstall = (UNIT.parent / f"{name}.sh" for name in ("install", "uninstall"))
