@@ -13,7 +13,7 @@ from worker.broker.letter_removal import RemovedLetters
 from worker.broker.publisher import Publisher
 from worker.broker.session import Session
 from worker.config import Settings
-from worker.errors import BrokerUnavailable, StorageUnavailable
+from worker.errors import BrokerUnavailable, StorageUnavailable, TopologyError
 from worker.failpoint import arm
 from worker.ingest.erase_path import ErasePath
 from worker.ingest.erasing import Eraser
@@ -188,18 +188,24 @@ class Serving:
         self.paused = False
 
     async def _watch(self, session: Session) -> None:
-        """Lose the session when the broker no longer knows our consumers (rabbitmq-server#5927 and others)."""
-        judge = False  # at the first look they are not attached yet
+        """Lose the session when the broker no longer knows our consumers (rabbitmq-server#5927 and others).
+
+        A queue that was declared anew after the session was checked and before they came did not cancel
+        them: so what is declared is checked once more with them there.
+        """
+        looks = 0  # at the first look they are not attached yet
         while not self._is_over(session):
             try:
                 consumed = await self._look_at_queues(session)
-            except BrokerUnavailable as error:
+                if looks == 1:
+                    await session.check(self._topology)
+            except (BrokerUnavailable, TopologyError) as error:
                 session.lose(str(error))
                 return
-            if judge and not consumed and not self.paused and not self._stop.is_set():
+            if looks and not consumed and not self.paused and not self._stop.is_set():
                 session.lose("the broker has lost a consumer")
                 return
-            judge = True
+            looks += 1
             await self._rest(session, WATCH_SECONDS)
 
     async def _look_at_queues(self, session: Session) -> bool:

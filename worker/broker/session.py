@@ -63,8 +63,11 @@ class Session:
         return self._publishing.blocked
 
     async def check(self, topology: Topology) -> None:
-        """Raise TopologyError when something was declared differently, TopologyMissing when it is not there."""
-        differences = await find_differences(self._publishing, topology)
+        """Raise TopologyError when something was declared differently, TopologyMissing when it is not there.
+
+        Asked on the consuming connection, as `look_at` is.
+        """
+        differences = await find_differences(self._consuming, topology)
         if differences:
             listed = list_differences(differences)
             if Difference.DIFFERENT in differences.values():

@@ -1,0 +1,51 @@
+"""A worker watches over what it consumes for as long as it has a session."""
+
+import asyncio
+
+import aio_pika
+import pytest
+
+from contracts.topology import Topology
+from worker import serving
+from worker.address import Address
+from worker.app import Worker
+from worker.broker.admin import declare_topology
+from worker.broker.publisher import Publisher
+from worker.broker.session import Session
+from worker.config import load
+from worker.errors import TopologyError
+from worker.store.storage import StorageOptions, open_storage
+
+
+async def test_a_queue_declared_differently_before_its_consumers_came_ends_the_worker(
+    database_url: str, amqp_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topology = Topology(prefix)
+    await declare_topology(amqp_url, topology)
+    name = topology.delete_queue.name
+    open_publisher = Session.open_publisher
+
+    async def replace_first(session: Session) -> Publisher:
+        await replace_queue(amqp_url, name)
+        return await open_publisher(session)
+
+    monkeypatch.setattr(
+        Session, "open_publisher", replace_first
+    )  # after the check, before consumers are there
+    monkeypatch.setattr(serving, "WATCH_SECONDS", 2.0)
+    loaded = load({"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix})
+    async with open_storage(
+        StorageOptions(Address(loaded, "database_url"), loaded.settings.pool_size, 5.0, 10.0)
+    ) as storage:
+        worker = Worker(loaded.settings, Address(loaded, "amqp_url"), storage)
+        with pytest.raises(TopologyError, match=f"{name} is declared differently"):
+            async with asyncio.timeout(30):
+                await worker.run()
+
+
+async def replace_queue(amqp_url: str, name: str) -> None:
+    """Have a classic queue in a quorum queue's place."""
+    connection = await aio_pika.connect(amqp_url)
+    async with connection, connection.channel() as channel:
+        await channel.queue_delete(name)
+        await channel.declare_queue(name, durable=True)
