@@ -1,6 +1,7 @@
 """`retain`: what is old goes."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -10,6 +11,7 @@ from worker.cli.options import AsJson, DatabaseUrl
 from worker.cli.storage import LONG_SECONDS, prepared_storage
 from worker.config import Settings, load
 from worker.telemetry import configure_logs
+from worker.transfer.archiving import Archive, ArchiveFormat
 from worker.transfer.retaining import Ages, Removed, Retainer
 from worker.transfer.storing import DatabaseSink
 
@@ -30,6 +32,13 @@ Markers = Annotated[
         "--marker-days", min=1, max=MOST_DAYS, help="What keeps late writes of deleted sessions out."
     ),
 ]
+ArchiveTo = Annotated[
+    Path | None,
+    typer.Option("--archive", help="A folder; sessions go into files there before they are removed."),
+]
+ArchiveAs = Annotated[
+    ArchiveFormat, typer.Option("--archive-as", help="Parquet for analysis, NDJSON to import again.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Count what would go; change nothing.")]
 
 
@@ -37,6 +46,8 @@ def retain(
     completed_days: Completed = None,
     abandoned_days: Abandoned = None,
     marker_days: Markers = None,
+    archive: ArchiveTo = None,
+    archive_as: ArchiveAs = ArchiveFormat.PARQUET,
     dry_run: DryRun = False,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
@@ -48,10 +59,13 @@ def retain(
     ages = Ages(completed_days, abandoned_days, marker_days)
     if ages == Ages(None, None, None):
         raise typer.BadParameter("say what: --completed-days, --abandoned-days or --marker-days")
+    if archive and not archive.is_dir():
+        raise typer.BadParameter(f"{archive} is not a folder", param_hint="--archive")
     settings = load({"database_url": database_url}, ["DATABASE_URL"]).settings
     configure_logs(settings.log_level, settings.log_format)
     removed = Removed()
-    run_to_end(_retain(settings, ages, removed, dry_run=dry_run))
+    kept = (archive, archive_as) if archive else None
+    run_to_end(_retain(settings, ages, removed, kept, dry_run=dry_run))
     counts = asdict(removed)
     if as_json:
         print_json({**counts, "dryRun": dry_run})
@@ -60,7 +74,15 @@ def retain(
         print_table(("what", heading), [(name, f"{count:,}") for name, count in counts.items()])
 
 
-async def _retain(settings: Settings, ages: Ages, removed: Removed, *, dry_run: bool) -> None:
+async def _retain(
+    settings: Settings,
+    ages: Ages,
+    removed: Removed,
+    kept: tuple[Path, ArchiveFormat] | None,
+    *,
+    dry_run: bool,
+) -> None:
     async with prepared_storage(settings, LONG_SECONDS) as storage:
         sink = None if dry_run else DatabaseSink(storage.writer, settings.patience_s)
-        await Retainer(storage.retention, sink, removed).run(ages)
+        archive = Archive(*kept, storage.retention.read) if kept else None
+        await Retainer(storage.retention, sink, removed, archive).run(ages)

@@ -1,6 +1,6 @@
 """What is old enough to go, as a stream; only one at a time may read it."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ import sql
 from worker.errors import Overloaded
 from worker.store.failures import translated
 from worker.store.pool import Connection, Pool
+from worker.store.rows import StoredSession
 
 PORTION = 500
 
@@ -59,6 +60,14 @@ class Retention:
                 if not await connection.fetchval(sql.statement("claim_retention")):
                     raise Overloaded("another process removes what is old; one at a time does")
                 yield AgedReader(connection)
+
+    async def read(self, aged: Sequence[Aged]) -> list[StoredSession]:
+        """Return those sessions that are at the same revision still, in no order."""
+        names, revisions = zip(*aged, strict=True)
+        with translated():
+            # not on the connections that read: `claim` may hold the only one
+            rows = await self._writing.fetch(sql.statement("archive_sessions"), names, revisions)
+        return [StoredSession(*row) for row in rows]
 
     async def forget(self, session_ids: list[str], days: int) -> int:
         """Return how many markers are gone; one whose session was written or deleted since stays."""

@@ -16,6 +16,7 @@ import structlog
 from contracts.outcomes import Outcome
 from worker.store.aged import Aged, AgedReader, Retention
 from worker.store.rows import EventRow
+from worker.transfer.archiving import Archive
 from worker.transfer.storing import Sink
 
 LAST: Final = UUID(int=2**128 - 1)
@@ -43,17 +44,24 @@ class Removed:
 
 
 class Retainer:
-    """Removes what is older than `ages`; `removed` follows. Without a sink it only counts."""
+    """Removes what is older than `ages`; `removed` follows. Without a sink it only counts.
 
-    def __init__(self, retention: Retention, sink: Sink | None, removed: Removed) -> None:
+    With an archive no session goes before a file on the disk has it as it was.
+    """
+
+    def __init__(
+        self, retention: Retention, sink: Sink | None, removed: Removed, archive: Archive | None = None
+    ) -> None:
         self._retention = retention
         self._sink = sink
         self._removed = removed
+        self._archive = archive
 
     async def run(self, ages: Ages) -> None:
         """Return once everything is gone that was old at the beginning.
 
-        Raises Overloaded where another process does it, StorageUnavailable when the database goes away.
+        Raises Overloaded where another process does it, StorageUnavailable when the database goes away,
+        SessionStoreError when the archive cannot be written.
         """
         async with self._retention.claim() as aged:
             try:
@@ -73,6 +81,8 @@ class Retainer:
     async def _remove_all(
         self, kind: Literal["completed", "abandoned"], portions: AsyncGenerator[list[Aged], None]
     ) -> None:
+        if self._archive and self._sink:
+            portions = self._archive.keep(portions)
         async with aclosing(portions):
             async for portion in portions:
                 self._count(kind, portion, await self._remove(portion))
