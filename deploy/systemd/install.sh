@@ -34,11 +34,15 @@ $run install -d -m 700 "$settings/credentials"
 $run "$program/venv/bin/pip" install --quiet --require-hashes -r "$project/$lock"
 $run "$program/venv/bin/pip" install --quiet --no-deps --force-reinstall "${wheel:-$project}"
 $run install -D -m 644 "$project/docs/operations.md" "$program/docs/operations.md"
-$run install -m 644 "$here/session-store@.service" "$units/session-store@.service"
-for name in DATABASE_URL AMQP_URL; do
+for unit in session-store@.service session-store-retain.service session-store-retain.timer; do
+    $run install -m 644 "$here/$unit" "$units/$unit"
+done
+for name in DATABASE_URL AMQP_URL JANITOR_DATABASE_URL; do
     [ -e "$settings/credentials/$name" ] || $run install -m 600 /dev/null "$settings/credentials/$name"
 done
-[ -e "$settings/environment" ] || $run install -m 644 /dev/null "$settings/environment"
+for name in environment retain; do
+    [ -e "$settings/$name" ] || $run install -m 644 /dev/null "$settings/$name"
+done
 [ -n "$root" ] || $run systemctl daemon-reload
 
 cat <<EOF

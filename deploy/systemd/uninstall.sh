@@ -16,9 +16,11 @@ done
 [ -n "$root" ] || [ -n "$run" ] || [ "$(id -u)" = 0 ] || { echo 'run it as root, or with --root' >&2; exit 1; }
 
 if [ -z "$root" ]; then
-    $run systemctl disable --now 'session-store@*.service' || true # none may run
+    $run systemctl disable --now 'session-store@*.service' session-store-retain.timer || true # none may run
 fi
-$run rm -f "$root/etc/systemd/system/session-store@.service"
+for unit in session-store@.service session-store-retain.service session-store-retain.timer; do
+    $run rm -f "$root/etc/systemd/system/$unit"
+done
 $run rm -rf "$root/opt/session-store"
 [ -z "$purge" ] || $run rm -rf "$root/etc/session-store"
 [ -n "$root" ] || $run systemctl daemon-reload

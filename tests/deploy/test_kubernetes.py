@@ -35,11 +35,13 @@ def everything() -> list[Resource]:
 
 
 def kustomized(name: str) -> list[Resource]:
+    return kustomized_at(PLACE / name)
+
+
+def kustomized_at(folder: Path) -> list[Resource]:
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is missing, which has kustomize built in")
-    done = subprocess.run(
-        ["kubectl", "kustomize", str(PLACE / name)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))
 
@@ -48,6 +50,11 @@ def kustomized(name: str) -> list[Resource]:
 def test_kubernetes_own_resources_fit_their_schemas(
     everything: list[Resource], tmp_path: Path, version: str
 ) -> None:
+    assert_fits(everything, tmp_path, version)
+
+
+def assert_fits(everything: list[Resource], tmp_path: Path, version: str) -> None:
+    """Hold Kubernetes' own resources against their schemas."""
     page = tmp_path / "resources.yaml"
     page.write_text(yaml.safe_dump_all([resource for resource in everything if not is_custom(resource)]))
     program = Path(sys.executable).with_name("kubernetes-validate")

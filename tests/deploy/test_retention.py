@@ -1,0 +1,65 @@
+"""The nightly removal of what is old, as Kubernetes and systemd are told of it."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from deploy.local.instance import PROJECT
+from tests.deploy.test_kubernetes import PLACE, VERSIONS, Resource, assert_fits, kustomized_at
+from tests.deploy.test_pod_security import assert_restricted
+from worker.cli import app
+
+UNITS: Final = PROJECT / "deploy" / "systemd"
+
+
+@pytest.fixture
+def resources(tmp_path: Path) -> list[Resource]:
+    """Return what an overlay makes of the base with the component."""
+    overlay = tmp_path / "overlay"
+    overlay.mkdir()
+    base, component = (
+        os.path.relpath(PLACE / name, overlay.resolve()) for name in ("base", "components/retention")
+    )
+    told = {"namespace": "session-store", "resources": [base], "components": [component]}
+    (overlay / "kustomization.yaml").write_text(yaml.safe_dump(told))
+    return kustomized_at(overlay)
+
+
+def cron_job_of(resources: list[Resource]) -> Resource:
+    (job,) = [resource for resource in resources if resource["kind"] == "CronJob"]
+    return job
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_cron_job_fits_its_schema(resources: list[Resource], tmp_path: Path, version: str) -> None:
+    assert_fits(resources, tmp_path, version)
+
+
+def test_its_pod_meets_the_restricted_level_and_reaches_what_workers_reach(
+    resources: list[Resource],
+) -> None:
+    template = cron_job_of(resources)["spec"]["jobTemplate"]["spec"]["template"]
+    assert_restricted([template["spec"]])
+    (policy,) = [each["spec"] for each in resources if each["kind"] == "NetworkPolicy"]
+    assert policy["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    (service,) = [each["spec"] for each in resources if each["kind"] == "Service"]
+    assert not service["selector"].items() <= template["metadata"]["labels"].items()
+
+
+def test_its_words_are_a_command_that_there_is(resources: list[Resource]) -> None:
+    (container,) = cron_job_of(resources)["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    asked = CliRunner().invoke(app, [*container["args"], "--help"])
+    assert (asked.exit_code, container["image"].partition(":")[0]) == (0, "session-store")
+
+
+def test_the_removal_stands_behind_the_walls_of_a_worker() -> None:
+    """One unit cannot include another; so each has them, and they are the same."""
+    worker, removal = (
+        (UNITS / name).read_text(encoding="utf-8").partition("\nDynamicUser=")[2].partition("\n\n[")[0]
+        for name in ("session-store@.service", "session-store-retain.service")
+    )
+    assert worker.strip() == removal.strip() != ""
