@@ -40,18 +40,6 @@ ALTER ROLE session_store_reader SET lock_timeout = '1s';
 ALTER ROLE session_store_reader SET idle_in_transaction_session_timeout = '10s';
 ALTER ROLE session_store_reader SET default_transaction_read_only = on;
 
-ALTER TABLE session_store_migrations OWNER TO session_store_owner;
-ALTER TABLE sessions OWNER TO session_store_owner;
-ALTER TABLE session_ledger OWNER TO session_store_owner;
-ALTER TABLE session_totals OWNER TO session_store_owner;
-ALTER TABLE session_erasures OWNER TO session_store_owner;
-ALTER VIEW active_sessions OWNER TO session_store_owner;
-ALTER FUNCTION get_session_stats OWNER TO session_store_owner;
-ALTER FUNCTION apply_session_events OWNER TO session_store_owner;
-ALTER FUNCTION session_seconds OWNER TO session_store_owner;
-ALTER FUNCTION note_session_change OWNER TO session_store_owner;
-ALTER FUNCTION add_session_totals OWNER TO session_store_owner;
-
 REVOKE ALL ON FUNCTION get_session_stats, apply_session_events FROM PUBLIC;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, session_ledger TO session_store_worker;
@@ -61,3 +49,64 @@ GRANT EXECUTE ON FUNCTION get_session_stats, apply_session_events TO session_sto
 
 GRANT SELECT ON sessions, session_totals, active_sessions TO session_store_reader;
 GRANT EXECUTE ON FUNCTION get_session_stats TO session_store_reader;
+
+-- Ownership last, for its locks keep everybody out until the end of the transaction; and only where it differs, so that
+-- running this again waits for nobody. The tables are locked first, in the order in which apply_session_events takes
+-- them: session_erasures for a second at most, which ends what workers have begun and keeps them waiting, then the
+-- others for 150 ms each. Whoever locked those in another order, as a reader may, has not begun to look for a deadlock
+-- by then (deadlock_timeout, 1 s): this gives way, lets the others on, and tries again.
+DO $ownership$
+DECLARE
+    tables  CONSTANT text[] := ARRAY[
+        'session_erasures',
+        'session_ledger',
+        'sessions',
+        'session_totals',
+        'session_store_migrations'];
+    routine regprocedure;
+    named   text;
+    holders text;
+BEGIN
+    FOR routine IN
+        SELECT oid FROM pg_proc
+         WHERE proowner <> 'session_store_owner'::regrole
+           AND oid IN ('get_session_stats'::regproc, 'apply_session_events'::regproc, 'session_seconds'::regproc,
+                       'note_session_change'::regproc, 'add_session_totals'::regproc)
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s OWNER TO session_store_owner', routine);
+    END LOOP;
+
+    PERFORM FROM pg_class
+      WHERE oid IN (SELECT name::regclass FROM unnest(tables || 'active_sessions'::text) AS name)
+        AND relowner <> 'session_store_owner'::regrole;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    FOR attempt IN 1..20 LOOP
+        BEGIN
+            PERFORM set_config('lock_timeout', '1s', true);
+            LOCK TABLE session_erasures IN ACCESS EXCLUSIVE MODE;
+            PERFORM set_config('lock_timeout', '150ms', true);
+            ALTER VIEW active_sessions OWNER TO session_store_owner;
+            FOREACH named IN ARRAY tables LOOP
+                EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', named);
+            END LOOP;
+            FOREACH named IN ARRAY tables LOOP
+                EXECUTE format('ALTER TABLE %I OWNER TO session_store_owner', named);
+            END LOOP;
+            RETURN;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            SELECT string_agg(DISTINCT pid::text, ', ') INTO holders
+              FROM pg_locks
+             WHERE granted AND pid <> pg_backend_pid()
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+               AND relation IN (SELECT name::regclass FROM unnest(tables || 'active_sessions'::text) AS name);
+        END;
+        PERFORM pg_sleep(0.1 + 0.2 * random());
+    END LOOP;
+    RAISE lock_not_available USING
+        MESSAGE = 'the tables are in use: session_store_owner could not become their owner, and nothing was changed',
+        DETAIL = 'Transactions that hold a lock on them now: ' || coalesce('pid ' || holders, 'none any more') || '.',
+        HINT = 'Run this file again once long transactions, such as pg_dump or an export, have ended.';
+END
+$ownership$;
