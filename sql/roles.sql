@@ -3,30 +3,41 @@
 --
 --     psql -v ON_ERROR_STOP=1 -1 -f sql/roles.sql
 --
--- session_store_owner   owns the objects; for migrations, by a login that is its member. A login that owned
---                       the table before, as the storage plugin's may, no longer does: make it a member too
---                       for as long as it writes
--- session_store_worker  reads and writes sessions; for workers
--- session_store_reader  reads sessions; for reports and people
+-- session_store_owner    owns the objects; for migrations, by a login that is its member. A login that owned
+--                        the table before, as the storage plugin's may, no longer does: make it a member too
+--                        for as long as it writes
+-- session_store_worker   reads sessions, and calls what applies events and marks erasures; for workers
+-- session_store_janitor  reads what is old, calls what applies deletes, and forgets markers of deleted sessions;
+--                        for `session-store retain` and `session-store erase`
+-- session_store_reader   reads sessions; for reports and people
 --
--- The last two may log in once they have a password (\password session_store_worker) or a certificate.
--- Their limits are settings of the role, which members do not inherit: log in as the role itself.
+-- None of the last three writes to a table: they call functions, which hold the order law and nothing else.
+-- They may log in once they have a password (\password session_store_worker) or a certificate.
+-- Their limits are settings of the role, which members do not inherit: log in as the role itself. How many
+-- connections each may have is set when it is made; change it with ALTER ROLE … CONNECTION LIMIT.
 
 DO $roles$
 DECLARE
-    login text;
+    login record;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'session_store_owner') THEN
         CREATE ROLE session_store_owner NOLOGIN;
     END IF;
-    FOREACH login IN ARRAY ARRAY['session_store_worker', 'session_store_reader'] LOOP
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = login) THEN
-            EXECUTE format('CREATE ROLE %I LOGIN', login);
+    FOR login IN
+        SELECT * FROM (VALUES ('session_store_worker', -1), ('session_store_janitor', 20),
+                              ('session_store_reader', 20)) AS made (name, connections)
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = login.name) THEN
+            EXECUTE format('CREATE ROLE %I LOGIN CONNECTION LIMIT %s', login.name, login.connections);
         END IF;
-        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), login);
-        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), login);
+        EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', login.name);
+        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), login.name);
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), login.name);
     END LOOP;
     EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO session_store_owner', current_schema());
+    -- What everybody has unless it is taken away: tables of one's own, for good or for a session.
+    EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', current_schema());
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
 END
 $roles$;
 
@@ -35,20 +46,34 @@ ALTER ROLE session_store_worker SET lock_timeout = '5s';
 ALTER ROLE session_store_worker SET idle_in_transaction_session_timeout = '10s';
 ALTER ROLE session_store_worker SET default_transaction_isolation = 'read committed';
 
+ALTER ROLE session_store_janitor SET statement_timeout = '60s';
+ALTER ROLE session_store_janitor SET lock_timeout = '5s';
+ALTER ROLE session_store_janitor SET idle_in_transaction_session_timeout = '60s';
+ALTER ROLE session_store_janitor SET default_transaction_isolation = 'read committed';
+
 ALTER ROLE session_store_reader SET statement_timeout = '10s';
 ALTER ROLE session_store_reader SET lock_timeout = '1s';
 ALTER ROLE session_store_reader SET idle_in_transaction_session_timeout = '10s';
 ALTER ROLE session_store_reader SET default_transaction_read_only = on;
 
-REVOKE ALL ON FUNCTION get_session_stats, apply_session_events FROM PUBLIC;
+REVOKE ALL ON FUNCTION apply_session_events FROM PUBLIC;
+REVOKE ALL ON FUNCTION mark_erasure FROM PUBLIC;
+REVOKE ALL ON FUNCTION remove_markers FROM PUBLIC, session_store_worker;
+REVOKE ALL ON FUNCTION get_session_stats FROM PUBLIC;
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, session_ledger TO session_store_worker;
-GRANT SELECT, INSERT, UPDATE ON session_erasures TO session_store_worker;
-GRANT SELECT ON session_totals, active_sessions, session_store_migrations TO session_store_worker;
-GRANT EXECUTE ON FUNCTION get_session_stats, apply_session_events TO session_store_worker;
+-- What an earlier release granted. Its workers go on storing; erasures wait until they are replaced.
+REVOKE INSERT, UPDATE, DELETE ON sessions, session_ledger FROM session_store_worker;
+REVOKE ALL ON session_erasures FROM session_store_worker;
+REVOKE ALL ON active_sessions FROM session_store_worker;
 
+GRANT SELECT ON sessions, session_ledger, session_totals, session_store_migrations TO session_store_worker;
+GRANT SELECT ON sessions, session_ledger, session_store_migrations TO session_store_janitor;
 GRANT SELECT ON sessions, session_totals, active_sessions TO session_store_reader;
-GRANT EXECUTE ON FUNCTION get_session_stats TO session_store_reader;
+
+GRANT EXECUTE ON FUNCTION apply_session_events TO session_store_worker, session_store_janitor;
+GRANT EXECUTE ON FUNCTION mark_erasure TO session_store_worker, session_store_janitor;
+GRANT EXECUTE ON FUNCTION remove_markers TO session_store_janitor;
+GRANT EXECUTE ON FUNCTION get_session_stats TO session_store_worker, session_store_reader;
 
 -- Ownership last, for its locks keep everybody out until the end of the transaction; and only where it differs, so that
 -- running this again waits for nobody. The tables are locked first, in the order in which apply_session_events takes
@@ -57,21 +82,30 @@ GRANT EXECUTE ON FUNCTION get_session_stats TO session_store_reader;
 -- by then (deadlock_timeout, 1 s): this gives way, lets the others on, and tries again.
 DO $ownership$
 DECLARE
-    tables  CONSTANT text[] := ARRAY[
+    tables   CONSTANT text[] := ARRAY[
         'session_erasures',
         'session_ledger',
         'sessions',
         'session_totals',
         'session_store_migrations'];
-    routine regprocedure;
-    named   text;
-    holders text;
+    routines CONSTANT text[] := ARRAY[
+        'mark_erasure',
+        'remove_markers',
+        'refuse_lower_revision',
+        'refuse_older_session',
+        'get_session_stats',
+        'session_seconds',
+        'note_session_change',
+        'add_session_totals',
+        'apply_session_events'];
+    routine  regprocedure;
+    named    text;
+    holders  text;
 BEGIN
     FOR routine IN
         SELECT oid FROM pg_proc
          WHERE proowner <> 'session_store_owner'::regrole
-           AND oid IN ('get_session_stats'::regproc, 'apply_session_events'::regproc, 'session_seconds'::regproc,
-                       'note_session_change'::regproc, 'add_session_totals'::regproc)
+           AND oid IN (SELECT name::regproc FROM unnest(routines) AS name)
     LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO session_store_owner', routine);
     END LOOP;

@@ -365,6 +365,96 @@ CREATE TRIGGER session_totals_note AFTER UPDATE ON sessions FOR EACH ROW
 CREATE TRIGGER session_totals_update AFTER UPDATE ON sessions
     FOR EACH STATEMENT EXECUTE FUNCTION add_session_totals();
 
+-- Walls of the database's own: a revision never goes down, whoever writes; and workers need no right to write to the
+-- tables. They call what writes for them, with its owner's rights: so the order law is all that a worker can do to a
+-- session, whatever it is made to ask for.
+
+-- Called for a row whose revision goes down, and for no other: the triggers' conditions decide without a call.
+CREATE FUNCTION refuse_lower_revision() RETURNS trigger
+LANGUAGE plpgsql
+AS $function$
+BEGIN
+    RAISE check_violation USING
+        MESSAGE = format('a revision never goes down: %s after %s', NEW.revision, OLD.revision),
+        CONSTRAINT = 'revisions_only_rise', TABLE = TG_TABLE_NAME;
+END
+$function$;
+
+-- The same for sessions, where it may go down to that of the ledger: the storage plugin knows no order, and the next
+-- event of a session replaces what it wrote, at whatever revision that has.
+CREATE FUNCTION refuse_older_session() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM session_ledger AS entry
+                WHERE entry.session_id = NEW.session_id
+                  AND entry.revision = NEW.revision
+                  AND entry.outcome = 'stored') THEN
+        RETURN NEW;
+    END IF;
+    RAISE check_violation USING
+        MESSAGE = format('a revision never goes down: %s after %s', NEW.revision, OLD.revision),
+        CONSTRAINT = 'revisions_only_rise', TABLE = TG_TABLE_NAME;
+END
+$function$;
+
+-- Keeps the writes of a player out up to a revision, or the greater one of an erasure before, which it returns. It waits
+-- until every transaction that applies events has ended, and keeps new ones waiting until this one ends.
+CREATE FUNCTION mark_erasure(p_player_id text, p_revision bigint)
+RETURNS TABLE (revision bigint, erased_at timestamptz)
+LANGUAGE plpgsql SECURITY DEFINER
+AS $function$
+#variable_conflict use_column
+BEGIN
+    LOCK TABLE session_erasures IN EXCLUSIVE MODE;
+    RETURN QUERY
+    INSERT INTO session_erasures AS known (player_digest, revision)
+    VALUES (sha256(convert_to(p_player_id, 'UTF8')), p_revision)
+        ON CONFLICT (player_digest) DO UPDATE
+       SET revision = greatest(known.revision, excluded.revision),
+           erased_at = excluded.erased_at
+    RETURNING known.revision, known.erased_at;
+END
+$function$;
+
+-- Forgets that these sessions were deleted, where that is more than so many days ago, one at least; returns those that
+-- are gone. Locked in the order in which events lock them, so that neither waits for the other in a circle.
+CREATE FUNCTION remove_markers(p_session_ids text[], p_days integer) RETURNS SETOF text
+LANGUAGE plpgsql SECURITY DEFINER
+SET enable_seqscan = off
+AS $function$
+BEGIN
+    RETURN QUERY
+    DELETE FROM session_ledger
+     WHERE session_id = ANY (ARRAY(
+           SELECT session_id
+             FROM session_ledger
+            WHERE session_id = ANY (p_session_ids)
+              AND deleted_at < now() - make_interval(days => greatest(p_days, 1))
+            ORDER BY session_id COLLATE "C"
+              FOR UPDATE))
+    RETURNING session_id::text;
+END
+$function$;
+
+CREATE TRIGGER revisions_only_rise BEFORE UPDATE ON session_erasures FOR EACH ROW
+    WHEN (NEW.revision < OLD.revision) EXECUTE FUNCTION refuse_lower_revision();
+CREATE TRIGGER revisions_only_rise BEFORE UPDATE ON session_ledger FOR EACH ROW
+    WHEN ((NEW.revision, NEW.event_id) < (OLD.revision, OLD.event_id)) EXECUTE FUNCTION refuse_lower_revision();
+CREATE TRIGGER revisions_only_rise BEFORE UPDATE ON sessions FOR EACH ROW
+    WHEN (NEW.revision < OLD.revision) EXECUTE FUNCTION refuse_older_session();
+
+DO $own$
+BEGIN
+    EXECUTE format('ALTER FUNCTION refuse_older_session() SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION mark_erasure SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION remove_markers SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION apply_session_events SECURITY DEFINER SET search_path = %I, pg_temp',
+                   current_schema());
+    REVOKE ALL ON FUNCTION apply_session_events, mark_erasure, remove_markers FROM PUBLIC;
+END
+$own$;
+
 -- What the storage plugin that this program replaces offered to SQL, with the same columns.
 
 CREATE VIEW active_sessions AS

@@ -2,17 +2,13 @@
 -- that are not there are no matter of rights.
 SELECT format('GRANT %s ON %I TO %I', granted, object, current_user) AS remedy,
        granted || ' on ' || object AS lacking
-  FROM (VALUES ('sessions', 'SELECT'), ('sessions', 'INSERT'), ('sessions', 'UPDATE'), ('sessions', 'DELETE'),
-               ('session_ledger', 'SELECT'), ('session_ledger', 'INSERT'),
-               ('session_ledger', 'UPDATE'), ('session_ledger', 'DELETE'),
-               ('session_erasures', 'SELECT'), ('session_erasures', 'INSERT'), ('session_erasures', 'UPDATE'),
-               ('session_totals', 'SELECT'), ('active_sessions', 'SELECT'),
+  FROM (VALUES ('sessions', 'SELECT'), ('session_ledger', 'SELECT'), ('session_totals', 'SELECT'),
                ('session_store_migrations', 'SELECT')) AS wanted (object, granted)
  WHERE NOT coalesce(has_table_privilege(to_regclass(object), granted), true)
  UNION ALL
 SELECT format('GRANT EXECUTE ON FUNCTION %I TO %I', object, current_user),
        'EXECUTE on ' || object
-  FROM (VALUES ('apply_session_events'), ('get_session_stats')) AS wanted (object)
+  FROM (VALUES ('apply_session_events'), ('mark_erasure'), ('get_session_stats')) AS wanted (object)
  WHERE NOT coalesce(has_function_privilege(to_regproc(object), 'EXECUTE'), true)
  UNION ALL
 SELECT format('GRANT USAGE ON SCHEMA public TO %I', current_user), 'USAGE on a schema of search_path'

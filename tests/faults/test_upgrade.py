@@ -20,6 +20,9 @@ from tests.page import commands_of, run_commands
 
 PACKAGES = ("worker", "contracts", "sql")
 WRONG = 78
+CREATED = r"^CREATE (?:OR REPLACE )?(?:TABLE|VIEW|FUNCTION)(?: IF NOT EXISTS)? (\w+)"
+BEFORE = "GRANT INSERT, UPDATE, DELETE ON sessions, session_ledger TO session_store_worker;\n"
+"""What a worker needed while it wrote to the tables itself."""
 Variables = dict[str, str]
 
 
@@ -29,9 +32,11 @@ def last_release(tmp_path: Path) -> Variables:
     for package in PACKAGES:
         shutil.copytree(PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("typescript"))
     newest, roles = max((tmp_path / "sql" / "migrations").glob("*.sql")), tmp_path / "sql" / "roles.sql"
-    added = re.findall(r"^CREATE (?:TABLE|VIEW)(?: IF NOT EXISTS)? (\w+)", newest.read_text(), re.MULTILINE)
+    older = "".join(path.read_text() for path in newest.parent.glob("*.sql") if path != newest)
+    made = re.findall(CREATED, newest.read_text(), re.MULTILINE)
+    added = [name for name in made if not re.search(rf"\b{name}\b", older)]
     kept = [line for line in roles.read_text().splitlines() if not any(name in line for name in added)]
-    roles.write_text("\n".join(kept))
+    roles.write_text("\n".join([*kept, BEFORE]))
     newest.unlink()
     return {"PYTHONPATH": str(tmp_path)}
 

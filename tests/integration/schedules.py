@@ -84,7 +84,6 @@ class Actor:
     async def _run(self) -> dict[Event, Answer]:
         match self._call:
             case Erasure(player_id, revision):
-                await self._connection.execute(sql.statement("lock_erasures"))
                 await self._connection.fetch(sql.statement("mark_erasure"), player_id, revision)
                 return {}
             case events:

@@ -128,11 +128,11 @@ async def test_a_role_is_given_by_the_command_what_it_lacks(
     )
     assert states_of(await examine(patient, DATABASE_URL=worker)) == NO_BROKER
     await connection.execute("REVOKE SELECT ON session_store_migrations FROM session_store_worker")
-    await connection.execute("REVOKE INSERT, DELETE ON sessions FROM session_store_worker")
+    await connection.execute("REVOKE SELECT ON sessions FROM session_store_worker")
     await connection.execute("REVOKE EXECUTE ON FUNCTION apply_session_events FROM session_store_worker")
     rights = (found := await examine(patient, DATABASE_URL=worker))["database.rights"]
     assert states_of(found) == {**NO_BROKER, "database.rights": "wrong"}
-    for lacking in ("INSERT on sessions", "DELETE on sessions", "EXECUTE on apply_session_events"):
+    for lacking in ("SELECT on sessions", "EXECUTE on apply_session_events"):
         assert lacking in rights.said
     await follow(rights.mend, patient)  # as the owner
     assert states_of(await examine(patient, DATABASE_URL=worker)) == NO_BROKER

@@ -1,11 +1,13 @@
-"""What each role may do, and for how long."""
+"""What each role may do, and for how long: everything is tried as each, and the database refuses the rest."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 from uuid import UUID
 
 import asyncpg
 import pytest
 
+from sql import statement
 from tests.integration.postgres_programs import SQL, run_file
 from tests.integration.session_events import apply_one, read_ledger
 from tests.model import Event
@@ -13,10 +15,72 @@ from tests.model import Event
 WRITE = Event("a", 1, UUID(int=2))  # an even id: the session is not complete
 DELETE = Event("a", 2, UUID(int=2), is_delete=True)
 
+OWNER, WORKER, JANITOR, READER = (
+    f"session_store_{name}" for name in ("owner", "worker", "janitor", "reader")
+)
+LOGINS: Final = (WORKER, JANITOR, READER)
+TABLES: Final = (
+    "sessions",
+    "session_ledger",
+    "session_totals",
+    "session_erasures",
+    "session_store_migrations",
+)
+
+ATTEMPTS: Final = {
+    **{f"read {table}": f"SELECT * FROM {table}" for table in (*TABLES, "active_sessions")},  # noqa: S608
+    **{f"empty {table}": f"DELETE FROM {table}" for table in TABLES},  # noqa: S608
+    **{f"truncate {table}": f"TRUNCATE {table}" for table in TABLES},
+    **{f"lock {table}": f"LOCK TABLE {table} IN EXCLUSIVE MODE" for table in TABLES},
+    "write a session": "UPDATE sessions SET state = '{}'",
+    "add a session": "INSERT INTO sessions (session_id, player_id, encounter, state, started_at)"
+    " VALUES ('b', 'p', '{}', '{}', now())",
+    "write the ledger": "UPDATE session_ledger SET revision = 2^53 - 1",
+    "add to the ledger": "INSERT INTO session_ledger (session_id, revision, event_id, outcome)"
+    " VALUES ('b', 1, gen_random_uuid(), 'stored')",
+    "add an erasure": "INSERT INTO session_erasures (player_digest, revision) VALUES ('a', 1)",
+    "add to the totals": "INSERT INTO session_totals (sessions, completed, seconds) VALUES (1, 0, 0)",
+    "add a migration": "INSERT INTO session_store_migrations (version, name) VALUES (99, 'mine')",
+    "apply events": "SELECT apply_session_events('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
+    "mark an erasure": "SELECT mark_erasure('player', 1)",
+    "forget markers": "SELECT remove_markers('{}', 1)",
+    "ask for statistics": "SELECT * FROM get_session_stats()",
+    "drop a table": "DROP TABLE session_ledger",
+    "add a column": "ALTER TABLE sessions ADD COLUMN mine text",
+    "switch triggers off": "ALTER TABLE sessions DISABLE TRIGGER ALL",
+    "pass triggers by": "SET session_replication_role = replica",
+    "replace a function": "CREATE OR REPLACE FUNCTION refuse_lower_revision() RETURNS trigger LANGUAGE plpgsql"
+    " AS 'BEGIN RETURN NEW; END'",
+    "make a table": "CREATE TABLE mine (a int)",
+    "make a temporary table": "CREATE TEMPORARY TABLE mine (a int)",
+    "make a schema": "CREATE SCHEMA mine",
+    "make a role": "CREATE ROLE mine",
+    "become the owner": "SET ROLE session_store_owner",
+    "make itself a member of the owner": "GRANT session_store_owner TO CURRENT_USER",
+    "run a program": "COPY sessions FROM PROGRAM 'true'",
+    "read a file of the server": "SELECT pg_read_file('postgresql.conf')",
+    "read passwords": "SELECT * FROM pg_authid",
+    "load an extension": "CREATE EXTENSION file_fdw",
+    "have the server read its settings": "SELECT pg_reload_conf()",
+}
+"""One statement a thing that somebody might do, with nothing in the tables."""
+
+MAY: Final = {
+    WORKER: {
+        *("read sessions", "read session_ledger", "read session_totals", "read session_store_migrations"),
+        *("apply events", "mark an erasure", "ask for statistics"),
+    },
+    JANITOR: {
+        *("read sessions", "read session_ledger", "read session_store_migrations"),
+        *("apply events", "mark an erasure", "forget markers"),
+    },
+    READER: {"read sessions", "read session_totals", "read active_sessions", "ask for statistics"},
+}
+
 
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Yield a superuser's connection to a database with roles; `SET ROLE` makes it theirs."""
+    """Yield a superuser's connection to a database with roles; `become` makes it theirs."""
     for _ in range(2):  # running the file again harms nothing
         run_file(database_url, SQL / "roles.sql")
     connection = await asyncpg.connect(database_url)
@@ -24,57 +88,72 @@ async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-async def test_the_worker_applies_events_and_reads(connection: asyncpg.Connection) -> None:
-    await connection.execute("SET ROLE session_store_worker")
+async def become(connection: asyncpg.Connection, role: str) -> None:
+    """Go on as this role, as after its log-in."""
+    await connection.execute(f"SET SESSION AUTHORIZATION {role}")
+
+
+@pytest.mark.parametrize("role", LOGINS)
+async def test_each_role_may_do_what_it_needs_and_nothing_else(
+    connection: asyncpg.Connection, role: str
+) -> None:
+    await become(connection, role)
+    assert {name for name, text in ATTEMPTS.items() if await _is_allowed(connection, text)} == MAY[role]
+
+
+async def _is_allowed(connection: asyncpg.Connection, text: str) -> bool:
+    """Whether the database does it; it is taken back. Any other refusal than one for want of a right is an error."""
+    attempt = connection.transaction()
+    await attempt.start()
+    try:
+        await connection.execute(text)
+    except asyncpg.InsufficientPrivilegeError:
+        return False
+    finally:
+        await attempt.rollback()
+    return True
+
+
+async def test_the_worker_applies_events_reads_and_erases(connection: asyncpg.Connection) -> None:
+    await become(connection, WORKER)
     assert (await apply_one(connection, WRITE)).outcome == "stored"
-    assert await connection.fetchval("SELECT count(*) FROM active_sessions") == 1
+    assert await connection.fetchval("SELECT count(*) FROM sessions") == 1
     assert await connection.fetchval("SELECT total_sessions FROM get_session_stats()") == 1
-    assert await connection.fetchval("SELECT count(*) > 0 FROM session_store_migrations")
+    assert await connection.fetchval(statement("mark_erasure"), "player", 7) == 7
     assert (await apply_one(connection, DELETE)).outcome == "deleted"
     assert len(await read_ledger(connection)) == 1
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "TRUNCATE sessions",
-        "DROP TABLE session_ledger",
-        "ALTER TABLE sessions ADD COLUMN mine text",
-        "DELETE FROM session_store_migrations",
-    ],
-)
-async def test_the_worker_does_not_change_the_schema(connection: asyncpg.Connection, statement: str) -> None:
-    await connection.execute("SET ROLE session_store_worker")
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await connection.execute(statement)
+async def test_the_janitor_forgets_old_markers_and_no_fresh_ones(connection: asyncpg.Connection) -> None:
+    for name in ("old", "fresh"):
+        await apply_one(connection, Event(name, 1, UUID(int=2), is_delete=True))
+    await connection.execute(
+        "UPDATE session_ledger SET deleted_at = now() - interval '9 days' WHERE session_id = 'old'"
+    )
+    await become(connection, JANITOR)
+    gone = await connection.fetch(statement("remove_markers"), ["old", "fresh"], 0)  # as if it were 1
+    assert [tuple(row) for row in gone] == [("old",)]
+    assert set(await read_ledger(connection)) == {"fresh"}
 
 
-async def test_the_reader_reads_sessions(connection: asyncpg.Connection) -> None:
-    await apply_one(connection, WRITE)
-    await connection.execute("SET ROLE session_store_reader")
-    assert await connection.fetchval("SELECT count(*) FROM sessions") == 1
-    assert await connection.fetchval("SELECT count(*) FROM active_sessions") == 1
-    assert await connection.fetchval("SELECT total_sessions FROM get_session_stats()") == 1
-
-
-@pytest.mark.parametrize("statement", ["SELECT FROM session_ledger", "DELETE FROM sessions"])
-async def test_the_reader_sees_no_ledger_and_writes_nothing(
-    connection: asyncpg.Connection, statement: str
+async def test_what_runs_with_the_owners_rights_finds_the_owners_tables_first(
+    connection: asyncpg.Connection,
 ) -> None:
-    await connection.execute("SET ROLE session_store_reader")
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await connection.execute(statement)
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await apply_one(connection, WRITE)
+    definers = await connection.fetch(
+        "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND pronamespace = current_schema()::regnamespace"
+    )
+    assert len(definers) == 5
+    for function in definers:
+        assert "search_path=public, pg_temp" in function["proconfig"], function["proname"]
 
 
 async def test_nobody_else_calls_the_functions(connection: asyncpg.Connection) -> None:
     public = "SELECT has_function_privilege('pg_monitor', oid, 'EXECUTE') FROM pg_proc WHERE proname = $1"
-    assert await connection.fetchval(public, "apply_session_events") is False
-    assert await connection.fetchval(public, "get_session_stats") is False
+    for name in ("apply_session_events", "mark_erasure", "remove_markers", "get_session_stats"):
+        assert await connection.fetchval(public, name) is False, name
 
 
-@pytest.mark.parametrize("role", ["session_store_worker", "session_store_reader"])
+@pytest.mark.parametrize("role", LOGINS)
 async def test_every_login_has_time_limits(connection: asyncpg.Connection, role: str) -> None:
     settings = await connection.fetchval("SELECT rolconfig FROM pg_roles WHERE rolname = $1", role)
     limited = {setting.partition("=")[0] for setting in settings}
@@ -84,13 +163,11 @@ async def test_every_login_has_time_limits(connection: asyncpg.Connection, role:
 async def test_the_owner_owns_and_does_not_log_in(connection: asyncpg.Connection) -> None:
     owned = "SELECT relname FROM pg_class WHERE relowner = 'session_store_owner'::regrole AND relkind IN ('r', 'v')"
     names = {row[0] for row in await connection.fetch(owned)}
-    tables = {
-        "sessions",
-        "session_ledger",
-        "session_totals",
-        "session_erasures",
-        "session_store_migrations",
-    }
-    assert names == {*tables, "active_sessions"}
+    assert names == {*TABLES, "active_sessions"}
+    others = (
+        "SELECT proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"
+        " AND proowner <> 'session_store_owner'::regrole"
+    )
+    assert await connection.fetch(others) == []
     login = "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'session_store_owner'"
     assert await connection.fetchval(login) is False

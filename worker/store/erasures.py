@@ -54,7 +54,6 @@ class Erasures:
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute(LOCK_TIMEOUT)
-                await connection.execute(sql.statement("lock_erasures"))
                 (row,) = await connection.fetch(sql.statement("mark_erasure"), player_id, revision)
         return Marker(*row)
 

@@ -1,0 +1,49 @@
+"""A revision never goes down, whoever writes: the database's own wall behind the order law."""
+
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from tests.integration.session_events import Answer, apply_one
+from tests.model import Event
+
+BY_PLUGIN = (
+    "INSERT INTO sessions (session_id, player_id, encounter, state, started_at)"
+    " VALUES ('a', 'p', '{}', '{}', now()) RETURNING revision"
+)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE sessions SET revision = revision - 1",
+        "UPDATE session_ledger SET revision = revision - 1",
+        "UPDATE session_ledger SET event_id = '00000000-0000-0000-0000-000000000001'",
+        "UPDATE session_erasures SET revision = revision - 1",
+        "INSERT INTO sessions (session_id, player_id, encounter, state, started_at, revision)"
+        " VALUES ('a', 'p', '{}', '{}', now(), 1)"
+        " ON CONFLICT (session_id) DO UPDATE SET revision = excluded.revision",
+    ],
+)
+async def test_a_superuser_does_not_make_a_revision_lower(
+    connection: asyncpg.Connection, statement: str
+) -> None:
+    await apply_one(connection, Event("a", 7, UUID(int=2)))
+    await connection.execute("SELECT mark_erasure('p', 7)")
+    with pytest.raises(asyncpg.CheckViolationError) as refusal:
+        await connection.execute(statement)
+    assert refusal.value.constraint_name == "revisions_only_rise"
+
+
+async def test_an_event_replaces_what_the_plugin_wrote_at_whatever_revision(
+    connection: asyncpg.Connection,
+) -> None:
+    assert await connection.fetchval(BY_PLUGIN) > 7
+    assert await apply_one(connection, Event("a", 7, UUID(int=2))) == Answer("stored", None)
+    assert await connection.fetchval("SELECT revision FROM sessions") == 7
+
+
+async def test_what_does_not_touch_the_revision_is_nobodys_business(connection: asyncpg.Connection) -> None:
+    await apply_one(connection, Event("a", 7, UUID(int=2)))
+    assert await connection.execute("UPDATE sessions SET state = '{\"a\": 1}'") == "UPDATE 1"
