@@ -6,6 +6,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from contracts.asyncapi_messages import SCHEMA, Node, build_messages, request_name, result_name, title_of
+from contracts.changes import SessionDeleted, SessionStored
 from contracts.dead_letters import DeadLetterHeaders
 from contracts.documents import build_definitions
 from contracts.events import DeleteEvent, EraseEvent, WriteEvent
@@ -30,6 +31,8 @@ _MODELS: Final[tuple[type[BaseModel], ...]] = (
     WriteEvent,
     DeleteEvent,
     EraseEvent,
+    SessionStored,
+    SessionDeleted,
     Confirmation,
     DeadLetterHeaders,
     FieldFault,
@@ -82,7 +85,7 @@ def _channels(topology: Topology) -> Node:
         },
         "changes": {
             **_keyed(topology.changes, "What was committed; an optional feed.", (STORED_KEY, DELETED_KEY)),
-            "messages": _named(["Change"]),
+            "messages": _named(["SessionStored", "SessionDeleted"]),
         },
     }
 
@@ -158,7 +161,9 @@ def _operations() -> Node:
         "deadLetter": _operation(
             "send", "deadLetters", "Put a refused event aside, and say why.", ["DeadLetter"]
         ),
-        "announceChange": _operation("send", "changes", "Say what was committed.", ["Change"]),
+        "announceChange": _operation(
+            "send", "changes", "Say what was committed.", ["SessionStored", "SessionDeleted"]
+        ),
     }
 
 

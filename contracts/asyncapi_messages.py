@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from contracts.events import CLOUD_EVENT
 from contracts.replies import RESULTS
 from contracts.requests import PARAMS
 
@@ -37,7 +38,7 @@ _REQUEST_HEADERS: Final[Node] = {
 
 def build_messages() -> Node:
     """Return every message by its name in the document."""
-    event = {"contentType": "application/cloudevents+json", "headers": _EVENT_HEADERS}
+    event = {"contentType": CLOUD_EVENT, "headers": _EVENT_HEADERS}
     return {
         "WriteEvent": _message("A session was written.", _refer("WriteEvent"), **event),
         "DeleteEvent": _message("A session was deleted.", _refer("DeleteEvent"), **event),
@@ -50,12 +51,17 @@ def build_messages() -> Node:
             "summary": "A refused event: any bytes, with headers that say why.",
             "headers": _refer("DeadLetterHeaders"),
         },
-        "Change": {"summary": "A committed change."},
+        "SessionStored": _change("This is what is stored now.", "SessionStored"),
+        "SessionDeleted": _change("What was stored is not there any more.", "SessionDeleted"),
     }
 
 
 def _message(summary: str, payload: Node, **more: object) -> Node:
     return {"summary": summary, "correlationId": {"location": CORRELATION}, **more, "payload": payload}
+
+
+def _change(summary: str, schema: str) -> Node:
+    return {"summary": summary, "contentType": CLOUD_EVENT, "payload": _refer(schema)}
 
 
 def _request(method: str) -> Node:

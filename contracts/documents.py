@@ -7,6 +7,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
+from contracts.changes import Change
 from contracts.dead_letters import DeadLetterHeaders
 from contracts.events import DeleteEvent, EraseEvent, Event, WriteEvent
 from contracts.faults import FieldFault, RpcError
@@ -58,7 +59,8 @@ def build_schemas() -> dict[str, JsonSchemaValue]:
     adapter: TypeAdapter[WriteEvent | DeleteEvent | EraseEvent] = TypeAdapter(Event)
     event = {"title": "Event", **adapter.json_schema(schema_generator=WireSchema)}
     models = {name: model.model_json_schema(schema_generator=WireSchema) for name, model in MODELS.items()}
-    every = {"event": event, **models}
+    change = {"title": "Change", **TypeAdapter[object](Change).json_schema(schema_generator=WireSchema)}
+    every = {"event": event, "change": change, **models}
     return {name: {"$schema": DIALECT, **_describe(schema)} for name, schema in every.items()}
 
 

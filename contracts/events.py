@@ -12,9 +12,11 @@ from contracts.scalars import EventId, ExpectedRevision, Identifier, Revision, T
 from contracts.session import Session
 
 __all__ = [
+    "CLOUD_EVENT",
     "EVENT",
     "DeleteContent",
     "DeleteEvent",
+    "Envelope",
     "EraseContent",
     "EraseEvent",
     "Event",
@@ -24,6 +26,9 @@ __all__ = [
     "code_of",
     "describe",
 ]
+
+CLOUD_EVENT: Final = "application/cloudevents+json"
+"""The content type of an event."""
 
 Source = Annotated[str, StringConstraints(min_length=1)]
 
@@ -41,7 +46,9 @@ class WriteContent(DeleteContent):
     session: Session
 
 
-class _Envelope(Message):
+class Envelope(Message):
+    """What every event has beside its type and its content."""
+
     specversion: Literal["1.0"]
     id: EventId
     source: Source
@@ -49,7 +56,7 @@ class _Envelope(Message):
     time: Timestamp | None = None
 
 
-class WriteEvent(_Envelope):
+class WriteEvent(Envelope):
     """A session was written; `subject` is the id of the session in it."""
 
     type: Literal["session.write"]
@@ -64,7 +71,7 @@ class WriteEvent(_Envelope):
         return self
 
 
-class DeleteEvent(_Envelope):
+class DeleteEvent(Envelope):
     """A session was deleted."""
 
     type: Literal["session.delete"]
@@ -77,7 +84,7 @@ class EraseContent(Message):
     revision: Revision
 
 
-class EraseEvent(_Envelope):
+class EraseEvent(Envelope):
     """A player is erased; `subject` is the player's id."""
 
     type: Literal["player.erase"]

@@ -106,6 +106,7 @@ class Worker:
             blocked=serving.is_blocked,
             paused=serving.paused,
             storing=serving.failure,
+            changes=serving.feed_trouble,
             in_flight=serving.in_flight(),
             oldest=serving.lag(),
             reconnects=self._link.reconnects,

@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     rpc_concurrency: int = _setting(
         64, "SESSION_STORE_RPC_CONCURRENCY", "requests answered at a time", ge=1, le=10_000
     )
+    changes_feed: bool = _setting(
+        False, "SESSION_STORE_CHANGES_FEED", "true: what was committed is published to `sessions.changes`"
+    )
     http_host: str = _setting(
         "127.0.0.1", "SESSION_STORE_HTTP_HOST", "where probes, metrics and status page listen"
     )

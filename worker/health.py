@@ -10,7 +10,7 @@ STALLED_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a worker knows of itself; `broker` and `storing` say what is wrong, None when nothing is."""
+    """What a worker knows of itself; `broker`, `storing` and `changes` say what is wrong, None if nothing is."""
 
     prepared: bool = False
     stopping: bool = False
@@ -19,6 +19,7 @@ class Condition:
     blocked: bool = False
     paused: bool = False
     storing: str | None = None
+    changes: str | None = None
     in_flight: int = 0
     oldest: float = 0.0
     reconnects: int = 0
@@ -65,6 +66,7 @@ def reasons_of(condition: Condition, database: str | None, schema: str | None) -
         "storing": condition.storing and f"the last attempt to store failed: {condition.storing}",
         "broker": condition.broker,
         "blocked": "the broker takes nothing that is published" if condition.blocked else None,
+        "changes": condition.changes and f"the broker refuses the changes feed: {condition.changes}",
         "paused": "consuming is paused until the database is back" if condition.paused else None,
     }
     if not (condition.attached or condition.broker or condition.paused):

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from contracts.faults import ErrorReason
 from contracts.outcomes import DeadLetterCode, Outcome
 from contracts.requests import PARAMS
+from contracts.topology import DELETED_KEY, STORED_KEY
 
 PREFIX: Final = "session_store_"
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -25,7 +26,18 @@ FAILURES: Final = (
     ErrorReason.INTERNAL_ERROR,
 )
 """Results that are not the caller's fault."""
-PARTS: Final = ("start", "schema", "database", "storing", "broker", "consumers", "blocked", "paused", "stop")
+PARTS: Final = (
+    "start",
+    "schema",
+    "database",
+    "storing",
+    "broker",
+    "consumers",
+    "blocked",
+    "changes",
+    "paused",
+    "stop",
+)
 SIZES: Final = (1, 2, 5, 10, 25, 50, 100, 200, 300, 400, 500, 1000, 2500, 5000, 10_000)
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 LAGS: Final = (*SECONDS, 300, 900, 3600)
@@ -74,6 +86,11 @@ class Metrics:
         for code, count in codes.items():
             self.dead_letters.labels(code.value).inc(count)
 
+    def count_changes(self, keys: Mapping[str, int]) -> None:
+        """Note the messages of the changes feed that the broker has confirmed."""
+        for key, count in keys.items():
+            self.changes.labels(key).inc(count)
+
     def count_failure(self, reason: str) -> None:
         """Note a failed call that stores; a SQLSTATE without a word of its own is counted as `other`."""
         self.database_failures.labels(OTHER if reason.startswith("SQLSTATE") else reason).inc()
@@ -96,6 +113,11 @@ class Metrics:
         self.dead_letters = self._counter("dead_letters", "Events dead-lettered by this worker", "code")
         for code in DeadLetterCode:
             self.dead_letters.labels(code.value)
+        self.changes = self._counter(
+            "changes", "Messages of the changes feed, confirmed by the broker", "type"
+        )
+        for key in (STORED_KEY, DELETED_KEY):
+            self.changes.labels(key)
         self.redeliveries = self._counter("redeliveries", "Deliveries that the broker marked as repeated")
         self.in_flight = self._gauge("events_in_flight", "Events delivered and not yet acknowledged")
         self.oldest = self._gauge("oldest_event_seconds", "Age of the oldest event not yet settled")

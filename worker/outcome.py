@@ -11,7 +11,7 @@ class Verdict(NamedTuple):
 
     `revision` is the one stored after it, None when there is none. `code` and `message` say why a
     `rejected` event was refused; `first` is what a `duplicate` was told when it was applied; `receipt` is an
-    erasure's.
+    erasure's. `kept_out` says of a `superseded` write that its player is erased: no session is there after it.
     """
 
     outcome: Outcome
@@ -20,6 +20,7 @@ class Verdict(NamedTuple):
     message: str | None = None
     first: Outcome | None = None
     receipt: Receipt | None = None
+    kept_out: bool = False
 
     @classmethod
     def rejected(cls, code: DeadLetterCode, message: str) -> Self:

@@ -17,6 +17,7 @@ from worker.errors import BrokerUnavailable, StorageUnavailable, TopologyError
 from worker.failpoint import arm
 from worker.ingest.erase_path import ErasePath
 from worker.ingest.erasing import Eraser
+from worker.ingest.feed import Feed
 from worker.ingest.settle import Settler
 from worker.ingest.write_path import Limits, WritePath
 from worker.metrics import Metrics
@@ -60,6 +61,7 @@ class Serving:
         self._intakes: dict[str, Intake] = {}
         self._reach = arm(settings.failpoint)
         self._path: WritePath | None = None
+        self._feed: Feed | None = None
         self.paused = False
 
     def lag(self) -> float:
@@ -82,6 +84,11 @@ class Serving:
         """Why the last attempt to store failed; None when it did not."""
         return self._path.failure if self._path else None
 
+    @property
+    def feed_trouble(self) -> str | None:
+        """Why the broker refuses the changes feed; None when it does not."""
+        return self._feed.trouble if self._feed else None
+
     def in_flight(self) -> int:
         """Return how many events are delivered and not acknowledged."""
         intake = self._intakes.get(self._topology.write_queue.name)
@@ -92,6 +99,7 @@ class Serving:
         self._session = session
         try:
             publisher = await session.open_publisher()
+            self._feed = await self._open_feed(session)
         except BrokerUnavailable as error:
             session.lose(str(error))
             return
@@ -101,10 +109,19 @@ class Serving:
             tasks.create_task(self._erase_players(session, publisher))
             tasks.create_task(self._watch(session))
 
+    async def _open_feed(self, session: Session) -> Feed | None:
+        """Return the changes feed of a session; None where it is off."""
+        if not self._settings.changes_feed:
+            return None
+        return Feed(self._topology, await session.open_changes(), self._metrics)
+
+    def _settler(self, session: Session, publisher: Publisher) -> Settler:
+        return Settler(self._topology, publisher, session.replies, self._metrics, self._reach, self._feed)
+
     async def _store_events(self, session: Session, publisher: Publisher) -> None:
         """Store events; while the database is away for long, leave them with the broker."""
         queues = (self._topology.write_queue.name, self._topology.delete_queue.name)
-        settler = Settler(self._topology, publisher, session.replies, self._metrics, self._reach)
+        settler = self._settler(session, publisher)
         prefetch = self._settings.prefetch
         while intake := await self._open_intake(session, queues, prefetch, QUIET_PREFETCH):
             writer = self._storage.writer
@@ -119,7 +136,7 @@ class Serving:
 
     async def _erase_players(self, session: Session, publisher: Publisher) -> None:
         if intake := await self._open_intake(session, (self._topology.erase_queue.name,), prefetch=1):
-            settler = Settler(self._topology, publisher, session.replies, self._metrics, self._reach)
+            settler = self._settler(session, publisher)
             eraser = Eraser(self._storage.erasures, self._storage.writer)
 
             def remove(player_id: str) -> Coroutine[None, None, RemovedLetters]:

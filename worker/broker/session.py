@@ -3,8 +3,12 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
+
+from aiormq.channel import Channel
 
 from contracts.topology import Topology
+from worker.broker.changes import ChangesLine
 from worker.broker.connection import (
     FilteredConnection,
     close_quietly,
@@ -87,6 +91,12 @@ class Session:
         channel = await open_channel(self._publishing, confirms=True, timeout=self._timeout)
         channel.closing.add_done_callback(lambda _: self.lose("the publishing channel was closed"))
         return Publisher(channel)
+
+    async def open_changes(self) -> ChangesLine:
+        """Return a line for the changes feed, on a channel of its own; raises BrokerUnavailable."""
+        channel = await open_channel(self._publishing, confirms=True, timeout=self._timeout)
+        channel.closing.add_done_callback(lambda _: self.lose("the channel of the changes feed was closed"))
+        return ChangesLine(cast(Channel, channel), self._publishing)
 
     async def remove_letters(self, topology: Topology, wanted: LetterFilter) -> RemovedLetters:
         """Remove dead letters, on a connection of its own; raises TopologyError, BrokerUnavailable."""

@@ -19,13 +19,17 @@ class Decoded(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A delivery and its verdict; `event_id` and `subject` as far as they could be read."""
+    """A delivery and its verdict; `event_id` and `subject` as far as they could be read.
+
+    `event` is a session's, where the delivery holds one.
+    """
 
     delivery: Delivery
     properties: Properties | None
     event_id: str | None
     subject: str | None
     verdict: Verdict
+    event: EventRow | None = None
 
     @property
     def reply_address(self) -> tuple[str, str] | None:
@@ -47,7 +51,7 @@ def _judge(decoded: Decoded, telling: Telling) -> Judged:
         event_id, subject = _text(decoded.document.get("id")), _text(decoded.document.get("subject"))
         return Judged(decoded.delivery, decoded.properties, event_id, subject, event)
     verdict = telling.next(event)
-    return Judged(decoded.delivery, decoded.properties, str(event.event_id), event.session_id, verdict)
+    return Judged(decoded.delivery, decoded.properties, str(event.event_id), event.session_id, verdict, event)
 
 
 def _text(value: object) -> str | None:

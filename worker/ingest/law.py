@@ -3,6 +3,7 @@
 The database decides; this repeats its decision for the events it never saw (contract: The one law of order).
 """
 
+from contracts.changes import LAST
 from contracts.outcomes import Outcome
 from worker.outcome import Verdict
 from worker.store.rows import Applied, EventRow, LedgerEntry
@@ -35,7 +36,18 @@ def verdict_of(event: EventRow, applied: Applied) -> Verdict:
     entry = entry_after(event, applied)
     stored = entry.stored_revision if entry else None
     first = entry.outcome if entry and applied.outcome is Outcome.DUPLICATE else None
-    return Verdict(applied.outcome, stored, first=first)
+    return Verdict(applied.outcome, stored, first=first, kept_out=_is_kept_out(event, applied))
+
+
+def _is_kept_out(event: EventRow, applied: Applied) -> bool:
+    """Whether an erasure may be what superseded the event: it made a delete of a write (`apply_session_events`)."""
+    before = applied.before
+    return (
+        applied.outcome is Outcome.SUPERSEDED
+        and not event.is_delete
+        and before is not None
+        and (before.event_id, before.outcome) == (LAST, Outcome.ABSENT)
+    )
 
 
 def verdict_of_repeat(verdict: Verdict) -> Verdict:

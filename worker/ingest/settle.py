@@ -16,6 +16,8 @@ from worker.broker.publisher import DeadLetter, Publisher
 from worker.broker.replies import Reply, ReplyLine
 from worker.errors import BrokerUnavailable
 from worker.failpoint import Point, Reach, pass_by
+from worker.ingest.changes import changes_of
+from worker.ingest.feed import Feed
 from worker.ingest.judged import Judged
 from worker.metrics import Metrics
 from worker.outcome import Verdict
@@ -25,7 +27,7 @@ log = structlog.get_logger()
 
 
 class Settler:
-    """Dead-letters, confirms and acknowledges, in this order."""
+    """Dead-letters, confirms, announces where there is a feed, and acknowledges, in this order."""
 
     def __init__(
         self,
@@ -34,12 +36,14 @@ class Settler:
         replies: ReplyLine,
         metrics: Metrics,
         reach: Reach = pass_by,
+        feed: Feed | None = None,
     ) -> None:
         self._topology = topology
         self._publisher = publisher
         self._replies = replies
         self._metrics = metrics
         self._reach = reach
+        self._feed = feed
 
     async def settle(self, batch: Sequence[Judged], intake: Intake, trace: Trace = UNTRACED) -> bool:
         """Settle a batch whose verdicts are committed; every earlier batch of this intake must be settled.
@@ -53,6 +57,8 @@ class Settler:
         replies = [reply for judged in batch if (reply := self._reply_of(judged))]
         if replies:
             await self._confirm(replies, trace)
+        if self._feed and not await self._feed.announce(changes_of(batch, self._feed.source), intake):
+            return False
         self._reach(Point.BEFORE_ACKNOWLEDGE)
         return await intake.acknowledge(batch[-1].delivery.tag, multiple=True)
 
