@@ -1,5 +1,7 @@
 """The Python client: `async with SessionStore("amqp://…") as store: await store.write(session)`."""
 
+from contracts.changes import SessionDeleted, SessionStored
+from contracts.client.changes import Gap
 from contracts.client.errors import (
     BadRequest,
     Closed,
@@ -11,17 +13,21 @@ from contracts.client.errors import (
     TooLarge,
     Unavailable,
 )
-from contracts.client.store import Durability, SessionStore, Written
+from contracts.client.store import SessionStore
+from contracts.client.written import Durability, Written
 
 __all__ = [
     "BadRequest",
     "Closed",
     "Conflict",
     "Durability",
+    "Gap",
     "Misconfigured",
     "Rejected",
+    "SessionDeleted",
     "SessionStore",
     "SessionStoreError",
+    "SessionStored",
     "TimedOut",
     "TooLarge",
     "Unavailable",

@@ -48,7 +48,7 @@ class LinkLost(Exception):
 
 
 @contextmanager
-def _broker_calls() -> Iterator[None]:
+def broker_calls() -> Iterator[None]:
     """Raise LinkLost or Misconfigured in place of whatever the libraries raise.
 
     aiormq may end a call with a CancelledError of its own when a channel closes: only one that somebody asked
@@ -90,19 +90,13 @@ class Link:
 
         Raises LinkLost, or Misconfigured where the broker does not let us in.
         """
-        with _broker_calls():
-            connection = await aio_pika.connect(
-                url,
-                timeout=OPEN_SECONDS,
-                heartbeat=HEARTBEAT_SECONDS,
-                client_properties={"connection_name": name},
-            )
+        connection = await open_connection(url, name)
         try:
-            with _broker_calls():
+            with broker_calls():
                 async with asyncio.timeout(OPEN_SECONDS):
                     return await cls._over(connection, topology, take)
         except BaseException:
-            await _close_quietly(connection)
+            await close_quietly(connection)
             raise
 
     @classmethod
@@ -127,7 +121,7 @@ class Link:
         Raises Misconfigured where no queue is bound for it or we may not publish.
         """
         try:
-            with _broker_calls():
+            with broker_calls():
                 await self._exchange.publish(
                     self._amqp_message(message, seconds, correlation_id), message.routing_key, timeout=seconds
                 )
@@ -144,7 +138,7 @@ class Link:
 
     async def close(self) -> None:
         """Leave the connection closed, or abandoned when the broker does not answer in time."""
-        await _close_quietly(self._connection)
+        await close_quietly(self._connection)
 
     def _lose(self, *_: object) -> None:
         if not self.lost.done():
@@ -164,7 +158,19 @@ class Link:
         )
 
 
-async def _close_quietly(connection: AbstractConnection) -> None:
-    with suppress(LinkLost, Misconfigured), _broker_calls():
+async def open_connection(url: str, name: str) -> AbstractConnection:
+    """Return a connection that the broker lists under `name`; raises LinkLost, Misconfigured."""
+    with broker_calls():
+        return await aio_pika.connect(
+            url,
+            timeout=OPEN_SECONDS,
+            heartbeat=HEARTBEAT_SECONDS,
+            client_properties={"connection_name": name},
+        )
+
+
+async def close_quietly(connection: AbstractConnection) -> None:
+    """Leave the connection closed, or abandoned when the broker does not answer in time."""
+    with suppress(LinkLost, Misconfigured), broker_calls():
         async with asyncio.timeout(CLOSE_SECONDS):
             await connection.close()

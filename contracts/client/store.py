@@ -1,48 +1,28 @@
 """A Python engine's side of the contract: sessions as if the database were local."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
+from dataclasses import replace
 from time import monotonic
 from types import TracebackType
-from typing import Literal, Self, get_args
+from typing import Self, get_args
 from uuid import UUID, uuid4
 
 from yarl import URL
 
 from contracts.client.asking import Questions
+from contracts.client.changes import KINDS, Followed, Followers, Kind
 from contracts.client.clock import HybridClock, QueuedWrites
 from contracts.client.erasing import erase
 from contracts.client.errors import Conflict, Rejected, TimedOut, TooLarge
 from contracts.client.messages import Change, Content, Message, check_event, event_message
 from contracts.client.wire import Wire
+from contracts.client.written import Durability, Written
 from contracts.outcomes import Outcome
 from contracts.replies import Confirmation, HealthResult, QueryResult, Receipt, Record, StatsResult
 from contracts.requests import MAX_LIMIT, Filter, QueryOptions
 from contracts.session import Session
 from contracts.topology import DELETE_KEY, ERASE_KEY, WRITE_KEY, Topology
-
-Durability = Literal["stored", "queued"]
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of an event; `outcome` is None where only the broker has confirmed it (`queued`).
-
-    `revision` is the event's own. A repeat is told the outcome it had when it was applied. `superseded` is no
-    error: a newer state of the session is stored, as it would be had this write come first. `repeated`: this very
-    event was applied before, by an earlier call or by this one, whose first answer was lost.
-    """
-
-    event_id: UUID
-    revision: int
-    outcome: Outcome | None
-    repeated: bool = False
-
-    @property
-    def existed(self) -> bool:
-        """Whether a delete found the session."""
-        return self.outcome is Outcome.DELETED
 
 
 class SessionStore:
@@ -67,6 +47,7 @@ class SessionStore:
         if URL(url).scheme not in ("amqp", "amqps"):
             raise ValueError("url must begin with amqp:// or amqps://")
         self._wire = Wire(url, source, Topology(prefix))
+        self._followers = Followers(url, source, Topology(prefix))
         self._questions = Questions(self._wire)
         self._source = source
         self._durability = durability
@@ -87,6 +68,7 @@ class SessionStore:
 
     async def close(self) -> None:
         """Leave the connection closed; calls in flight and later ones raise Closed. Closing twice is fine."""
+        self._followers.close()
         await self._wire.close()
 
     async def write(
@@ -185,6 +167,16 @@ class SessionStore:
     async def health(self) -> HealthResult:
         """Return how the worker that answers is."""
         return await self._questions.health(self._deadline())
+
+    def changes(
+        self, kinds: Collection[Kind] = KINDS, *, queue: str | None = None
+    ) -> AsyncGenerator[Followed, None]:
+        """Yield what is committed, each session's in its order; a Gap wherever something may have been missed.
+
+        Needs a worker with the changes feed on. With `queue` a durable queue of that name, which nobody deletes,
+        collects them while nobody follows. Raises Closed, Misconfigured.
+        """
+        return self._followers.follow(kinds, queue)
 
     async def _read(self, session_id: str, min_revision: int | None, deadline: float) -> Record | None:
         wanted = max(min_revision or 0, self._queued.of(session_id)) or None

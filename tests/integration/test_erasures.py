@@ -10,11 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contracts.changes import LAST
 from tests.integration.schedules import INSTALL_GATE, Call, Erasure, Stage, every_schedule
 from tests.integration.session_events import apply, apply_one, content_of, read_contents, read_ledger
 from tests.model import Entry, Event, judge
 from worker.errors import StorageUnavailable
-from worker.ingest.erasing import LAST, Erased, Eraser
+from worker.ingest.erasing import Erased, Eraser
 from worker.ingest.fold import group_by_session, resolve, rounds_of
 from worker.store.rows import EventRow
 from worker.store.storage import Storage, StorageOptions, open_storage

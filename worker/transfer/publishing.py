@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from contracts.client import Conflict, Misconfigured, Rejected, SessionStore, TimedOut, Unavailable
-from contracts.client.store import Written
+from contracts.client.written import Written
 from contracts.outcomes import DeadLetterCode, Outcome
 from worker.errors import ConfigurationError, UnavailableError
 from worker.ingest.fold import Verdicts, key_of

@@ -1,0 +1,104 @@
+"""One life of a subscription to the changes feed: it ends with its connection or its queue."""
+
+import asyncio
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Final, Self
+from uuid import uuid4
+
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from aio_pika.exceptions import ChannelNotFoundEntity
+
+from contracts.client.errors import Misconfigured
+from contracts.client.link import OPEN_SECONDS, LinkLost, broker_calls, close_quietly, open_connection
+from contracts.topology import Topology
+
+QUEUE_PREFIX: Final = "session.changes."
+PREFETCH: Final = 200
+
+
+class Subscription:
+    """A queue bound to the changes and consumed; `is_new` says that it was declared just now."""
+
+    def __init__(self, connection: AbstractConnection) -> None:
+        self._connection = connection
+        self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        self._current: AbstractIncomingMessage | None = None
+        self.is_new = True
+
+    @classmethod
+    async def open(
+        cls, url: str, name: str, topology: Topology, kinds: Collection[str], queue: str | None
+    ) -> Self:
+        """Return a subscription that consumes; raises LinkLost, or Misconfigured where it can never do.
+
+        Without a name the queue is exclusive and goes with the connection; a named one is durable, and stays.
+        """
+        connection = await open_connection(url, name)
+        subscription = cls(connection)
+        try:
+            with broker_calls():
+                async with asyncio.timeout(OPEN_SECONDS):
+                    await subscription._consume(topology, kinds, queue)
+        except LinkLost as lost:
+            await close_quietly(connection)
+            if isinstance(lost.__cause__, ChannelNotFoundEntity):
+                name = topology.changes.name
+                raise Misconfigured(
+                    f"the broker has no exchange {name}; run: session-store topology"
+                ) from lost
+            raise
+        except BaseException:
+            await close_quietly(connection)
+            raise
+        return subscription
+
+    async def next(self) -> bytes | None:
+        """Return the next message; None when there will be none."""
+        self._current = await self._arrived.get()
+        return self._current.body if self._current else None
+
+    async def acknowledge(self) -> None:
+        """Have the message that was returned last gone from the queue; a lost one comes again anyway."""
+        if self._current:
+            with suppress(LinkLost, Misconfigured), broker_calls():
+                await self._current.ack()
+
+    def lose(self, *_: object) -> None:
+        """End this life; what has arrived is still returned."""
+        self._arrived.put_nowait(None)
+
+    async def close(self) -> None:
+        """Leave the connection closed; what is not acknowledged goes back to its queue."""
+        await close_quietly(self._connection)
+
+    async def _consume(self, topology: Topology, kinds: Collection[str], name: str | None) -> None:
+        self._connection.close_callbacks.add(self.lose)
+        self.is_new = name is None or not await self._has(name)
+        channel = await self._connection.channel()
+        channel.close_callbacks.add(self.lose)
+        inner = await channel.get_underlay_channel()
+        inner.on_consumer_cancel_callbacks.add(self.lose)  # somebody deleted the queue
+        await channel.set_qos(PREFETCH)
+        queue = await _declare(channel, name)
+        for kind in kinds:
+            await queue.bind(topology.changes.name, kind)
+        await queue.consume(self._take)
+
+    async def _has(self, name: str) -> bool:
+        channel = await self._connection.channel()
+        try:
+            await channel.declare_queue(name, passive=True)
+        except ChannelNotFoundEntity:
+            return False
+        await channel.close()
+        return True
+
+    async def _take(self, message: AbstractIncomingMessage) -> None:
+        self._arrived.put_nowait(message)
+
+
+async def _declare(channel: AbstractChannel, name: str | None) -> AbstractQueue:
+    if name is None:
+        return await channel.declare_queue(f"{QUEUE_PREFIX}{uuid4().hex}", exclusive=True)
+    return await channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})
