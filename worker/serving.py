@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
@@ -137,7 +138,8 @@ class Serving:
     async def _erase_players(self, session: Session, publisher: Publisher) -> None:
         if intake := await self._open_intake(session, (self._topology.erase_queue.name,), prefetch=1):
             settler = self._settler(session, publisher)
-            eraser = Eraser(self._storage.erasures, self._storage.writer)
+            announce = partial(self._feed.announce_removals, intake=intake) if self._feed else None
+            eraser = Eraser(self._storage.erasures, self._storage.writer, announce)
 
             def remove(player_id: str) -> Coroutine[None, None, RemovedLetters]:
                 return session.remove_letters(self._topology, LetterFilter(player=player_id))

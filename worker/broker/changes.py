@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel
 
 from contracts.events import CLOUD_EVENT
-from worker.broker.connection import FilteredConnection, broker_calls, describe
+from worker.broker.connection import FilteredConnection, broker_calls, describe, open_channel
 from worker.broker.delivery import Properties
 from worker.broker.outbox import Frame, frames_of
 from worker.errors import BrokerUnavailable
@@ -34,6 +34,11 @@ class ChangesLine:
         self._channel = channel
         self._connection = connection
 
+    @property
+    def closing(self) -> asyncio.Future[object]:
+        """Done once the channel is gone."""
+        return self._channel.closing
+
     async def publish(
         self, exchange: str, messages: Sequence[ChangeMessage]
     ) -> list[tuple[ChangeMessage, str]]:
@@ -44,12 +49,20 @@ class ChangesLine:
         """
         with broker_calls():
             confirmations = self._write(exchange, messages)
-            told = await asyncio.gather(*confirmations, return_exceptions=True)
+            told = await self._unless_closed(asyncio.gather(*confirmations, return_exceptions=True))
         return [
             (message, describe(error))
             for message, error in zip(messages, told, strict=True)
             if isinstance(error, BaseException)
         ]
+
+    async def _unless_closed(self, told: "asyncio.Future[list[object]]") -> list[object]:
+        waiting: set[asyncio.Future[Any]] = {told, self.closing}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if told.done():
+            return told.result()
+        told.cancel()
+        raise BrokerUnavailable("the channel of the changes feed was closed")
 
     def _write(self, exchange: str, messages: Sequence[ChangeMessage]) -> list[asyncio.Future[object]]:
         if self._channel.is_closed or self._connection.writer.is_closing():
@@ -64,3 +77,10 @@ class ChangesLine:
             confirmations.append(confirmation)
         self._connection.writer.write(ChannelFrame.marshall(self._channel.number, frames).payload)
         return confirmations
+
+
+async def open_changes(connection: FilteredConnection, timeout: float) -> ChangesLine:
+    """Return a line on a channel of its own; raises BrokerUnavailable."""
+    return ChangesLine(
+        cast(Channel, await open_channel(connection, confirms=True, timeout=timeout)), connection
+    )

@@ -3,12 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
-
-from aiormq.channel import Channel
 
 from contracts.topology import Topology
-from worker.broker.changes import ChangesLine
+from worker.broker.changes import ChangesLine, open_changes
 from worker.broker.connection import (
     FilteredConnection,
     close_quietly,
@@ -94,9 +91,9 @@ class Session:
 
     async def open_changes(self) -> ChangesLine:
         """Return a line for the changes feed, on a channel of its own; raises BrokerUnavailable."""
-        channel = await open_channel(self._publishing, confirms=True, timeout=self._timeout)
-        channel.closing.add_done_callback(lambda _: self.lose("the channel of the changes feed was closed"))
-        return ChangesLine(cast(Channel, channel), self._publishing)
+        line = await open_changes(self._publishing, self._timeout)
+        line.closing.add_done_callback(lambda _: self.lose("the channel of the changes feed was closed"))
+        return line
 
     async def remove_letters(self, topology: Topology, wanted: LetterFilter) -> RemovedLetters:
         """Remove dead letters, on a connection of its own; raises TopologyError, BrokerUnavailable."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from time import monotonic, time
 from typing import Annotated
 
@@ -11,14 +13,18 @@ from contracts.replies import Receipt
 from contracts.scalars import MAX_REVISION
 from contracts.topology import Topology
 from worker.backoff import Backoff
+from worker.broker.changes import open_changes
+from worker.broker.connection import connected
 from worker.broker.letter_filter import LetterFilter
 from worker.broker.letter_removal import remove_letters
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.cli.storage import prepared_storage
 from worker.config import Settings, load
-from worker.errors import StorageUnavailable
-from worker.ingest.erasing import Erased, Eraser, receipt_of
+from worker.errors import BrokerUnavailable, StorageUnavailable
+from worker.ingest.changes import messages_of
+from worker.ingest.erasing import Announce, Erased, Eraser, receipt_of
+from worker.store.rows import EventRow
 from worker.store.storage import Storage
 from worker.telemetry import configure_logs
 
@@ -68,14 +74,37 @@ def erase(
 
 
 async def _erase(settings: Settings, player_id: str, revision: int | None) -> Receipt:
-    async with prepared_storage(settings, settings.statement_timeout_ms / 1000) as storage:
-        erased = await _erase_sessions(storage, player_id, revision, settings.patience_s)
     url = settings.amqp_url.get_secret_value()
+    async with (
+        prepared_storage(settings, settings.statement_timeout_ms / 1000) as storage,
+        _announcing(settings, url) as announce,
+    ):
+        eraser = Eraser(storage.erasures, storage.writer, announce)
+        erased = await _erase_sessions(storage, eraser, player_id, revision, settings.patience_s)
     letters = await remove_letters(url, Topology(settings.prefix), LetterFilter(player=player_id))
     return receipt_of(player_id, erased, letters.letters, letters.remaining)
 
 
-async def _erase_sessions(storage: Storage, player_id: str, revision: int | None, patience: float) -> Erased:
+@asynccontextmanager
+async def _announcing(settings: Settings, url: str) -> AsyncIterator[Announce | None]:
+    """Yield what tells the changes feed of what is removed; None where it is off."""
+    if not settings.changes_feed:
+        yield None
+        return
+    exchange = Topology(settings.prefix).changes.name
+    async with connected(url, "session-store erase", settings.connection_timeout_ms / 1000) as connection:
+        line = await open_changes(connection, settings.connection_timeout_ms / 1000)
+
+        async def announce(deletes: Sequence[EventRow]) -> None:
+            if refused := await line.publish(exchange, messages_of(deletes, exchange)):
+                raise BrokerUnavailable(f"the broker refuses the changes feed: {refused[0][1]}")
+
+        yield announce
+
+
+async def _erase_sessions(
+    storage: Storage, eraser: Eraser, player_id: str, revision: int | None, patience: float
+) -> Erased:
     """Erase up to the revision, again and again while the database is away or busy."""
     backoff, started = Backoff(first=0.05, limit=2.0), monotonic()
     while True:
@@ -83,7 +112,7 @@ async def _erase_sessions(storage: Storage, player_id: str, revision: int | None
             if revision is None:
                 greatest = (await storage.erasures.count(player_id, 0)).greatest or 0
                 revision = max(int(time() * 1_000_000), greatest)
-            return await Eraser(storage.erasures, storage.writer).erase(player_id, revision)
+            return await eraser.erase(player_id, revision, again=True)  # this may be the second run
         except StorageUnavailable:
             if monotonic() - started > patience:
                 raise

@@ -46,6 +46,12 @@ def changes_of(batch: Iterable[Judged], source: str) -> list[ChangeMessage]:
     ]
 
 
+def messages_of(deletes: Iterable[EventRow], source: str) -> list[ChangeMessage]:
+    """Return what there is to tell of deletes that are committed."""
+    now = format_timestamp(datetime.now(UTC))
+    return [message_of(delete, False, source, now) for delete in deletes]
+
+
 def message_of(event: EventRow, is_stored: bool, source: str, now: str) -> ChangeMessage:
     """Return the message that tells of a session after this event."""
     data: dict[str, object] = {"revision": event.revision}

@@ -72,14 +72,17 @@ class ErasePath:
             event_id, subject = (value[:255] if isinstance(value, str) else None for value in told)
             verdict = Verdict.rejected(refused.code, refused.message)
             return Judged(delivery, properties, event_id, subject, verdict)
-        return Judged(delivery, properties, str(event.id), event.subject, await self._erase(event))
+        verdict = await self._erase(event, delivery.redelivered)
+        return Judged(delivery, properties, str(event.id), event.subject, verdict)
 
-    async def _erase(self, event: EraseEvent) -> Verdict:
+    async def _erase(self, event: EraseEvent, redelivered: bool) -> Verdict:
         """Sessions first: what would be dead-lettered anew is decided before the letters are looked at."""
         started = monotonic()
         player_id, revision = event.subject, event.data.revision
-        erased = await self._until_done(lambda: self._eraser.erase(player_id, revision))
-        letters = await self._until_done(lambda: self._remove_letters(player_id))
+        erased = await self._until_done(
+            lambda failures: self._eraser.erase(player_id, revision, again=redelivered or failures > 0)
+        )
+        letters = await self._until_done(lambda _: self._remove_letters(player_id))
         receipt = receipt_of(player_id, erased, letters.letters, letters.remaining)
         log.info(
             "player.erased",
@@ -90,11 +93,11 @@ class ErasePath:
         )
         return Verdict(Outcome.ERASED, erased.revision, receipt=receipt)
 
-    async def _until_done(self, work: Callable[[], Coroutine[None, None, T]]) -> T:
+    async def _until_done(self, work: Callable[[int], Coroutine[None, None, T]]) -> T:
         backoff = Backoff(first=0.05, limit=LONGEST_REST)
         while True:
             try:
-                return await self._intake.outlive(work())
+                return await self._intake.outlive(work(backoff.failures))
             except SessionStoreError as error:
                 log.warning("erasure.waiting", reason=str(error), failures=backoff.failures + 1)
                 if not await self._intake.lasts(backoff.next()):

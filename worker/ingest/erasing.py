@@ -2,22 +2,29 @@
 
 The order is what makes it hold: once the marker is committed, every transaction that did not see it has ended, so
 what there is to remove only becomes less. Doing it again, after a crash in between, removes what was left.
+
+What was removed is announced after its commit, a batch before the next. A crash, or a lost connection, in between
+leaves one batch unannounced, whose player nobody knows any more. So who does it again announces what went since the
+player was marked last, and does so before marking anew: until all of that is told, the mark is the old one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, NamedTuple
-from uuid import UUID
 
+from contracts.changes import LAST
 from contracts.outcomes import Outcome
 from contracts.replies import Receipt
 from worker.store.erasures import Erasable, Erasures
 from worker.store.rows import EventRow
 from worker.store.writer import EventWriter
 
-LAST: Final = UUID(int=2**128 - 1)
 REMOVED: Final = (Outcome.DELETED, Outcome.ABSENT)  # absent: in the table, and not in the ledger
+
+
+Announce = Callable[[Sequence[EventRow]], Awaitable[None]]
+"""Tells the changes feed of deletes that are committed."""
 
 
 class Erased(NamedTuple):
@@ -51,14 +58,21 @@ def receipt_of(player_id: str, erased: Erased, letters: int, remaining_letters: 
 
 
 class Eraser:
-    """Erases players; raises StorageUnavailable, and can be asked again then."""
+    """Erases players; raises StorageUnavailable, or what `announce` does, and can be asked again then."""
 
-    def __init__(self, erasures: Erasures, writer: EventWriter) -> None:
+    def __init__(self, erasures: Erasures, writer: EventWriter, announce: Announce | None = None) -> None:
         self._erasures = erasures
         self._writer = writer
+        self._announce = announce
 
-    async def erase(self, player_id: str, revision: int) -> Erased:
-        """Return once nothing of the player up to the revision is there, nor comes back."""
+    async def erase(self, player_id: str, revision: int, *, again: bool = False) -> Erased:
+        """Return once nothing of the player up to the revision is there, nor comes back, and that is announced.
+
+        `again` says that an attempt before may have removed what it did not announce.
+        """
+        if again and self._announce:
+            gone = await self._erasures.removed(player_id)
+            await self._announce([EventRow(name, number, LAST, None, True) for name, number in gone])
         marker = await self._erasures.mark(player_id, revision)
         sessions = await self._remove_all(player_id, marker.revision)
         left = await self._erasures.count(player_id, marker.revision)
@@ -76,4 +90,7 @@ class Eraser:
     async def _remove(self, portion: Sequence[Erasable]) -> int:
         deletes = [EventRow(name, revision, LAST, expected, True) for name, revision, expected in portion]
         (applied,) = await self._writer.apply([sorted(deletes)])
-        return sum(each.outcome in REMOVED for each in applied.values())
+        gone = [delete for delete in deletes if applied[delete.session_id].outcome in REMOVED]
+        if self._announce:
+            await self._announce(gone)
+        return len(gone)

@@ -10,7 +10,9 @@ from worker.backoff import Backoff
 from worker.broker.changes import ChangeMessage, ChangesLine
 from worker.broker.intake import Intake
 from worker.errors import BrokerUnavailable
+from worker.ingest.changes import messages_of
 from worker.metrics import Metrics
+from worker.store.rows import EventRow
 
 log = structlog.get_logger()
 
@@ -24,6 +26,11 @@ class Feed:
         self._metrics = metrics
         self.source = self._exchange
         self.trouble: str | None = None
+
+    async def announce_removals(self, deletes: Sequence[EventRow], intake: Intake) -> None:
+        """Return once deletes that are committed are announced; raises BrokerUnavailable otherwise."""
+        if not await self.announce(messages_of(deletes, self.source), intake):
+            raise BrokerUnavailable("the intake was lost before the changes feed was told")
 
     async def announce(self, messages: Sequence[ChangeMessage], intake: Intake) -> bool:
         """Return once all messages are confirmed; False when the intake was lost before."""

@@ -26,6 +26,13 @@ class Erasable(NamedTuple):
     expected: int
 
 
+class Removed(NamedTuple):
+    """A session that is not there any more, and the revision at which it went."""
+
+    session_id: str
+    revision: int
+
+
 class Left(NamedTuple):
     """How many sessions of a player are there up to a revision, how many after it, and the greatest of all."""
 
@@ -63,6 +70,13 @@ class Erasures:
             asked = self._pool.fetch(sql.statement("sessions_to_erase"), player_id, revision)
             rows = await asyncio.shield(asked)
         return [Erasable(*row) for row in rows]
+
+    async def removed(self, player_id: str) -> list[Removed]:
+        """Return the sessions removed since the player was marked last, not all of them the player's."""
+        with translated():
+            asked = self._pool.fetch(sql.statement("removed_since_erasure"), player_id)
+            rows = await asyncio.shield(asked)
+        return [Removed(*row) for row in rows]
 
     async def count(self, player_id: str, revision: int) -> Left:
         """Return how many sessions of the player there are now."""
