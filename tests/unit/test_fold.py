@@ -59,6 +59,12 @@ def delete(revision: int, session: str = "a", expected: int | None = None) -> Ev
     return Event(session, revision, UUID(int=revision), True, expected)
 
 
+def test_of_many_deletes_in_a_batch_the_first_alone_found_the_session() -> None:
+    ledger = Ledger(a=Entry(1, UUID(int=1), "stored"))
+    told = apply_folded([delete(2), delete(3), delete(4)], ledger)
+    assert [verdict.outcome for verdict in told] == [DELETED, ABSENT, ABSENT]
+
+
 @given(batches, batches)
 @settings(max_examples=600)
 def test_a_batch_has_the_outcomes_of_its_events_one_by_one(earlier: list[Event], batch: list[Event]) -> None:

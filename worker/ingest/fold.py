@@ -43,9 +43,13 @@ class SessionEvents(NamedTuple):
         )
 
     def resolve(self, applied: Sequence[Applied]) -> Verdicts:
-        """Return every event's verdict from what the database said of the steps."""
-        replayed = self._replay(applied[0].before)[: -len(applied)]
-        return self._verdicts([*replayed, *applied])
+        """Return every event's verdict from what the database said of the steps.
+
+        Of two deletes that follow others the database sees the last two, and takes the first of them for the one
+        that found the session; before a delete that is a step there are only deletes, and replaying them is exact.
+        """
+        told = 1 if self.events[-len(applied)].is_delete and len(applied) < len(self.events) else len(applied)
+        return self._verdicts([*self._replay(applied[0].before)[:-told], *applied[-told:]])
 
     def foretell(self, entry: LedgerEntry | None) -> Verdicts:
         """Return every event's verdict, were they applied where the ledger says `entry`."""
