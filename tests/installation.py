@@ -44,7 +44,7 @@ async def start_replica(installation: Variables) -> AsyncIterator[StartReplica]:
 @pytest.fixture
 async def plain_installation(database_url: str, amqp_url: str) -> AsyncIterator[str]:
     """Yield the URL of a broker where a worker serves the names without a prefix, as documentation has them."""
-    variables = {"DATABASE_URL": database_url, "AMQP_URL": amqp_url}
+    variables = {"DATABASE_URL": database_url, "AMQP_URL": amqp_url, "SESSION_STORE_CHANGES_FEED": "true"}
     declared = run_command("topology", variables=variables)
     assert declared.returncode == 0, declared.stderr
     replica = await Replica.start(variables)

@@ -51,6 +51,12 @@ def run_node(*words: str, directory: Path = PACKAGE, variables: Mapping[str, str
     return done.stdout
 
 
+@pytest.fixture
+def installation(installation: Variables) -> Variables:
+    """Return an installation whose workers tell what they commit."""
+    return {**installation, "SESSION_STORE_CHANGES_FEED": "true"}
+
+
 @pytest.fixture(scope="module")
 def built() -> None:
     """Have the locked dependencies installed, and the package built."""
@@ -75,7 +81,7 @@ async def test_the_client_conforms_and_keeps_its_promises(
 ) -> None:
     await asyncio.gather(*(start_replica() for _ in range(3)))
     printed = await asyncio.to_thread(run_node, "npm", "test", variables=installation)
-    assert "Test Files  7 passed" in printed
+    assert "Test Files  8 passed" in printed
 
 
 @pytest.mark.timeout(400)

@@ -7,6 +7,7 @@ const target = new URL('../src/messages.ts', import.meta.url)
 const wanted = [
   'session.json',
   'record.json',
+  'change.json',
   'confirmation.json',
   'error.json',
   'session.query.params.json',

@@ -1,3 +1,4 @@
+export type { ChangesOptions, Gap } from './changes.js'
 export * from './errors.js'
 export type * from './messages.js'
 export type { ReadOptions, SessionStoreOptions, TraceHeaders, WriteOptions, Written } from './options.js'

@@ -5,7 +5,8 @@ import { unlessLate } from './time.js'
 
 const HEARTBEAT_SECONDS = '5'
 const CONNECT_MS = 5_000
-const CLOSE_MS = 2_000
+/** How long the end of a connection is waited for. */
+export const CLOSE_MS = 2_000
 const ACCESS_REFUSED = 403
 const NOT_FOUND = 404
 /** The library tells a refused login from other ends of the handshake in words alone. */
@@ -40,8 +41,8 @@ export class Link {
     this.#model = model
     this.#channel = channel
     this.lost = new Promise((resolve) => channel.on('close', () => resolve(undefined)))
-    channel.on('error', (error: Error & { code?: number }) => {
-      if (error.code === NOT_FOUND || error.code === ACCESS_REFUSED) this.#refusal = error.message
+    channel.on('error', (error: Error) => {
+      if (isRefusal(error)) this.#refusal = error.message
     })
     channel.on('return', (message) => this.#returned.add(String(message.properties.messageId)))
   }
@@ -94,13 +95,20 @@ export class Link {
   }
 }
 
+/** Whether the broker closed a channel because something is not there, or not for us. */
+export function isRefusal(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === NOT_FOUND || code === ACCESS_REFUSED
+}
+
 function unroutable(exchange: string, routingKey: string, reason: string): MisconfiguredError {
   return new MisconfiguredError(
     `the broker takes no ${routingKey} for ${exchange} (${reason}); run: session-store topology`,
   )
 }
 
-async function connectTo(url: string): Promise<ChannelModel> {
+/** Resolves with a connection. Throws MisconfiguredError where the broker refuses the login. */
+export async function connectTo(url: string): Promise<ChannelModel> {
   try {
     return await connect(withHeartbeat(url), {
       noDelay: true,

@@ -27,6 +27,52 @@ export interface Record {
   updatedAt: string
   [k: string]: unknown
 }
+export type Change = SessionStored | SessionDeleted
+
+/**
+ * A session is stored as it is here; `id` is the id of the event that wrote it, a repeat has the same.
+ */
+export interface SessionStored {
+  specversion: '1.0'
+  id: string
+  source: string
+  subject: string
+  time?: string | null
+  type: 'session.stored'
+  data: StoredContent
+  [k: string]: unknown
+}
+/**
+ * The session as it is stored, and its revision.
+ */
+export interface StoredContent {
+  revision: number
+  session: Session
+  [k: string]: unknown
+}
+/**
+ * No session is there; `id` is the id of the event that deleted it, a repeat has the same.
+ *
+ * One that was removed by an erasure has an id made of session and revision, greater than any event's.
+ */
+export interface SessionDeleted {
+  specversion: '1.0'
+  id: string
+  source: string
+  subject: string
+  time?: string | null
+  type: 'session.deleted'
+  data: DeletedContent
+  [k: string]: unknown
+}
+/**
+ * The revision up to which nothing of the session is there any more.
+ */
+export interface DeletedContent {
+  revision: number
+  [k: string]: unknown
+}
+
 /**
  * What became of one event, sent after it was committed.
  *

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { type ChangesOptions, Followers, type Gap } from './changes.js'
 import { checkSession } from './check.js'
 import { HybridClock, QueuedWrites } from './clock.js'
 import { ConflictError, RejectedError, TimedOutError, TooLargeError } from './errors.js'
 import { type Change, eventOf } from './events.js'
 import type {
+  Change as Committed,
   Confirmation,
   Filter,
   HealthResult,
@@ -33,6 +35,7 @@ export class SessionStore implements IStorageProvider {
   readonly #options: Required<SessionStoreOptions>
   readonly #wire: Wire
   readonly #questions: Questions
+  readonly #followers: Followers
   readonly #clock = new HybridClock()
   readonly #queued = new QueuedWrites()
 
@@ -41,11 +44,13 @@ export class SessionStore implements IStorageProvider {
     this.#options = complete(options)
     this.#wire = new Wire(this.#options.url, this.#options.prefix, this.#options.traceHeaders)
     this.#questions = new Questions(this.#wire)
+    this.#followers = new Followers(this.#options.url, this.#options.prefix)
   }
 
   /** Connects and resolves once a worker has answered; where none does, leaves nothing open. */
   async initialize(): Promise<void> {
     this.#wire.open()
+    this.#followers.open()
     try {
       await this.health()
     } catch (error) {
@@ -105,6 +110,7 @@ export class SessionStore implements IStorageProvider {
 
   /** Leaves the connection closed; calls in flight and later ones throw ClosedError. Twice is fine. */
   async shutdown(): Promise<void> {
+    this.#followers.close()
     await this.#wire.close()
   }
 
@@ -158,6 +164,14 @@ export class SessionStore implements IStorageProvider {
   /** Resolves with how the worker that answers is. */
   async health(): Promise<HealthResult> {
     return this.#questions.ask('health.check', {}, this.#deadline())
+  }
+
+  /**
+   * Yields what is committed, each session's in its order, and a gap wherever something may have been missed.
+   * Needs a worker with the changes feed on. Throws ClosedError after a shutdown, MisconfiguredError without the exchange.
+   */
+  changes(options: ChangesOptions = {}): AsyncGenerator<Committed | Gap> {
+    return this.#followers.follow(options)
   }
 
   #deadline(): number {

@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto'
+import type { ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib'
+import { MisconfiguredError } from './errors.js'
+import { CLOSE_MS, connectTo, isRefusal } from './link.js'
+import { type Deferred, defer, unlessLate } from './time.js'
+
+const PREFETCH = 200
+
+/** One life of a subscription to the changes: a queue bound to them and consumed, until the connection or it is gone. */
+export class Subscription {
+  /** Whether the queue was declared just now. */
+  isNew = true
+  readonly #model: ChannelModel
+  readonly #channel: ConfirmChannel
+  readonly #arrived: ConsumeMessage[] = []
+  #news: Deferred<void> = defer()
+  #isLost = false
+
+  private constructor(model: ChannelModel, channel: ConfirmChannel) {
+    this.#model = model
+    this.#channel = channel
+    channel.on('close', () => this.lose())
+    channel.on('error', () => undefined)
+  }
+
+  /**
+   * Resolves with a subscription that consumes. Without a name the queue is exclusive and goes with the connection;
+   * a named one is durable, and stays. Throws MisconfiguredError without the exchange, or where the broker refuses.
+   */
+  static async open(url: string, exchange: string, kinds: readonly string[], queue?: string): Promise<Subscription> {
+    const model = await connectTo(url)
+    model.on('error', () => undefined)
+    try {
+      const isNew = queue === undefined || !(await exists(model, queue))
+      const subscription = new Subscription(model, await model.createConfirmChannel())
+      subscription.isNew = isNew
+      await subscription.#consume(exchange, kinds, queue)
+      return subscription
+    } catch (error) {
+      await unlessLate(CLOSE_MS, model.close())
+      if (!isRefusal(error)) throw error
+      throw new MisconfiguredError(`the broker lets nobody follow ${exchange}; run: session-store topology`, {
+        cause: error,
+      })
+    }
+  }
+
+  /** Resolves with the next message; with nothing when there will be none. */
+  async next(): Promise<ConsumeMessage | undefined> {
+    for (;;) {
+      const message = this.#arrived.shift()
+      if (message || this.#isLost) return message
+      this.#news = defer()
+      await this.#news.promise
+    }
+  }
+
+  /** Has a message gone from the queue; a lost one comes again anyway. */
+  acknowledge(message: ConsumeMessage): void {
+    if (!this.#isLost) this.#channel.ack(message)
+  }
+
+  /** Ends this life at once. */
+  lose(): void {
+    this.#isLost = true
+    this.#arrived.length = 0
+    this.#news.resolve()
+  }
+
+  /** Leaves the connection closed; what is not acknowledged goes back to its queue. */
+  async close(): Promise<void> {
+    this.lose()
+    await unlessLate(CLOSE_MS, this.#model.close())
+  }
+
+  async #consume(exchange: string, kinds: readonly string[], queue?: string): Promise<void> {
+    await this.#channel.prefetch(PREFETCH)
+    const name = queue ?? `session.changes.${randomUUID()}`
+    const named = { durable: true, arguments: { 'x-queue-type': 'quorum' } }
+    await this.#channel.assertQueue(name, queue === undefined ? { exclusive: true, durable: false } : named)
+    for (const kind of kinds) await this.#channel.bindQueue(name, exchange, kind)
+    await this.#channel.consume(name, (message) => {
+      if (!message) return this.lose() // somebody deleted the queue
+      this.#arrived.push(message)
+      this.#news.resolve()
+    })
+  }
+}
+
+/** Whether a queue is there. Asked on a channel of its own, which a no closes. */
+async function exists(model: ChannelModel, queue: string): Promise<boolean> {
+  const channel = await model.createChannel()
+  channel.on('error', () => undefined)
+  try {
+    await channel.checkQueue(queue)
+    await channel.close()
+    return true
+  } catch (error) {
+    if (isRefusal(error)) return false
+    throw error
+  }
+}

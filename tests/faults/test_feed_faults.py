@@ -1,0 +1,231 @@
+"""What was committed is told at least once, and nothing else, whatever is killed while it is told."""
+
+import asyncio
+import random
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel
+from pamqp.common import FieldValue
+
+from contracts.client import Gap, SessionDeleted, SessionStore, SessionStored
+from tests.faults.aftermath import read_tables
+from tests.faults.events import content_of
+from tests.faults.feed import Listener, Told, judge_feed
+from tests.faults.history import Row
+from tests.faults.stage import POLL_SECONDS, Stage
+from tests.faults.stream import Mix
+from tests.faults.test_status import Status
+from worker.broker.admin import declare_topology
+from worker.failpoint import Point
+
+ON = {"SESSION_STORE_CHANGES_FEED": "true"}
+LIVELY = Mix(conditional=0.1, deletes=0.25)
+
+
+@pytest.fixture
+async def listener(stage: Stage) -> Listener:
+    """Return what has listened since before the first event."""
+    listener = Listener(stage.rabbit.url, stage.topology)
+    await listener.listen()
+    await asyncio.to_thread(stage.rabbit.sync)
+    return listener
+
+
+async def assert_told(stage: Stage, listener: Listener) -> list[Told]:
+    """Fail unless every promise was kept, the feed's too; return what was told."""
+    report = await stage.finish()
+    assert report.is_clean, report
+    ledger, rows = await read_tables(stage.postgres.url_of(stage.database))
+    told = await listener.take()
+    assert ledger
+    assert judge_feed(stage.history, told, ledger, rows) == []
+    return told
+
+
+@pytest.mark.parametrize("point", list(Point))
+async def test_a_worker_that_dies_at_a_point_of_a_batch_leaves_nothing_untold(
+    stage: Stage, listener: Listener, point: Point
+) -> None:
+    doomed = [await stage.start_replica(ON, SESSION_STORE_FAILPOINT=f"{point}:{turn}") for turn in (1, 3)]
+    await stage.publish(600)
+    publishing = asyncio.create_task(stage.producer.publish(stage.events(1200, LIVELY)))
+    assert [await replica.ended() for replica in doomed] == [-signal.SIGKILL] * 2
+    await stage.start_replica(ON)
+    await publishing
+    await assert_told(stage, listener)
+
+
+async def test_what_was_committed_before_a_crash_is_told_after_it(stage: Stage, listener: Listener) -> None:
+    doomed = await stage.start_replica(ON, SESSION_STORE_FAILPOINT=Point.AFTER_COMMIT)
+    probe = stage.make_probe()
+    asking = asyncio.create_task(stage.producer.ask(probe))
+    await doomed.ended()
+    await stage.start_replica(ON)
+    assert (await asking).outcome == "duplicate"
+    told = await assert_told(stage, listener)
+    assert {each.key for each in told} == {probe.key}
+
+
+async def test_workers_killed_at_random_moments_leave_nothing_untold(
+    stage: Stage, listener: Listener, draw: random.Random
+) -> None:
+    for _ in range(3):
+        await stage.start_replica(ON)
+    publishing = asyncio.create_task(stage.publish(6000, rate=1000))
+    while not publishing.done():
+        await asyncio.sleep(draw.uniform(0.1, 0.5))
+        await draw.choice(stage.running).kill()
+        await stage.start_replica(ON, ready=False)
+    await publishing
+    await assert_told(stage, listener)
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+async def test_a_broker_that_goes_and_comes_back_leaves_nothing_untold(
+    stage: Stage, listener: Listener, how: str
+) -> None:
+    for _ in range(2):
+        await stage.start_replica(ON)
+    publishing = asyncio.create_task(stage.publish(3000, rate=1000))
+    await asyncio.sleep(1)
+    if how == "kill":
+        await asyncio.to_thread(stage.rabbit.restart, "kill")
+    else:
+        await asyncio.to_thread(stage.rabbit.ctl, "stop_app")
+        await asyncio.to_thread(stage.rabbit.ctl, "start_app")
+    await stage.probe()
+    await publishing
+    await assert_told(stage, listener)
+
+
+async def test_while_a_full_queue_refuses_the_feed_events_wait_and_the_worker_is_not_ready(
+    stage: Stage, listener: Listener
+) -> None:
+    replica = await stage.start_replica(ON)
+    status = await Status.of(replica)
+    full: dict[str, FieldValue] = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    async with broker_channel(stage) as channel:
+        queue = await channel.declare_queue(f"{stage.topology.prefix}full", arguments=full)
+        await queue.bind(stage.topology.changes.name, "#")
+        await stage.publish(300)
+        await replica.logged("changes.waiting")
+        while (why := (await status.readiness())[1].get("changes")) is None:
+            await asyncio.sleep(POLL_SECONDS)
+        assert "the broker refuses the changes feed" in why
+        assert await status.metric('session_store_not_ready{part="changes"}') == 1
+        await queue.delete(if_unused=False, if_empty=False)
+    await status.until_ready(ready=True)
+    told = await assert_told(stage, listener)
+    assert len(told) > len({(each.session_id, each.key) for each in told}), (
+        "nothing was refused and told again"
+    )
+    assert replica.count("broker.connected") == 1, replica.tail()
+
+
+async def test_without_its_exchange_a_worker_is_not_ready_and_tells_all_once_it_is_there(
+    stage: Stage, listener: Listener
+) -> None:
+    replica = await stage.start_replica(ON)
+    status = await Status.of(replica)
+    async with broker_channel(stage) as channel:
+        await channel.exchange_delete(stage.topology.changes.name)
+    await stage.publish(200)
+    await status.until_ready(ready=False)
+    gone = await replica.logged("broker.unavailable")
+    assert f"{stage.topology.changes.name} is missing" in gone["reason"]
+    await declare_topology(stage.rabbit.url, stage.topology)
+    await listener.listen()
+    await status.until_ready(ready=True)
+    assert await assert_told(stage, listener)
+
+
+async def test_a_broker_short_of_memory_holds_the_feed_and_nothing_is_lost(
+    stage: Stage, listener: Listener
+) -> None:
+    replica = await stage.start_replica(ON)
+    await stage.probe()
+    await asyncio.to_thread(stage.rabbit.ctl, "set_vm_memory_high_watermark", "absolute", "1")
+    publishing = asyncio.create_task(stage.publish(300))
+    await asyncio.sleep(2)
+    await asyncio.to_thread(stage.rabbit.ctl, "set_vm_memory_high_watermark", "0.4")
+    await publishing
+    await assert_told(stage, listener)
+    assert replica.count("broker.connected") == 1, replica.tail()
+
+
+@pytest.mark.parametrize("queue", [None, "mirror"])
+async def test_a_mirror_that_follows_through_restarts_ends_as_what_is_stored(
+    stage: Stage, listener: Listener, draw: random.Random, queue: str | None
+) -> None:
+    name = queue and f"{stage.topology.prefix}{queue}"
+    for _ in range(2):
+        await stage.start_replica(ON)
+    async with SessionStore(stage.rabbit.url, prefix=stage.topology.prefix) as store:
+        mirror = Mirror()
+        following = asyncio.create_task(mirror.follow(store, name))
+        await mirror.has_begun.wait()
+        publishing = asyncio.create_task(stage.publish(4000, rate=1000))
+        for turn in range(4):
+            await asyncio.sleep(draw.uniform(0.3, 0.8))
+            await draw.choice(stage.running).kill()
+            await stage.start_replica(ON, ready=False)
+            if turn == 1:
+                await asyncio.to_thread(stage.rabbit.ctl, "close_all_connections", "test")
+        await publishing
+        await mirror.until(lambda: name is not None or mirror.gaps > 1)
+        await stage.publish(500)
+        await assert_told(stage, listener)
+        _, rows = await read_tables(stage.postgres.url_of(stage.database))
+        await mirror.until(lambda: mirror.sessions and not mirror.differing(rows))
+        following.cancel()
+    assert mirror.gaps > 1 if name is None else mirror.gaps == 1
+
+
+class Mirror:
+    """Keeps what the Python client tells; a deleted session as None."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, Row | None] = {}
+        self.gaps = 0
+        self.has_begun = asyncio.Event()
+        self._news = asyncio.Condition()
+
+    async def follow(self, store: SessionStore, queue: str | None) -> None:
+        async with aclosing(store.changes(queue=queue)) as changes:
+            async for change in changes:
+                self._keep(change)
+                async with self._news:
+                    self._news.notify_all()
+
+    async def until(self, is_so: Callable[[], object]) -> None:
+        """Return once it is so; fails when it does not come to be."""
+        async with self._news, asyncio.timeout(30):
+            await self._news.wait_for(is_so)
+
+    def differing(self, rows: Mapping[str, Row]) -> dict[str, Row | None]:
+        """Return what is kept otherwise than it is stored."""
+        return {name: row for name, row in self.sessions.items() if rows.get(name) != row}
+
+    def _keep(self, change: SessionStored | SessionDeleted | Gap) -> None:
+        match change:
+            case Gap():
+                self.gaps += 1
+                self.sessions.clear()
+                self.has_begun.set()
+            case SessionStored():
+                session = change.data.session.model_dump(mode="json", by_alias=True, exclude_unset=True)
+                self.sessions[change.subject] = Row(change.data.revision, content_of(session))
+            case SessionDeleted():
+                self.sessions[change.subject] = None
+
+
+@asynccontextmanager
+async def broker_channel(stage: Stage) -> AsyncIterator[AbstractChannel]:
+    """Yield a channel of the test's own."""
+    connection = await aio_pika.connect(stage.rabbit.url)
+    async with connection, connection.channel() as channel:
+        yield channel
