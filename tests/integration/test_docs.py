@@ -1,12 +1,16 @@
 """Every Python snippet of the documentation runs, in order, against a real worker."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from contracts.client import SessionStore
+import pytest
+
+from contracts.client import Closed, SessionStore
 from tests.faults.replica import PROJECT
+from tests.integration.test_client import session_of
 
 SNIPPET = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 Functions = dict[str, Callable[..., Awaitable[Any]]]
@@ -36,3 +40,22 @@ async def test_the_engine_page_does_what_it_says(plain_installation: str) -> Non
         assert await page["list_hard_ones"](store) == ["sess_hard"]
         await page["complete"](store, "sess_hard", "2025-11-07T11:00:00.000Z")
         assert await page["list_hard_ones"](store) == []
+
+
+async def test_the_cache_of_the_engine_page_is_kept_fresh(plain_installation: str) -> None:
+    page = functions_of(PROJECT / "docs" / "engine.md")
+    async with SessionStore(plain_installation, timeout=20) as store, asyncio.timeout(60):
+        cache: Any = page["Cache"](store)
+        following = asyncio.create_task(cache.follow())
+        await cache.follows.wait()
+        assert await cache.read("sess_1") is None
+        for step in (1, 2):
+            await store.write(session_of(1, state={"step": step}))
+            while not (found := await cache.read("sess_1")) or found.state != {"step": step}:
+                await asyncio.sleep(0.01)
+        await store.delete("sess_1")
+        while await cache.read("sess_1"):
+            await asyncio.sleep(0.01)
+        await store.close()
+        with pytest.raises(Closed):
+            await following
