@@ -1,19 +1,27 @@
 """Publishes what was committed, many messages at once, each confirmed by the broker."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, cast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import takewhile
+from typing import Any, Final, NamedTuple
 
-from aiormq.abc import ChannelFrame
-from aiormq.channel import Channel
+from aiormq.abc import AbstractChannel, ChannelFrame
+from pamqp.commands import Basic
+from pamqp.header import ContentHeader
 
 from contracts.events import CLOUD_EVENT
-from worker.broker.connection import FilteredConnection, broker_calls, describe, open_channel
+from worker.broker.connection import FilteredConnection, broker_calls, open_channel
 from worker.broker.delivery import Properties
-from worker.broker.outbox import Frame, frames_of
+from worker.broker.frames import BODY, FRAME, FRAME_END
+from worker.broker.outbox import FRAME_BODY
 from worker.errors import BrokerUnavailable
 
 PROPERTIES: Final = Properties(content_type=CLOUD_EVENT, delivery_mode=2)
+_END: Final = bytes([FRAME_END])
+_SIZE: Final = slice(11, 19)  # of the body, in a header's frame: behind the frame's head, class and weight
+REFUSED: Final = "the broker refused it: a queue that is bound is full?"
 
 
 class ChangeMessage(NamedTuple):
@@ -23,19 +31,40 @@ class ChangeMessage(NamedTuple):
     body: bytes
 
 
+@dataclass(slots=True, eq=False)
+class _Call:
+    """Messages that were written together, numbered from `first` on, and what the broker has said of them."""
+
+    messages: Sequence[ChangeMessage]
+    first: int
+    unconfirmed: int
+    done: "asyncio.Future[None]"
+    refused: list[ChangeMessage] = field(default_factory=list)
+
+    def confirm(self, tag: int, taken: bool) -> None:
+        if not taken:
+            self.refused.append(self.messages[tag - self.first])
+        self.unconfirmed -= 1
+        if not self.unconfirmed and not self.done.done():
+            self.done.set_result(None)
+
+
 class ChangesLine:
     """A channel with confirms that publishes changes and nothing else.
 
-    All messages of a call are one write to the connection's stream: aiormq's `basic_publish` would cost more than
-    everything else that is done for an event. The confirmations are aiormq's own, by the channel's count of messages.
+    All messages of a call are one write to the connection's stream, and confirmations are counted as they arrive:
+    aiormq's `basic_publish` would cost more than everything else that is done for an event.
     """
 
-    def __init__(self, channel: Channel, connection: FilteredConnection) -> None:
+    def __init__(self, channel: AbstractChannel, connection: FilteredConnection) -> None:
         self._channel = channel
         self._connection = connection
+        self._published = 0
+        self._waiting: dict[int, _Call] = {}
+        connection.frames.add_confirms(channel.number, self._confirm)
 
     @property
-    def closing(self) -> asyncio.Future[object]:
+    def closing(self) -> "asyncio.Future[object]":
         """Done once the channel is gone."""
         return self._channel.closing
 
@@ -47,40 +76,60 @@ class ChangesLine:
         A message for which nobody has bound a queue is confirmed too. Waits for as long as the channel lasts.
         Raises BrokerUnavailable.
         """
+        if not messages:
+            return []
         with broker_calls():
-            confirmations = self._write(exchange, messages)
-            told = await self._unless_closed(asyncio.gather(*confirmations, return_exceptions=True))
-        return [
-            (message, describe(error))
-            for message, error in zip(messages, told, strict=True)
-            if isinstance(error, BaseException)
-        ]
+            call = self._write(exchange, messages)
+            either: set[asyncio.Future[Any]] = {call.done, self.closing}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not call.done.done():
+            raise BrokerUnavailable("the channel of the changes feed was closed")
+        return [(message, REFUSED) for message in call.refused]
 
-    async def _unless_closed(self, told: "asyncio.Future[list[object]]") -> list[object]:
-        waiting: set[asyncio.Future[Any]] = {told, self.closing}
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if told.done():
-            return told.result()
-        told.cancel()
-        raise BrokerUnavailable("the channel of the changes feed was closed")
+    def _write(self, exchange: str, messages: Sequence[ChangeMessage]) -> _Call:
+        writer = self._connection.writer
+        if self._channel.is_closed or writer.is_closing():
+            raise BrokerUnavailable("the channel of the changes feed is closed")
+        done = asyncio.get_running_loop().create_future()
+        call = _Call(messages, self._published + 1, len(messages), done)
+        self._waiting.update(dict.fromkeys(range(call.first, call.first + len(messages)), call))
+        self._published += len(messages)
+        number = self._channel.number
+        writer.write(b"".join(part for message in messages for part in _frames_of(number, exchange, message)))
+        return call
 
-    def _write(self, exchange: str, messages: Sequence[ChangeMessage]) -> list[asyncio.Future[object]]:
-        if self._channel.is_closed or self._connection.writer.is_closing():
-            raise BrokerUnavailable("the channel is closed")
-        frames: list[Frame] = []
-        confirmations = []
-        for message in messages:
-            frames.extend(frames_of(exchange, message.routing_key, PROPERTIES, message.body))
-            confirmation: asyncio.Future[object] = self._channel.create_future()
-            self._channel.delivery_tag += 1
-            self._channel.confirmations[self._channel.delivery_tag] = confirmation
-            confirmations.append(confirmation)
-        self._connection.writer.write(ChannelFrame.marshall(self._channel.number, frames).payload)
-        return confirmations
+    def _confirm(self, tag: int, multiple: bool, taken: bool) -> None:
+        """Note what the broker says of a message, and of all before it where it says so."""
+        if multiple:
+            for number in list(takewhile(lambda each: each <= tag, self._waiting)):
+                self._waiting.pop(number).confirm(number, taken)
+        elif call := self._waiting.pop(tag, None):
+            call.confirm(tag, taken)
+
+
+def _frames_of(channel: int, exchange: str, message: ChangeMessage) -> Iterator[bytes]:
+    method, before, after = _head_of(channel, exchange, message.routing_key)
+    body = message.body
+    yield method
+    yield before
+    yield len(body).to_bytes(8)
+    yield after
+    for at in range(0, len(body), FRAME_BODY):
+        part = body[at : at + FRAME_BODY]
+        yield FRAME.pack(BODY, channel, len(part))
+        yield part
+        yield _END
+
+
+@cache
+def _head_of(channel: int, exchange: str, routing_key: str) -> tuple[bytes, bytes, bytes]:
+    """Return a message's method frame, and its header's before and after the size of the body: all are the same."""
+    publish = Basic.Publish(exchange=exchange, routing_key=routing_key)
+    method = ChannelFrame.marshall(channel, [publish]).payload
+    header = ChannelFrame.marshall(channel, [ContentHeader(body_size=0, properties=PROPERTIES)]).payload
+    return method, header[: _SIZE.start], header[_SIZE.stop :]
 
 
 async def open_changes(connection: FilteredConnection, timeout: float) -> ChangesLine:
     """Return a line on a channel of its own; raises BrokerUnavailable."""
-    return ChangesLine(
-        cast(Channel, await open_channel(connection, confirms=True, timeout=timeout)), connection
-    )
+    return ChangesLine(await open_channel(connection, confirms=True, timeout=timeout), connection)

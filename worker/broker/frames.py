@@ -2,7 +2,8 @@
 
 Two reasons. A delivery whose properties cannot be decoded makes pamqp raise inside aiormq's reader, which
 closes the connection; redelivered, it does so to the next replica, for ever (mosquito/aiormq and gmr/pamqp
-up to 7.2.4 and 4.0.1). And aiormq spends two queues and a task on each delivery.
+up to 7.2.4 and 4.0.1). And aiormq spends two queues and a task on each delivery, and likewise on each confirmation
+of what is published: those of a channel that asks for them are taken out too.
 All other frames go to aiormq as they came. The seam is the public `transport_factory` of `aiormq.Connection`.
 """
 
@@ -24,6 +25,8 @@ HEARTBEAT: Final = 8
 FRAME_TYPES: Final = frozenset((METHOD, HEADER, BODY, HEARTBEAT))
 FRAME_END: Final = 0xCE
 DELIVER: Final = b"\x00\x3c\x00\x3c"  # class 60, method 60
+ACK: Final = b"\x00\x3c\x00\x50"
+NACK: Final = b"\x00\x3c\x00\x78"
 BLOCKED: Final = b"\x00\x0a\x00\x3c"
 UNBLOCKED: Final = b"\x00\x0a\x00\x3d"
 TAG_AND_FLAG: Final = Struct(">QB")
@@ -35,6 +38,10 @@ LARGEST_FRAME: Final = 1 << 24
 
 Sink = Callable[[Delivery], None]
 """Takes a whole delivery; must neither raise nor block."""
+
+
+Confirm = Callable[[int, bool, bool], None]
+"""Takes the number of a published message, whether all before it are meant too, and whether the broker has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,7 @@ class FrameFilter:
 
     def __init__(self, on_blocked: Callable[[bool], None]) -> None:
         self._routes: dict[bytes, Route] = {}
+        self._confirms: dict[int, Confirm] = {}
         self._open: dict[int, Partial] = {}
         self._rest = b""
         self._broken = False
@@ -87,6 +95,10 @@ class FrameFilter:
     def add_route(self, consumer_tag: str, queue: str, sink: Sink) -> None:
         """Give every delivery of `consumer_tag` to `sink` from now on."""
         self._routes[consumer_tag.encode()] = Route(queue, sink)
+
+    def add_confirms(self, channel: int, confirm: Confirm) -> None:
+        """Give the broker's confirmations on a channel to `confirm` from now on."""
+        self._confirms[channel] = confirm
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the deliveries out of `chunk` and return what is left for aiormq."""
@@ -155,6 +167,10 @@ class FrameFilter:
         name = payload[:4]
         if name == DELIVER:
             return self._take_deliver(channel, payload)
+        if name in (ACK, NACK) and (confirm := self._confirms.get(channel)):
+            tag, flags = TAG_AND_FLAG.unpack_from(payload, 4)
+            confirm(tag, bool(flags & 1), name == ACK)
+            return True
         if name in (BLOCKED, UNBLOCKED):
             self._on_blocked(name == BLOCKED)
         return False
