@@ -119,6 +119,8 @@ async def test_while_a_full_queue_refuses_the_feed_events_wait_and_the_worker_is
         assert await status.metric('session_store_not_ready{part="changes"}') == 1
         await queue.delete(if_unused=False, if_empty=False)
     await status.until_ready(ready=True)
+    await stage.probe()
+    assert await status.metric('session_store_changes_total{type="session.stored"}') > 0
     told = await assert_told(stage, listener)
     assert len(told) > len({(each.session_id, each.key) for each in told}), (
         "nothing was refused and told again"

@@ -201,3 +201,16 @@ async def test_aio_pika_hands_our_transport_to_aiormq(monkeypatch: pytest.Monkey
 async def test_every_connection_has_a_filter_of_its_own() -> None:
     one, two = (FilteredConnection(URL("amqp://localhost"), "test") for _ in range(2))
     assert one.frames is not two.frames
+
+
+@given(randoms, st.sampled_from([1, 3, 1000]))
+def test_confirmations_of_a_channel_that_asks_are_taken_and_others_pass(random: Random, largest: int) -> None:
+    told: list[tuple[int, bool, bool]] = []
+    receiver = Receiver()
+    receiver.filter.add_confirms(5, lambda *each: told.append(each))
+    mine = [commands.Basic.Ack(7), commands.Basic.Nack(8), commands.Basic.Ack(12, multiple=True)]
+    other = pamqp.frame.marshal(commands.Basic.Ack(7), 6)
+    data = b"".join(pamqp.frame.marshal(each, 5) for each in mine) + other
+    left = receiver.feed(*cut(data, random, largest))
+    assert told == [(7, False, True), (8, False, False), (12, True, True)]
+    assert without_heartbeats(left) == other

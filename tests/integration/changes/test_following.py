@@ -1,0 +1,119 @@
+"""The changes feed, from real workers to the Python client."""
+
+import asyncio
+from contextlib import aclosing
+
+import aio_pika
+import pytest
+
+from contracts.client import Closed, Gap, Misconfigured, SessionDeleted, SessionStore, SessionStored
+from tests.faults.proxy import Proxy
+from tests.installation import Variables
+from tests.integration.changes.following import Announce, open_store, take
+from tests.integration.test_client import session_of
+
+
+async def test_what_is_committed_is_told_as_it_is_read(store: SessionStore) -> None:
+    async with aclosing(store.changes()) as changes:
+        assert await take(changes, 1) == [Gap()]
+        session = session_of(
+            1, completedAt="2025-11-07T12:30:00+02:00", plugin={"kept": [1, 2.5, "long" * 5000]}
+        )
+        written = await store.write(session)
+        record = await store.read("sess_1")
+        gone = await store.delete("sess_1")
+        stored, deleted = await take(changes, 2)
+    assert isinstance(stored, SessionStored)
+    assert record
+    assert (stored.id, stored.subject, stored.data.revision) == (written.event_id, "sess_1", written.revision)
+    assert stored.data.session == record.session
+    assert isinstance(deleted, SessionDeleted)
+    assert (deleted.id, deleted.data.revision) == (gone.event_id, gone.revision)
+
+
+async def test_what_comes_late_is_dropped_for_its_own_session_alone(
+    store: SessionStore, announce: Announce
+) -> None:
+    async with aclosing(store.changes()) as changes:
+        await take(changes, 1)
+        for session_id, revision in (("a", 11), ("a", 10), ("b", 10), ("a", 11), ("a", 12)):
+            await announce(session_id, revision)
+        told = await take(changes, 3)
+    assert [(change.subject, change.data.revision) for change in told] == [("a", 11), ("b", 10), ("a", 12)]
+
+
+async def test_only_the_kind_asked_for_is_told(store: SessionStore) -> None:
+    async with aclosing(store.changes(["session.deleted"])) as changes:
+        await take(changes, 1)
+        await store.write(session_of(1))
+        await store.delete("sess_1")
+        assert [change.type for change in await take(changes, 1)] == ["session.deleted"]
+
+
+async def test_a_lost_connection_is_a_gap_and_what_follows_it_is_told(
+    store: SessionStore, installation: Variables
+) -> None:
+    host, _, port = installation["AMQP_URL"].rpartition("@")[2].strip("/").partition(":")
+    async with Proxy(host, int(port)) as proxy:
+        url = installation["AMQP_URL"].replace(f":{port}", f":{proxy.port}")
+        async with open_store(installation, url) as far, aclosing(far.changes()) as changes:
+            await take(changes, 1)
+            proxy.cut()
+            assert await take(changes, 1) == [Gap()]
+            await store.write(session_of(2))
+            assert [change.subject for change in await take(changes, 1)] == ["sess_2"]
+
+
+async def test_a_named_queue_keeps_what_comes_while_nobody_follows(
+    store: SessionStore, installation: Variables
+) -> None:
+    name = f"{installation['SESSION_STORE_PREFIX']}search-index"
+    async with aclosing(store.changes(queue=name)) as changes:
+        assert await take(changes, 1) == [Gap()]
+        await store.write(session_of(1))
+        await take(changes, 1)  # taken and not finished: it comes again
+    await store.write(session_of(2))
+    async with aclosing(store.changes(queue=name)) as changes:
+        assert [change.subject for change in await take(changes, 2)] == ["sess_1", "sess_2"]
+    await delete_queue(installation, name)
+
+
+async def test_a_named_queue_that_somebody_deleted_is_a_gap(
+    store: SessionStore, installation: Variables
+) -> None:
+    name = f"{installation['SESSION_STORE_PREFIX']}search-index"
+    async with aclosing(store.changes(queue=name)) as changes:
+        await take(changes, 1)
+        await delete_queue(installation, name)
+        assert await take(changes, 1) == [Gap()]
+    await delete_queue(installation, name)
+
+
+async def test_a_message_that_is_no_change_is_passed_over(store: SessionStore, announce: Announce) -> None:
+    async with aclosing(store.changes()) as changes:
+        await take(changes, 1)
+        await announce("a", 0)
+        await store.write(session_of(1))
+        assert [change.subject for change in await take(changes, 1)] == ["sess_1"]
+
+
+async def test_who_follows_is_told_that_the_client_was_closed(installation: Variables) -> None:
+    store = open_store(installation)
+    changes = store.changes()
+    await take(changes, 1)
+    waiting = asyncio.create_task(take(changes, 1))
+    await asyncio.sleep(0)
+    await store.close()
+    with pytest.raises(Closed):
+        await waiting
+
+
+async def test_a_missing_exchange_is_said_so(amqp_url: str) -> None:
+    with pytest.raises(Misconfigured, match="session-store topology"):
+        await take(SessionStore(amqp_url, prefix="nowhere.").changes(), 1)
+
+
+async def delete_queue(installation: Variables, name: str) -> None:
+    connection = await aio_pika.connect(installation["AMQP_URL"])
+    async with connection, connection.channel() as channel:
+        await channel.queue_delete(name)
