@@ -58,6 +58,7 @@ ALTER ROLE session_store_reader SET default_transaction_read_only = on;
 
 REVOKE ALL ON FUNCTION apply_session_events FROM PUBLIC;
 REVOKE ALL ON FUNCTION mark_erasure FROM PUBLIC;
+REVOKE ALL ON FUNCTION removed_since_erasure FROM PUBLIC;
 REVOKE ALL ON FUNCTION remove_markers FROM PUBLIC, session_store_worker;
 REVOKE ALL ON FUNCTION get_session_stats FROM PUBLIC;
 
@@ -72,6 +73,7 @@ GRANT SELECT ON sessions, session_totals, active_sessions TO session_store_reade
 
 GRANT EXECUTE ON FUNCTION apply_session_events TO session_store_worker, session_store_janitor;
 GRANT EXECUTE ON FUNCTION mark_erasure TO session_store_worker, session_store_janitor;
+GRANT EXECUTE ON FUNCTION removed_since_erasure TO session_store_worker, session_store_janitor;
 GRANT EXECUTE ON FUNCTION remove_markers TO session_store_janitor;
 GRANT EXECUTE ON FUNCTION get_session_stats TO session_store_worker, session_store_reader;
 
@@ -90,6 +92,7 @@ DECLARE
         'session_store_migrations'];
     routines CONSTANT text[] := ARRAY[
         'mark_erasure',
+        'removed_since_erasure',
         'remove_markers',
         'refuse_lower_revision',
         'refuse_older_session',

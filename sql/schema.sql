@@ -417,6 +417,21 @@ BEGIN
 END
 $function$;
 
+-- The sessions that nothing but a removal has touched since a player was marked as erased last: those of that erasure,
+-- and what others removed meanwhile. An erasure that is done again asks, and announces them. It reads the whole ledger:
+-- an index for it would end HOT updates there. A minute is for servers whose clocks differ.
+CREATE FUNCTION removed_since_erasure(p_player_id text)
+RETURNS TABLE (session_id text, revision bigint)
+LANGUAGE sql STABLE SECURITY DEFINER
+AS $function$
+    SELECT entry.session_id::text, entry.revision
+      FROM session_ledger AS entry
+     WHERE entry.event_id = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+       AND entry.deleted_at >= (SELECT erasure.erased_at - interval '1 minute'
+                                  FROM session_erasures AS erasure
+                                 WHERE erasure.player_digest = sha256(convert_to(p_player_id, 'UTF8')))
+$function$;
+
 -- Forgets that these sessions were deleted, where that is more than so many days ago, one at least; returns those that
 -- are gone. Locked in the order in which events lock them, so that neither waits for the other in a circle.
 CREATE FUNCTION remove_markers(p_session_ids text[], p_days integer) RETURNS SETOF text
@@ -448,10 +463,11 @@ DO $own$
 BEGIN
     EXECUTE format('ALTER FUNCTION refuse_older_session() SET search_path = %I, pg_temp', current_schema());
     EXECUTE format('ALTER FUNCTION mark_erasure SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION removed_since_erasure SET search_path = %I, pg_temp', current_schema());
     EXECUTE format('ALTER FUNCTION remove_markers SET search_path = %I, pg_temp', current_schema());
     EXECUTE format('ALTER FUNCTION apply_session_events SECURITY DEFINER SET search_path = %I, pg_temp',
                    current_schema());
-    REVOKE ALL ON FUNCTION apply_session_events, mark_erasure, remove_markers FROM PUBLIC;
+    REVOKE ALL ON FUNCTION apply_session_events, mark_erasure, removed_since_erasure, remove_markers FROM PUBLIC;
 END
 $own$;
 

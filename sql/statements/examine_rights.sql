@@ -8,7 +8,8 @@ SELECT format('GRANT %s ON %I TO %I', granted, object, current_user) AS remedy,
  UNION ALL
 SELECT format('GRANT EXECUTE ON FUNCTION %I TO %I', object, current_user),
        'EXECUTE on ' || object
-  FROM (VALUES ('apply_session_events'), ('mark_erasure'), ('get_session_stats')) AS wanted (object)
+  FROM (VALUES ('apply_session_events'), ('mark_erasure'), ('removed_since_erasure'), ('get_session_stats'))
+       AS wanted (object)
  WHERE NOT coalesce(has_function_privilege(to_regproc(object), 'EXECUTE'), true)
  UNION ALL
 SELECT format('GRANT USAGE ON SCHEMA public TO %I', current_user), 'USAGE on a schema of search_path'

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 
@@ -23,6 +24,7 @@ from worker.broker.admin import declare_topology
 from worker.failpoint import Point
 
 ON = {"SESSION_STORE_CHANGES_FEED": "true"}
+SESSION = {"playerId": "player_1", "encounter": {}, "state": {}, "startedAt": "2025-11-07T10:30:00.000Z"}
 LIVELY = Mix(conditional=0.1, deletes=0.25)
 
 
@@ -157,6 +159,26 @@ async def test_a_broker_short_of_memory_holds_the_feed_and_nothing_is_lost(
     await publishing
     await assert_told(stage, listener)
     assert replica.count("broker.connected") == 1, replica.tail()
+
+
+async def test_an_erasure_that_a_worker_died_over_is_told_by_the_next(
+    stage: Stage, listener: Listener
+) -> None:
+    names = {f"erased_{number}" for number in range(5)}
+    first = await stage.start_replica(ON)
+    async with SessionStore(stage.rabbit.url, prefix=stage.topology.prefix, timeout=60) as store:
+        for name in names:
+            await store.write({**SESSION, "sessionId": name})
+        await first.stop()
+        doomed = await stage.start_replica(ON, SESSION_STORE_FAILPOINT=Point.BEFORE_ACKNOWLEDGE)
+        erasing = asyncio.create_task(store.erase_player("player_1"))
+        assert await doomed.ended() == -signal.SIGKILL
+        last = await stage.start_replica(ON)
+        await erasing
+        await last.logged("player.erased")
+    told = Counter(each.session_id for each in await listener.take() if not each.is_stored)
+    assert told.keys() == names
+    assert min(told.values()) >= 2, "by the one that died, and by the next"
 
 
 @pytest.mark.parametrize("queue", [None, "mirror"])

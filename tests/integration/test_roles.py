@@ -43,6 +43,7 @@ ATTEMPTS: Final = {
     "add a migration": "INSERT INTO session_store_migrations (version, name) VALUES (99, 'mine')",
     "apply events": "SELECT apply_session_events('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
     "mark an erasure": "SELECT mark_erasure('player', 1)",
+    "ask what an erasure removed": "SELECT removed_since_erasure('player')",
     "forget markers": "SELECT remove_markers('{}', 1)",
     "ask for statistics": "SELECT * FROM get_session_stats()",
     "drop a table": "DROP TABLE session_ledger",
@@ -68,11 +69,11 @@ ATTEMPTS: Final = {
 MAY: Final = {
     WORKER: {
         *("read sessions", "read session_ledger", "read session_totals", "read session_store_migrations"),
-        *("apply events", "mark an erasure", "ask for statistics"),
+        *("apply events", "mark an erasure", "ask what an erasure removed", "ask for statistics"),
     },
     JANITOR: {
         *("read sessions", "read session_ledger", "read session_store_migrations"),
-        *("apply events", "mark an erasure", "forget markers"),
+        *("apply events", "mark an erasure", "ask what an erasure removed", "forget markers"),
     },
     READER: {"read sessions", "read session_totals", "read active_sessions", "ask for statistics"},
 }
@@ -142,14 +143,20 @@ async def test_what_runs_with_the_owners_rights_finds_the_owners_tables_first(
     definers = await connection.fetch(
         "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND pronamespace = current_schema()::regnamespace"
     )
-    assert len(definers) == 5
+    assert len(definers) == 6
     for function in definers:
         assert "search_path=public, pg_temp" in function["proconfig"], function["proname"]
 
 
 async def test_nobody_else_calls_the_functions(connection: asyncpg.Connection) -> None:
     public = "SELECT has_function_privilege('pg_monitor', oid, 'EXECUTE') FROM pg_proc WHERE proname = $1"
-    for name in ("apply_session_events", "mark_erasure", "remove_markers", "get_session_stats"):
+    for name in (
+        "apply_session_events",
+        "mark_erasure",
+        "removed_since_erasure",
+        "remove_markers",
+        "get_session_stats",
+    ):
         assert await connection.fetchval(public, name) is False, name
 
 
