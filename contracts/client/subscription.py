@@ -7,7 +7,8 @@ from typing import Final, Self
 from uuid import uuid4
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
-from aio_pika.exceptions import ChannelNotFoundEntity
+from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq.exceptions import ChannelLockedResource
 
 from contracts.client.errors import Misconfigured
 from contracts.client.link import OPEN_SECONDS, LinkLost, broker_calls, close_quietly, open_connection
@@ -15,6 +16,7 @@ from contracts.topology import Topology
 
 QUEUE_PREFIX: Final = "session.changes."
 PREFETCH: Final = 200
+UNSUITABLE: Final = (ChannelNotFoundEntity, ChannelPreconditionFailed, ChannelLockedResource)
 
 
 class Subscription:
@@ -42,10 +44,10 @@ class Subscription:
                     await subscription._consume(topology, kinds, queue)
         except LinkLost as lost:
             await close_quietly(connection)
-            if isinstance(lost.__cause__, ChannelNotFoundEntity):
-                name = topology.changes.name
+            if isinstance(lost.__cause__, UNSUITABLE):
                 raise Misconfigured(
-                    f"the broker has no exchange {name}; run: session-store topology"
+                    f"nobody can follow {topology.changes.name} so: {lost.__cause__};"
+                    " run: session-store topology, or name another queue"
                 ) from lost
             raise
         except BaseException:

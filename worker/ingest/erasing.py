@@ -20,6 +20,7 @@ from worker.store.erasures import Erasable, Erasures
 from worker.store.rows import EventRow
 from worker.store.writer import EventWriter
 
+PORTION: Final = 500
 REMOVED: Final = (Outcome.DELETED, Outcome.ABSENT)  # absent: in the table, and not in the ledger
 
 
@@ -71,12 +72,17 @@ class Eraser:
         `again` says that an attempt before may have removed what it did not announce.
         """
         if again and self._announce:
-            gone = await self._erasures.removed(player_id)
-            await self._announce([EventRow(name, number, LAST, None, True) for name, number in gone])
+            await self._announce_again(player_id, self._announce)
         marker = await self._erasures.mark(player_id, revision)
         sessions = await self._remove_all(player_id, marker.revision)
         left = await self._erasures.count(player_id, marker.revision)
         return Erased(marker.revision, marker.erased_at, sessions, left.up_to, left.later)
+
+    async def _announce_again(self, player_id: str, announce: Announce) -> None:
+        gone = await self._erasures.removed(player_id)
+        deletes = [EventRow(name, number, LAST, None, True) for name, number in gone]
+        for at in range(0, len(deletes), PORTION):
+            await announce(deletes[at : at + PORTION])
 
     async def _remove_all(self, player_id: str, revision: int) -> int:
         """Remove portion after portion, and return how many went; what changed meanwhile is looked at again."""

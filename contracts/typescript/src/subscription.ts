@@ -5,6 +5,8 @@ import { CLOSE_MS, connectTo, isRefusal } from './link.js'
 import { type Deferred, defer, unlessLate } from './time.js'
 
 const PREFETCH = 200
+const RESOURCE_LOCKED = 405
+const PRECONDITION_FAILED = 406
 
 /** One life of a subscription to the changes: a queue bound to them and consumed, until the connection or it is gone. */
 export class Subscription {
@@ -38,10 +40,9 @@ export class Subscription {
       return subscription
     } catch (error) {
       await unlessLate(CLOSE_MS, model.close())
-      if (!isRefusal(error)) throw error
-      throw new MisconfiguredError(`the broker lets nobody follow ${exchange}; run: session-store topology`, {
-        cause: error,
-      })
+      if (!isRefusal(error) && !isUnsuitable(error)) throw error
+      const reason = `nobody can follow ${exchange} so: ${(error as Error).message}`
+      throw new MisconfiguredError(`${reason}; run: session-store topology, or name another queue`, { cause: error })
     }
   }
 
@@ -85,6 +86,12 @@ export class Subscription {
       this.#news.resolve()
     })
   }
+}
+
+/** Whether the queue of that name is somebody's own, or another kind of queue. */
+function isUnsuitable(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === RESOURCE_LOCKED || code === PRECONDITION_FAILED
 }
 
 /** Whether a queue is there. Asked on a channel of its own, which a no closes. */

@@ -152,6 +152,15 @@ test('who follows is told of the shutdown, and may follow again after initialize
   await follow()
 })
 
+test('a queue of that name that is of another kind is said so', async () => {
+  const queue = `${options().prefix}${randomUUID()}`
+  const model = await connect(options().url)
+  await (await model.createChannel()).assertQueue(queue, { exclusive: false, durable: true })
+  await expect(store.changes({ queue }).next()).rejects.toThrow(MisconfiguredError)
+  await model.close()
+  await remove(queue)
+})
+
 test('a missing exchange is said so', async () => {
   const lost = new SessionStore(options({ prefix: `none${randomUUID()}.` }))
   await expect(lost.changes().next()).rejects.toThrow(MisconfiguredError)

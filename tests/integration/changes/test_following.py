@@ -108,6 +108,18 @@ async def test_who_follows_is_told_that_the_client_was_closed(installation: Vari
         await waiting
 
 
+async def test_a_queue_of_that_name_that_is_of_another_kind_is_said_so(
+    store: SessionStore, installation: Variables
+) -> None:
+    name = f"{installation['SESSION_STORE_PREFIX']}classic"
+    connection = await aio_pika.connect(installation["AMQP_URL"])
+    async with connection, connection.channel() as channel:
+        await channel.declare_queue(name, durable=True)
+    with pytest.raises(Misconfigured, match="name another queue"):
+        await take(store.changes(queue=name), 1)
+    await delete_queue(installation, name)
+
+
 async def test_a_missing_exchange_is_said_so(amqp_url: str) -> None:
     with pytest.raises(Misconfigured, match="session-store topology"):
         await take(SessionStore(amqp_url, prefix="nowhere.").changes(), 1)
