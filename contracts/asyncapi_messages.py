@@ -5,12 +5,23 @@ from typing import Final
 from contracts.events import CLOUD_EVENT
 from contracts.replies import RESULTS
 from contracts.requests import PARAMS
+from contracts.signing import SIGNATURE_HEADER
 
 SCHEMA: Final = "#/components/schemas/"
 CORRELATION: Final = "$message.header#/correlation_id"
 
 Node = dict[str, object]
 
+_SIGNATURE: Final[Node] = {
+    "type": "string",
+    "description": "Signs the message: version, key id, milliseconds since the epoch, HMAC-SHA256 (docs/engine.md,"
+    " Signed messages). Looked at where the installation has keys; `message_id` must be set with it.",
+    "pattern": "^v1;[A-Za-z0-9_.-]{1,64};[0-9]{1,15};[0-9a-f]{64}$",
+}
+_REPLY_HEADERS: Final[Node] = {
+    "type": "object",
+    "properties": {"correlation_id": {"type": "string"}, SIGNATURE_HEADER: _SIGNATURE},
+}
 _EVENT_HEADERS: Final[Node] = {
     "type": "object",
     "description": "AMQP properties `reply_to` and `correlation_id`: with both of them the outcome is confirmed"
@@ -19,6 +30,7 @@ _EVENT_HEADERS: Final[Node] = {
         "reply_to": {"type": "string"},
         "correlation_id": {"type": "string"},
         "traceparent": {"type": "string"},
+        SIGNATURE_HEADER: _SIGNATURE,
     },
 }
 _REQUEST_HEADERS: Final[Node] = {
@@ -31,6 +43,7 @@ _REQUEST_HEADERS: Final[Node] = {
         "correlation_id": {"type": "string"},
         "deadline": {"type": "integer"},
         "traceparent": {"type": "string"},
+        SIGNATURE_HEADER: _SIGNATURE,
     },
     "required": ["reply_to", "correlation_id"],
 }
@@ -45,8 +58,8 @@ def build_messages() -> Node:
         "EraseEvent": _message("A player is erased.", _refer("EraseEvent"), **event),
         **{request_name(method): _request(method) for method in PARAMS},
         **{result_name(method): _result(method) for method in RESULTS},
-        "Failure": _message("A request failed.", _refer("Failure")),
-        "Confirmation": _message("What became of an event.", _refer("Confirmation")),
+        "Failure": _message("A request failed.", _refer("Failure"), headers=_REPLY_HEADERS),
+        "Confirmation": _message("What became of an event.", _refer("Confirmation"), headers=_REPLY_HEADERS),
         "DeadLetter": {
             "summary": "A refused event: any bytes, with headers that say why.",
             "headers": _refer("DeadLetterHeaders"),
@@ -77,7 +90,7 @@ def _result(method: str) -> Node:
         "result": _refer(RESULTS[method].__name__),
     }
     payload: Node = {"type": "object", "properties": properties, "required": list(properties)}
-    return _message(f"The answer to `{method}`.", payload)
+    return _message(f"The answer to `{method}`.", payload, headers=_REPLY_HEADERS)
 
 
 def _refer(schema: str) -> Node:

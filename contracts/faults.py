@@ -22,6 +22,7 @@ class ErrorReason(StrEnum):
     NOT_YET_VISIBLE = "not_yet_visible"
     TOO_LARGE = "too_large"
     OVERLOADED = "overloaded"
+    BAD_SIGNATURE = "bad_signature"
     INTERNAL_ERROR = "internal_error"
 
     @property
@@ -45,6 +46,7 @@ _FACTS: Final[Mapping[ErrorReason, tuple[int, bool]]] = {
     ErrorReason.NOT_YET_VISIBLE: (-32003, True),
     ErrorReason.TOO_LARGE: (-32004, False),
     ErrorReason.OVERLOADED: (-32005, True),
+    ErrorReason.BAD_SIGNATURE: (-32006, False),
     ErrorReason.INTERNAL_ERROR: (-32603, False),
 }
 

@@ -20,12 +20,14 @@ from worker.address import Address
 from worker.backoff import Backoff
 from worker.broker.link import Link
 from worker.broker.session import BrokerOptions
+from worker.broker.signatures import Guard, Keys, Terms
 from worker.config import Loaded, Settings
 from worker.errors import StorageUnavailable
 from worker.health import Condition, Health
 from worker.history import History
 from worker.http.board import Board
 from worker.http.server import listening
+from worker.keys import FixedKeys, LiveKeys, keyring_of
 from worker.metrics import Metrics
 from worker.pulse import Pulse, beating
 from worker.rpc.answers import Result
@@ -53,6 +55,7 @@ class Worker:
         storage: Storage,
         metrics: Metrics | None = None,
         traces: Traces = UNTRACED,
+        keys: Keys | None = None,
     ) -> None:
         self._settings = settings
         self._storage = storage
@@ -60,8 +63,10 @@ class Worker:
         self._stop = asyncio.Event()
         self._prepared = False
         self.metrics = metrics or Metrics(VERSION)
-        self._serving = Serving(settings, topology, storage, self._stop, self, self.metrics, traces)
-        options = BrokerOptions(broker, "session-store", settings.connection_timeout_ms / 1000)
+        guard = self._guard(topology, keys or FixedKeys(keyring_of(settings)))
+        self._serving = Serving(settings, topology, storage, self._stop, self, self.metrics, traces, guard)
+        timeout = settings.connection_timeout_ms / 1000
+        options = BrokerOptions(broker, "session-store", timeout, guard.sign_reply)
         self._link = Link(options, topology, settings.startup_timeout_s)
 
     @property
@@ -123,6 +128,11 @@ class Worker:
         lag = round(self._serving.lag(), 3)
         return {"ok": ok, "database": database, "lagSeconds": lag, "version": VERSION}
 
+    def _guard(self, topology: Topology, keys: Keys) -> Guard:
+        settings = self._settings
+        terms = Terms(settings.signatures, topology.sessions.name, settings.signature_window_s)
+        return Guard(terms, keys, lambda fault: self.metrics.bad_signatures.labels(fault).inc())
+
     async def _wait_for_schema(self) -> None:
         """Return once the database has answered and has every migration of this program."""
         deadline, backoff = monotonic() + self._settings.startup_timeout_s, Backoff()
@@ -154,7 +164,9 @@ async def run_worker(loaded: Loaded, recent: Recent) -> None:
     manager = ServiceManager(settings.notify_socket)
     board = Board(Metrics(VERSION), Health(), History(), recent)
     async with listening(board, settings.http_host, settings.http_port), open_storage(options) as storage:
-        worker = Worker(settings, Address(loaded, "amqp_url"), storage, board.metrics, traces)
+        worker = Worker(
+            settings, Address(loaded, "amqp_url"), storage, board.metrics, traces, LiveKeys(loaded)
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop_or_exit, worker, manager)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -19,13 +18,13 @@ from pydantic_settings import (
 )
 from yarl import URL
 
+from contracts.signing import Keyring
 from worker.errors import ConfigurationError
-from worker.placeholders import expand
+from worker.placeholders import expand, libpq_url
 
 PREFIX: Final = "SESSION_STORE_"
 SERVERS: Final = ("DATABASE_URL", "AMQP_URL")
 SECRETS_DIRECTORIES: Final = ("SESSION_STORE_SECRETS_DIR", "CREDENTIALS_DIRECTORY")
-LIBPQ: Final = ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD")
 
 
 def _database_url(value: SecretStr) -> SecretStr:
@@ -45,6 +44,11 @@ def _amqp_url(value: SecretStr) -> SecretStr:
     if address.scheme not in ("amqp", "amqps") or not address.host:
         raise ValueError("must begin with amqp:// or amqps:// and name a host")
     return SecretStr(expanded)
+
+
+def _signing_keys(value: SecretStr) -> SecretStr:
+    Keyring.parse(value.get_secret_value())
+    return value
 
 
 def _setting(default: Any, variable: str, description: str, **rules: Any) -> Any:
@@ -105,6 +109,17 @@ class Settings(BaseSettings):
     changes_feed: bool = _setting(
         False, "SESSION_STORE_CHANGES_FEED", "true: what was committed is published to `sessions.changes`"
     )
+    signatures: Literal["off", "warn", "enforce"] = _setting(
+        "off", "SESSION_STORE_SIGNATURES", "messages signed wrongly: not looked at, counted, refused"
+    )
+    signing_keys: Annotated[SecretStr, AfterValidator(_signing_keys)] = _setting(
+        SecretStr(""),
+        "SESSION_STORE_SIGNING_KEYS",
+        "`id:secret` pairs with blanks between them; the first signs, all verify",
+    )
+    signature_window_s: float = _setting(
+        60, "SESSION_STORE_SIGNATURE_WINDOW_S", "between a request's signature and now", ge=1, le=3600
+    )
     http_host: str = _setting(
         "127.0.0.1", "SESSION_STORE_HTTP_HOST", "where probes, metrics and status page listen"
     )
@@ -134,7 +149,7 @@ class Settings(BaseSettings):
         pattern=r"^((before-commit|mid-batch|after-commit|before-acknowledge)(:[1-9][0-9]{0,8})?)?$",
     )
 
-    @field_validator("log_level", "log_format", mode="before")
+    @field_validator("log_level", "log_format", "signatures", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -176,21 +191,17 @@ def load(flags: Mapping[str, object] | None = None, required: Sequence[str] = SE
     for origin, found in reversed(_sources(flags or {})):
         for variable, value in found.items():
             values[variable], origins[variable] = value, origin
-    if "DATABASE_URL" not in values and (url := _libpq_url(os.environ)):
+    if "DATABASE_URL" not in values and (url := libpq_url(os.environ)):
         values["DATABASE_URL"], origins["DATABASE_URL"] = url, "PGHOST and its kin"
     if absent := [f"{name} is not set: {_DESCRIPTIONS[name]}" for name in required if name not in values]:
         raise ConfigurationError("\n".join(absent))
-    try:
-        settings = Settings(**values)  # type: ignore[arg-type]
-    except ValidationError as error:
-        raise ConfigurationError("\n".join(_explain(error, values))) from None
-    return Loaded(settings, origins, _unknown(os.environ), flags or {})
+    return Loaded(_validate(values), origins, _unknown(os.environ), flags or {})
 
 
 def variables() -> dict[str, tuple[str, bool]]:
     """Return the field and whether it is secret, by variable, in the order of declaration."""
     fields = Settings.model_fields
-    return {str(f.validation_alias): (name, name.endswith("_url")) for name, f in fields.items()}
+    return {str(f.validation_alias): (name, name.endswith(("_url", "_keys"))) for name, f in fields.items()}
 
 
 def _sources(flags: Mapping[str, object]) -> list[tuple[str, dict[str, Any]]]:
@@ -211,12 +222,15 @@ def _sources(flags: Mapping[str, object]) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def _libpq_url(environment: Mapping[str, str]) -> str | None:
-    if not any(environment.get(name) for name in LIBPQ):
-        return None
-    host, port, database, user, password = (quote(environment.get(name, ""), safe="") for name in LIBPQ)
-    login = (user or "postgres") + (f":{password}" if password else "")
-    return f"postgresql://{login}@{host or 'localhost'}:{port or '5432'}/{database or user or 'postgres'}"
+def _validate(values: Mapping[str, object]) -> Settings:
+    try:
+        settings = Settings(**values)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_explain(error, values))) from None
+    if settings.signatures != "off" and not settings.signing_keys.get_secret_value().strip(" ,\t\r\n"):
+        mode = f"SESSION_STORE_SIGNATURES={settings.signatures!r}"
+        raise ConfigurationError(f"{mode}: needs SESSION_STORE_SIGNING_KEYS")
+    return settings
 
 
 def _explain(error: ValidationError, values: Mapping[str, object]) -> list[str]:

@@ -13,6 +13,7 @@ from contracts.faults import ErrorReason
 from contracts.outcomes import DeadLetterCode, Outcome
 from contracts.requests import PARAMS
 from contracts.topology import DELETED_KEY, STORED_KEY
+from contracts.signing import SignatureFault
 
 PREFIX: Final = "session_store_"
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -118,6 +119,11 @@ class Metrics:
         )
         for key in (STORED_KEY, DELETED_KEY):
             self.changes.labels(key)
+        self.bad_signatures = self._counter(
+            "bad_signatures", "Messages whose signature does not count", "reason"
+        )
+        for fault in SignatureFault:
+            self.bad_signatures.labels(fault.value)
         self.redeliveries = self._counter("redeliveries", "Deliveries that the broker marked as repeated")
         self.in_flight = self._gauge("events_in_flight", "Events delivered and not yet acknowledged")
         self.oldest = self._gauge("oldest_event_seconds", "Age of the oldest event not yet settled")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
+LIBPQ: Final = ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD")
 _IN_LOGIN: Final = re.compile(r"(://[^:@/?]*:).*@")
 _IN_QUERY: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*")
 _PLACEHOLDER: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -27,3 +28,12 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
 def mask(url: str) -> str:
     """Return a URL without its password, wherever in it that stands."""
     return _IN_QUERY.sub(r"\1***", _IN_LOGIN.sub(r"\1***@", url))
+
+
+def libpq_url(environment: Mapping[str, str]) -> str | None:
+    """Return the URL that libpq's variables say, as far as they do; None when none is set."""
+    if not any(environment.get(name) for name in LIBPQ):
+        return None
+    host, port, database, user, password = (quote(environment.get(name, ""), safe="") for name in LIBPQ)
+    login = (user or "postgres") + (f":{password}" if password else "")
+    return f"postgresql://{login}@{host or 'localhost'}:{port or '5432'}/{database or user or 'postgres'}"

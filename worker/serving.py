@@ -13,6 +13,7 @@ from worker.broker.letter_filter import LetterFilter
 from worker.broker.letter_removal import RemovedLetters
 from worker.broker.publisher import Publisher
 from worker.broker.session import Session
+from worker.broker.signatures import Guard
 from worker.config import Settings
 from worker.errors import BrokerUnavailable, StorageUnavailable, TopologyError
 from worker.failpoint import arm
@@ -26,7 +27,7 @@ from worker.rpc.answers import Answers, Health
 from worker.rpc.dispatch import Dispatcher
 from worker.rpc.server import RpcServer
 from worker.store.storage import Storage
-from worker.traces.untraced import UNTRACED, Traces
+from worker.traces.untraced import Traces
 
 log = structlog.get_logger()
 
@@ -48,10 +49,14 @@ class Serving:
         stop: asyncio.Event,
         health: Health,
         metrics: Metrics,
-        traces: Traces = UNTRACED,
+        traces: Traces,
+        guard: Guard,
     ) -> None:
         self._settings = settings
-        self._limits = Limits(settings.batch_size, settings.body_limit, settings.patience_s)
+        self._guard = guard
+        self._limits = Limits(
+            settings.batch_size, settings.body_limit, settings.patience_s, guard.refuse_event
+        )
         self._topology = topology
         self._storage = storage
         self._stop = stop
@@ -144,7 +149,9 @@ class Serving:
             def remove(player_id: str) -> Coroutine[None, None, RemovedLetters]:
                 return session.remove_letters(self._topology, LetterFilter(player=player_id))
 
-            path = ErasePath(intake, eraser, remove, settler, self._limits.body, self._metrics)
+            path = ErasePath(
+                intake, eraser, remove, settler, self._limits.body, self._metrics, self._limits.find_fault
+            )
             await self._until_stopped(intake, path.run(), hold=False)
             self._end(session, intake)
 
@@ -155,7 +162,14 @@ class Serving:
             dispatcher = Dispatcher(answers, self._metrics.count_request, self._traces)
             seconds = self._settings.statement_timeout_ms / 1000
             server = RpcServer(
-                intake, session.replies, dispatcher, self._topology, seconds, self._metrics, self._traces
+                intake,
+                session.replies,
+                dispatcher,
+                self._topology,
+                seconds,
+                self._metrics,
+                self._traces,
+                self._guard,
             )
             await self._until_stopped(intake, server.run(), hold=False)
             self._end(session, intake)

@@ -6,12 +6,14 @@ from contracts.client.errors import (
     BadRequest,
     Closed,
     Conflict,
+    Distrusted,
     Misconfigured,
     Rejected,
     SessionStoreError,
     TimedOut,
     TooLarge,
     Unavailable,
+    Untrusted,
 )
 from contracts.client.store import SessionStore
 from contracts.client.written import Durability, Written
@@ -20,6 +22,7 @@ __all__ = [
     "BadRequest",
     "Closed",
     "Conflict",
+    "Distrusted",
     "Durability",
     "Gap",
     "Misconfigured",
@@ -31,5 +34,6 @@ __all__ = [
     "TimedOut",
     "TooLarge",
     "Unavailable",
+    "Untrusted",
     "Written",
 ]

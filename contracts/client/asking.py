@@ -8,7 +8,14 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
-from contracts.client.errors import BadRequest, SessionStoreError, TimedOut, TooLarge, Unavailable
+from contracts.client.errors import (
+    BadRequest,
+    Distrusted,
+    SessionStoreError,
+    TimedOut,
+    TooLarge,
+    Unavailable,
+)
 from contracts.client.messages import request_message
 from contracts.client.wire import Wire
 from contracts.faults import ErrorReason, RpcError, refuse_params
@@ -120,6 +127,8 @@ def _error_of(method: Method, error: RpcError) -> SessionStoreError:
             return TimedOut(method.value, reason=error.message)
         case ErrorReason.STORAGE_UNAVAILABLE | ErrorReason.OVERLOADED | ErrorReason.INTERNAL_ERROR:
             return Unavailable(error.data.reason.value, error.message)
+        case ErrorReason.BAD_SIGNATURE:
+            return Distrusted(f"the worker does not trust this client: {error.message}")
         case ErrorReason.TOO_LARGE:
             return TooLarge(error.message)
         case _:

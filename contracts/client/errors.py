@@ -3,12 +3,14 @@
 SessionStoreError
 ├── Closed          the client was closed: make another
 ├── Misconfigured   nobody has declared the queues, or the broker refuses the login: a person must act
+│   └── Distrusted  the worker refuses this client's signature: a person must compare keys and clocks
 ├── Rejected        the event is invalid (`code`, `message`): mend what made it
 ├── BadRequest      the question is invalid (`message`, `details`): mend what asked
 ├── Conflict        the session is not at the expected revision (`record` is what is stored): decide, write again
 ├── TooLarge        the answer would pass 4 MiB: ask for less
 ├── Unavailable     the other side said that it cannot answer now, up to the deadline: ask again later
 └── TimedOut        no answer by the deadline: a write may or may not be stored; the same `event_id` again is safe
+    └── Untrusted   only answers that are not signed by one of our keys: a person must compare the keys
 """
 
 from uuid import UUID
@@ -29,6 +31,10 @@ class Misconfigured(SessionStoreError):
 
     The client goes on trying, so that later calls succeed once somebody has.
     """
+
+
+class Distrusted(Misconfigured):
+    """The worker refuses this client's signature: a person must compare the keys, and the clocks."""
 
 
 class Rejected(SessionStoreError):
@@ -95,3 +101,11 @@ class TimedOut(SessionStoreError):
         self.event_id = event_id
         self.revision = revision
         self.reason = reason
+
+
+class Untrusted(TimedOut):
+    """All that came by the deadline were answers that none of this client's keys has signed.
+
+    Such an answer ends no call, because anybody may have sent it. Either somebody did, or the worker has other keys
+    than this client, or none.
+    """

@@ -25,7 +25,9 @@ from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
 
 from contracts.client.errors import Misconfigured
 from contracts.client.messages import Message
+from contracts.client.sealing import Seal
 from contracts.client.tracing import trace_headers
+from contracts.signing import SignatureFault
 from contracts.topology import REPLY_QUEUE_PREFIX, RPC_KEY, Topology
 
 HEARTBEAT_SECONDS: Final = 5  # a silent broker is noticed after 18 s; below 5 there are false alarms
@@ -40,7 +42,8 @@ REFUSED: Final = (
     ChannelAccessRefused,
 )
 
-TakeAnswer = Callable[[str, bytes], None]
+TakeAnswer = Callable[[str, bytes, SignatureFault | None], None]
+"""Takes the correlation id and the body of an answer, and what is wrong with its signature."""
 
 
 class LinkLost(Exception):
@@ -76,16 +79,18 @@ class Link:
         channel: AbstractChannel,
         exchange: AbstractExchange,
         topology: Topology,
+        seal: Seal,
     ) -> None:
         self._connection = connection
         self._channel = channel
         self._exchange = exchange
         self._topology = topology
+        self._seal = seal
         self._reply_to = f"{REPLY_QUEUE_PREFIX}{uuid4().hex}"
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
-    async def open(cls, url: str, name: str, topology: Topology, take: TakeAnswer) -> Self:
+    async def open(cls, url: str, name: str, topology: Topology, take: TakeAnswer, seal: Seal) -> Self:
         """Return a link that hands every answer to `take`; the broker lists it under `name`.
 
         Raises LinkLost, or Misconfigured where the broker does not let us in.
@@ -94,19 +99,21 @@ class Link:
         try:
             with broker_calls():
                 async with asyncio.timeout(OPEN_SECONDS):
-                    return await cls._over(connection, topology, take)
+                    return await cls._over(connection, topology, take, seal)
         except BaseException:
             await close_quietly(connection)
             raise
 
     @classmethod
-    async def _over(cls, connection: AbstractConnection, topology: Topology, take: TakeAnswer) -> Self:
+    async def _over(
+        cls, connection: AbstractConnection, topology: Topology, take: TakeAnswer, seal: Seal
+    ) -> Self:
         async def on_answer(message: AbstractIncomingMessage) -> None:
-            take(str(message.correlation_id), message.body)
+            take(str(message.correlation_id), message.body, seal.find_fault(message))
 
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         exchange = await channel.get_exchange(topology.sessions.name, ensure=False)
-        link = cls(connection, channel, exchange, topology)
+        link = cls(connection, channel, exchange, topology, seal)
         for closing in (connection.close_callbacks, channel.close_callbacks):
             closing.add(link._lose)
         inner = await channel.get_underlay_channel()
@@ -147,8 +154,9 @@ class Link:
     def _amqp_message(self, message: Message, seconds: float, correlation_id: str | None) -> aio_pika.Message:
         is_request = message.routing_key == RPC_KEY
         deadline = {"deadline": int((time() + seconds) * 1000)} if is_request else {}
-        return aio_pika.Message(
+        published = aio_pika.Message(
             message.body,
+            message_id=uuid4().hex,
             content_type=message.content_type,
             delivery_mode=2 if message.persistent else 1,
             reply_to=self._reply_to if correlation_id else None,
@@ -156,6 +164,8 @@ class Link:
             headers={**trace_headers(), **deadline},
             expiration=seconds if is_request else None,
         )
+        self._seal.sign(published, message.routing_key)
+        return published
 
 
 async def open_connection(url: str, name: str) -> AbstractConnection:

@@ -22,6 +22,7 @@ from contracts.outcomes import Outcome
 from contracts.replies import Confirmation, HealthResult, QueryResult, Receipt, Record, StatsResult
 from contracts.requests import MAX_LIMIT, Filter, QueryOptions
 from contracts.session import Session
+from contracts.signing import Keyring
 from contracts.topology import DELETE_KEY, ERASE_KEY, WRITE_KEY, Topology
 
 
@@ -30,7 +31,8 @@ class SessionStore:
 
     `timeout` bounds every call, in seconds. With durability `stored` a write returns when it is committed; with
     `queued` when the broker has it on disk, and reads of that session then wait for it. It reconnects by itself, and
-    what was in flight is sent again under the same event id. Many calls at once are fine.
+    what was in flight is sent again under the same event id. Many calls at once are fine. With `keys`, a text like
+    `k2:secret k1:secret`, every message is signed with the first and every answer must be signed with one of them.
     """
 
     def __init__(
@@ -41,12 +43,13 @@ class SessionStore:
         source: str = "engine/python",
         durability: Durability = "stored",
         timeout: float = 5.0,
+        keys: str = "",
     ) -> None:
         if durability not in get_args(Durability):
             raise ValueError(f"durability must be one of {', '.join(get_args(Durability))}")
         if URL(url).scheme not in ("amqp", "amqps"):
             raise ValueError("url must begin with amqp:// or amqps://")
-        self._wire = Wire(url, source, Topology(prefix))
+        self._wire = Wire(url, source, Topology(prefix), Keyring.parse(keys))
         self._followers = Followers(url, source, Topology(prefix))
         self._questions = Questions(self._wire)
         self._source = source
@@ -207,7 +210,7 @@ class SessionStore:
             told = Confirmation.model_validate(await self._wire.ask(message, deadline))
             return await self._judge(told, change, deadline)
         except TimedOut as error:
-            raise TimedOut(
+            raise type(error)(
                 message.what, event_id=change.event_id, revision=change.revision, reason=error.reason
             ) from error
 

@@ -10,9 +10,11 @@ from uuid import uuid4
 
 import orjson
 
-from contracts.client.errors import Closed, Misconfigured, TimedOut
+from contracts.client.errors import Closed, Misconfigured, TimedOut, Untrusted
 from contracts.client.link import CLOSE_SECONDS, Link, LinkLost
 from contracts.client.messages import Message
+from contracts.client.sealing import Seal
+from contracts.signing import Keyring, SignatureFault
 from contracts.topology import Topology
 
 log = logging.getLogger(__name__)
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 3.0
 ASK_AGAIN_SECONDS: Final = 2.0
+NO_KEYS: Final = Keyring({})
 
 Answer = dict[str, object]
 
@@ -30,10 +33,12 @@ class Wire:
     All raise TimedOut, Misconfigured and Closed.
     """
 
-    def __init__(self, url: str, name: str, topology: Topology) -> None:
+    def __init__(self, url: str, name: str, topology: Topology, keyring: Keyring = NO_KEYS) -> None:
         self._url = url
         self._name = name
         self._topology = topology
+        self._seal = Seal(keyring, topology.sessions.name)
+        self._refused: dict[str, SignatureFault] = {}
         self._keeper: asyncio.Task[None] | None = None
         self._link: asyncio.Future[Link]
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
@@ -78,8 +83,13 @@ class Wire:
                 if not answer.done():
                     await self._rest(message.what, deadline)
             return answer.result()
+        except TimedOut as error:
+            if fault := self._refused.get(correlation_id):
+                raise Untrusted(message.what, reason=f"signature {fault}") from error
+            raise
         finally:
             del self._waiting[correlation_id]
+            self._refused.pop(correlation_id, None)
 
     async def _connected(self, what: str, deadline: float) -> Link:
         if self._keeper is None:
@@ -111,7 +121,7 @@ class Wire:
         longest = FIRST_WAIT
         while True:
             try:
-                link = await Link.open(self._url, self._name, self._topology, self._take)
+                link = await Link.open(self._url, self._name, self._topology, self._take, self._seal)
             except Exception as error:  # whatever it was: a client that lay down would never get up again
                 self._note(error)
                 longest = min(longest * 2, LONGEST_WAIT)
@@ -139,9 +149,13 @@ class Wire:
             refused, self._link = self._link, _promise()
             _fail([refused], error)
 
-    def _take(self, correlation_id: str, body: bytes) -> None:
+    def _take(self, correlation_id: str, body: bytes, fault: SignatureFault | None) -> None:
         waiting = self._waiting.get(correlation_id)
         if waiting is None or waiting.done():
+            return
+        if fault is not None:  # the genuine one may still come: an answer that anybody can make ends no call
+            self._refused[correlation_id] = fault
+            log.warning("refused an answer by its signature: %s", fault)
             return
         try:
             answer = orjson.loads(body)

@@ -210,6 +210,7 @@ def test_the_variables_are_one_for_each_field() -> None:
         "DATABASE_URL",
         "AMQP_URL",
         "SESSION_STORE_READ_DATABASE_URL",
+        "SESSION_STORE_SIGNING_KEYS",
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     ]

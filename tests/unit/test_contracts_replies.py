@@ -29,6 +29,7 @@ CONFIRMED: dict[str, object] = {"id": EVENT_ID, "subject": "sess_1", "outcome": 
         ("not_yet_visible", -32003, True),
         ("too_large", -32004, False),
         ("overloaded", -32005, True),
+        ("bad_signature", -32006, False),
         ("internal_error", -32603, False),
     ],
 )
@@ -40,7 +41,7 @@ def test_every_reason_has_its_code_and_says_whether_to_ask_again(
 
 
 def test_no_two_reasons_share_a_code() -> None:
-    assert len({reason.code for reason in ErrorReason}) == len(ErrorReason) == 10
+    assert len({reason.code for reason in ErrorReason}) == len(ErrorReason) == 11
 
 
 def test_wrong_parameters_are_told_one_by_one() -> None:

@@ -11,6 +11,7 @@ from sys import maxsize
 
 from aiormq.exceptions import ChannelNotFoundEntity
 
+from contracts.signing import Keyring
 from contracts.topology import Topology
 from worker.broker.admin import check_topology
 from worker.broker.connection import connected, open_channel
@@ -84,8 +85,10 @@ async def open_dead_letters(
 
 
 @asynccontextmanager
-async def open_replayer(url: str, topology: Topology, rate: float | None) -> AsyncIterator[Replayer]:
-    """Yield a replayer of at most `rate` letters a second, on a connection of its own.
+async def open_replayer(
+    url: str, topology: Topology, rate: float | None, keyring: Keyring | None = None
+) -> AsyncIterator[Replayer]:
+    """Yield a replayer of at most `rate` letters a second, on a connection of its own; see `Replayer`.
 
     Raises TopologyError when what it publishes to is missing or differs, BrokerUnavailable.
     """
@@ -93,4 +96,4 @@ async def open_replayer(url: str, topology: Topology, rate: float | None) -> Asy
         raise TopologyError(f"{list_differences(differences)}; run: session-store topology")
     async with connected(url, "session-store dead letters replay", TIMEOUT_SECONDS) as connection:
         channel = await open_channel(connection, confirms=True, timeout=TIMEOUT_SECONDS)
-        yield Replayer(Publisher(channel), topology.sessions.name, rate)
+        yield Replayer(Publisher(channel), topology.sessions.name, rate, keyring)

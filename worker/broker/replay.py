@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from time import monotonic
 from typing import Final
+from uuid import uuid4
 
 from pamqp.common import FieldTable, FieldValue
 
 from contracts.dead_letters import HISTORY_HEADER
 from contracts.session import format_timestamp
+from contracts.signing import SIGNATURE_HEADER, Keyring
 from contracts.topology import DELETE_KEY, ERASE_KEY, WRITE_KEY
 from worker.broker.delivery import Properties
 from worker.broker.letter import FAILURE_HEADERS, Failure, Letter
 from worker.broker.properties import BROKER_ACTS_ON, LARGEST_HEADER, copy_properties, keep_bytes
 from worker.broker.publisher import Publisher
+from worker.broker.signatures import content_of
 from worker.broker.snapshot import Page
 
 LONGEST_HISTORY: Final = 20
@@ -52,13 +55,27 @@ def restore_properties(letter: Letter) -> Properties:
     return keep_bytes(letter.delivery, {HISTORY_HEADER: history[-LONGEST_HISTORY:]})
 
 
-class Replayer:
-    """Publishes letters' messages and removes a letter once the broker has confirmed its copy."""
+def sign_anew(properties: Properties, keyring: Keyring, exchange: str, letter: Letter) -> None:
+    """Give a letter's properties the signature of a message of ours, and a message id where it has none."""
+    properties.message_id = properties.message_id or uuid4().hex
+    delivery = letter.delivery
+    content = content_of(exchange, delivery.routing_key, properties, delivery.body)
+    properties.headers = {**(properties.headers or {}), SIGNATURE_HEADER: keyring.sign(content)}
 
-    def __init__(self, publisher: Publisher, exchange: str, rate: float | None) -> None:
+
+class Replayer:
+    """Publishes letters' messages and removes a letter once the broker has confirmed its copy.
+
+    A message keeps its own signature; with a `keyring` it is signed anew, as one that this installation believes.
+    """
+
+    def __init__(
+        self, publisher: Publisher, exchange: str, rate: float | None, keyring: Keyring | None = None
+    ) -> None:
         self._publisher = publisher
         self._exchange = exchange
         self._rate = rate
+        self._keyring = keyring
         self._next = monotonic()
 
     async def replay(
@@ -89,6 +106,8 @@ class Replayer:
     async def _publish(self, letter: Letter) -> None:
         delivery = letter.delivery
         properties = restore_properties(letter)
+        if self._keyring:
+            sign_anew(properties, self._keyring, self._exchange, letter)
         await self._publisher.publish(self._exchange, delivery.routing_key, properties, delivery.body)
 
     async def _wait(self, count: int) -> None:

@@ -21,12 +21,26 @@ REPLY_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer to whoever asked, already in bytes."""
+    """An answer to whoever asked, already in bytes.
+
+    One to a question that cannot be trusted is not `vouched` for, and not signed: whoever copied a genuine question
+    and spoiled it would get a genuine refusal to hand on.
+    """
 
     reply_to: str
     correlation_id: str
     body: bytes
     headers: Mapping[str, str] | None = None
+    vouched: bool = True
+
+
+SignReply = Callable[[str, bytes], Mapping[str, str]]
+"""Takes the correlation id and the body of a reply and returns the headers that sign it."""
+
+
+def leave_unsigned(_correlation_id: str, _body: bytes) -> Mapping[str, str]:
+    """Return no header."""
+    return {}
 
 
 class ReplyLine:
@@ -36,8 +50,11 @@ class ReplyLine:
     connection that the reply came by (rabbitmq/rabbitmq-server#3751): that must cost no consumer.
     """
 
-    def __init__(self, url: Callable[[], str], name: str, timeout: float) -> None:
+    def __init__(
+        self, url: Callable[[], str], name: str, timeout: float, sign: SignReply = leave_unsigned
+    ) -> None:
         self._url = url
+        self._sign = sign
         self._name = name
         self._timeout = timeout
         self._opening = asyncio.Lock()
@@ -49,7 +66,7 @@ class ReplyLine:
 
         A reply is not confirmed by the broker: a caller that has gone, or lost it, asks again.
         """
-        frames = [frame for reply in replies for frame in _frames_of(reply)]
+        frames = [frame for reply in replies for frame in self._frames_of(reply)]
         if not frames:
             return True
         try:
@@ -78,12 +95,12 @@ class ReplyLine:
                 self._outbox = Outbox(channel, self._connection.writer)
             return self._outbox
 
-
-def _frames_of(reply: Reply) -> list[Frame]:
-    properties = Properties(
-        content_type="application/json",
-        correlation_id=reply.correlation_id,
-        headers=dict(reply.headers) if reply.headers else None,
-        delivery_mode=1,
-    )
-    return frames_of("", reply.reply_to, properties, reply.body)
+    def _frames_of(self, reply: Reply) -> list[Frame]:
+        signed = self._sign(reply.correlation_id, reply.body) if reply.vouched else {}
+        properties = Properties(
+            content_type="application/json",
+            correlation_id=reply.correlation_id,
+            headers={**(reply.headers or {}), **signed} or None,
+            delivery_mode=1,
+        )
+        return frames_of("", reply.reply_to, properties, reply.body)

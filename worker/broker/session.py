@@ -17,7 +17,7 @@ from worker.broker.letter_filter import LetterFilter
 from worker.broker.letter_removal import RemovedLetters, remove_letters
 from worker.broker.publisher import Publisher
 from worker.broker.queue_state import QueueState, look_at_queue
-from worker.broker.replies import ReplyLine
+from worker.broker.replies import ReplyLine, SignReply, leave_unsigned
 from worker.broker.topology import Difference, find_differences, list_differences
 from worker.errors import BrokerUnavailable, TopologyError
 
@@ -29,6 +29,7 @@ class BrokerOptions:
     url: Callable[[], str] = field(repr=False)
     name: str
     timeout: float = 10.0
+    sign: SignReply = leave_unsigned
 
 
 class TopologyMissing(BrokerUnavailable):
@@ -130,5 +131,5 @@ async def open_session(options: BrokerOptions) -> Session:
     except BrokerUnavailable:
         await close_quietly(consuming)
         raise
-    replies = ReplyLine(options.url, f"{options.name} reply", options.timeout)
+    replies = ReplyLine(options.url, f"{options.name} reply", options.timeout, options.sign)
     return Session(consuming, publishing, replies, options)

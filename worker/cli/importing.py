@@ -99,9 +99,9 @@ async def _database(settings: Settings, *, dry_run: bool) -> AsyncIterator[Sink]
 
 @asynccontextmanager
 async def _queue(settings: Settings) -> AsyncIterator[Sink]:
-    url = settings.amqp_url.get_secret_value()
+    url, keys = settings.amqp_url.get_secret_value(), settings.signing_keys.get_secret_value()
     async with SessionStore(
-        url, prefix=settings.prefix, source="session-store import", timeout=CONFIRMATION_SECONDS
+        url, prefix=settings.prefix, source="session-store import", timeout=CONFIRMATION_SECONDS, keys=keys
     ) as store:
         yield QueueSink(store)
 

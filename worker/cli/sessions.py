@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, TypeVar
 import orjson
 import typer
 
-from contracts.client import BadRequest, Misconfigured, SessionStore, TimedOut, Unavailable
+from contracts.client import BadRequest, Misconfigured, SessionStore, TimedOut, Unavailable, Untrusted
 from contracts.client import SessionStoreError as ClientError
 from contracts.replies import Record
 from contracts.requests import Filter, QueryOptions, SortKey, SortOrder
@@ -122,15 +122,15 @@ def _ask(given: dict[str, Any], ask: Callable[[SessionStore], Awaitable[Answer]]
     settings = load(flags, required=("AMQP_URL",)).settings
 
     async def work() -> Answer:
-        url = settings.amqp_url.get_secret_value()
+        url, keys = settings.amqp_url.get_secret_value(), settings.signing_keys.get_secret_value()
         async with SessionStore(
-            url, prefix=settings.prefix, source="session-store command", timeout=given["timeout"]
+            url, prefix=settings.prefix, source="session-store command", timeout=given["timeout"], keys=keys
         ) as store:
             return await ask(store)
 
     try:
         return run_to_end(work())
-    except Misconfigured as error:
+    except (Misconfigured, Untrusted) as error:
         raise ConfigurationError(str(error)) from error
     except BadRequest as error:
         raise typer.BadParameter(str(error)) from error

@@ -9,6 +9,7 @@ from worker.app import run_worker
 from worker.cli.console import print_json, print_table, run_to_end, warn
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.config import Loaded, Settings, load, variables
+from worker.keys import keyring_of
 from worker.placeholders import mask
 from worker.telemetry import configure_logs
 from worker.transport import refuse_plain_text
@@ -57,4 +58,6 @@ def _warn_of_unknown(loaded: Loaded) -> None:
 
 def _shown(settings: Settings, field: str, secret: bool) -> str:
     value = getattr(settings, field)
+    if field == "signing_keys":
+        return " ".join(f"{key_id}:***" for key_id in keyring_of(settings).ids)
     return mask(value.get_secret_value()) if secret else str(value)

@@ -2,18 +2,25 @@
 
 from typing import Final
 
-from contracts.client import Misconfigured, SessionStore
+from contracts.client import Distrusted, Misconfigured, SessionStore, Untrusted
 from contracts.client import SessionStoreError as ClientError
 from worker.finding import Finding, ok, warning, wrong
 
 MOST_LAG_SECONDS: Final = 60.0
+KEYS: Final = (
+    "session-store config  # compare the ids in SESSION_STORE_SIGNING_KEYS here and there, and the clocks"
+)
 
 
-async def examine_answer(url: str, prefix: str, release: str, timeout: float) -> Finding:
+async def examine_answer(url: str, prefix: str, keys: str, release: str, timeout: float) -> Finding:
     """Find workers that do not answer, are not well, lag behind or are of another release than `release`."""
     try:
-        async with SessionStore(url, prefix=prefix, source="session-store doctor", timeout=timeout) as store:
+        async with SessionStore(
+            url, prefix=prefix, source="session-store doctor", timeout=timeout, keys=keys
+        ) as store:
             health = await store.health()
+    except (Distrusted, Untrusted) as error:
+        return wrong(str(error), KEYS)
     except Misconfigured as error:
         return wrong(str(error), "session-store topology")
     except ClientError as error:

@@ -10,6 +10,7 @@ from worker.doctor.broker import BrokerVisit
 from worker.doctor.database import DatabaseVisit
 from worker.doctor.round import Check, Round
 from worker.doctor.settings import examine_variables
+from worker.doctor.signing import examine_signatures
 from worker.finding import Finding, ok, wrong
 
 HELP: Final = "session-store config  # prints what is in force and where it came from"
@@ -55,8 +56,17 @@ def _check_settings(loaded: Loaded | str) -> list[Check]:
             raise AssertionError("asked without settings")
         return examine_variables(loaded)
 
+    async def examine_signing() -> Finding:
+        if isinstance(loaded, str):
+            raise AssertionError("asked without settings")
+        return examine_signatures(loaded.settings)
+
     values = "settings.values"
-    return [Check(values, examine_values), Check("settings.variables", examine_names, (values,))]
+    return [
+        Check(values, examine_values),
+        Check("settings.variables", examine_names, (values,)),
+        Check("settings.signatures", examine_signing, (values,)),
+    ]
 
 
 def _check_workers(
@@ -64,7 +74,8 @@ def _check_workers(
 ) -> list[Check]:
     async def examine_answers() -> Finding:
         url = settings.amqp_url.get_secret_value()
-        return await examine_answer(url, settings.prefix, terms.release, terms.timeout)
+        keys = settings.signing_keys.get_secret_value()
+        return await examine_answer(url, settings.prefix, keys, terms.release, terms.timeout)
 
     async def examine_pools() -> Finding:
         return await database.examine_connections(broker.replicas)

@@ -1,5 +1,6 @@
 """Turns one delivery into one event, or says why it is none."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 import orjson
@@ -9,19 +10,30 @@ from contracts.events import EVENT, DeleteEvent, EraseEvent, WriteEvent
 from contracts.outcomes import DeadLetterCode
 from contracts.refusals import code_of, describe
 from contracts.session import Session
+from contracts.signing import SignatureFault
 from worker.broker.delivery import Delivery, Properties
+from worker.broker.signatures import SAID
 from worker.ingest.document import Refused, check_content, parse
 from worker.store.rows import EventRow
 
 PLAIN = (None, "", "identity", "utf-8", "UTF-8")
 
+FindFault = Callable[[Delivery, Properties], SignatureFault | None]
+"""Takes a delivery whose body nobody has looked at yet."""
 
-def decode(delivery: Delivery, properties: Properties | None, largest: int) -> EventRow:
-    """Return the event in a delivery whose body is at most `largest` bytes.
+
+def trust(_delivery: Delivery, _properties: Properties) -> None:
+    """Find no fault."""
+
+
+def decode(
+    delivery: Delivery, properties: Properties | None, largest: int, find_fault: FindFault = trust
+) -> EventRow:
+    """Return the event in a delivery whose body is at most `largest` bytes and whose signature has no fault.
 
     Raises Refused with one of the contract's dead-letter codes; every check is of this event alone.
     """
-    document = parse_plain(delivery, properties, largest)
+    document = parse_plain(delivery, properties, largest, find_fault)
     try:
         event = validate(delivery.body, document)
         if event.type != delivery.routing_key:
@@ -34,9 +46,11 @@ def decode(delivery: Delivery, properties: Properties | None, largest: int) -> E
     return row_of(event)
 
 
-def decode_erasure(delivery: Delivery, properties: Properties | None, largest: int) -> EraseEvent:
+def decode_erasure(
+    delivery: Delivery, properties: Properties | None, largest: int, find_fault: FindFault = trust
+) -> EraseEvent:
     """Return the erasure in a delivery whose body is at most `largest` bytes; raises Refused as `decode`."""
-    document = parse_plain(delivery, properties, largest)
+    document = parse_plain(delivery, properties, largest, find_fault)
     try:
         return EraseEvent.model_validate(document)
     except ValidationError as error:
@@ -45,7 +59,9 @@ def decode_erasure(delivery: Delivery, properties: Properties | None, largest: i
         raise refused from None
 
 
-def parse_plain(delivery: Delivery, properties: Properties | None, largest: int) -> dict[str, object]:
+def parse_plain(
+    delivery: Delivery, properties: Properties | None, largest: int, find_fault: FindFault = trust
+) -> dict[str, object]:
     """Return the JSON object that a delivery holds; raises Refused."""
     if len(delivery.body) > largest:
         raise Refused(
@@ -53,6 +69,8 @@ def parse_plain(delivery: Delivery, properties: Properties | None, largest: int)
         )
     if properties is None:
         raise Refused(DeadLetterCode.BAD_PROPERTIES, "the message's AMQP properties cannot be decoded")
+    if fault := find_fault(delivery, properties):
+        raise Refused(DeadLetterCode.BAD_SIGNATURE, f"{fault}: {SAID[fault]}")
     if properties.content_encoding not in PLAIN:
         raise Refused(DeadLetterCode.BAD_SCHEMA, "content_encoding must be absent: send plain JSON")
     return parse(delivery.body)

@@ -13,7 +13,7 @@ from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
 from worker.broker.letter_removal import RemovedLetters
 from worker.errors import SessionStoreError
-from worker.ingest.decode import decode_erasure
+from worker.ingest.decode import FindFault, decode_erasure, trust
 from worker.ingest.document import Refused
 from worker.ingest.erasing import Eraser, receipt_of
 from worker.ingest.judged import Judged
@@ -44,6 +44,7 @@ class ErasePath:
         settler: Settler,
         largest: int,
         metrics: Metrics,
+        find_fault: FindFault = trust,
     ) -> None:
         self._intake = intake
         self._eraser = eraser
@@ -51,6 +52,7 @@ class ErasePath:
         self._settler = settler
         self._largest = largest
         self._metrics = metrics
+        self._find_fault = find_fault
 
     async def run(self) -> None:
         """Return once the intake has ended and what was taken from it is settled, or left to be delivered again."""
@@ -66,7 +68,7 @@ class ErasePath:
     async def _judge(self, delivery: Delivery) -> Judged:
         properties = delivery.read_properties()
         try:
-            event = decode_erasure(delivery, properties, self._largest)
+            event = decode_erasure(delivery, properties, self._largest, self._find_fault)
         except Refused as refused:
             told = [refused.document.get(name) for name in ("id", "subject")]
             event_id, subject = (value[:255] if isinstance(value, str) else None for value in told)

@@ -104,7 +104,8 @@ class Settler:
     def _reply_of(self, judged: Judged) -> Reply | None:
         if (address := self._address_of(judged)) is None:
             return None
-        return Reply(*address, orjson.dumps(_confirmation_of(judged)))
+        vouched = judged.verdict.code is not DeadLetterCode.BAD_SIGNATURE
+        return Reply(*address, orjson.dumps(_confirmation_of(judged)), vouched=vouched)
 
 
 def _confirmation_of(judged: Judged) -> dict[str, object]:

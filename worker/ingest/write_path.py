@@ -14,7 +14,7 @@ from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
 from worker.errors import RowRefused, StorageUnavailable, UnavailableError
 from worker.failpoint import Point, Reach, pass_by
-from worker.ingest.decode import decode
+from worker.ingest.decode import FindFault, decode, trust
 from worker.ingest.document import Refused
 from worker.ingest.fold import SessionEvents, Verdicts, group_by_session, resolve, rounds_of
 from worker.ingest.isolate import isolate
@@ -37,11 +37,15 @@ IN_FLIGHT = 2  # decoding one batch overlaps the database's work on the other
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the write path: events a batch, bytes a body, seconds of patience with the database."""
+    """Bounds of the write path: events a batch, bytes a body, seconds of patience with the database.
+
+    `find_fault` judges the signature of each event before it is parsed.
+    """
 
     batch: int = 500
     body: int = 1_048_576
     patience: float = 60.0
+    find_fault: FindFault = trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,7 @@ class WritePath:
     def _decode(self, delivery: Delivery) -> Decoded:
         properties = delivery.read_properties()
         try:
-            event = decode(delivery, properties, self._limits.body)
+            event = decode(delivery, properties, self._limits.body, self._limits.find_fault)
         except Refused as refused:
             verdict = Verdict.rejected(refused.code, refused.message)
             return Decoded(delivery, properties, verdict, refused.document)

@@ -3,20 +3,22 @@
 import asyncio
 from time import time
 
+import orjson
 import structlog
 
+from contracts.faults import ErrorReason, make_error
+from contracts.signing import SignatureFault
 from contracts.topology import Topology
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.intake import Intake
 from worker.broker.replies import Reply, ReplyLine
+from worker.broker.signatures import DEADLINE_HEADER, SAID, Guard
 from worker.metrics import Metrics
 from worker.rpc.dispatch import Dispatcher
 from worker.rpc.patience import Patience
-from worker.traces.untraced import UNTRACED, Traces
+from worker.traces.untraced import Traces
 
 log = structlog.get_logger()
-
-DEADLINE_HEADER = "deadline"
 
 
 class RpcServer:
@@ -30,7 +32,8 @@ class RpcServer:
         topology: Topology,
         seconds: float,
         metrics: Metrics,
-        traces: Traces = UNTRACED,
+        traces: Traces,
+        guard: Guard,
     ) -> None:
         self._intake = intake
         self._replies = replies
@@ -39,6 +42,7 @@ class RpcServer:
         self._seconds = seconds
         self._metrics = metrics
         self._traces = traces
+        self._guard = guard
 
     async def run(self) -> None:
         """Return once the intake has ended and everything taken from it is answered.
@@ -69,15 +73,23 @@ class RpcServer:
 
     async def _answer(self, delivery: Delivery, properties: Properties, patience: Patience) -> None:
         with self._traces.serving(delivery, properties) as trace:
-            body = await self._dispatcher.reply_to(delivery.body, patience)
+            fault = self._guard.refuse_request(delivery, properties)
+            body = self._refuse(fault) if fault else await self._dispatcher.reply_to(delivery.body, patience)
             if body is None:
                 return
-            reply = Reply(str(properties.reply_to), str(properties.correlation_id), body)
+            vouched = fault in (None, SignatureFault.EXPIRED)
+            reply = Reply(str(properties.reply_to), str(properties.correlation_id), body, vouched=vouched)
             with trace.sending([reply]) as traced:
                 sent = await self._replies.send(traced)
             if not sent:
                 self._metrics.replies_dropped.labels("rpc").inc()
                 log.warning("rpc.reply_dropped")
+
+    def _refuse(self, fault: SignatureFault) -> bytes:
+        """Return the reply to a request of which nothing is read, not even its id."""
+        self._metrics.count_request("", ErrorReason.BAD_SIGNATURE, 0.0)
+        error = make_error(ErrorReason.BAD_SIGNATURE, f"{fault}: {SAID[fault]}")
+        return orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error.model_dump(mode="json")})
 
     def _may_serve(self, properties: Properties) -> bool:
         return bool(properties.correlation_id) and self._topology.may_reply_to(properties.reply_to)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from contracts.client import Conflict, Misconfigured, Rejected, SessionStore, TimedOut, Unavailable
+from contracts.client import Conflict, Misconfigured, Rejected, SessionStore, TimedOut, Unavailable, Untrusted
 from contracts.client.written import Written
 from contracts.outcomes import DeadLetterCode, Outcome
 from worker.errors import ConfigurationError, UnavailableError
@@ -32,7 +32,7 @@ class QueueSink:
             return Verdict.rejected(DeadLetterCode(error.code), error.message)
         except Conflict as error:
             return Verdict(Outcome.CONFLICT, error.record.revision if error.record else None)
-        except Misconfigured as error:
+        except (Misconfigured, Untrusted) as error:
             raise ConfigurationError(str(error)) from error
         except (TimedOut, Unavailable) as error:
             raise UnavailableError(str(error)) from error

@@ -145,6 +145,7 @@ export type ErrorReason =
   | 'not_yet_visible'
   | 'too_large'
   | 'overloaded'
+  | 'bad_signature'
   | 'internal_error'
 
 /**

@@ -29,6 +29,10 @@ from worker.cli.dead.text import LetterTable, lines_of
 from worker.cli.options import AmqpUrl, AsJson, Prefix
 
 Rate = Annotated[float | None, typer.Option("--rate", min=0.01, help="At most so many letters a second.")]
+Sign = Annotated[
+    bool,
+    typer.Option("--sign", help="Sign them with our key: what they say is believed. Look at them first."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Save = Annotated[
     Path | None, typer.Option("--save", help="First write the whole letters to this new file, one a line.")
@@ -88,6 +92,7 @@ def replay(
     number: Number = None,
     limit: Limit = None,
     rate: Rate = None,
+    sign: Sign = False,
     dry_run: DryRun = False,
     amqp_url: AmqpUrl = None,
     prefix: Prefix = None,
@@ -95,13 +100,16 @@ def replay(
 ) -> None:
     """Send letters through the normal path again; one that fails again comes back with its history.
 
-    A letter is removed once the broker has confirmed its copy. With --dry-run they are listed.
+    A letter is removed once the broker has confirmed its copy, which keeps its signature unless --sign is given.
+    With --dry-run they are listed.
     """
     asked = read_asked(locals())
+    if sign and not asked.keyring:
+        raise typer.BadParameter("needs SESSION_STORE_SIGNING_KEYS", param_hint="--sign")
     if dry_run:
         _list(asked, as_json=as_json, verb="would replay")
     else:
-        _replay(asked, rate, as_json=as_json)
+        _replay(asked, rate, sign=sign, as_json=as_json)
 
 
 @app.command("discard")
@@ -138,10 +146,10 @@ def _list(asked: Asked, *, as_json: bool, verb: str = "listed") -> None:
     tally.say(verb)
 
 
-def _replay(asked: Asked, rate: float | None, *, as_json: bool) -> None:
+def _replay(asked: Asked, rate: float | None, *, sign: bool, as_json: bool) -> None:
     tally, strange = Tally(), 0
     try:
-        strange = run_to_end(replay_chosen(asked, rate, tally))
+        strange = run_to_end(replay_chosen(asked, rate, tally, sign=sign))
     finally:
         if as_json:
             print_json({"replayed": tally.done, **tally.as_json()})

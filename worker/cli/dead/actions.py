@@ -42,7 +42,7 @@ async def find_first(asked: Asked) -> Letter | None:
     return None
 
 
-async def replay_chosen(asked: Asked, rate: float | None, tally: Tally) -> int:
+async def replay_chosen(asked: Asked, rate: float | None, tally: Tally, *, sign: bool) -> int:
     """Send the letters through the normal path again; return how many are no events and stay."""
     strange = 0
     largest = SIZES.largest if rate is None else min(SIZES.largest, max(1, int(rate * HOLD_SECONDS)))
@@ -54,7 +54,7 @@ async def replay_chosen(asked: Asked, rate: float | None, tally: Tally) -> int:
                 bar.update(bar.task_ids[0], completed=letters[-1].number)
 
         async with (
-            open_replayer(asked.url, asked.topology, rate) as replayer,
+            open_replayer(asked.url, asked.topology, rate, asked.keyring if sign else None) as replayer,
             _reading(asked, tally, bar, PageSizes(largest=largest)) as pages,
         ):
             async for chosen in pages:

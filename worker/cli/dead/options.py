@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from contracts.outcomes import DeadLetterCode
+from contracts.signing import Keyring
 from contracts.topology import Topology
 from worker.broker.letter_filter import LetterFilter
 from worker.cli.options import parse_moment
 from worker.config import load
+from worker.keys import keyring_of
 from worker.telemetry import configure_logs
 
 Codes = Annotated[
@@ -43,6 +45,7 @@ class Asked:
     topology: Topology
     wanted: LetterFilter
     limit: int | None
+    keyring: Keyring
 
 
 def read_asked(options: Mapping[str, Any]) -> Asked:
@@ -60,4 +63,4 @@ def read_asked(options: Mapping[str, Any]) -> Asked:
         event_id=options.get("event_id"),
     )
     url = settings.amqp_url.get_secret_value()
-    return Asked(url, Topology(settings.prefix), wanted, options.get("limit"))
+    return Asked(url, Topology(settings.prefix), wanted, options.get("limit"), keyring_of(settings))

@@ -1,0 +1,157 @@
+"""Signed messages (docs/engine.md, *Signed messages*): the one rule by which worker and clients sign and verify.
+
+A signature is HMAC-SHA256 over netstrings (https://cr.yp.to/proto/netstrings.txt): each part is its length in bytes,
+a colon, the part and a comma, so that no byte can move from one part into another.
+"""
+
+import hmac
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from time import time
+from typing import Final, NamedTuple, Self
+
+from contracts.topology import DIRECT_REPLY_PREFIX
+
+SIGNATURE_HEADER: Final = "x-signature"
+VERSION: Final = "v1"
+REPLY_KEY: Final = "session.reply"
+LEAST_SECRET: Final = 32
+DIRECT_REPLY: Final = DIRECT_REPLY_PREFIX.removesuffix(".")
+
+_HEADER: Final = re.compile(r"v1;([A-Za-z0-9_.-]{1,64});([0-9]{1,15});([0-9a-f]{64})")
+_KEY_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_SECRET: Final = re.compile(r"[!-~]+")
+_BETWEEN: Final = re.compile(r"[\s,]+")
+
+
+class SignatureFault(StrEnum):
+    """Why a signature does not count, in one word."""
+
+    UNSIGNED = "unsigned"
+    MALFORMED = "malformed"
+    UNKNOWN_KEY = "unknown_key"
+    WRONG = "wrong"
+    EXPIRED = "expired"
+
+
+class Signed(NamedTuple):
+    """What a signature covers beside its version, key id and time; a property that is absent is empty.
+
+    `exchange` is the one published to, `deadline` the digits of the header of that name. A reply to the address
+    of a caller has REPLY_KEY for a routing key, the exchange that was asked, and no message id and no address.
+    """
+
+    exchange: str
+    routing_key: str
+    message_id: str
+    correlation_id: str
+    reply_to: str
+    deadline: str
+    body: bytes
+
+
+class Keyring:
+    """Secrets by the ids of their keys: the first signs, all of them verify. It never shows a secret."""
+
+    __slots__ = ("_secrets",)
+
+    def __init__(self, secrets: Mapping[str, bytes]) -> None:
+        self._secrets = dict(secrets)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the keys of a text like `k2:secret k1:secret`, with blanks, commas or newlines between them.
+
+        Raises ValueError that says what is wrong with which of them, without any secret.
+        """
+        secrets: dict[str, bytes] = {}
+        for place, pair in enumerate(filter(None, _BETWEEN.split(text)), start=1):
+            key_id, colon, secret = pair.partition(":")
+            if not colon or not _KEY_ID.fullmatch(key_id):
+                raise ValueError(
+                    f"key {place} must be id:secret, the id of 1 to 64 letters, digits, dots, _ and -"
+                )
+            if not _SECRET.fullmatch(secret) or len(secret) < LEAST_SECRET:
+                raise ValueError(
+                    f"the secret of key {key_id} must have at least {LEAST_SECRET} visible characters of ASCII"
+                    ", such as openssl rand -hex 32 makes"
+                )
+            if key_id in secrets:
+                raise ValueError(f"key {key_id} is there twice")
+            secrets[key_id] = secret.encode()
+        return cls(secrets)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids, that of the key which signs first."""
+        return tuple(self._secrets)
+
+    def varieties(self) -> dict[str, int]:
+        """Return how many different characters each secret has, by key id: few are easily guessed."""
+        return {key_id: len(set(secret)) for key_id, secret in self._secrets.items()}
+
+    def __bool__(self) -> bool:
+        """Whether there is a key."""
+        return bool(self._secrets)
+
+    def __repr__(self) -> str:
+        """Return the ids."""
+        return f"Keyring({', '.join(self._secrets)})"
+
+    def sign(self, content: Signed, now: float | None = None) -> str:
+        """Return the header's value; `now` is in seconds since the epoch. There must be a key."""
+        key_id, secret = next(iter(self._secrets.items()))
+        moment = str(int((time() if now is None else now) * 1000))
+        code = hmac.digest(secret, signed_bytes(key_id, moment, content), "sha256")
+        return f"{VERSION};{key_id};{moment};{code.hex()}"
+
+    def find_fault(
+        self, header: object, content: Signed, window: float | None = None, now: float | None = None
+    ) -> SignatureFault | None:
+        """Return what is wrong with a header's value, or None.
+
+        With a `window` its time must not be further than so many seconds from `now`. EXPIRED is said of genuine
+        signatures alone. The codes are compared in constant time.
+        """
+        if header is None:
+            return SignatureFault.UNSIGNED
+        found = _HEADER.fullmatch(header) if isinstance(header, str) else None
+        if found is None:
+            return SignatureFault.MALFORMED
+        key_id, moment, code = found.groups()
+        secret = self._secrets.get(key_id)
+        if secret is None:
+            return SignatureFault.UNKNOWN_KEY
+        expected = hmac.digest(secret, signed_bytes(key_id, moment, content), "sha256")
+        if not hmac.compare_digest(expected, bytes.fromhex(code)):
+            return SignatureFault.WRONG
+        if window is not None and abs((time() if now is None else now) - int(moment) / 1000) > window:
+            return SignatureFault.EXPIRED
+        return None
+
+
+def signed_bytes(key_id: str, moment: str, content: Signed) -> bytes:
+    """Return what the HMAC is made of."""
+    exchange, key, message_id, correlation_id, address, deadline, body = content
+    head = (
+        f"2:v1,{len(key_id)}:{key_id},{len(moment)}:{moment},{len(exchange)}:{exchange},{len(key)}:{key},"
+        f"{len(message_id)}:{message_id},{len(correlation_id)}:{correlation_id},{len(address)}:{address},"
+        f"{len(deadline)}:{deadline},{len(body)}:"
+    )
+    if head.isascii():  # characters are bytes then; this is done for each event
+        return b"%b%b," % (head.encode(), body)
+    parts = [text.encode() for text in (VERSION, key_id, moment, *content[:-1])]
+    return b"".join(b"%d:%b," % (len(part), part) for part in (*parts, body))
+
+
+def reply_content(exchange: str, correlation_id: str, body: bytes) -> Signed:
+    """Return what the signature of a reply covers."""
+    return Signed(exchange, REPLY_KEY, "", correlation_id, "", "", body)
+
+
+def reply_address(reply_to: str | None) -> str:
+    """Return a `reply_to` as it is signed: the broker replaces a direct one on its way, so all of them are one."""
+    if reply_to and reply_to.startswith(DIRECT_REPLY):
+        return DIRECT_REPLY
+    return reply_to or ""

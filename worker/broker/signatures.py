@@ -1,0 +1,124 @@
+"""Looks at the signature of what arrives, before anything of its body is parsed (contracts/signing.py)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final, Literal, Protocol
+
+import structlog
+
+from contracts.signing import (
+    SIGNATURE_HEADER,
+    Keyring,
+    SignatureFault,
+    Signed,
+    reply_address,
+    reply_content,
+)
+from worker.broker.delivery import Delivery, Properties
+
+log = structlog.get_logger()
+
+Mode = Literal["off", "warn", "enforce"]
+DEADLINE_HEADER: Final = "deadline"
+MOVED_ADDRESS: Final = "x-original-reply_to"  # where a replayed letter keeps it
+QUIET_SECONDS: Final = 10.0
+SAID: Final[Mapping[SignatureFault, str]] = {
+    SignatureFault.UNSIGNED: f"the message has no header {SIGNATURE_HEADER}; sign it",
+    SignatureFault.MALFORMED: f"{SIGNATURE_HEADER} must be v1;<key id>;<milliseconds>;<64 hex digits>,"
+    " and message_id must be set",
+    SignatureFault.UNKNOWN_KEY: "the worker has no key of the id that signed the message",
+    SignatureFault.WRONG: "the signature is not that of this message under that key",
+    SignatureFault.EXPIRED: "the request was signed too long ago, or by a clock ahead of the worker's",
+}
+
+
+class Keys(Protocol):
+    """Where the keys of the moment are."""
+
+    def __call__(self) -> Keyring:
+        """Return the keys."""
+
+    def renew(self) -> Keyring:
+        """Return the keys, read anew where that was not done just before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is done with a bad signature, the exchange that messages are for, and how old a request may be."""
+
+    mode: Mode
+    exchange: str
+    window: float
+
+
+class Guard:
+    """Judges signatures; what is wrong with them is counted by its word, and logged once in ten seconds."""
+
+    def __init__(self, terms: Terms, keys: Keys, count: Callable[[str], None]) -> None:
+        self._terms = terms
+        self._keys = keys
+        self._count = count
+        self._told: dict[SignatureFault, float] = {}
+
+    def refuse_event(self, delivery: Delivery, properties: Properties) -> SignatureFault | None:
+        """Return why an event must not be stored; its age does not matter, the order law judges repeats."""
+        return self._refuse(delivery, properties, None)
+
+    def refuse_request(self, delivery: Delivery, properties: Properties) -> SignatureFault | None:
+        """Return why a request must not be answered."""
+        return self._refuse(delivery, properties, self._terms.window)
+
+    def sign_reply(self, correlation_id: str, body: bytes) -> dict[str, str]:
+        """Return the header that a reply takes; none without keys."""
+        keyring = self._keys()
+        if not keyring:
+            return {}
+        return {SIGNATURE_HEADER: keyring.sign(reply_content(self._terms.exchange, correlation_id, body))}
+
+    def _refuse(
+        self, delivery: Delivery, properties: Properties, window: float | None
+    ) -> SignatureFault | None:
+        if self._terms.mode == "off":
+            return None
+        fault = self._find_fault(delivery, properties, window)
+        if fault is None:
+            return None
+        self._count(fault.value)
+        self._tell(fault, delivery.queue)
+        return fault if self._terms.mode == "enforce" else None
+
+    def _find_fault(
+        self, delivery: Delivery, properties: Properties, window: float | None
+    ) -> SignatureFault | None:
+        header = (properties.headers or {}).get(SIGNATURE_HEADER)
+        if header is not None and not properties.message_id:
+            return SignatureFault.MALFORMED
+        content = content_of(self._terms.exchange, delivery.routing_key, properties, delivery.body)
+        fault = self._keys().find_fault(header, content, window)
+        if fault is SignatureFault.UNKNOWN_KEY:
+            fault = self._keys.renew().find_fault(header, content, window)
+        return fault
+
+    def _tell(self, fault: SignatureFault, queue: str) -> None:
+        now = monotonic()
+        if now - self._told.get(fault, -QUIET_SECONDS) >= QUIET_SECONDS:
+            self._told[fault] = now
+            served = self._terms.mode == "warn"
+            log.warning("signature.bad", fault=fault.value, queue=queue, reason=SAID[fault], served=served)
+
+
+def content_of(exchange: str, routing_key: str, properties: Properties, body: bytes) -> Signed:
+    """Return what the signature of a message must cover."""
+    headers = properties.headers or {}
+    deadline, moved = headers.get(DEADLINE_HEADER), headers.get(MOVED_ADDRESS)
+    address = properties.reply_to or (moved if isinstance(moved, str) else None)
+    return Signed(
+        exchange,
+        routing_key,
+        properties.message_id or "",
+        properties.correlation_id or "",
+        reply_address(address),
+        str(deadline) if type(deadline) is int else "",
+        body,
+    )
