@@ -39,7 +39,7 @@ class LiveKeys:
         if monotonic() - self._read > LEAST_SECONDS:
             self._read = monotonic()
             try:
-                self._last = keyring_of(load(self._flags).settings)
+                self._last = keyring_of(load(self._flags, required=()).settings)
             except (ConfigurationError, OSError) as error:
                 log.warning("settings.unreadable", reason=str(error), kept="signing_keys")
         return self._last

@@ -7,11 +7,16 @@ from tests.command import run_command
 from tests.installation import StartReplica, Variables
 
 SECRET = "hidden-password"
+SIGNING = {
+    "SESSION_STORE_SIGNATURES": "enforce",
+    "SESSION_STORE_SIGNING_KEYS": f"k1:{'0123456789abcdef' * 2}",
+}
 
 
 async def test_a_healthy_installation_is_all_fine(
     installation: Variables, start_replica: StartReplica
 ) -> None:
+    installation.update(SIGNING)
     await start_replica()
     printed = await asyncio.to_thread(run_command, "doctor", variables=installation)
     assert (printed.returncode, printed.stderr) == (0, "")

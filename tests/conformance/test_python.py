@@ -12,17 +12,22 @@ from contracts.client import Closed, Conflict, Rejected, SessionStore
 from contracts.replies import Record
 from contracts.requests import Filter, QueryOptions
 from tests.installation import StartReplica, Variables
+from tests.integration.forgeries import KEYS
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
 Step = dict[str, Any]
 
 
-@pytest.fixture
-async def store(installation: Variables, start_replica: StartReplica) -> AsyncIterator[SessionStore]:
-    """Yield a client of an installation with a worker."""
+@pytest.fixture(params=["off", "enforce"])
+async def store(
+    installation: Variables, start_replica: StartReplica, request: pytest.FixtureRequest
+) -> AsyncIterator[SessionStore]:
+    """Yield a client of an installation with a worker, which asks for signatures or does not."""
+    keys = KEYS if request.param == "enforce" else ""
+    installation.update(SESSION_STORE_SIGNATURES=request.param, SESSION_STORE_SIGNING_KEYS=keys)
     await start_replica()
     prefix = installation["SESSION_STORE_PREFIX"]
-    async with SessionStore(installation["AMQP_URL"], prefix=prefix, timeout=20) as store:
+    async with SessionStore(installation["AMQP_URL"], prefix=prefix, timeout=20, keys=keys) as store:
         yield store
 
 

@@ -75,7 +75,7 @@ async def install(
     flags = {"database_url": database_url, "amqp_url": broker or amqp_url, "prefix": prefix, **flags}
     loaded = load(flags)
     options = StorageOptions(Address(loaded, "database_url"), loaded.settings.pool_size, 5.0, 10.0)
-    caller = await Caller.connect(amqp_url, topology)
+    caller = await Caller.connect(amqp_url, topology, loaded.settings.signing_keys.get_secret_value())
     database = await asyncpg.connect(database_url)
     async with recorded() as delivered, open_storage(options) as storage:
         worker = Worker(loaded.settings, Address(loaded, "amqp_url"), storage)

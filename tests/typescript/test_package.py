@@ -18,6 +18,7 @@ from deploy.local.postgres import PostgresServer
 from deploy.release.build import build_node
 from tests.faults.replica import PROJECT
 from tests.installation import StartReplica, Variables
+from tests.integration.forgeries import KEYS
 
 PACKAGE = PROJECT / "contracts" / "typescript"
 TYPESCRIPT_COMPILER = str(PACKAGE / "node_modules" / ".bin" / "tsc")
@@ -76,9 +77,12 @@ def test_the_package_is_clean_and_its_types_are_those_of_the_schemas() -> None:
 
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("built")
+@pytest.mark.parametrize("signatures", ["off", "enforce"])
 async def test_the_client_conforms_and_keeps_its_promises(
-    installation: Variables, start_replica: StartReplica
+    installation: Variables, start_replica: StartReplica, signatures: str
 ) -> None:
+    keys = KEYS if signatures == "enforce" else ""
+    installation.update(SESSION_STORE_SIGNATURES=signatures, SESSION_STORE_SIGNING_KEYS=keys)
     await asyncio.gather(*(start_replica() for _ in range(3)))
     printed = await asyncio.to_thread(run_node, "npm", "test", variables=installation)
     assert "Test Files  8 passed" in printed

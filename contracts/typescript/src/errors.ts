@@ -14,6 +14,9 @@ export class ClosedError extends SessionStoreError {}
 /** The broker has no queue for the message, or does not let us in: a person must act. */
 export class MisconfiguredError extends SessionStoreError {}
 
+/** The worker refuses this client's signature: compare the keys, and the clocks. */
+export class DistrustedError extends MisconfiguredError {}
+
 /** The event is invalid: mend what made it. */
 export class RejectedError extends SessionStoreError {
   constructor(
@@ -74,6 +77,12 @@ export class TimedOutError extends SessionStoreError {
     super(`no answer to ${what} by its deadline${cause instanceof Error ? ` (${cause.message})` : ''}`, { cause })
   }
 }
+
+/**
+ * All that came by the deadline were answers that none of this client's keys has signed. Such an answer ends no call,
+ * because anybody may have sent it. Either somebody did, or the worker has other keys than this client, or none.
+ */
+export class UntrustedError extends TimedOutError {}
 
 /** The store holds a number that JavaScript has no equal for, neither a number nor a bigint. */
 export class UnreadableNumberError extends SessionStoreError {

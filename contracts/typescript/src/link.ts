@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type ChannelModel, type ConfirmChannel, connect, type Options } from 'amqplib'
 import { MisconfiguredError } from './errors.js'
+import { SIGNATURE_HEADER } from './signing.js'
 import { unlessLate } from './time.js'
 
 const HEARTBEAT_SECONDS = '5'
@@ -20,8 +21,11 @@ export interface Publication {
   properties: Options.Publish
 }
 
-/** Receives the body of each reply with its correlation id. */
-export type Receive = (correlationId: string, body: Buffer) => void
+/** Receives the body of each reply with its correlation id, and its signature, whatever that is. */
+export type Receive = (correlationId: string, body: Buffer, signature?: unknown) => void
+
+/** Returns the headers that a message takes when it is published under an id. */
+export type Seal = (publication: Publication, messageId: string) => { [name: string]: unknown }
 
 /**
  * One life of the connection, with one channel: it publishes with confirms and receives replies.
@@ -65,11 +69,11 @@ export class Link {
    * Resolves with whether the broker has confirmed the message; not, when it refused it or the link was lost.
    * Throws MisconfiguredError where no queue is bound for it.
    */
-  async publish(publication: Publication): Promise<boolean> {
+  async publish(publication: Publication, seal: Seal = unsealed): Promise<boolean> {
     const { exchange, routingKey, body, properties } = publication
     const messageId = randomUUID()
     const confirmed = await new Promise<boolean>((resolve) => {
-      const options = { ...properties, mandatory: true, messageId }
+      const options = { ...properties, headers: seal(publication, messageId), mandatory: true, messageId }
       this.#channel.publish(exchange, routingKey, body, options, (error) => resolve(!error))
     }).catch(() => false)
     if (this.#returned.delete(messageId)) throw unroutable(exchange, routingKey, 'no queue is bound')
@@ -87,7 +91,8 @@ export class Link {
     await this.#channel.consume(
       this.replyTo,
       (message) => {
-        if (message) receive(String(message.properties.correlationId), message.content)
+        const { properties, content } = message ?? {}
+        if (content) receive(String(properties?.correlationId), content, properties?.headers?.[SIGNATURE_HEADER])
         else void this.close() // somebody deleted the queue: nothing would be answered any more
       },
       { noAck: true },
@@ -99,6 +104,10 @@ export class Link {
 export function isRefusal(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   return code === NOT_FOUND || code === ACCESS_REFUSED
+}
+
+function unsealed({ properties }: Publication): { [name: string]: unknown } {
+  return properties.headers
 }
 
 function unroutable(exchange: string, routingKey: string, reason: string): MisconfiguredError {

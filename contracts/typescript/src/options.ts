@@ -1,10 +1,14 @@
 import { MisconfiguredError } from './errors.js'
 import type { Outcome } from './messages.js'
+import { Keyring } from './signing.js'
 
 /**
  * How to reach the store; `durability` says when a write resolves, `timeoutMs` bounds every call.
  *
  * `traceHeaders` is asked for each message: the `traceparent`, and the `tracestate`, of what runs, or nothing.
+ *
+ * With `keys`, a text like `k2:secret k1:secret`, every message is signed with the first, and every answer must be signed
+ * with one of them.
  */
 export interface SessionStoreOptions {
   url: string
@@ -13,6 +17,7 @@ export interface SessionStoreOptions {
   prefix?: string
   source?: string
   traceHeaders?: TraceHeaders
+  keys?: string
 }
 
 /** Returns W3C trace context, as OpenTelemetry's `propagation.inject` writes it into an object. */
@@ -37,8 +42,11 @@ export interface Written {
   outcome?: Outcome
 }
 
+/** Options with nothing left out. */
+export type Complete = Required<Omit<SessionStoreOptions, 'keys'>> & { keyring: Keyring }
+
 /** Returns the options with nothing left out; throws MisconfiguredError for one that means nothing. */
-export function complete(options: SessionStoreOptions): Required<SessionStoreOptions> {
+export function complete(options: SessionStoreOptions): Complete {
   const { url, durability = 'stored', timeoutMs = 5_000, prefix = '', source = 'engine/typescript' } = options
   const { traceHeaders = () => undefined } = options
   if (!URL.canParse(url) || !/^amqps?:/.test(url))
@@ -49,5 +57,13 @@ export function complete(options: SessionStoreOptions): Required<SessionStoreOpt
   if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) {
     throw new MisconfiguredError(`timeoutMs must be a number of milliseconds above 0, not ${timeoutMs}`)
   }
-  return { url, durability, timeoutMs, prefix, source, traceHeaders }
+  return { url, durability, timeoutMs, prefix, source, traceHeaders, keyring: keyringOf(options.keys ?? '') }
+}
+
+function keyringOf(keys: string): Keyring {
+  try {
+    return new Keyring(keys)
+  } catch (error) {
+    throw new MisconfiguredError(error instanceof Error ? error.message : String(error))
+  }
 }

@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { BadRequestError, type SessionStoreError, TimedOutError, TooLargeError, UnavailableError } from './errors.js'
+import {
+  BadRequestError,
+  DistrustedError,
+  type SessionStoreError,
+  TimedOutError,
+  TooLargeError,
+  UnavailableError,
+} from './errors.js'
 import type { Filter, HealthResult, QueryOptions, Record, RpcError, StatsResult } from './messages.js'
 import { decode, encode } from './numbers.js'
 import type { SessionFilter } from './provider.js'
@@ -132,6 +139,8 @@ function errorOf(method: string, error: RpcError): SessionStoreError {
     case 'overloaded':
     case 'internal_error':
       return new UnavailableError(reason, error.message)
+    case 'bad_signature':
+      return new DistrustedError(`the worker does not trust this client: ${error.message}`)
     case 'too_large':
       return new TooLargeError(error.message)
     default:

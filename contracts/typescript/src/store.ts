@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type ChangesOptions, Followers, type Gap } from './changes.js'
 import { checkSession } from './check.js'
 import { HybridClock, QueuedWrites } from './clock.js'
-import { ConflictError, RejectedError, TimedOutError, TooLargeError } from './errors.js'
+import { ConflictError, RejectedError, TimedOutError, TooLargeError, UntrustedError } from './errors.js'
 import { type Change, eventOf } from './events.js'
 import type {
   Change as Committed,
@@ -16,7 +16,14 @@ import type {
   StatsResult,
 } from './messages.js'
 import { decode } from './numbers.js'
-import { complete, type ReadOptions, type SessionStoreOptions, type WriteOptions, type Written } from './options.js'
+import {
+  type Complete,
+  complete,
+  type ReadOptions,
+  type SessionStoreOptions,
+  type WriteOptions,
+  type Written,
+} from './options.js'
 import type { IStorageProvider, QueryOptions, SessionFilter } from './provider.js'
 import { Questions, wireFilter } from './questions.js'
 import { Wire } from './wire.js'
@@ -32,7 +39,7 @@ const FURTHEST_OFFSET = 10_000
  */
 export class SessionStore implements IStorageProvider {
   readonly name = 'session-store'
-  readonly #options: Required<SessionStoreOptions>
+  readonly #options: Complete
   readonly #wire: Wire
   readonly #questions: Questions
   readonly #followers: Followers
@@ -42,7 +49,8 @@ export class SessionStore implements IStorageProvider {
   /** Throws MisconfiguredError for options that mean nothing. */
   constructor(options: SessionStoreOptions) {
     this.#options = complete(options)
-    this.#wire = new Wire(this.#options.url, this.#options.prefix, this.#options.traceHeaders)
+    const { url, prefix, traceHeaders, keyring } = this.#options
+    this.#wire = new Wire(url, prefix, traceHeaders, keyring)
     this.#questions = new Questions(this.#wire)
     this.#followers = new Followers(this.#options.url, this.#options.prefix)
   }
@@ -216,7 +224,9 @@ export class SessionStore implements IStorageProvider {
       const told = decode(await this.#wire.ask(event, deadline)) as Confirmation
       return { eventId, revision, outcome: await this.#judge(told, subject, revision, expectedRevision, deadline) }
     } catch (error) {
-      throw error instanceof TimedOutError ? new TimedOutError(event.what, error.cause, eventId, revision) : error
+      if (!(error instanceof TimedOutError)) throw error
+      const Kind = error instanceof UntrustedError ? UntrustedError : TimedOutError
+      throw new Kind(event.what, error.cause, eventId, revision)
     }
   }
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { ClosedError, MisconfiguredError, TimedOutError } from './errors.js'
-import { Link, type Publication } from './link.js'
+import { ClosedError, MisconfiguredError, TimedOutError, UntrustedError } from './errors.js'
+import { Link, type Publication, type Seal } from './link.js'
 import type { TraceHeaders } from './options.js'
+import { Keyring, replyContent, SIGNATURE_HEADER, type SignatureFault } from './signing.js'
 import { type Deferred, defer, first, unlessLate } from './time.js'
 
 const ASK_AGAIN_MS = 2_000
@@ -34,13 +35,16 @@ export class Wire {
   readonly #url: string
   readonly #exchange: string
   readonly #traceHeaders: TraceHeaders
+  readonly #keyring: Keyring
   readonly #waiting = new Map<string, Deferred<Buffer>>()
+  readonly #refused = new Map<string, SignatureFault>()
   #life: Life | undefined
 
-  constructor(url: string, prefix: string, traceHeaders: TraceHeaders = () => undefined) {
+  constructor(url: string, prefix: string, traceHeaders: TraceHeaders = () => undefined, keyring = new Keyring('')) {
     this.#url = url
     this.#exchange = `${prefix}sessions`
     this.#traceHeaders = traceHeaders
+    this.#keyring = keyring
   }
 
   /** Begins to connect; calls wait for it. */
@@ -68,7 +72,7 @@ export class Wire {
   async publish(message: Outgoing, deadline: number): Promise<void> {
     for (;;) {
       const link = await this.#connected(message.what, deadline)
-      if (await first(deadline, link.publish(this.#publication(message, deadline)))) return
+      if (await first(deadline, link.publish(this.#publication(message, deadline), this.#seal))) return
       await this.#rest(message.what, deadline)
     }
   }
@@ -83,15 +87,20 @@ export class Wire {
       for (;;) {
         const link = await this.#connected(message.what, deadline)
         const publication = this.#publication(message, deadline, { correlationId, replyTo: link.replyTo })
-        const lost = link.publish(publication).then((confirmed) => (confirmed ? link.lost : undefined))
+        const lost = link.publish(publication, this.#seal).then((confirmed) => (confirmed ? link.lost : undefined))
         const until = message.persistent ? Math.min(deadline, performance.now() + patience) : deadline
         const body = await first<Buffer | undefined>(until, answer.promise, lost)
         if (body) return body
         if (performance.now() >= until) patience *= 2
         await this.#rest(message.what, deadline)
       }
+    } catch (error) {
+      const fault = this.#refused.get(correlationId)
+      if (!fault || !(error instanceof TimedOutError)) throw error
+      throw new UntrustedError(message.what, new Error(`signature ${fault}`))
     } finally {
       this.#waiting.delete(correlationId)
+      this.#refused.delete(correlationId)
     }
   }
 
@@ -116,6 +125,15 @@ export class Wire {
     }
   }
 
+  /** Returns the headers of a publication, signed where there are keys. */
+  readonly #seal: Seal = ({ exchange, routingKey, body, properties }, messageId) => {
+    const { headers, correlationId = '', replyTo = '' } = properties
+    if (this.#keyring.isEmpty) return headers
+    const deadline = String(headers.deadline ?? '')
+    const content = { exchange, routingKey, messageId, correlationId, replyTo, deadline, body }
+    return { ...headers, [SIGNATURE_HEADER]: this.#keyring.sign(content) }
+  }
+
   async #rest(what: string, deadline: number): Promise<void> {
     if (!this.#life) throw new ClosedError('the client was shut down')
     if (performance.now() >= deadline) throw new TimedOutError(what, this.#life.trouble)
@@ -137,7 +155,17 @@ export class Wire {
   }
 
   #connect(): Promise<Link> {
-    return Link.open(this.#url, (correlationId, body) => this.#waiting.get(correlationId)?.resolve(body))
+    return Link.open(this.#url, (correlationId, body, signature) => this.#take(correlationId, body, signature))
+  }
+
+  /** Hands an answer to whoever waits. One that is not signed ends no call: the genuine one may still come. */
+  #take(correlationId: string, body: Buffer, signature: unknown): void {
+    const waiting = this.#waiting.get(correlationId)
+    if (!waiting) return
+    const content = replyContent(this.#exchange, correlationId, body)
+    const fault = this.#keyring.isEmpty ? undefined : this.#keyring.findFault(signature, content)
+    if (fault) this.#refused.set(correlationId, fault)
+    else waiting.resolve(body)
   }
 
   async #hold(life: Life, link: Link): Promise<void> {

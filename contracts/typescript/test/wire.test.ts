@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { UntrustedError } from '../src/index.js'
 import { Link, type Publication, type Receive } from '../src/link.js'
+import { Keyring, replyContent } from '../src/signing.js'
 import { Wire } from '../src/wire.js'
 
 const EVENT = { body: Buffer.from('{}'), routingKey: 'session.write', contentType: '', persistent: true, what: '' }
@@ -40,6 +42,33 @@ test('an event that nobody answers is published again after pauses that double',
   expect(pauses()).toEqual([2, 4, 8, 16])
   const [first] = published
   receive(String(first?.publication.properties.correlationId), Buffer.from('told'))
+  expect(String(await answer)).toBe('told')
+  await wire.close()
+})
+
+test('an answer that no key has signed ends no call, and is told of when nothing better comes', async () => {
+  const wire = new Wire('amqp://nowhere', '', undefined, new Keyring(`k1:${'0123456789abcdef'.repeat(2)}`))
+  wire.open()
+  const failed = wire.ask(EVENT, performance.now() + 5_000).catch((error: unknown) => error)
+  await vi.advanceTimersByTimeAsync(1_000)
+  receive(String(published[0]?.publication.properties.correlationId), Buffer.from('forged'))
+  await vi.advanceTimersByTimeAsync(1_500)
+  expect(published).toHaveLength(2)
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(await failed).toBeInstanceOf(UntrustedError)
+  expect(String(await failed)).toContain('signature unsigned')
+  await wire.close()
+})
+
+test('an answer that a key has signed is taken after a forged one', async () => {
+  const keys = new Keyring(`k1:${'0123456789abcdef'.repeat(2)}`)
+  const wire = new Wire('amqp://nowhere', 'eu.', undefined, keys)
+  wire.open()
+  const answer = wire.ask(EVENT, performance.now() + 5_000)
+  await vi.advanceTimersByTimeAsync(1_000)
+  const id = String(published[0]?.publication.properties.correlationId)
+  receive(id, Buffer.from('forged'), keys.sign(replyContent('eu.sessions', 'another', Buffer.from('forged'))))
+  receive(id, Buffer.from('told'), keys.sign(replyContent('eu.sessions', id, Buffer.from('told'))))
   expect(String(await answer)).toBe('told')
   await wire.close()
 })

@@ -8,7 +8,8 @@ function variable(name: string): string {
 
 /** How to reach the installation that the tests run against. */
 export function options(changed: Partial<SessionStoreOptions> = {}): SessionStoreOptions {
-  return { url: variable('AMQP_URL'), prefix: variable('SESSION_STORE_PREFIX'), timeoutMs: 20_000, ...changed }
+  const [url, prefix] = [variable('AMQP_URL'), variable('SESSION_STORE_PREFIX')]
+  return { url, prefix, keys: process.env.SESSION_STORE_SIGNING_KEYS ?? '', timeoutMs: 20_000, ...changed }
 }
 
 /** A session of a player of its own. */

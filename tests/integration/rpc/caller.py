@@ -10,6 +10,8 @@ import aio_pika
 import orjson
 from aio_pika.abc import AbstractConnection, AbstractExchange, AbstractIncomingMessage
 
+from contracts.client.sealing import Seal
+from contracts.signing import SIGNATURE_HEADER, Keyring
 from contracts.topology import DELETE_KEY, RPC_KEY, WRITE_KEY, Topology
 
 DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
@@ -30,20 +32,21 @@ class Failed(Exception):
 
 
 class Caller:
-    """One connection; `strays` are the replies that nobody asked for, or that came twice."""
+    """One connection; `strays` are the replies that nobody asked for, or that came twice. With keys it signs."""
 
-    def __init__(self, connection: AbstractConnection, exchange: AbstractExchange) -> None:
+    def __init__(self, connection: AbstractConnection, exchange: AbstractExchange, keys: str = "") -> None:
         self.connection = connection
+        self.keyring = Keyring.parse(keys)
         self.strays: list[AbstractIncomingMessage] = []
         self._exchange = exchange
         self._waiting: dict[str, asyncio.Future[bytes]] = {}
 
     @classmethod
-    async def connect(cls, url: str, topology: Topology) -> Self:
+    async def connect(cls, url: str, topology: Topology, keys: str = "") -> Self:
         """Return a caller that has a place for replies."""
         connection = await aio_pika.connect(url, timeout=10)
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        caller = cls(connection, await channel.get_exchange(topology.sessions.name, ensure=False))
+        caller = cls(connection, await channel.get_exchange(topology.sessions.name, ensure=False), keys)
         replies = await channel.get_queue(DIRECT_REPLY, ensure=False)
         await replies.consume(caller.take, no_ack=True)
         return caller
@@ -58,7 +61,11 @@ class Caller:
 
     async def publish(self, body: bytes, routing_key: str = RPC_KEY, **properties: Any) -> None:
         """Return once the broker has a message with these properties and no others."""
-        await self._exchange.publish(aio_pika.Message(body, **properties), routing_key, timeout=10)
+        message = aio_pika.Message(body, **properties)
+        if self.keyring and SIGNATURE_HEADER not in message.headers:
+            message.message_id = message.message_id or uuid4().hex
+            Seal(self.keyring, self._exchange.name).sign(message, routing_key)
+        await self._exchange.publish(message, routing_key, timeout=10)
 
     async def send(self, body: bytes, routing_key: str = RPC_KEY, **properties: Any) -> bytes:
         """Return the reply to a message, whose reply address and correlation id are ours unless given."""

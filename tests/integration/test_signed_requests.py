@@ -1,0 +1,182 @@
+"""Who has no key reads nothing; who copied a genuine request cannot have its answer sent elsewhere, or later."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from time import time
+from typing import Any
+
+import orjson
+import pytest
+
+from contracts.client import Distrusted, Rejected, SessionStore, Untrusted
+from contracts.signing import SIGNATURE_HEADER, Keyring, reply_content
+from contracts.topology import RPC_KEY
+from tests.integration.forgeries import FORGERIES, KEYS, Sent
+from tests.integration.replica import Installation, install, until
+from tests.integration.reply_queue import ReplyQueue, reply_queue
+from tests.integration.rpc.caller import DIRECT_REPLY, Caller, make_session
+
+KEYRING = Keyring.parse(KEYS)
+READ = orjson.dumps(
+    {"jsonrpc": "2.0", "id": 1, "method": "session.read", "params": {"sessionId": "sess", "state": {}}}
+)
+ASKED = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "session.read", "params": {"sessionId": "sess"}})
+
+
+@pytest.fixture
+async def installation(database_url: str, amqp_url: str, prefix: str) -> AsyncIterator[Installation]:
+    """Yield an installation that believes its keys alone, with one session."""
+    async with install(
+        database_url, amqp_url, prefix, signatures="enforce", signing_keys=KEYS
+    ) as installation:
+        await installation.caller.write(make_session("sess"))
+        yield installation
+
+
+@pytest.fixture
+async def replies(amqp_url: str) -> AsyncIterator[ReplyQueue]:
+    async with reply_queue(amqp_url) as replies:
+        yield replies
+
+
+async def ask(installation: Installation, replies: ReplyQueue, sent: Sent) -> dict[str, Any]:
+    """Return the answer to a message that is sent as it is."""
+    outsider = Caller(installation.caller.connection, installation.caller._exchange)
+    await outsider.publish(sent.body, sent.key, **sent.properties())
+    return orjson.loads((await replies.next()).body)  # type: ignore[no-any-return]
+
+
+def genuine(installation: Installation, sent: Sent, now: float | None = None) -> Sent:
+    return sent.signed(KEYRING, installation.topology.sessions.name, now)
+
+
+def read_by(replies: ReplyQueue) -> Sent:
+    deadline = int((time() + 60) * 1000)
+    return Sent(ASKED, RPC_KEY, correlation_id="c-1", reply_to=replies.address, deadline=deadline)
+
+
+def facts(answer: dict[str, Any]) -> tuple[int, str, bool, str]:
+    error = answer["error"]
+    fault = error["message"].partition(":")[0]
+    return error["code"], error["data"]["reason"], error["data"]["retryable"], fault
+
+
+async def test_a_signed_request_is_answered_and_the_answer_signed(
+    installation: Installation, replies: ReplyQueue
+) -> None:
+    sent = genuine(installation, read_by(replies))
+    await installation.caller.publish(sent.body, sent.key, **sent.properties())
+    answer = await replies.next()
+    assert orjson.loads(answer.body)["result"]["record"]["session"]["sessionId"] == "sess"
+    content = reply_content(installation.topology.sessions.name, "c-1", answer.body)
+    assert KEYRING.find_fault(answer.headers[SIGNATURE_HEADER], content) is None
+
+
+@pytest.mark.parametrize("name", [name for name in FORGERIES if "routing key" not in name])
+async def test_what_is_made_of_a_signed_request_without_its_key_reads_nothing(
+    installation: Installation, replies: ReplyQueue, name: str
+) -> None:
+    forge, fault = FORGERIES[name]
+    sent = genuine(installation, replace(read_by(replies), body=READ))
+    answer = await ask(installation, replies, forge(sent, installation.topology.sessions.name))
+    assert facts(answer) == (-32006, "bad_signature", False, fault)
+    assert answer["id"] is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"deadline": 2_000_000_000_000}, {"deadline": None}, {"correlation_id": "c-2"}],
+    ids=["a later deadline", "no deadline", "another correlation id"],
+)
+async def test_nothing_that_a_request_is_answered_by_can_be_changed(
+    installation: Installation, replies: ReplyQueue, changed: dict[str, Any]
+) -> None:
+    sent = replace(genuine(installation, read_by(replies)), **changed)
+    assert facts(await ask(installation, replies, sent))[3] == "wrong"
+
+
+async def test_the_answer_to_a_copied_request_does_not_go_to_another_queue(
+    installation: Installation, replies: ReplyQueue, amqp_url: str
+) -> None:
+    copied = genuine(installation, read_by(replies))
+    async with reply_queue(amqp_url) as thief:
+        stolen = replace(copied, reply_to=thief.address)
+        assert facts(await ask(installation, thief, stolen))[3] == "wrong"
+
+
+async def test_the_answer_to_a_copied_request_does_not_go_to_another_connection(
+    installation: Installation, replies: ReplyQueue, amqp_url: str
+) -> None:
+    copied = genuine(installation, read_by(replies))
+    thief = await Caller.connect(amqp_url, installation.topology)
+    await thief.publish(copied.body, copied.key, **{**copied.properties(), "reply_to": DIRECT_REPLY})
+    await until(lambda: len(thief.strays) == 1)
+    assert facts(orjson.loads(thief.strays[0].body))[3] == "wrong"
+    await thief.connection.close()
+
+
+@pytest.mark.parametrize("seconds", [-61, 61], ids=["recorded", "ahead"])
+async def test_a_request_outside_the_window_reads_nothing_and_is_told_so_by_a_signed_answer(
+    installation: Installation, replies: ReplyQueue, seconds: int
+) -> None:
+    sent = genuine(installation, read_by(replies), now=time() + seconds)
+    await installation.caller.publish(sent.body, sent.key, **sent.properties())
+    answer = await replies.next()
+    assert facts(orjson.loads(answer.body))[3] == "expired"
+    content = reply_content(installation.topology.sessions.name, "c-1", answer.body)
+    assert KEYRING.find_fault(answer.headers[SIGNATURE_HEADER], content) is None
+
+
+async def test_a_client_without_keys_is_told_that_it_is_not_trusted(installation: Installation) -> None:
+    url, prefix = installation.amqp_url, installation.topology.prefix
+    async with SessionStore(url, prefix=prefix, timeout=20) as store:
+        with pytest.raises(Distrusted, match="unsigned"):
+            await store.read("sess")
+        with pytest.raises(Rejected, match="bad_signature: unsigned"):
+            await store.write(make_session("other"))
+    assert await installation.revisions() == {"sess": 1}
+
+
+async def test_a_client_with_keys_believes_no_answer_that_none_of_them_signed(
+    database_url: str, amqp_url: str, prefix: str
+) -> None:
+    async with (
+        install(database_url, amqp_url, prefix),  # a worker without keys
+        SessionStore(amqp_url, prefix=prefix, timeout=1, keys=KEYS) as store,
+    ):
+        with pytest.raises(Untrusted, match="signature unsigned"):
+            await store.read("sess")
+        with pytest.raises(Untrusted, match="signature unsigned") as untrusted:
+            await store.write(make_session("sess"))
+    assert untrusted.value.event_id
+    assert untrusted.value.revision
+
+
+async def test_a_client_with_another_secret_of_the_same_id_believes_no_answer(
+    installation: Installation,
+) -> None:
+    url, prefix, other = installation.amqp_url, installation.topology.prefix, "k2:" + "0f" * 16
+    async with SessionStore(url, prefix=prefix, timeout=1, keys=other) as store:
+        with pytest.raises(Untrusted):
+            await store.read("sess")
+
+
+async def test_a_forged_answer_ends_no_call(installation: Installation) -> None:
+    url, prefix = installation.amqp_url, installation.topology.prefix
+    async with SessionStore(url, prefix=prefix, timeout=20, keys=KEYS) as store:
+        wire = store._wire
+        wire._seal.sign = forging(wire, wire._seal.sign)  # type: ignore[method-assign]
+        record = await store.read("sess")
+    assert record is not None
+    assert record.session.player_id == "player_1"
+
+
+def forging(wire: Any, sign: Any) -> Any:
+    """Return a way of signing that has a forged answer arrive before the genuine one."""
+
+    def sign_and_forge(message: Any, routing_key: str) -> None:
+        sign(message, routing_key)
+        forged = orjson.dumps({"jsonrpc": "2.0", "id": None, "result": {"record": None}})
+        wire._take(message.correlation_id, forged, "unsigned")
+
+    return sign_and_forge
