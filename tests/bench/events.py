@@ -25,6 +25,7 @@ class Event:
     session_id: str
     revision: int
     body: bytes
+    signature: str | None = None
 
 
 def make_events(number: int, sessions: int | None = None, size: int | None = None) -> list[Event]:

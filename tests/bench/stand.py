@@ -12,6 +12,7 @@ import aiormq
 import asyncpg
 from pamqp.commands import Basic
 
+from contracts.signing import SIGNATURE_HEADER
 from contracts.topology import WRITE_KEY, Topology
 from deploy.local.instance import LOCAL, PROJECT
 from deploy.local.postgres import PostgresServer
@@ -125,7 +126,10 @@ class Stand:
 
     async def _publish(self, channel: aiormq.abc.AbstractChannel, event: Event, queue: str) -> None:
         properties = Basic.Properties(
-            content_type="application/cloudevents+json", delivery_mode=2, message_id=event.event_id
+            content_type="application/cloudevents+json",
+            delivery_mode=2,
+            message_id=event.event_id,
+            headers={SIGNATURE_HEADER: event.signature} if event.signature else None,
         )
         await channel.basic_publish(  # type: ignore[call-arg]  # the abstract class lacks the last parameter
             event.body, routing_key=queue, properties=properties, wait=False
