@@ -1,9 +1,18 @@
 """How the client signs what it sends, and judges what it is told."""
 
-import aio_pika
-from aio_pika.abc import AbstractIncomingMessage
+from typing import Any, Protocol
 
 from contracts.signing import SIGNATURE_HEADER, Keyring, SignatureFault, Signed, reply_address, reply_content
+
+
+class Sealable(Protocol):
+    """A message of the AMQP library, which only the link knows; its headers are a dictionary."""
+
+    message_id: str | None
+    correlation_id: str | None
+    reply_to: str | None
+    body: bytes
+    headers: Any
 
 
 class Seal:
@@ -13,7 +22,7 @@ class Seal:
         self._keyring = keyring
         self._exchange = exchange
 
-    def sign(self, message: aio_pika.Message, routing_key: str) -> None:
+    def sign(self, message: Sealable, routing_key: str) -> None:
         """Give a message that is about to be published its signature; it has its id already."""
         if not self._keyring:
             return
@@ -28,7 +37,7 @@ class Seal:
         )
         message.headers[SIGNATURE_HEADER] = self._keyring.sign(content)
 
-    def find_fault(self, answer: AbstractIncomingMessage) -> SignatureFault | None:
+    def find_fault(self, answer: Sealable) -> SignatureFault | None:
         """Return why an answer must not be believed."""
         if not self._keyring:
             return None

@@ -13,7 +13,7 @@ interface Vector extends Omit<Signed, 'body'> {
   fault: string | null
 }
 
-const SECRET = 's3cr3t'.repeat(8)
+const LONG = 's3cr3t'.repeat(8)
 const file = new URL('../../signatures.json', import.meta.url)
 const vectors: Vector[] = JSON.parse(readFileSync(file, 'utf8'))
 const enforcing = process.env.SESSION_STORE_SIGNATURES === 'enforce'
@@ -30,22 +30,22 @@ test.each(vectors.map((vector) => [vector.name, vector] as const))('%s is judged
 
 test.each([undefined, null])('a header that is %s is unsigned', (header) => {
   const content = { ...(vectors[0] as Vector), body: Buffer.from('') }
-  expect(new Keyring(`k1:${SECRET}`).findFault(header, content)).toBe('unsigned')
+  expect(new Keyring(`k1:${LONG}`).findFault(header, content)).toBe('unsigned')
 })
 
 test.each([7, true, Buffer.from('v1'), [], {}, ';'.repeat(100_000)])(
   'a header that is no text is malformed',
   (header) => {
     const content = { ...(vectors[0] as Vector), body: Buffer.from('') }
-    expect(new Keyring(`k1:${SECRET}`).findFault(header, content)).toBe('malformed')
+    expect(new Keyring(`k1:${LONG}`).findFault(header, content)).toBe('malformed')
   },
 )
 
 test.each([
-  [SECRET, 'key 1 must be id:secret'],
-  [`k1:${SECRET} :${SECRET}`, 'key 2 must be id:secret'],
-  [`k1:${SECRET.slice(0, 31)}`, 'key k1 must have at least 32'],
-  [`k1:${SECRET} k1:${SECRET}`, 'key k1 is there twice'],
+  [LONG, 'key 1 must be id:secret'],
+  [`k1:${LONG} :${LONG}`, 'key 2 must be id:secret'],
+  [`k1:${LONG.slice(0, 31)}`, 'key k1 must have at least 32'],
+  [`k1:${LONG} k1:${LONG}`, 'key k1 is there twice'],
 ])('a wrong key is named without its secret', (keys, said) => {
   expect(() => new SessionStore(options({ keys }))).toThrow(MisconfiguredError)
   expect(() => new SessionStore(options({ keys }))).toThrow(said)
@@ -59,6 +59,6 @@ test.runIf(enforcing)('a client without keys is told that it is not trusted', as
 
 test.runIf(enforcing)('a client with another secret believes no answer', async () => {
   const id = options().keys?.split(':')[0]
-  const store = new SessionStore(options({ keys: `${id}:${SECRET}`, timeoutMs: 1_000 }))
+  const store = new SessionStore(options({ keys: `${id}:${LONG}`, timeoutMs: 1_000 }))
   await expect(store.initialize()).rejects.toThrow(UntrustedError)
 })
