@@ -4,6 +4,7 @@ import difflib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -16,43 +17,18 @@ from pydantic_settings import (
     SecretsSettingsSource,
     SettingsConfigDict,
 )
-from yarl import URL
 
-from contracts.signing import Keyring
+from worker import setting_rules as rules
 from worker.errors import ConfigurationError
-from worker.placeholders import expand, libpq_url
+from worker.placeholders import libpq_url
 
 PREFIX: Final = "SESSION_STORE_"
 SERVERS: Final = ("DATABASE_URL", "AMQP_URL")
 SECRETS_DIRECTORIES: Final = ("SESSION_STORE_SECRETS_DIR", "CREDENTIALS_DIRECTORY")
 
 
-def _database_url(value: SecretStr) -> SecretStr:
-    expanded = expand(value.get_secret_value(), os.environ)
-    if expanded.partition("://")[0] not in ("postgresql", "postgres"):  # several hosts are no URL to others
-        raise ValueError("must begin with postgresql://")
-    return SecretStr(expanded)
-
-
-def _replica_url(value: SecretStr) -> SecretStr:
-    return _database_url(value) if value.get_secret_value() else value  # none is a choice
-
-
-def _amqp_url(value: SecretStr) -> SecretStr:
-    expanded = expand(value.get_secret_value(), os.environ)
-    address = URL(expanded)
-    if address.scheme not in ("amqp", "amqps") or not address.host:
-        raise ValueError("must begin with amqp:// or amqps:// and name a host")
-    return SecretStr(expanded)
-
-
-def _signing_keys(value: SecretStr) -> SecretStr:
-    Keyring.parse(value.get_secret_value())
-    return value
-
-
-def _setting(default: Any, variable: str, description: str, **rules: Any) -> Any:
-    return Field(default, validation_alias=variable, description=description, **rules)
+def _setting(default: Any, variable: str, description: str, **bounds: Any) -> Any:
+    return Field(default, validation_alias=variable, description=description, **bounds)
 
 
 class Settings(BaseSettings):
@@ -62,15 +38,23 @@ class Settings(BaseSettings):
         frozen=True, extra="ignore", hide_input_in_errors=True, validate_default=False
     )
 
-    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = _setting(
+    database_url: Annotated[
+        SecretStr, AfterValidator(partial(rules.database_url, environment=os.environ))
+    ] = _setting(
         SecretStr(""),
         "DATABASE_URL",
         "PostgreSQL; `${NAME}` is replaced from the environment; built from PGHOST and its kin when absent",
     )
-    amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)] = _setting(
-        SecretStr(""), "AMQP_URL", "RabbitMQ, amqp:// or amqps://; `${NAME}` is replaced from the environment"
+    amqp_url: Annotated[SecretStr, AfterValidator(partial(rules.amqp_url, environment=os.environ))] = (
+        _setting(
+            SecretStr(""),
+            "AMQP_URL",
+            "RabbitMQ, amqp:// or amqps://; `${NAME}` is replaced from the environment",
+        )
     )
-    read_database_url: Annotated[SecretStr, AfterValidator(_replica_url)] = _setting(
+    read_database_url: Annotated[
+        SecretStr, AfterValidator(partial(rules.replica_url, environment=os.environ))
+    ] = _setting(
         SecretStr(""),
         "SESSION_STORE_READ_DATABASE_URL",
         "a streaming replica for queries, counts, statistics and reads that name a revision",
@@ -112,7 +96,7 @@ class Settings(BaseSettings):
     signatures: Literal["off", "warn", "enforce"] = _setting(
         "off", "SESSION_STORE_SIGNATURES", "messages signed wrongly: not looked at, counted, refused"
     )
-    signing_keys: Annotated[SecretStr, AfterValidator(_signing_keys)] = _setting(
+    signing_keys: Annotated[SecretStr, AfterValidator(rules.signing_keys)] = _setting(
         SecretStr(""),
         "SESSION_STORE_SIGNING_KEYS",
         "`id:secret` pairs with blanks between them; the first signs, all verify",
