@@ -27,6 +27,12 @@ SERVERS: Final = ("DATABASE_URL", "AMQP_URL")
 SECRETS_DIRECTORIES: Final = ("SESSION_STORE_SECRETS_DIR", "CREDENTIALS_DIRECTORY")
 
 
+DatabaseUrl = Annotated[SecretStr, AfterValidator(partial(rules.database_url, environment=os.environ))]
+ReplicaUrl = Annotated[SecretStr, AfterValidator(partial(rules.replica_url, environment=os.environ))]
+AmqpUrl = Annotated[SecretStr, AfterValidator(partial(rules.amqp_url, environment=os.environ))]
+SigningKeys = Annotated[SecretStr, AfterValidator(rules.signing_keys)]
+
+
 def _setting(default: Any, variable: str, description: str, **bounds: Any) -> Any:
     return Field(default, validation_alias=variable, description=description, **bounds)
 
@@ -38,23 +44,17 @@ class Settings(BaseSettings):
         frozen=True, extra="ignore", hide_input_in_errors=True, validate_default=False
     )
 
-    database_url: Annotated[
-        SecretStr, AfterValidator(partial(rules.database_url, environment=os.environ))
-    ] = _setting(
+    database_url: DatabaseUrl = _setting(
         SecretStr(""),
         "DATABASE_URL",
         "PostgreSQL; `${NAME}` is replaced from the environment; built from PGHOST and its kin when absent",
     )
-    amqp_url: Annotated[SecretStr, AfterValidator(partial(rules.amqp_url, environment=os.environ))] = (
-        _setting(
-            SecretStr(""),
-            "AMQP_URL",
-            "RabbitMQ, amqp:// or amqps://; `${NAME}` is replaced from the environment",
-        )
+    amqp_url: AmqpUrl = _setting(
+        SecretStr(""),
+        "AMQP_URL",
+        "RabbitMQ, amqp:// or amqps://; `${NAME}` is replaced from the environment",
     )
-    read_database_url: Annotated[
-        SecretStr, AfterValidator(partial(rules.replica_url, environment=os.environ))
-    ] = _setting(
+    read_database_url: ReplicaUrl = _setting(
         SecretStr(""),
         "SESSION_STORE_READ_DATABASE_URL",
         "a streaming replica for queries, counts, statistics and reads that name a revision",
@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     signatures: Literal["off", "warn", "enforce"] = _setting(
         "off", "SESSION_STORE_SIGNATURES", "messages signed wrongly: not looked at, counted, refused"
     )
-    signing_keys: Annotated[SecretStr, AfterValidator(rules.signing_keys)] = _setting(
+    signing_keys: SigningKeys = _setting(
         SecretStr(""),
         "SESSION_STORE_SIGNING_KEYS",
         "`id:secret` pairs with blanks between them; the first signs, all verify",
