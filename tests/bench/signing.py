@@ -1,5 +1,5 @@
 """What signatures cost: `python -m tests.bench.signing` stores the same signed events with a plain worker, one that
-enforces signatures, and one that does so over TLS, in turn, and prints medians and the lowest and highest round.
+enforces signatures, and both over TLS, in turn, and prints medians and the lowest and highest round.
 """
 
 import argparse
@@ -50,16 +50,13 @@ def sign(event: Event) -> Event:
 
 def contestants(servers: SecureServers) -> list[Contestant]:
     """Return who takes part: the first is what the others are compared with."""
-    plain, enforcing = worker_of(name="plain"), replace(worker_of(name="enforce"), settings=ENFORCE)
-    secure = OverTls(
-        "enforce, TLS",
-        plain.command,
-        directory=plain.directory,
-        settings=ENFORCE,
-        program=plain.program,
-        servers=servers,
-    )
-    return [plain, enforcing, secure]
+    plain = worker_of(name="plain")
+    secure = OverTls("TLS", plain.command, directory=plain.directory, program=plain.program, servers=servers)
+    signed = [
+        replace(each, name=name, settings=ENFORCE)
+        for each, name in ((plain, "enforce"), (secure, "enforce, TLS"))
+    ]
+    return [plain, signed[0], secure, signed[1]]
 
 
 async def measure(rounds: int, number: int) -> Rounds:
