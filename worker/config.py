@@ -102,7 +102,11 @@ class Settings(BaseSettings):
         "`id:secret` pairs with blanks between them; the first signs, all verify",
     )
     signature_window_s: float = _setting(
-        60, "SESSION_STORE_SIGNATURE_WINDOW_S", "between a request's signature and now", ge=1, le=3600
+        60,
+        "SESSION_STORE_SIGNATURE_WINDOW_S",
+        "most that a request's signature may be from now",
+        ge=1,
+        le=3600,
     )
     http_host: str = _setting(
         "127.0.0.1", "SESSION_STORE_HTTP_HOST", "where probes, metrics and status page listen"

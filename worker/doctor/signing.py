@@ -7,7 +7,7 @@ from worker.config import Settings
 from worker.finding import Finding, ok, warning
 
 LEAST_VARIETY: Final = (
-    10  # different characters; 32 random hex digits have fewer once in a hundred thousand times
+    8  # different characters; 32 random hex digits have fewer once in ten million times or less
 )
 HERE: Final = "docs/operations.md, *Signed messages*, says how to come to enforce without a stop"
 
