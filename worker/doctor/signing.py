@@ -15,7 +15,7 @@ HERE: Final = "docs/operations.md, *Signed messages*, says how to come to enforc
 def examine_signatures(settings: Settings) -> Finding:
     """Find that anybody who may publish is believed, and secrets that are easily guessed."""
     secrets = Keyring.parse(settings.signing_keys.get_secret_value())
-    weak = [key_id for key_id, variety in secrets.varieties().items() if variety < LEAST_VARIETY]
+    weak = [key_id for key_id, variety in secrets.varieties.items() if variety < LEAST_VARIETY]
     if weak:
         return warning(f"easily guessed: the secret of {', '.join(weak)}", "openssl rand -hex 32")
     match settings.signatures:
