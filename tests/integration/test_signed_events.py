@@ -8,11 +8,12 @@ import pytest
 
 from contracts.signing import SIGNATURE_HEADER, Keyring, SignatureFault, reply_content
 from contracts.topology import ERASE_KEY, WRITE_KEY
+from tests.bad_events import bad_events
 from tests.integration.forgeries import FORGERIES, KEYS, OTHER, Sent, delete_of, write_of
 from tests.integration.replica import Installation, codes_of, event_body, install, write_body
 from tests.integration.reply_queue import reply_queue
 from tests.integration.rpc.caller import Caller
-from tests.raw_amqp import HEADERS, flagged, long_string, raw_publisher, short_string, table
+from tests.raw_amqp import HEADERS, UNDECODABLE, flagged, long_string, raw_publisher, short_string, table
 
 KEYRING = Keyring.parse(KEYS)
 
@@ -54,6 +55,22 @@ async def test_what_is_made_of_a_signed_write_without_its_key_is_dead_lettered(
     for reason in told:
         expected = sum(fault == reason for _, fault in FORGERIES.values())
         assert counted["session_store_bad_signatures_total", (("reason", reason),)] == expected
+
+
+async def test_a_signed_event_that_is_bad_keeps_its_own_code(installation: Installation) -> None:
+    bad = bad_events()
+    for event in bad:
+        await installation.caller.publish(
+            event.body, WRITE_KEY, message_id=event.name, content_encoding=event.content_encoding
+        )
+    async with raw_publisher(installation.amqp_url) as raw:
+        await installation.settle()
+        letters = await installation.dead_letters(len(bad))
+        for properties in UNDECODABLE.values():
+            await raw.publish(installation.topology.sessions.name, WRITE_KEY, properties, b"{}")
+        undecodable = await installation.dead_letters(len(UNDECODABLE))
+    assert codes_of(letters) == [event.code for event in bad]
+    assert codes_of(undecodable) == ["bad_properties"] * len(UNDECODABLE)
 
 
 async def test_each_forgery_is_refused_for_what_is_wrong_with_it(installation: Installation) -> None:
