@@ -4,10 +4,11 @@ A signature is HMAC-SHA256 over netstrings (https://cr.yp.to/proto/netstrings.tx
 a colon, the part and a comma, so that no byte can move from one part into another.
 """
 
-import hmac
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from hashlib import sha256
+from hmac import compare_digest
 from time import time
 from typing import Final, NamedTuple, Self
 
@@ -17,8 +18,11 @@ SIGNATURE_HEADER: Final = "x-signature"
 VERSION: Final = "v1"
 REPLY_KEY: Final = "session.reply"
 LEAST_SECRET: Final = 32
+BLOCK: Final = 64  # bytes that SHA-256 takes at a time
 DIRECT_REPLY: Final = DIRECT_REPLY_PREFIX.removesuffix(".")
 
+_INNER: Final = bytes(each ^ 0x36 for each in range(256))
+_OUTER: Final = bytes(each ^ 0x5C for each in range(256))
 _HEADER: Final = re.compile(r"v1;([A-Za-z0-9_.-]{1,64});([0-9]{1,15});([0-9a-f]{64})")
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SECRET: Final = re.compile(r"[!-~]+")
@@ -51,13 +55,37 @@ class Signed(NamedTuple):
     body: bytes
 
 
+class KeyedHash:
+    """HMAC-SHA256 under one secret (RFC 2104): what the key alone decides is computed once.
+
+    The library's `hmac` took twice as long for an event whose body is not in the processor's cache, an eighth of all
+    its decoding. A test compares the two.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, secret: bytes) -> None:
+        block = (secret if len(secret) <= BLOCK else sha256(secret).digest()).ljust(BLOCK, b"\0")
+        self._inner = sha256(block.translate(_INNER))
+        self._outer = sha256(block.translate(_OUTER))
+
+    def digest(self, head: bytes, body: bytes) -> bytes:
+        """Return the code of the head, the body and the comma that ends its netstring."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(head)
+        inner.update(body)
+        inner.update(b",")
+        outer.update(inner.digest())
+        return outer.digest()
+
+
 class Keyring:
     """Keys by their ids: the first signs, all of them verify. It never shows a secret, and keeps none as text."""
 
     __slots__ = ("_keyed", "varieties")
 
     def __init__(self, secrets: Mapping[str, bytes]) -> None:
-        self._keyed = {key_id: hmac.new(secret, digestmod="sha256") for key_id, secret in secrets.items()}
+        self._keyed = {key_id: KeyedHash(secret) for key_id, secret in secrets.items()}
         self.varieties = {key_id: len(set(secret)) for key_id, secret in secrets.items()}
         """How many different characters each secret has, by key id: few are easily guessed."""
 
@@ -101,7 +129,8 @@ class Keyring:
         """Return the header's value; `now` is in seconds since the epoch. There must be a key."""
         key_id, keyed = next(iter(self._keyed.items()))
         moment = str(int((time() if now is None else now) * 1000))
-        return f"{VERSION};{key_id};{moment};{_digest(keyed, key_id, moment, content).hex()}"
+        code = keyed.digest(_head(key_id, moment, content), content.body)
+        return f"{VERSION};{key_id};{moment};{code.hex()}"
 
     def find_fault(
         self, header: object, content: Signed, window: float | None = None, now: float | None = None
@@ -120,8 +149,8 @@ class Keyring:
         keyed = self._keyed.get(key_id)
         if keyed is None:
             return SignatureFault.UNKNOWN_KEY
-        expected = _digest(keyed, key_id, moment, content)
-        if not hmac.compare_digest(expected, bytes.fromhex(code)):
+        expected = keyed.digest(_head(key_id, moment, content), content.body)
+        if not compare_digest(expected, bytes.fromhex(code)):
             return SignatureFault.WRONG
         if window is not None and abs((time() if now is None else now) - int(moment) / 1000) > window:
             return SignatureFault.EXPIRED
@@ -130,6 +159,11 @@ class Keyring:
 
 def signed_bytes(key_id: str, moment: str, content: Signed) -> bytes:
     """Return what the HMAC is made of."""
+    return b"%b%b," % (_head(key_id, moment, content), content.body)
+
+
+def _head(key_id: str, moment: str, content: Signed) -> bytes:
+    """Return all netstrings up to the bytes of the body."""
     exchange, key, message_id, correlation_id, address, deadline, body = content
     head = (
         f"2:v1,{len(key_id)}:{key_id},{len(moment)}:{moment},{len(exchange)}:{exchange},{len(key)}:{key},"
@@ -137,15 +171,9 @@ def signed_bytes(key_id: str, moment: str, content: Signed) -> bytes:
         f"{len(deadline)}:{deadline},{len(body)}:"
     )
     if head.isascii():  # characters are bytes then; this is done for each event
-        return b"%b%b," % (head.encode(), body)
+        return head.encode()
     parts = [text.encode() for text in (VERSION, key_id, moment, *content[:-1])]
-    return b"".join(b"%d:%b," % (len(part), part) for part in (*parts, body))
-
-
-def _digest(keyed: hmac.HMAC, key_id: str, moment: str, content: Signed) -> bytes:
-    code = keyed.copy()  # a fifth faster than to begin with the key each time
-    code.update(signed_bytes(key_id, moment, content))
-    return code.digest()
+    return b"".join(b"%d:%b," % (len(part), part) for part in parts) + b"%d:" % len(body)
 
 
 def reply_content(exchange: str, correlation_id: str, body: bytes) -> Signed:
