@@ -43,7 +43,8 @@ class Signed(NamedTuple):
     """What a signature covers beside its version, key id and time; a property that is absent is empty.
 
     `exchange` is the one published to, `deadline` the digits of the header of that name. A reply to the address
-    of a caller has REPLY_KEY for a routing key, the exchange that was asked, and no message id and no address.
+    of a caller has REPLY_KEY for a routing key, the exchange that was asked, and no message id and no address. A
+    message of the changes feed has its exchange and routing key alone.
     """
 
     exchange: str
@@ -179,6 +180,11 @@ def _head(key_id: str, moment: str, content: Signed) -> bytes:
 def reply_content(exchange: str, correlation_id: str, body: bytes) -> Signed:
     """Return what the signature of a reply covers."""
     return Signed(exchange, REPLY_KEY, "", correlation_id, "", "", body)
+
+
+def change_content(exchange: str, routing_key: str, body: bytes) -> Signed:
+    """Return what the signature of a message of the changes feed covers."""
+    return Signed(exchange, routing_key, "", "", "", "", body)
 
 
 def reply_address(reply_to: str | None) -> str:

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from contracts.faults import ErrorReason
 from contracts.outcomes import DeadLetterCode, Outcome
 from contracts.requests import PARAMS
-from contracts.topology import DELETED_KEY, STORED_KEY
 from contracts.signing import SignatureFault
+from contracts.topology import DELETED_KEY, STORED_KEY
 
 PREFIX: Final = "session_store_"
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST

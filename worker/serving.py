@@ -119,7 +119,7 @@ class Serving:
         """Return the changes feed of a session; None where it is off."""
         if not self._settings.changes_feed:
             return None
-        return Feed(self._topology, await session.open_changes(), self._metrics)
+        return Feed(self._topology, await session.open_changes(), self._metrics, self._guard)
 
     def _settler(self, session: Session, publisher: Publisher) -> Settler:
         return Settler(self._topology, publisher, session.replies, self._metrics, self._reach, self._feed)

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from contracts.changes import CHANGE, SessionDeleted, SessionStored
 from contracts.client.errors import Closed, Misconfigured
 from contracts.client.link import LinkLost
-from contracts.client.subscription import Subscription
+from contracts.client.subscription import Subscription, Told
+from contracts.signing import Keyring, change_content
 from contracts.topology import DELETED_KEY, STORED_KEY, Topology
 
 log = logging.getLogger(__name__)
@@ -62,10 +63,11 @@ class Latest:
 
 
 class Followers:
-    """The subscriptions of one client, which end with it."""
+    """The subscriptions of one client, which end with it; with keys only what one of them has signed is told."""
 
-    def __init__(self, url: str, name: str, topology: Topology) -> None:
+    def __init__(self, url: str, name: str, topology: Topology, keyring: Keyring) -> None:
         self._url = url
+        self._keyring = keyring
         self._name = f"{name} changes"
         self._topology = topology
         self._closed = asyncio.Event()
@@ -92,14 +94,25 @@ class Followers:
             try:
                 if subscription.is_new:
                     yield Gap()
-                while not self._closed.is_set() and (body := await subscription.next()):
-                    change = _read(body)
+                while not self._closed.is_set() and (told := await subscription.next()):
+                    change = self._read(told)
                     if change and change.type in kinds and latest.take(change):
                         yield change
                     await subscription.acknowledge()
             finally:
                 self._open.discard(subscription)
                 await subscription.close()
+
+    def _read(self, told: Told) -> SessionStored | SessionDeleted | None:
+        content = change_content(self._topology.changes.name, told.routing_key, told.body)
+        if self._keyring and (fault := self._keyring.find_fault(told.signature, content)):
+            log.warning("passed over a change that none of our keys has signed: %s", fault)
+            return None
+        try:
+            return CHANGE.validate_json(told.body)
+        except ValidationError:
+            log.warning("passed over a message that is no change")
+            return None
 
     async def _subscribe(self, kinds: Collection[Kind], queue: str | None, first: bool) -> Subscription:
         longest = FIRST_WAIT
@@ -116,11 +129,3 @@ class Followers:
                     await self._closed.wait()
             longest = min(longest * 2, LONGEST_WAIT)
         raise Closed("the client was closed")
-
-
-def _read(body: bytes) -> SessionStored | SessionDeleted | None:
-    try:
-        return CHANGE.validate_json(body)
-    except ValidationError:
-        log.warning("passed over a message that is no change")
-        return None

@@ -49,8 +49,9 @@ class SessionStore:
             raise ValueError(f"durability must be one of {', '.join(get_args(Durability))}")
         if URL(url).scheme not in ("amqp", "amqps"):
             raise ValueError("url must begin with amqp:// or amqps://")
-        self._wire = Wire(url, source, Topology(prefix), Keyring.parse(keys))
-        self._followers = Followers(url, source, Topology(prefix))
+        topology, keyring = Topology(prefix), Keyring.parse(keys)
+        self._wire = Wire(url, source, topology, keyring)
+        self._followers = Followers(url, source, topology, keyring)
         self._questions = Questions(self._wire)
         self._source = source
         self._durability = durability

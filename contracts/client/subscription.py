@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 from uuid import uuid4
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
@@ -12,11 +12,20 @@ from aiormq.exceptions import ChannelLockedResource
 
 from contracts.client.errors import Misconfigured
 from contracts.client.link import OPEN_SECONDS, LinkLost, broker_calls, close_quietly, open_connection
+from contracts.signing import SIGNATURE_HEADER
 from contracts.topology import Topology
 
 QUEUE_PREFIX: Final = "session.changes."
 PREFETCH: Final = 200
 UNSUITABLE: Final = (ChannelNotFoundEntity, ChannelPreconditionFailed, ChannelLockedResource)
+
+
+class Told(NamedTuple):
+    """A message that arrived; its signature whatever that is."""
+
+    routing_key: str
+    body: bytes
+    signature: object
 
 
 class Subscription:
@@ -55,10 +64,12 @@ class Subscription:
             raise
         return subscription
 
-    async def next(self) -> bytes | None:
+    async def next(self) -> Told | None:
         """Return the next message; None when there will be none."""
-        self._current = await self._arrived.get()
-        return self._current.body if self._current else None
+        self._current = current = await self._arrived.get()
+        if current is None:
+            return None
+        return Told(current.routing_key or "", current.body, current.headers.get(SIGNATURE_HEADER))
 
     async def acknowledge(self) -> None:
         """Have the message that was returned last gone from the queue; a lost one comes again anyway."""

@@ -12,6 +12,7 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from contracts.events import CLOUD_EVENT
+from contracts.signing import SIGNATURE_HEADER, Keyring, change_content
 from worker.broker.connection import FilteredConnection, broker_calls, open_channel
 from worker.broker.delivery import Properties
 from worker.broker.frames import BODY, FRAME, FRAME_END
@@ -25,10 +26,23 @@ REFUSED: Final = "the broker refused it: a queue that is bound is full?"
 
 
 class ChangeMessage(NamedTuple):
-    """What is told of one session."""
+    """What is told of one session, and its signature where there are keys."""
 
     routing_key: str
     body: bytes
+    signature: str | None = None
+
+
+def sign_changes(
+    messages: Sequence[ChangeMessage], exchange: str, keyring: Keyring
+) -> Sequence[ChangeMessage]:
+    """Return the messages signed for that exchange; as they are without keys."""
+    if not keyring:
+        return messages
+    return [
+        ChangeMessage(key, body, keyring.sign(change_content(exchange, key, body)))
+        for key, body, _ in messages
+    ]
 
 
 @dataclass(slots=True, eq=False)
@@ -109,6 +123,8 @@ class ChangesLine:
 
 def _frames_of(channel: int, exchange: str, message: ChangeMessage) -> Iterator[bytes]:
     method, before, after = _head_of(channel, exchange, message.routing_key)
+    if message.signature:
+        before, after = _header_of(channel, _signed_properties(message.signature))
     body = message.body
     yield method
     yield before
@@ -125,9 +141,17 @@ def _frames_of(channel: int, exchange: str, message: ChangeMessage) -> Iterator[
 def _head_of(channel: int, exchange: str, routing_key: str) -> tuple[bytes, bytes, bytes]:
     """Return a message's method frame, and its header's before and after the size of the body: all are the same."""
     publish = Basic.Publish(exchange=exchange, routing_key=routing_key)
-    method = ChannelFrame.marshall(channel, [publish]).payload
-    header = ChannelFrame.marshall(channel, [ContentHeader(body_size=0, properties=PROPERTIES)]).payload
-    return method, header[: _SIZE.start], header[_SIZE.stop :]
+    return ChannelFrame.marshall(channel, [publish]).payload, *_header_of(channel, PROPERTIES)
+
+
+def _header_of(channel: int, properties: Properties) -> tuple[bytes, bytes]:
+    header = ChannelFrame.marshall(channel, [ContentHeader(body_size=0, properties=properties)]).payload
+    return header[: _SIZE.start], header[_SIZE.stop :]
+
+
+def _signed_properties(signature: str) -> Properties:
+    headers: dict[str, Any] = {SIGNATURE_HEADER: signature}
+    return Properties(content_type=CLOUD_EVENT, delivery_mode=2, headers=headers)
 
 
 async def open_changes(connection: FilteredConnection, timeout: float) -> ChangesLine:

@@ -1,6 +1,6 @@
 """Looks at the signature of what arrives, before anything of its body is parsed (contracts/signing.py)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final, Literal, Protocol
@@ -15,6 +15,7 @@ from contracts.signing import (
     reply_address,
     reply_content,
 )
+from worker.broker.changes import ChangeMessage, sign_changes
 from worker.broker.delivery import Delivery, Properties
 
 log = structlog.get_logger()
@@ -75,6 +76,10 @@ class Guard:
         if not keyring:
             return {}
         return {SIGNATURE_HEADER: keyring.sign(reply_content(self._terms.exchange, correlation_id, body))}
+
+    def sign_changes(self, exchange: str, messages: Sequence[ChangeMessage]) -> Sequence[ChangeMessage]:
+        """Return messages of the changes feed signed; as they are without keys."""
+        return sign_changes(messages, exchange, self._keys())
 
     def _refuse(
         self, delivery: Delivery, properties: Properties, window: float | None

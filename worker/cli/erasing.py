@@ -13,7 +13,7 @@ from contracts.replies import Receipt
 from contracts.scalars import MAX_REVISION
 from contracts.topology import Topology
 from worker.backoff import Backoff
-from worker.broker.changes import open_changes
+from worker.broker.changes import open_changes, sign_changes
 from worker.broker.connection import connected
 from worker.broker.letter_filter import LetterFilter
 from worker.broker.letter_removal import remove_letters
@@ -24,6 +24,7 @@ from worker.config import Settings, load
 from worker.errors import BrokerUnavailable, StorageUnavailable
 from worker.ingest.changes import messages_of
 from worker.ingest.erasing import Announce, Erased, Eraser, receipt_of
+from worker.keys import keyring_of
 from worker.store.rows import EventRow
 from worker.store.storage import Storage
 from worker.telemetry import configure_logs
@@ -96,7 +97,8 @@ async def _announcing(settings: Settings, url: str) -> AsyncIterator[Announce | 
         line = await open_changes(connection, settings.connection_timeout_ms / 1000)
 
         async def announce(deletes: Sequence[EventRow]) -> None:
-            if refused := await line.publish(exchange, messages_of(deletes, exchange)):
+            messages = sign_changes(messages_of(deletes, exchange), exchange, keyring_of(settings))
+            if refused := await line.publish(exchange, messages):
                 raise BrokerUnavailable(f"the broker refuses the changes feed: {refused[0][1]}")
 
         yield announce

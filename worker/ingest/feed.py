@@ -9,6 +9,7 @@ from contracts.topology import Topology
 from worker.backoff import Backoff
 from worker.broker.changes import ChangeMessage, ChangesLine
 from worker.broker.intake import Intake
+from worker.broker.signatures import Guard
 from worker.errors import BrokerUnavailable
 from worker.ingest.changes import messages_of
 from worker.metrics import Metrics
@@ -20,9 +21,10 @@ log = structlog.get_logger()
 class Feed:
     """What a session's settling has to do with the feed; `trouble` says why the broker refuses it, or None."""
 
-    def __init__(self, topology: Topology, line: ChangesLine, metrics: Metrics) -> None:
+    def __init__(self, topology: Topology, line: ChangesLine, metrics: Metrics, guard: Guard) -> None:
         self._exchange = topology.changes.name
         self._line = line
+        self._guard = guard
         self._metrics = metrics
         self.source = self._exchange
         self.trouble: str | None = None
@@ -34,7 +36,7 @@ class Feed:
 
     async def announce(self, messages: Sequence[ChangeMessage], intake: Intake) -> bool:
         """Return once all messages are confirmed; False when the intake was lost before."""
-        backoff, left = Backoff(), messages
+        backoff, left = Backoff(), self._guard.sign_changes(self._exchange, messages)
         while left and intake.is_open:
             try:
                 refused = await intake.outlive(self._line.publish(self._exchange, left))

@@ -1,6 +1,8 @@
+import type { ConsumeMessage } from 'amqplib'
 import { ClosedError, MisconfiguredError } from './errors.js'
 import type { Change } from './messages.js'
 import { decode } from './numbers.js'
+import { changeContent, type Keyring, SIGNATURE_HEADER } from './signing.js'
 import { Subscription } from './subscription.js'
 import { type Deferred, defer, unlessLate } from './time.js'
 
@@ -54,16 +56,18 @@ export class Latest {
   }
 }
 
-/** The subscriptions of one client, which end with it. */
+/** The subscriptions of one client, which end with it; with keys only what one of them has signed is told. */
 export class Followers {
   readonly #url: string
   readonly #exchange: string
+  readonly #keyring: Keyring
   readonly #open = new Set<Subscription>()
   #over: Deferred<true> = defer()
   #isOver = false
 
-  constructor(url: string, prefix: string) {
+  constructor(url: string, prefix: string, keyring: Keyring) {
     this.#url = url
+    this.#keyring = keyring
     this.#exchange = `${prefix}sessions.changes`
   }
 
@@ -93,7 +97,7 @@ export class Followers {
       try {
         if (subscription.isNew) yield { type: 'gap' }
         for (let message = await subscription.next(); message; message = await subscription.next()) {
-          const change = read(message.content)
+          const change = this.#isBelieved(message) ? read(message.content) : undefined
           if (change && kinds.includes(change.type) && latest.take(change)) yield change
           subscription.acknowledge(message)
         }
@@ -102,6 +106,12 @@ export class Followers {
         await subscription.close()
       }
     }
+  }
+
+  #isBelieved({ fields, properties, content }: ConsumeMessage): boolean {
+    const signature: unknown = properties.headers?.[SIGNATURE_HEADER]
+    const signed = changeContent(this.#exchange, fields.routingKey, content)
+    return this.#keyring.isEmpty || this.#keyring.findFault(signature, signed) === undefined
   }
 
   async #subscribe(kinds: readonly string[], queue: string | undefined, isFirst: boolean): Promise<Subscription> {

@@ -71,6 +71,11 @@ export function replyContent(exchange: string, correlationId: string, body: Buff
   return { exchange, routingKey: 'session.reply', messageId: '', correlationId, replyTo: '', deadline: '', body }
 }
 
+/** Returns what the signature of a message of the changes feed covers. */
+export function changeContent(exchange: string, routingKey: string, body: Buffer): Signed {
+  return { exchange, routingKey, messageId: '', correlationId: '', replyTo: '', deadline: '', body }
+}
+
 function hmac(secret: string, id: string, moment: string, content: Signed): Buffer {
   const { exchange, routingKey, messageId, correlationId, deadline, body } = content
   const replyTo = content.replyTo.startsWith(DIRECT_REPLY) ? DIRECT_REPLY : content.replyTo

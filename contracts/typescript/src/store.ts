@@ -52,7 +52,7 @@ export class SessionStore implements IStorageProvider {
     const { url, prefix, traceHeaders, keyring } = this.#options
     this.#wire = new Wire(url, prefix, traceHeaders, keyring)
     this.#questions = new Questions(this.#wire)
-    this.#followers = new Followers(this.#options.url, this.#options.prefix)
+    this.#followers = new Followers(url, prefix, keyring)
   }
 
   /** Connects and resolves once a worker has answered; where none does, leaves nothing open. */

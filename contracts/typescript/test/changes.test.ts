@@ -3,6 +3,7 @@ import { connect } from 'amqplib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Latest } from '../src/changes.js'
 import { type Change, ClosedError, type Gap, MisconfiguredError, SessionStore } from '../src/index.js'
+import { changeContent, Keyring, SIGNATURE_HEADER } from '../src/signing.js'
 import { Relay } from './relay.js'
 import { options, sessionOf } from './worker.js'
 
@@ -39,11 +40,15 @@ async function next(changes: Changes, ...ids: string[]): Promise<Change> {
   }
 }
 
-async function tell(subject: string, revision: unknown, id = randomUUID()): Promise<void> {
+async function tell(subject: string, revision: unknown, keys = options().keys ?? ''): Promise<void> {
   const model = await connect(options().url)
   const channel = await model.createConfirmChannel()
-  const event = { specversion: '1.0', id, source: 'test', type: 'session.deleted', subject, data: { revision } }
-  channel.publish(`${options().prefix}sessions.changes`, event.type, Buffer.from(JSON.stringify(event)))
+  const [id, type, exchange] = [randomUUID(), 'session.deleted', `${options().prefix}sessions.changes`]
+  const body = Buffer.from(
+    JSON.stringify({ specversion: '1.0', id, source: 'test', type, subject, data: { revision } }),
+  )
+  const sign = () => ({ [SIGNATURE_HEADER]: new Keyring(keys).sign(changeContent(exchange, type, body)) })
+  channel.publish(exchange, type, body, { headers: keys ? sign() : {} })
   await channel.waitForConfirms()
   await model.close()
 }
@@ -82,6 +87,15 @@ test('what comes late is dropped, for its own session alone', async () => {
     [b, 10],
     [a, 12],
   ])
+})
+
+test.runIf(options().keys)('a change that none of our keys has signed is passed over', async () => {
+  const id = randomUUID()
+  const changes = await follow()
+  await tell(id, 2 ** 52, '')
+  await tell(id, 2 ** 52, `${options().keys?.split(':')[0]}:${'another secret'.replaceAll(' ', '-').repeat(3)}`)
+  await store.writeSession(sessionOf(id))
+  expect((await next(changes, id)).type).toBe('session.stored')
 })
 
 test('of equal revisions the greater id is newer, and of all sessions the last ones are remembered', () => {
