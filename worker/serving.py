@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -22,6 +21,7 @@ from worker.ingest.erasing import Eraser
 from worker.ingest.feed import Feed
 from worker.ingest.settle import Settler
 from worker.ingest.write_path import Limits, WritePath
+from worker.lookout import look_at_queues, rest
 from worker.metrics import Metrics
 from worker.rpc.answers import Answers, Health
 from worker.rpc.dispatch import Dispatcher
@@ -214,7 +214,7 @@ class Serving:
                 await self._storage.ping_writer()
                 await path.try_again()
             except StorageUnavailable:
-                await self._rest(session, PROBE_SECONDS)
+                await rest(session, self._stop, PROBE_SECONDS)
             else:
                 log.info("consuming.resumed")
                 break
@@ -229,7 +229,7 @@ class Serving:
         looks = 0  # at the first look they are not attached yet
         while not self._is_over(session):
             try:
-                consumed = await self._look_at_queues(session)
+                consumed = await look_at_queues(session, self._topology, self._metrics)
                 if looks == 1:
                     await session.check(self._topology)
             except (BrokerUnavailable, TopologyError) as error:
@@ -239,24 +239,7 @@ class Serving:
                 session.lose("the broker has lost a consumer")
                 return
             looks += 1
-            await self._rest(session, WATCH_SECONDS)
-
-    async def _look_at_queues(self, session: Session) -> bool:
-        """Return whether every queue that this worker serves has a consumer."""
-        consumed = True
-        for queue in self._topology.queues:
-            found = await session.look_at(queue.name)
-            self._metrics.show_queue(queue.name.removeprefix(self._topology.prefix), *found)
-            consumed = consumed and (found.consumers > 0 or queue == self._topology.dead_queue)
-        return consumed
+            await rest(session, self._stop, WATCH_SECONDS)
 
     def _is_over(self, session: Session) -> bool:
         return self._stop.is_set() or session.lost.done()
-
-    async def _rest(self, session: Session, seconds: float) -> None:
-        """Wait, but no longer than the session."""
-        stop = asyncio.ensure_future(self._stop.wait())
-        await asyncio.wait((stop, session.lost), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        with suppress(asyncio.CancelledError):
-            await stop
