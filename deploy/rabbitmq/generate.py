@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,13 +13,16 @@ PAGE: Final = Path(__file__).parent / "definitions.json"
 VHOST: Final = "/"
 
 
-def definitions(topology: Topology, vhost: str = VHOST) -> dict[str, list[dict[str, Any]]]:
-    """Return exchanges, queues and bindings; users and permissions are the installation's own."""
+Definitions = dict[str, list[dict[str, Any]]]
+
+
+def definitions(topology: Topology, vhost: str = VHOST, bound: Iterable[Queue] | None = None) -> Definitions:
+    """Return exchanges, queues, and the bindings of those that are `bound`, of all when that is not said."""
     return {
         "vhosts": [{"name": vhost}],
         "exchanges": [_exchange(each, vhost) for each in topology.exchanges],
         "queues": [_queue(each, vhost) for each in topology.queues],
-        "bindings": [_binding(each, vhost) for each in topology.queues],
+        "bindings": [_binding(each, vhost) for each in (topology.queues if bound is None else bound)],
     }
 
 

@@ -1,0 +1,118 @@
+"""Who may do what at the broker: patterns of names for each user, and limits. `deploy/rabbitmq` makes them so.
+
+Engines and workers share a virtual host; callers, who only ask, have another, where `sessions` is bound for requests
+alone. That is the wall, not the routing keys: RabbitMQ 3.10 compares those of topic permissions with a message's
+routing key, and sends it by the headers CC and BCC all the same.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.topology import DELETE_KEY, ERASE_KEY, REPLY_QUEUE_PREFIX, RPC_KEY, WRITE_KEY, Topology
+
+EVENTS_VHOST: Final = "session-store"
+RPC_VHOST: Final = "session-store-rpc"
+
+ENGINE: Final = "session_store_engine"
+WORKER: Final = "session_store_worker"
+CALLER: Final = "session_store_caller"
+ADMIN: Final = "session_store_admin"
+MONITOR: Final = "session_store_monitor"
+
+CHANGES_QUEUE_PREFIX: Final = "session.changes."
+"""Queues of those who follow what was committed begin with it, after the installation's prefix."""
+
+DEFAULT_EXCHANGE: Final = "amq.default"  # as RabbitMQ's permissions call it
+NOTHING: Final = "^$"
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """Regular expressions of what a user may declare and delete, write to, and read from, in a virtual host."""
+
+    configure: str = NOTHING
+    write: str = NOTHING
+    read: str = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user of the broker: tags for its management, and the most connections and channels of all its programs."""
+
+    name: str
+    tags: tuple[str, ...]
+    max_connections: int
+    max_channels: int
+
+
+USERS: Final = (
+    User(ENGINE, (), 200, 1000),
+    User(WORKER, (), 100, 1000),
+    User(CALLER, (), 200, 1000),
+    User(ADMIN, (), 10, 50),
+    User(MONITOR, ("monitoring",), 10, 50),
+)
+
+
+def permissions_in(vhost: str, topology: Topology) -> dict[str, Permissions]:
+    """Return what each user that may enter one of the two virtual hosts may do there.
+
+    An engine publishes, reads answers to itself, and follows the changes by queues of its own; a caller asks, and
+    reads answers. A worker declares nothing: that is the admin's, by `session-store topology`, which has no business
+    where `sessions` must not lead to events. A monitor only looks.
+    """
+    both = {WORKER: _worker(topology), MONITOR: Permissions()}
+    if vhost == RPC_VHOST:
+        return {CALLER: _caller(topology), **both}
+    return {ENGINE: _engine(topology), ADMIN: _admin(topology), **both}
+
+
+def routing_keys_of(user: str) -> str | None:
+    """Return the pattern of routing keys by which a user may publish to `sessions`; None where any will do."""
+    keys = {ENGINE: (WRITE_KEY, DELETE_KEY, ERASE_KEY, RPC_KEY), CALLER: (RPC_KEY,)}
+    return _is_one_of(*keys[user]) if user in keys else None
+
+
+def _caller(topology: Topology) -> Permissions:
+    answers = _begins_with(REPLY_QUEUE_PREFIX)
+    return Permissions(answers, _is_one_of(topology.sessions.name), answers)
+
+
+def _engine(topology: Topology) -> Permissions:
+    changes = f"{topology.prefix}{CHANGES_QUEUE_PREFIX}"
+    own = _begins_with(REPLY_QUEUE_PREFIX, changes)
+    return Permissions(
+        configure=own,
+        write=_either(_is_one_of(topology.sessions.name), _begins_with(changes)),  # to bind takes both rights
+        read=_either(own, _is_one_of(topology.changes.name)),
+    )
+
+
+def _admin(topology: Topology) -> Permissions:
+    names = _is_one_of(*(each.name for each in topology.exchanges), *(each.name for each in topology.queues))
+    return Permissions(names, names, names)
+
+
+def _worker(topology: Topology) -> Permissions:
+    return Permissions(
+        write=_is_one_of(DEFAULT_EXCHANGE, topology.dead.name, topology.changes.name),
+        read=_is_one_of(*(queue.name for queue in topology.queues)),
+    )
+
+
+def _is_one_of(*names: str) -> str:
+    return f"^({'|'.join(map(_literal, names))})$"
+
+
+def _begins_with(*beginnings: str) -> str:
+    return f"^({'|'.join(map(_literal, beginnings))})"
+
+
+def _either(*patterns: str) -> str:
+    return "|".join(patterns)
+
+
+def _literal(name: str) -> str:
+    """Return a pattern of the name itself; brackets, because a backslash means something in JSON and in shells."""
+    return re.sub(r"[.]", "[.]", name)

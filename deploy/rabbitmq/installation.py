@@ -1,0 +1,85 @@
+"""An installation's virtual hosts as RabbitMQ imports them, with who may do what in them.
+
+`python -m deploy.rabbitmq.installation` writes the file, `--check` compares. The users come first, see users.py.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from contracts.access import EVENTS_VHOST, RPC_VHOST, permissions_in, routing_keys_of
+from contracts.topology import REPLY_QUEUE_PREFIX, Topology
+from deploy.generated import write_or_check
+from deploy.rabbitmq.generate import Definitions, definitions
+
+PAGE: Final = Path(__file__).parent / "installation.json"
+VHOSTS: Final = (EVENTS_VHOST, RPC_VHOST)
+MOST: Final = {"max-connections": 500, "max-queues": 2000}
+GIB: Final = 1 << 30
+REFUSE: Final = "reject-publish"
+
+Fields = dict[str, Any]
+
+
+def installation(topology: Topology) -> Definitions:
+    """Return both virtual hosts: in that of the callers `sessions` leads to requests alone."""
+    requests = (topology.rpc_queue, topology.dead_queue)
+    parts: list[Definitions] = [
+        definitions(topology, EVENTS_VHOST),
+        definitions(topology, RPC_VHOST, bound=requests),
+        *(_rules(topology, vhost) for vhost in VHOSTS),
+    ]
+    kinds = dict.fromkeys(kind for part in parts for kind in part)
+    return {kind: [each for part in parts for each in part.get(kind, [])] for kind in kinds}
+
+
+def _rules(topology: Topology, vhost: str) -> Definitions:
+    permitted = permissions_in(vhost, topology)
+    return {
+        "permissions": [
+            {"user": user, "vhost": vhost, "configure": may.configure, "write": may.write, "read": may.read}
+            for user, may in permitted.items()
+        ],
+        "topic_permissions": [
+            {"user": user, "vhost": vhost, "exchange": topology.sessions.name, "write": keys, "read": "^$"}
+            for user in permitted
+            if (keys := routing_keys_of(user))
+        ],
+        "parameters": [{"component": "vhost-limits", "name": "limits", "vhost": vhost, "value": MOST}],
+        "policies": _policies(topology, vhost),
+    }
+
+
+def _policies(topology: Topology, vhost: str) -> list[Fields]:
+    """Return how much may wait where. A full queue of events or dead letters refuses: nothing is dropped."""
+    events = [each.name for each in (topology.write_queue, topology.delete_queue, topology.erase_queue)]
+    waiting = {
+        "events": (f"^({'|'.join(events)})$", {"max-length-bytes": 8 * GIB}),
+        "dead-letters": (
+            f"^{topology.dead_queue.name}$",
+            {"max-length-bytes": 2 * GIB, "overflow": REFUSE},
+        ),
+        "requests": (f"^{topology.rpc_queue.name}$", {"max-length-bytes": GIB}),
+        "answers": (f"^{REPLY_QUEUE_PREFIX}", {"max-length-bytes": GIB // 4}),
+    }
+    return [
+        {
+            "vhost": vhost,
+            "name": f"session-store-{name}",
+            "pattern": pattern.replace(".", "[.]"),
+            "apply-to": "queues",
+            "priority": 0,
+            "definition": definition,
+        }
+        for name, (pattern, definition) in waiting.items()
+    ]
+
+
+def main(words: list[str]) -> int:
+    """Return 0 when the file is, or now is, what this program writes."""
+    return write_or_check(PAGE, json.dumps(installation(Topology()), indent=1) + "\n", words)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

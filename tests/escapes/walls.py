@@ -1,0 +1,56 @@
+"""An installation with the logins that the documentation makes, and nothing else to log in with."""
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from yarl import URL
+
+from contracts.access import ENGINE, EVENTS_VHOST, USERS, WORKER
+from contracts.topology import Topology
+from deploy.local.postgres import PostgresServer
+from deploy.local.rabbitmq import RabbitServer
+from deploy.rabbitmq.installation import installation
+from deploy.rabbitmq.users import users_of
+from tests.integration.postgres_programs import SQL, run_file
+
+TOPOLOGY: Final = Topology()
+LOGINS: Final = ("session_store_worker", "session_store_janitor", "session_store_reader")
+
+
+@dataclass(frozen=True, slots=True)
+class Walls:
+    """Servers that hold an installation's users, roles and rights, and how to log in as each."""
+
+    rabbit: RabbitServer
+    postgres: PostgresServer
+    database: str
+    passwords: dict[str, str] = field(repr=False)
+
+    def amqp_url(self, user: str = ENGINE, vhost: str = EVENTS_VHOST) -> str:
+        """Return the URL of a virtual host for one of the broker's users."""
+        url = URL(self.rabbit.url).with_user(user).with_password(self.passwords[user])
+        return str(url.with_path(f"/{quote(vhost, safe='')}", encoded=True))
+
+    def database_url(self, role: str = WORKER) -> str:
+        """Return the URL of the database for one of its roles."""
+        url = URL(self.postgres.url_of(self.database)).with_user(role)
+        return str(url.with_password(self.passwords[role]))
+
+
+def build(rabbit: RabbitServer, postgres: PostgresServer, database: str, directory: Path) -> Walls:
+    """Return an installation as docs/operations.md has it made: users, virtual hosts, roles."""
+    passwords = {name: secrets.token_hex(12) for name in (*(user.name for user in USERS), *LOGINS)}
+    for user in USERS:
+        (directory / user.name).write_text(passwords[user.name] + "\n", encoding="utf-8")
+    for name, definitions in {"users": users_of(directory), "hosts": installation(TOPOLOGY)}.items():
+        page = directory / f"{name}.json"
+        page.write_text(json.dumps(definitions), encoding="utf-8")
+        rabbit.ctl("import_definitions", str(page))
+    run_file(postgres.url_of(database), SQL / "roles.sql")
+    for login in LOGINS:
+        postgres.psql(f"ALTER ROLE {login} PASSWORD '{passwords[login]}'")
+    return Walls(rabbit, postgres, database, passwords)
