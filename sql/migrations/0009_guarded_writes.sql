@@ -72,19 +72,21 @@ $function$;
 
 DO $install$
 DECLARE
+    guard  record;
     writer text;
 BEGIN
     -- In the order in which events take their locks.
-    IF NOT EXISTS (SELECT FROM pg_trigger
-                    WHERE tgrelid = 'session_erasures'::regclass AND tgname = 'revisions_only_rise') THEN
-        CREATE TRIGGER revisions_only_rise BEFORE UPDATE ON session_erasures FOR EACH ROW
-            WHEN (NEW.revision < OLD.revision) EXECUTE FUNCTION refuse_lower_revision();
-        CREATE TRIGGER revisions_only_rise BEFORE UPDATE ON session_ledger FOR EACH ROW
-            WHEN ((NEW.revision, NEW.event_id) < (OLD.revision, OLD.event_id))
-            EXECUTE FUNCTION refuse_lower_revision();
-        CREATE TRIGGER revisions_only_rise BEFORE UPDATE ON sessions FOR EACH ROW
-            WHEN (NEW.revision < OLD.revision) EXECUTE FUNCTION refuse_older_session();
-    END IF;
+    FOR guard IN
+        SELECT * FROM (VALUES
+            ('session_erasures', 'NEW.revision < OLD.revision', 'refuse_lower_revision'),
+            ('session_ledger', '(NEW.revision, NEW.event_id) < (OLD.revision, OLD.event_id)', 'refuse_lower_revision'),
+            ('sessions', 'NEW.revision < OLD.revision', 'refuse_older_session')) AS wanted (name, condition, refusal)
+         WHERE NOT EXISTS (SELECT FROM pg_trigger
+                            WHERE tgrelid = wanted.name::regclass AND tgname = 'revisions_only_rise')
+    LOOP
+        EXECUTE format('CREATE TRIGGER revisions_only_rise BEFORE UPDATE ON %I FOR EACH ROW WHEN (%s) EXECUTE FUNCTION %I()',
+                       guard.name, guard.condition, guard.refusal);
+    END LOOP;
 
     -- What runs with the owner's rights must not find a table of the caller's first.
     EXECUTE format('ALTER FUNCTION refuse_older_session() SET search_path = %I, pg_temp', current_schema());

@@ -24,13 +24,18 @@ Findings = dict[str, Finding]
 
 
 async def examine(
-    variables: Mapping[str, str], timeout: float = 5.0, long_after: float = 60.0, **changed: str
+    variables: Mapping[str, str],
+    timeout: float = 5.0,
+    long_after: float = 60.0,
+    *,
+    security: bool = False,
+    **changed: str,
 ) -> Findings:
     """Return what the doctor finds, by check, with these variables and the changed ones."""
     found: Findings = {}
     flags = {FLAGS[name]: value for name, value in {**variables, **changed}.items()}
     await examine_installation(
-        load(flags, required=()), Terms(RELEASE, timeout, long_after), found.__setitem__
+        load(flags, required=()), Terms(RELEASE, timeout, long_after, security), found.__setitem__
     )
     return found
 

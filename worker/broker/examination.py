@@ -25,6 +25,7 @@ from worker.broker.connection import (
 )
 from worker.broker.queue_state import QueueState, look_at_queue
 from worker.broker.topology import Difference, find_differences, list_differences
+from worker.broker.trespass import examine_permissions
 from worker.certificates import reason_of_tls
 from worker.destination import Destination
 from worker.errors import BrokerUnavailable
@@ -90,6 +91,10 @@ class Broker:
             return wrong("it blocks whoever publishes: it is short of memory or disk", mend)
         return ok("it takes what is published")
 
+    async def examine_permissions(self, to: Destination) -> Finding:
+        """Find what the user may do and a worker need not."""
+        return await examine_permissions(self._connection, self._topology, to, self._timeout)
+
     async def read_queues(self) -> QueueStates:
         """Return what the broker says of each queue, by name; raises BrokerUnavailable."""
         return {
@@ -112,6 +117,11 @@ class Broker:
 async def log_in(url: str, topology: Topology, timeout: float) -> Broker:
     """Return the broker; raises BrokerUnavailable, which `explain_refusal` explains."""
     return Broker(await open_connection(url, NAME, timeout), topology, timeout)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether an error of the client is the broker's refusal for want of a permission."""
+    return isinstance(error.__cause__, ChannelAccessRefused)
 
 
 def permit(to: Destination) -> str:

@@ -38,6 +38,10 @@ def examine(
     long_after: Annotated[
         float, typer.Option(min=0, help="Seconds after which a transaction is long.")
     ] = 60.0,
+    security: Annotated[
+        bool,
+        typer.Option("--security", help="Also whether the servers keep this login to what a worker needs."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what is wrong with an installation and what mends it; exit status 1 when something is. Changes nothing."""
@@ -45,7 +49,7 @@ def examine(
     configure_logs("error", "auto")
     flags = {name: given[name] for name in ("database_url", "amqp_url", "prefix", "pool_size")}
     report = Report(as_json=as_json)
-    terms = Terms(version("session-store"), timeout, long_after)
+    terms = Terms(version("session-store"), timeout, long_after, security)
     run_to_end(examine_installation(_load(flags), terms, report.tell))
     report.finish()
     if status := report.status:

@@ -4,7 +4,8 @@ from typing import Final
 
 from contracts.client import Distrusted, Misconfigured, SessionStore, Untrusted
 from contracts.client import SessionStoreError as ClientError
-from worker.finding import Finding, ok, warning, wrong
+from worker.broker.examination import is_refusal
+from worker.finding import Finding, ok, skipped, warning, wrong
 
 MOST_LAG_SECONDS: Final = 60.0
 KEYS: Final = (
@@ -22,6 +23,10 @@ async def examine_answer(url: str, prefix: str, keys: str, release: str, timeout
     except (Distrusted, Untrusted) as error:
         return wrong(str(error), KEYS)
     except Misconfigured as error:
+        if is_refusal(error):
+            return skipped(
+                "this login may not ask, as a worker's need not; session-store health says it as a caller"
+            )
         return wrong(str(error), "session-store topology")
     except ClientError as error:
         return wrong(str(error), "session-store run  # or look into a worker's log, why it does not answer")

@@ -12,6 +12,7 @@ from worker.broker.examination import (
     explain_refusal,
     log_in,
 )
+from worker.broker.trespass import examine_listeners, examine_user
 from worker.config import Settings
 from worker.destination import Destination, read_amqp_url
 from worker.doctor.network import examine_hosts, examine_ports
@@ -57,6 +58,14 @@ class BrokerVisit:
             Check("broker.alarms", lambda: self._connected().examine_alarms(self._to), login),
         ]
 
+    def security_checks(self) -> list[Check]:
+        """Return the checks of what the broker keeps this login from."""
+        return [
+            Check("security.user", self._examine_user, ("broker.login",)),
+            Check("security.permissions", self._examine_permissions, ("broker.topology",)),
+            Check("security.broker_tls", self._examine_listeners, ("broker.login",)),
+        ]
+
     async def close(self) -> None:
         """Leave no connection open."""
         if self._broker is not None:
@@ -80,6 +89,15 @@ class BrokerVisit:
         except BrokerUnavailable as error:
             return explain_refusal(error, self._to)
         return ok(f"user {self._to.user}, virtual host {self._to.name}")
+
+    async def _examine_user(self) -> Finding:
+        return await examine_user(self._url, self._to, self._timeout)
+
+    async def _examine_permissions(self) -> Finding:
+        return await self._connected().examine_permissions(self._to)
+
+    async def _examine_listeners(self) -> Finding:
+        return await examine_listeners(self._to, self._timeout)
 
     async def _read_consumers(self) -> Finding:
         self._states = await self._connected().read_queues()

@@ -12,6 +12,13 @@ from worker.store.examination.activity import examine_statements, examine_transa
 from worker.store.examination.login import Database, Examine, explain_refusal, log_in
 from worker.store.examination.replica import examine_replica
 from worker.store.examination.schema import examine_indexes, examine_rights, examine_schema
+from worker.store.examination.security import (
+    examine_excess,
+    examine_guards,
+    examine_limits,
+    examine_role,
+    examine_tls,
+)
 from worker.store.examination.server import (
     examine_clock,
     examine_connections,
@@ -65,6 +72,20 @@ class DatabaseVisit:
                 if self._replica_url
                 else []
             ),
+        ]
+
+    def security_checks(self) -> list[Check]:
+        """Return the checks of what the database keeps this login from."""
+        examinations: dict[str, tuple[Examine, str]] = {
+            "role": (examine_role, "database.login"),
+            "rights": (examine_excess, "security.role"),
+            "limits": (examine_limits, "database.login"),
+            "guards": (examine_guards, "database.schema"),
+            "database_tls": (examine_tls, "database.login"),
+        }
+        return [
+            Check(f"security.{name}", partial(self._ask, examine), (needed,))
+            for name, (examine, needed) in examinations.items()
         ]
 
     async def examine_connections(self, replicas: int) -> Finding:

@@ -8,7 +8,8 @@ from worker.config import Loaded, Settings
 from worker.doctor.answers import examine_answer
 from worker.doctor.broker import BrokerVisit
 from worker.doctor.database import DatabaseVisit
-from worker.doctor.round import Check, Round
+from worker.doctor.round import Ask, Check, Round
+from worker.doctor.security import examine_exposure, examine_secrets
 from worker.doctor.settings import examine_variables
 from worker.doctor.signing import examine_signatures
 from worker.finding import Finding, ok, wrong
@@ -20,11 +21,15 @@ Tell = Callable[[str, Finding], None]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The release that the workers should have, seconds a check may take, seconds that make a transaction long."""
+    """The release that the workers should have, seconds a check may take, seconds that make a transaction long.
+
+    With `security` it is also looked at whether the servers keep this login to what a worker needs.
+    """
 
     release: str
     timeout: float
     long_after: float
+    security: bool = False
 
 
 async def examine_installation(loaded: Loaded | str, terms: Terms, tell: Tell) -> None:
@@ -37,6 +42,7 @@ async def examine_installation(loaded: Loaded | str, terms: Terms, tell: Tell) -
         *database.checks(),
         *broker.checks(),
         *_check_workers(settings, terms, database, broker),
+        *(_check_security(loaded, database, broker) if terms.security else ()),
     ]
     round_ = Round(terms.timeout)
     try:
@@ -66,6 +72,24 @@ def _check_settings(loaded: Loaded | str) -> list[Check]:
         Check(values, examine_values),
         Check("settings.variables", examine_names, (values,)),
         Check("settings.signatures", examine_signing, (values,)),
+    ]
+
+
+def _check_security(loaded: Loaded | str, database: DatabaseVisit, broker: BrokerVisit) -> list[Check]:
+    def look(examine: Callable[[Loaded], Finding]) -> Ask:
+        async def ask() -> Finding:
+            if isinstance(loaded, str):
+                raise AssertionError("asked without settings")
+            return examine(loaded)
+
+        return ask
+
+    needed = ("settings.values",)
+    return [
+        Check("security.secrets", look(examine_secrets), needed),
+        Check("security.exposure", look(examine_exposure), needed),
+        *database.security_checks(),
+        *broker.security_checks(),
     ]
 
 
