@@ -61,6 +61,12 @@ class RabbitServer(Server):
             self.stop()
         self.start()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What `rabbitmqctl` of anybody needs in its environment to reach this node."""
+        programs = f"{rabbitmq_programs()}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        return {**self._environment(), "PATH": programs}
+
     def ctl(self, *arguments: str) -> str:
         """Run rabbitmqctl on this node; returns what it prints, raises CommandFailed with its complaint."""
         command = [str(rabbitmq_programs() / "rabbitmqctl"), "--quiet", *arguments]

@@ -9,7 +9,7 @@ import pytest
 from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 
-from contracts.access import CALLER, ENGINE, EVENTS_VHOST, MONITOR, RPC_VHOST, USERS
+from contracts.access import CALLER, ENGINE, EVENTS_VHOST, MONITOR, RPC_VHOST, USERS, WORKER
 from contracts.topology import REPLY_QUEUE_PREFIX
 from tests.escapes.attempt import Attempt
 from tests.escapes.broker_attempts import BROKER_ATTEMPTS, NO_ENTRY, BrokerAttempt
@@ -124,3 +124,14 @@ async def test_a_user_has_so_many_channels_and_no_more(walls: Walls) -> None:
     with pytest.raises(aiormq.exceptions.AMQPError):
         await connection.channel()
     await connection.close()
+
+
+async def test_an_engine_follows_the_changes_by_a_queue_of_its_own(walls: Walls) -> None:
+    async with (
+        channel_of(walls, ENGINE, EVENTS_VHOST) as engine,
+        channel_of(walls, WORKER, EVENTS_VHOST) as worker,
+    ):
+        await engine.queue_declare("session.changes.eu-1", exclusive=True)
+        await engine.queue_bind("session.changes.eu-1", "sessions.changes", "session.*")
+        await worker.basic_publish(b"{}", exchange="sessions.changes", routing_key="session.stored")
+        assert (await engine.basic_get("session.changes.eu-1")).body == b"{}"

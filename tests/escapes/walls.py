@@ -1,6 +1,6 @@
 """An installation with the logins that the documentation makes, and nothing else to log in with."""
 
-import json
+import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +13,9 @@ from contracts.access import ENGINE, EVENTS_VHOST, USERS, WORKER
 from contracts.topology import Topology
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from deploy.rabbitmq.installation import installation
-from deploy.rabbitmq.users import users_of
+from tests.faults.replica import PROGRAM
 from tests.integration.postgres_programs import SQL, run_file
+from tests.page import commands_of, run_commands
 
 TOPOLOGY: Final = Topology()
 LOGINS: Final = ("session_store_worker", "session_store_janitor", "session_store_reader")
@@ -46,10 +46,9 @@ def build(rabbit: RabbitServer, postgres: PostgresServer, database: str, directo
     passwords = {name: secrets.token_hex(12) for name in (*(user.name for user in USERS), *LOGINS)}
     for user in USERS:
         (directory / user.name).write_text(passwords[user.name] + "\n", encoding="utf-8")
-    for name, definitions in {"users": users_of(directory), "hosts": installation(TOPOLOGY)}.items():
-        page = directory / f"{name}.json"
-        page.write_text(json.dumps(definitions), encoding="utf-8")
-        rabbit.ctl("import_definitions", str(page))
+    (commands,) = commands_of("docs/operations.md", "Roles and users")
+    path = f"{PROGRAM.parent}{os.pathsep}{rabbit.environment['PATH']}"
+    run_commands(commands, {**rabbit.environment, "PATH": path, "PASSWORDS": str(directory)})
     run_file(postgres.url_of(database), SQL / "roles.sql")
     for login in LOGINS:
         postgres.psql(f"ALTER ROLE {login} PASSWORD '{passwords[login]}'")

@@ -9,6 +9,7 @@ from worker.app import run_worker
 from worker.cli.console import print_json, print_table, run_to_end, warn
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.config import Loaded, Settings, load, variables
+from worker.core_dumps import forbid_core_dumps
 from worker.keys import keyring_of
 from worker.placeholders import mask
 from worker.telemetry import configure_logs
@@ -25,6 +26,7 @@ def run(
     log_format: Annotated[str | None, typer.Option(help="auto, json or console.")] = None,
 ) -> None:
     """Run a worker until SIGTERM: store events, answer requests."""
+    forbid_core_dumps()
     loaded = load(dict(locals()))
     refuse_plain_text(loaded.settings)
     recent = configure_logs(loaded.settings.log_level, loaded.settings.log_format)
