@@ -7,8 +7,8 @@
 --                        the table before, as the storage plugin's may, no longer does: make it a member too
 --                        for as long as it writes
 -- session_store_worker   reads sessions, and calls what applies events and marks erasures; for workers
--- session_store_janitor  reads what is old, calls what applies deletes, and forgets markers of deleted sessions;
---                        for `session-store retain` and `session-store erase`
+-- session_store_janitor  reads what is old, calls what applies deletes, marks erasures and forgets markers of deleted
+--                        sessions; for `session-store retain` and `session-store erase`
 -- session_store_reader   reads sessions; for reports and people
 --
 -- None of the last three writes to a table: they call functions, which hold the order law and nothing else.
@@ -57,6 +57,7 @@ ALTER ROLE session_store_reader SET idle_in_transaction_session_timeout = '10s';
 ALTER ROLE session_store_reader SET default_transaction_read_only = on;
 
 REVOKE ALL ON FUNCTION apply_session_events FROM PUBLIC;
+REVOKE ALL ON FUNCTION delete_sessions FROM PUBLIC, session_store_worker;
 REVOKE ALL ON FUNCTION mark_erasure FROM PUBLIC;
 REVOKE ALL ON FUNCTION removed_since_erasure FROM PUBLIC;
 REVOKE ALL ON FUNCTION remove_markers FROM PUBLIC, session_store_worker;
@@ -71,7 +72,8 @@ GRANT SELECT ON sessions, session_ledger, session_totals, session_store_migratio
 GRANT SELECT ON sessions, session_ledger, session_store_migrations TO session_store_janitor;
 GRANT SELECT ON sessions, session_totals, active_sessions TO session_store_reader;
 
-GRANT EXECUTE ON FUNCTION apply_session_events TO session_store_worker, session_store_janitor;
+GRANT EXECUTE ON FUNCTION apply_session_events TO session_store_worker;
+GRANT EXECUTE ON FUNCTION delete_sessions TO session_store_janitor;
 GRANT EXECUTE ON FUNCTION mark_erasure TO session_store_worker, session_store_janitor;
 GRANT EXECUTE ON FUNCTION removed_since_erasure TO session_store_worker, session_store_janitor;
 GRANT EXECUTE ON FUNCTION remove_markers TO session_store_janitor;
@@ -91,6 +93,7 @@ DECLARE
         'session_totals',
         'session_store_migrations'];
     routines CONSTANT text[] := ARRAY[
+        'delete_sessions',
         'mark_erasure',
         'removed_since_erasure',
         'remove_markers',

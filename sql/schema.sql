@@ -432,6 +432,24 @@ AS $function$
                                  WHERE erasure.player_digest = sha256(convert_to(p_player_id, 'UTF8')))
 $function$;
 
+-- Applies deletes and nothing else, as apply_session_events does: for those who remove what is old, and write no session.
+CREATE FUNCTION delete_sessions(
+    p_session_ids        text[],
+    p_revisions          bigint[],
+    p_event_ids          uuid[],
+    p_expected_revisions bigint[]
+)
+RETURNS TABLE (session_id text, outcome text, prior_revision bigint, prior_event_id uuid, prior_outcome text)
+LANGUAGE sql SECURITY DEFINER
+AS $function$
+    SELECT applied.*
+      FROM (SELECT array_fill(true, ARRAY[cardinality(p_session_ids)]) AS deletes,
+                   array_fill(NULL::text, ARRAY[cardinality(p_session_ids)]) AS texts,
+                   array_fill(NULL::timestamptz, ARRAY[cardinality(p_session_ids)]) AS times) AS no,
+           LATERAL apply_session_events(p_session_ids, p_revisions, p_event_ids, p_expected_revisions, deletes,
+                                        texts, texts, texts, texts, times, times) AS applied
+$function$;
+
 -- Forgets that these sessions were deleted, where that is more than so many days ago, one at least; returns those that
 -- are gone. Locked in the order in which events lock them, so that neither waits for the other in a circle.
 CREATE FUNCTION remove_markers(p_session_ids text[], p_days integer) RETURNS SETOF text
@@ -464,10 +482,12 @@ BEGIN
     EXECUTE format('ALTER FUNCTION refuse_older_session() SET search_path = %I, pg_temp', current_schema());
     EXECUTE format('ALTER FUNCTION mark_erasure SET search_path = %I, pg_temp', current_schema());
     EXECUTE format('ALTER FUNCTION removed_since_erasure SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION delete_sessions SET search_path = %I, pg_temp', current_schema());
     EXECUTE format('ALTER FUNCTION remove_markers SET search_path = %I, pg_temp', current_schema());
     EXECUTE format('ALTER FUNCTION apply_session_events SECURITY DEFINER SET search_path = %I, pg_temp',
                    current_schema());
-    REVOKE ALL ON FUNCTION apply_session_events, mark_erasure, removed_since_erasure, remove_markers FROM PUBLIC;
+    REVOKE ALL ON FUNCTION apply_session_events, delete_sessions, mark_erasure, removed_since_erasure, remove_markers
+        FROM PUBLIC;
 END
 $own$;
 

@@ -50,6 +50,24 @@ BEGIN
 END
 $function$;
 
+-- Applies deletes and nothing else, as apply_session_events does: for those who remove what is old, and write no session.
+CREATE OR REPLACE FUNCTION delete_sessions(
+    p_session_ids        text[],
+    p_revisions          bigint[],
+    p_event_ids          uuid[],
+    p_expected_revisions bigint[]
+)
+RETURNS TABLE (session_id text, outcome text, prior_revision bigint, prior_event_id uuid, prior_outcome text)
+LANGUAGE sql SECURITY DEFINER
+AS $function$
+    SELECT applied.*
+      FROM (SELECT array_fill(true, ARRAY[cardinality(p_session_ids)]) AS deletes,
+                   array_fill(NULL::text, ARRAY[cardinality(p_session_ids)]) AS texts,
+                   array_fill(NULL::timestamptz, ARRAY[cardinality(p_session_ids)]) AS times) AS no,
+           LATERAL apply_session_events(p_session_ids, p_revisions, p_event_ids, p_expected_revisions, deletes,
+                                        texts, texts, texts, texts, times, times) AS applied
+$function$;
+
 -- Forgets that these sessions were deleted, where that is more than so many days ago, one at least; returns those that
 -- are gone. Locked in the order in which events lock them, so that neither waits for the other in a circle.
 CREATE OR REPLACE FUNCTION remove_markers(p_session_ids text[], p_days integer) RETURNS SETOF text
@@ -91,20 +109,22 @@ BEGIN
     -- What runs with the owner's rights must not find a table of the caller's first.
     EXECUTE format('ALTER FUNCTION refuse_older_session() SET search_path = %I, pg_temp', current_schema());
     EXECUTE format('ALTER FUNCTION mark_erasure SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION delete_sessions SET search_path = %I, pg_temp', current_schema());
     EXECUTE format('ALTER FUNCTION remove_markers SET search_path = %I, pg_temp', current_schema());
     EXECUTE format('ALTER FUNCTION apply_session_events SECURITY DEFINER SET search_path = %I, pg_temp',
                    current_schema());
 
     -- A function is everybody's unless it is said otherwise. Who may write to the tables may call what does, so that
     -- no worker lacks a right between this and roles.sql, which takes the right to write away.
-    REVOKE ALL ON FUNCTION apply_session_events, mark_erasure, remove_markers FROM PUBLIC;
+    REVOKE ALL ON FUNCTION apply_session_events, delete_sessions, mark_erasure, remove_markers FROM PUBLIC;
     FOR writer IN
         SELECT CASE WHEN held.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(held.grantee)) END
           FROM pg_class, aclexplode(relacl) AS held
          WHERE pg_class.oid = 'session_ledger'::regclass AND held.privilege_type = 'INSERT'
            AND held.grantee <> pg_class.relowner
     LOOP
-        EXECUTE format('GRANT EXECUTE ON FUNCTION apply_session_events, mark_erasure, remove_markers TO %s', writer);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION apply_session_events, delete_sessions, mark_erasure, remove_markers TO %s',
+                       writer);
     END LOOP;
 END
 $install$;

@@ -61,6 +61,10 @@ ROWS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     JANITOR: {
         "delete-past-the-law": ("delete sessions past the order law", "DELETE FROM sessions"),
+        "write-a-session": (
+            "write a session",
+            "SELECT apply_session_events('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
+        ),
         "forget-past-the-law": ("forget sessions that are live", "DELETE FROM session_ledger"),
         "truncate": ("empty the ledger", "TRUNCATE session_ledger"),
         "drop": ("drop a table", "DROP TABLE sessions"),

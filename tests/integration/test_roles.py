@@ -42,6 +42,7 @@ ATTEMPTS: Final = {
     "add to the totals": "INSERT INTO session_totals (sessions, completed, seconds) VALUES (1, 0, 0)",
     "add a migration": "INSERT INTO session_store_migrations (version, name) VALUES (99, 'mine')",
     "apply events": "SELECT apply_session_events('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
+    "apply deletes": "SELECT delete_sessions('{}', '{}', '{}', '{}')",
     "mark an erasure": "SELECT mark_erasure('player', 1)",
     "ask what an erasure removed": "SELECT removed_since_erasure('player')",
     "forget markers": "SELECT remove_markers('{}', 1)",
@@ -73,7 +74,7 @@ MAY: Final = {
     },
     JANITOR: {
         *("read sessions", "read session_ledger", "read session_store_migrations"),
-        *("apply events", "mark an erasure", "ask what an erasure removed", "forget markers"),
+        *("apply deletes", "mark an erasure", "ask what an erasure removed", "forget markers"),
     },
     READER: {"read sessions", "read session_totals", "read active_sessions", "ask for statistics"},
 }
@@ -137,6 +138,19 @@ async def test_the_janitor_forgets_old_markers_and_no_fresh_ones(connection: asy
     assert set(await read_ledger(connection)) == {"fresh"}
 
 
+async def test_the_janitor_deletes_by_the_order_law(connection: asyncpg.Connection) -> None:
+    await apply_one(connection, WRITE)
+    await become(connection, JANITOR)
+    told = [
+        await connection.fetchrow(
+            statement("delete_sessions"), [WRITE.session_id], [revision], [DELETE.id], [1]
+        )
+        for revision in (2, 1)
+    ]
+    assert [row and row["outcome"] for row in told] == ["deleted", "superseded"]
+    assert await connection.fetchval("SELECT count(*) FROM sessions") == 0
+
+
 async def test_what_runs_with_the_owners_rights_finds_the_owners_tables_first(
     connection: asyncpg.Connection,
 ) -> None:
@@ -152,6 +166,7 @@ async def test_nobody_else_calls_the_functions(connection: asyncpg.Connection) -
     public = "SELECT has_function_privilege('pg_monitor', oid, 'EXECUTE') FROM pg_proc WHERE proname = $1"
     for name in (
         "apply_session_events",
+        "delete_sessions",
         "mark_erasure",
         "removed_since_erasure",
         "remove_markers",

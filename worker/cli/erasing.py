@@ -80,7 +80,7 @@ async def _erase(settings: Settings, player_id: str, revision: int | None) -> Re
         prepared_storage(settings, settings.statement_timeout_ms / 1000) as storage,
         _announcing(settings, url) as announce,
     ):
-        eraser = Eraser(storage.erasures, storage.writer, announce)
+        eraser = Eraser(storage.erasures, storage.deleter, announce)
         erased = await _erase_sessions(storage, eraser, player_id, revision, settings.patience_s)
     letters = await remove_letters(url, Topology(settings.prefix), LetterFilter(player=player_id))
     return receipt_of(player_id, erased, letters.letters, letters.remaining)

@@ -83,6 +83,6 @@ async def _retain(
     dry_run: bool,
 ) -> None:
     async with prepared_storage(settings, LONG_SECONDS) as storage:
-        sink = None if dry_run else DatabaseSink(storage.writer, settings.patience_s)
+        sink = None if dry_run else DatabaseSink(storage.deleter, settings.patience_s)
         archive = Archive(*kept, storage.retention.read) if kept else None
         await Retainer(storage.retention, sink, removed, archive).run(ages)

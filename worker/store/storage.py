@@ -63,6 +63,7 @@ class Storage:
         self._pools = {"write": writing, "read": reading, **({"replica": replica.pool} if replica else {})}
         self.replica = replica
         self.writer = EventWriter(writing)
+        self.deleter = EventWriter(writing, deletes=True)
         self.reader = SpreadReader(reading, replica, cursors) if replica else SessionReader(reading, cursors)
         self.ledger = LedgerReader(reading)
         self.snapshot = SnapshotReader(reading)

@@ -17,11 +17,17 @@ Round = Sequence[EventRow]
 
 
 class EventWriter:
-    """Applies rounds of events; every round of one call commits, or none does."""
+    """Applies rounds of events; every round of one call commits, or none does.
 
-    def __init__(self, pool: Pool) -> None:
+    One for `deletes` alone applies nothing else, by a function that a login may call which may write no session.
+    """
+
+    def __init__(self, pool: Pool, *, deletes: bool = False) -> None:
         self._pool = pool
-        self._statement = sql.statement("apply_session_events")
+        self._deletes = deletes
+        self._statement = (
+            sql.statement("delete_sessions") if deletes else sql.statement("apply_session_events")
+        )
 
     async def apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
         """Apply the rounds in order in one transaction and return what became of each, by session id.
@@ -45,7 +51,11 @@ class EventWriter:
                     return [await self._apply_round(connection, events) for events in rounds]
 
     async def _apply_round(self, connection: Connection, events: Round) -> dict[str, Applied]:
-        columns = zip(*events, strict=True)
+        columns = list(zip(*events, strict=True))
+        if self._deletes:
+            *columns, are_deletes = columns[:5]
+            if not all(are_deletes):
+                raise AssertionError("a write among deletes")
         records = await connection.fetch(self._statement, *columns)
         return {record[0]: _applied(record) for record in records}
 

@@ -26,8 +26,8 @@ async def examine_role(connection: asyncpg.Connection) -> Finding:
     if row["member_of"]:
         groups = ", ".join(row["member_of"])
         mend = psql(
-            *(f"REVOKE {group} FROM CURRENT_USER" for group in row["member_of"]),
-            who="a superuser, for the role",
+            *(f'REVOKE "{group}" FROM "{row["role"]}"' for group in row["member_of"]),
+            who="a superuser",
         )
         return warning(f"the role is a member of {groups}, and may do what those may", mend)
     return ok("a login, and nothing else")
