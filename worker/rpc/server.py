@@ -2,6 +2,7 @@
 
 import asyncio
 from time import time
+from typing import Final
 
 import orjson
 import structlog
@@ -19,6 +20,9 @@ from worker.rpc.patience import Patience
 from worker.traces.untraced import Traces
 
 log = structlog.get_logger()
+
+LARGEST_REQUEST: Final = 4 * 1024 * 1024
+"""In bytes: more than the ids of `session.readMany`, each character written as two escapes, need."""
 
 
 class RpcServer:
@@ -73,11 +77,9 @@ class RpcServer:
 
     async def _answer(self, delivery: Delivery, properties: Properties, patience: Patience) -> None:
         with self._traces.serving(delivery, properties) as trace:
-            fault = self._guard.refuse_request(delivery, properties)
-            body = self._refuse(fault) if fault else await self._dispatcher.reply_to(delivery.body, patience)
+            body, vouched = await self._reply_to(delivery, properties, patience)
             if body is None:
                 return
-            vouched = fault in (None, SignatureFault.EXPIRED)
             reply = Reply(str(properties.reply_to), str(properties.correlation_id), body, vouched=vouched)
             with trace.sending([reply]) as traced:
                 sent = await self._replies.send(traced)
@@ -85,10 +87,21 @@ class RpcServer:
                 self._metrics.replies_dropped.labels("rpc").inc()
                 log.warning("rpc.reply_dropped")
 
-    def _refuse(self, fault: SignatureFault) -> bytes:
+    async def _reply_to(
+        self, delivery: Delivery, properties: Properties, patience: Patience
+    ) -> tuple[bytes | None, bool]:
+        """Return the reply, and whether it may be signed: one to a request that was not verified may not."""
+        if len(delivery.body) > LARGEST_REQUEST:
+            return self._refuse(ErrorReason.INVALID_REQUEST, "the request passes 4 MiB"), False
+        if fault := self._guard.refuse_request(delivery, properties):
+            told = self._refuse(ErrorReason.BAD_SIGNATURE, f"{fault}: {SAID[fault]}")
+            return told, fault is SignatureFault.EXPIRED
+        return await self._dispatcher.reply_to(delivery.body, patience), True
+
+    def _refuse(self, reason: ErrorReason, message: str) -> bytes:
         """Return the reply to a request of which nothing is read, not even its id."""
-        self._metrics.count_request("", ErrorReason.BAD_SIGNATURE, 0.0)
-        error = make_error(ErrorReason.BAD_SIGNATURE, f"{fault}: {SAID[fault]}")
+        self._metrics.count_request("", reason, 0.0)
+        error = make_error(reason, message)
         return orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error.model_dump(mode="json")})
 
     def _may_serve(self, properties: Properties) -> bool:

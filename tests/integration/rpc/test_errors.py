@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.rpc.caller import Caller, Failed, make_session, within
 from tests.integration.rpc.installation import Installation
+from worker.rpc import server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -80,6 +81,16 @@ async def test_an_unknown_method_is_told_the_known_ones(caller: Caller) -> None:
 async def test_what_is_no_request_is_told_so(caller: Caller, body: bytes, code: int, reason: str) -> None:
     error = orjson.loads(await caller.send(body))["error"]
     assert facts(Failed(error)) == (code, reason, False)
+
+
+async def test_a_request_that_is_too_large_is_refused_unread(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "LARGEST_REQUEST", 1_000)  # a broker may refuse 4 MiB itself
+    genuine = orjson.dumps({"jsonrpc": "2.0", "id": 7, "method": "session.stats"}).ljust(1_000)
+    assert orjson.loads(await caller.send(genuine))["id"] == 7
+    reply = orjson.loads(await caller.send(genuine + b" "))
+    assert (reply["id"], facts(Failed(reply["error"]))) == (None, (-32600, "invalid_request", False))
 
 
 async def test_a_batch_is_answered_in_one_reply_without_its_notifications(caller: Caller) -> None:
