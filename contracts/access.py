@@ -21,7 +21,7 @@ ADMIN: Final = "session_store_admin"
 MONITOR: Final = "session_store_monitor"
 
 CHANGES_QUEUE_PREFIX: Final = "session.changes."
-"""Queues of those who follow what was committed begin with it, after the installation's prefix."""
+"""Queues of those who follow what was committed begin with it, or with an installation's prefix and it."""
 
 DEFAULT_EXCHANGE: Final = "amq.default"  # as RabbitMQ's permissions call it
 NOTHING: Final = "^$"
@@ -75,16 +75,20 @@ def routing_keys_of(user: str) -> str | None:
 
 
 def _caller(topology: Topology) -> Permissions:
-    answers = _begins_with(REPLY_QUEUE_PREFIX)
+    answers = _begins_with(*dict.fromkeys((REPLY_QUEUE_PREFIX, topology.prefix + REPLY_QUEUE_PREFIX)))
     return Permissions(answers, _is_one_of(topology.sessions.name), answers)
 
 
 def _engine(topology: Topology) -> Permissions:
-    changes = f"{topology.prefix}{CHANGES_QUEUE_PREFIX}"
-    own = _begins_with(REPLY_QUEUE_PREFIX, changes)
+    answers, changes = (
+        dict.fromkeys((name, topology.prefix + name)) for name in (REPLY_QUEUE_PREFIX, CHANGES_QUEUE_PREFIX)
+    )
+    own = _begins_with(*answers, *changes)
     return Permissions(
         configure=own,
-        write=_either(_is_one_of(topology.sessions.name), _begins_with(changes)),  # to bind takes both rights
+        write=_either(
+            _is_one_of(topology.sessions.name), _begins_with(*changes)
+        ),  # to bind takes both rights
         read=_either(own, _is_one_of(topology.changes.name)),
     )
 

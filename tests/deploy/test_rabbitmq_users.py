@@ -1,13 +1,14 @@
 """The users, permissions and settings that an installation's broker is given."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trustme
 
-from contracts.access import EVENTS_VHOST, RPC_VHOST, USERS, WORKER, permissions_in
+from contracts.access import ENGINE, EVENTS_VHOST, RPC_VHOST, USERS, WORKER, permissions_in
 from contracts.topology import Topology
 from deploy.local.ports import LOOPBACK, choose_port
 from deploy.local.rabbitmq import RabbitServer
@@ -51,6 +52,11 @@ def test_a_prefix_is_taken_as_it_is_written() -> None:
     may = permissions_in(EVENTS_VHOST, Topology("eu."))[WORKER]
     assert "eu[.]sessions[.]dead" in may.write
     assert "eu[.]session[.]write" in may.read
+    engine = permissions_in(EVENTS_VHOST, Topology("eu."))[ENGINE]
+    assert engine.configure == engine.read.partition("|^")[0]
+    for name in ("session.reply.1", "eu.session.reply.1", "session.changes.1", "eu.session.changes.1"):
+        assert re.search(engine.configure, name), name
+    assert not re.search(engine.configure, "eu.session.write")
     assert "session_store_engine" not in permissions_in(RPC_VHOST, Topology())
 
 
