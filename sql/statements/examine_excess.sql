@@ -16,7 +16,7 @@ SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM %I, PUBLIC', pg_proc.oid::regp
    AND prosecdef
    AND prorettype <> 'trigger'::regtype
    AND has_function_privilege(pg_proc.oid, 'EXECUTE')
-   AND proname NOT IN ('apply_session_events', 'mark_erasure')
+   AND proname NOT IN ('apply_session_events', 'mark_erasure', 'removed_since_erasure')
  UNION ALL
 SELECT format('REVOKE CREATE ON SCHEMA %I FROM %I, PUBLIC', current_schema(), current_user), 'CREATE on the schema'
  WHERE has_schema_privilege(current_schema(), 'CREATE')
