@@ -74,6 +74,7 @@ def test_an_installation_as_documented_has_nothing_to_mend_but_tls(walls: Walls,
         **dict.fromkeys(CHECKS, "ok"),
         "broker_tls": "warning",  # the test's broker is on this host
     }
+    assert found["settings.signatures"]["state"] == "warning"  # there are none yet
     assert found["broker.login"]["state"] == found["database.rights"]["state"] == "ok"
     assert not [password for password in walls.passwords.values() if password in done.stdout + done.stderr]
     assert walls.rabbit.ctl("list_queues", "--vhost", EVENTS_VHOST, "name", "messages") == before

@@ -38,7 +38,7 @@ async def examine_installation(loaded: Loaded | str, terms: Terms, tell: Tell) -
     database = DatabaseVisit(settings, terms.timeout, terms.long_after)
     broker = BrokerVisit(settings, terms.timeout)
     checks = [
-        *_check_settings(loaded),
+        *_check_settings(loaded, security=terms.security),
         *database.checks(),
         *broker.checks(),
         *_check_workers(settings, terms, database, broker),
@@ -53,7 +53,7 @@ async def examine_installation(loaded: Loaded | str, terms: Terms, tell: Tell) -
         await broker.close()
 
 
-def _check_settings(loaded: Loaded | str) -> list[Check]:
+def _check_settings(loaded: Loaded | str, *, security: bool) -> list[Check]:
     async def examine_values() -> Finding:
         return wrong(loaded, HELP) if isinstance(loaded, str) else ok("every value is within its rule")
 
@@ -71,8 +71,15 @@ def _check_settings(loaded: Loaded | str) -> list[Check]:
     return [
         Check(values, examine_values),
         Check("settings.variables", examine_names, (values,)),
-        Check("settings.signatures", examine_signing, (values,)),
+        *([Check("settings.signatures", examine_signing, (values,))] if security or _signs(loaded) else []),
     ]
+
+
+def _signs(loaded: Loaded | str) -> bool:
+    """Whether somebody has begun with signatures; to do without is a choice that --security alone speaks of."""
+    if isinstance(loaded, str):
+        return False
+    return loaded.settings.signatures != "off" or bool(loaded.settings.signing_keys.get_secret_value())
 
 
 def _check_security(loaded: Loaded | str, database: DatabaseVisit, broker: BrokerVisit) -> list[Check]:
