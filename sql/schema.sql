@@ -60,6 +60,7 @@ CREATE TABLE session_ledger (
     replaced_revision bigint,                 -- the entry before this one; null when this is the first
     replaced_event_id uuid,
     replaced_outcome  text,
+    started_at        timestamptz,            -- where the row is, if sessions are partitioned
     CONSTRAINT session_ledger_revision_is_exact_in_json CHECK (revision BETWEEN 1 AND 9007199254740991),
     CONSTRAINT session_ledger_outcome_is_known CHECK (outcome IN ('stored', 'deleted', 'absent')),
     CONSTRAINT session_ledger_deleted_or_live CHECK ((outcome = 'stored') = (deleted_at IS NULL))
@@ -183,33 +184,38 @@ BEGIN
       FROM won;
 
     -- Then the table, in a statement of its own: its snapshot is taken with the ledger's rows locked, so
-    -- it sees what every call before this one committed.
-    INSERT INTO sessions AS stored
-                (session_id, player_id, encounter, state, extra, started_at, completed_at, revision, updated_at)
-    SELECT event.session_id, event.player_id, event.encounter::jsonb, event.state::jsonb,
-           event.extra::jsonb, event.started_at, event.completed_at, event.revision, now()
-      FROM unnest(p_session_ids, p_revisions, p_deletes, p_player_ids, p_encounters, p_states, p_extras,
-                  p_started_ats, p_completed_ats)
-           AS event (session_id, revision, is_delete, player_id, encounter, state, extra,
-                     started_at, completed_at)
-     WHERE NOT event.is_delete
-       AND (event.session_id IN (SELECT unnest(won_ids))) IS TRUE  -- IS TRUE: a hash table, not a join
-     ORDER BY event.session_id COLLATE "C"
-    ON CONFLICT (session_id) DO UPDATE
-       SET player_id = excluded.player_id,
-           encounter = excluded.encounter,
-           state = excluded.state,
-           extra = excluded.extra,
-           started_at = excluded.started_at,
-           completed_at = excluded.completed_at,
-           revision = excluded.revision,
-           updated_at = excluded.updated_at;
+    -- it sees what every call before this one committed. Where sessions are partitioned a function knows how.
+    IF to_regproc('store_sessions') IS NULL THEN
+        INSERT INTO sessions AS stored
+                    (session_id, player_id, encounter, state, extra, started_at, completed_at, revision, updated_at)
+        SELECT event.session_id, event.player_id, event.encounter::jsonb, event.state::jsonb,
+               event.extra::jsonb, event.started_at, event.completed_at, event.revision, now()
+          FROM unnest(p_session_ids, p_revisions, p_deletes, p_player_ids, p_encounters, p_states, p_extras,
+                      p_started_ats, p_completed_ats)
+               AS event (session_id, revision, is_delete, player_id, encounter, state, extra,
+                         started_at, completed_at)
+         WHERE NOT event.is_delete
+           AND (event.session_id IN (SELECT unnest(won_ids))) IS TRUE  -- IS TRUE: a hash table, not a join
+         ORDER BY event.session_id COLLATE "C"
+        ON CONFLICT (session_id) DO UPDATE
+           SET player_id = excluded.player_id,
+               encounter = excluded.encounter,
+               state = excluded.state,
+               extra = excluded.extra,
+               started_at = excluded.started_at,
+               completed_at = excluded.completed_at,
+               revision = excluded.revision,
+               updated_at = excluded.updated_at;
 
-    IF true = ANY (p_deletes) THEN
-        DELETE FROM sessions
-         WHERE session_id = ANY (ARRAY(
-               SELECT won.session_id FROM unnest(won_ids, won_outcomes) AS won (session_id, outcome)
-                WHERE won.outcome <> 'stored'));
+        IF true = ANY (p_deletes) THEN
+            DELETE FROM sessions
+             WHERE session_id = ANY (ARRAY(
+                   SELECT won.session_id FROM unnest(won_ids, won_outcomes) AS won (session_id, outcome)
+                    WHERE won.outcome <> 'stored'));
+        END IF;
+    ELSIF won_ids IS NOT NULL THEN
+        PERFORM store_sessions(p_session_ids, p_revisions, p_deletes, p_player_ids, p_encounters, p_states, p_extras,
+                               p_started_ats, p_completed_ats, won_ids);
     END IF;
 
     IF coalesce(cardinality(won_ids), 0) < cardinality(p_session_ids) THEN
