@@ -1,4 +1,4 @@
-"""The database's side as plain SQL files: migrations in order, and one file a statement."""
+"""The database's side as plain SQL: migrations in order, one file a statement, scripts that partition sessions."""
 
 import hashlib
 import re
@@ -44,8 +44,13 @@ def statement(name: str) -> str:
 
     A line that psql reads as `\\ir <file>` is replaced by that file.
     """
-    text = files(__package__).joinpath("statements", f"{name}.sql").read_text(encoding="utf-8")
-    return _INCLUDE.sub(lambda line: statement(line[1]), text)
+    return _whole("statements", name)
+
+
+@cache
+def partitioning_script(name: str) -> str:
+    """Return the text of `sql/partitioning/<name>.sql`, several statements for one transaction; includes as above."""
+    return _whole("partitioning", name)
 
 
 @cache
@@ -53,3 +58,8 @@ def index_definitions() -> dict[str, str]:
     """Return what follows the name of each index in `sql/schema.sql`, on one line, by that name."""
     text = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
     return {name: " ".join(definition.split()) for name, definition in _INDEX.findall(text)}
+
+
+def _whole(folder: str, name: str) -> str:
+    text = files(__package__).joinpath(folder, f"{name}.sql").read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda line: _whole(folder, line[1]), text)

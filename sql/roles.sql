@@ -104,6 +104,14 @@ DECLARE
         'note_session_change',
         'add_session_totals',
         'apply_session_events'];
+    of_one_layout CONSTANT text[] := ARRAY[
+        'store_sessions',
+        'stored_sessions',
+        'note_coming_session_change',
+        'note_session_place',
+        'mirror_sessions',
+        'mirror_changes',
+        'copy_sessions'];
     routine  regprocedure;
     named    text;
     holders  text;
@@ -111,7 +119,8 @@ BEGIN
     FOR routine IN
         SELECT oid FROM pg_proc
          WHERE proowner <> 'session_store_owner'::regrole
-           AND oid IN (SELECT name::regproc FROM unnest(routines) AS name)
+           AND (oid IN (SELECT name::regproc FROM unnest(routines) AS name)
+                OR oid IN (SELECT to_regproc(name) FROM unnest(of_one_layout) AS name))
     LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO session_store_owner', routine);
     END LOOP;
@@ -133,6 +142,13 @@ BEGIN
             END LOOP;
             FOREACH named IN ARRAY tables LOOP
                 EXECUTE format('ALTER TABLE %I OWNER TO session_store_owner', named);
+            END LOOP;
+            FOR named IN
+                SELECT relid::regclass::text
+                  FROM unnest(ARRAY['sessions', 'sessions_by_date']) AS parent (name),
+                       pg_partition_tree(to_regclass(parent.name))
+            LOOP
+                EXECUTE format('ALTER TABLE %s OWNER TO session_store_owner', named);
             END LOOP;
             RETURN;
         EXCEPTION WHEN lock_not_available OR deadlock_detected THEN

@@ -14,6 +14,7 @@ from worker.cli.doctor import examine
 from worker.cli.erasing import erase
 from worker.cli.exporting import export_sessions
 from worker.cli.importing import import_sessions
+from worker.cli.partition import app as partition
 from worker.cli.retaining import retain
 from worker.cli.servers import declare_or_check, migrate_database
 from worker.cli.sessions import app as sessions
@@ -47,6 +48,7 @@ app.command("import")(import_sessions)
 app.command("export")(export_sessions)
 app.command("retain")(retain)
 app.command("erase")(erase)
+app.add_typer(partition, name="partition")
 app.add_typer(sessions, name="sessions")
 app.add_typer(dead, name="dead")
 

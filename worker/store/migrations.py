@@ -112,6 +112,14 @@ def refuse_unless_ours(found: MigrationStatus) -> MigrationStatus:
     return found
 
 
+def refuse_if_behind(found: MigrationStatus) -> None:
+    """Raise SchemaError for a database that lacks a migration of this program; one that is ahead will do."""
+    if found.pending:
+        raise SchemaError(
+            f"the database lacks migrations {_listed(found.pending)}; run: session-store migrate"
+        )
+
+
 async def _wait_for_turn(connection: asyncpg.Connection) -> None:
     """Return with the lock. A call that waited for it would hold a snapshot, and an index that is built
     concurrently waits for every older snapshot: a deadlock.

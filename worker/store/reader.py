@@ -59,7 +59,12 @@ class SessionReader:
         self._pool = pool
         self._cursors = cursors
         self._reads = SharedReads(self._call_for_sessions)
+        self._is_partitioned = False
         self._releasing: set[asyncio.Future[None]] = set()
+
+    def note_layout(self, *, is_partitioned: bool) -> None:
+        """Read by id as is fast on this layout; both ways are right on both."""
+        self._is_partitioned = is_partitioned
 
     async def read(self, session_id: str, timeout: float) -> Json | None:
         """Return the record of a session, or None when it is not there."""
@@ -68,12 +73,19 @@ class SessionReader:
 
     async def read_many(self, session_ids: Sequence[str], timeout: float) -> list[Json | None]:
         """Return the records in the order asked."""
-        rows = await self._fetch("read_sessions", timeout, list(session_ids), most=len(session_ids))
+        asked, most = list(session_ids), len(session_ids)
+        if self._is_partitioned:
+            rows = await self._fetch("read_placed_sessions", timeout, asked, most=most)
+        else:
+            rows = await self._fetch("read_sessions", timeout, asked, most=most)
         return records_in_order(rows, session_ids)
 
     async def read_since(self, session_id: str, revision: int, timeout: float) -> Since:
         """Return the latest revision applied to a session, and its record if that is `revision` or newer."""
-        rows = await self._fetch("read_session_since", timeout, session_id, revision)
+        if self._is_partitioned:
+            rows = await self._fetch("read_placed_session_since", timeout, session_id, revision)
+        else:
+            rows = await self._fetch("read_session_since", timeout, session_id, revision)
         if not rows:
             return Since(0, None)
         [row] = rows
@@ -150,6 +162,8 @@ class SessionReader:
             task.exception()
 
     async def _call_for_sessions(self, session_ids: Sequence[str], timeout: float) -> list[asyncpg.Record]:
+        if self._is_partitioned:
+            return await self._call("read_placed_sessions", timeout, [session_ids], len(session_ids))
         if len(session_ids) == 1:
             return await self._call("read_session", timeout, session_ids, 1)
         return await self._call("read_sessions", timeout, [session_ids], len(session_ids))

@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from worker.errors import SchemaError
+import sql
 from worker.store.aged import Retention
 from worker.store.cursor import CursorCodec
 from worker.store.erasures import Erasures
 from worker.store.failures import translated
+from worker.store.layout import PARTITIONED
 from worker.store.ledger import LedgerReader
-from worker.store.migrations import status_of
+from worker.store.migrations import refuse_if_behind, status_of
 from worker.store.pool import IS_PRIMARY, MAY_STAND_BY, TAKES_WRITES, Pool, PoolOptions, open_pool
 from worker.store.reader import SessionReader
 from worker.store.replica import Replica
@@ -85,14 +86,14 @@ class Storage:
     async def check_schema(self, timeout: float | None = None) -> None:
         """Raise SchemaError when the database lacks a migration of this program, StorageUnavailable when away.
 
-        One that is ahead will do: migrations add first, so that old and new workers run side by side.
+        One that is ahead will do: migrations add first, so that old and new workers run side by side. How sessions
+        are read by id follows from what is found here.
         """
         with translated():
             async with self._reading.acquire(timeout=timeout) as connection:
-                found = await status_of(connection)
-        if found.pending:
-            missing = ", ".join(f"{version:04}" for version in found.pending)
-            raise SchemaError(f"the database lacks migrations {missing}; run: session-store migrate")
+                refuse_if_behind(await status_of(connection))
+                layout = await connection.fetchval(sql.statement("read_layout"))
+        self.reader.note_layout(is_partitioned=layout == PARTITIONED)
 
     async def probe(self) -> None:
         """As `check_schema`, but waits no longer than 2 s for a connection; its caller bounds the rest."""

@@ -1,0 +1,6 @@
+-- Gives the sessions that no event wrote their ledger entries, as migration 0002 does.
+INSERT INTO session_ledger (session_id, revision, event_id, outcome)
+SELECT session_id, revision, md5(session_id)::uuid, 'stored'
+  FROM sessions
+ WHERE NOT EXISTS (SELECT FROM session_ledger AS known WHERE known.session_id = sessions.session_id)
+    ON CONFLICT (session_id) DO NOTHING;

@@ -1,0 +1,2 @@
+-- Says for sql/partitioning/make_partition.sql, in this transaction, from when and up to when.
+SELECT set_config('session_store.partition_from', $1, true), set_config('session_store.partition_to', $2, true);

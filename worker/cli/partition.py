@@ -1,0 +1,141 @@
+"""`partition`: the sessions in partitions, by date."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import typer
+
+from contracts.scalars import format_timestamp
+from worker.cli.console import print_json, print_table, run_to_end
+from worker.cli.options import AsJson, DatabaseUrl, parse_moment
+from worker.cli.progress import Extent, progress
+from worker.config import load
+from worker.store.conversion import Copied, abandon, convert
+from worker.store.layout import (
+    Kind,
+    Partition,
+    Plan,
+    Width,
+    layout_connection,
+    maintain,
+    read_layout,
+    read_partitions,
+)
+
+app = typer.Typer(no_args_is_help=True, help="Keep the sessions in partitions, by the date they started.")
+MOST_AHEAD: Final = 1000
+Since = Annotated[
+    datetime | None,
+    typer.Option(help="Have partitions from then on, and not from now.", parser=parse_moment, metavar="TIME"),
+]
+OfWidth = Annotated[Width | None, typer.Option("--width", help="Of new ones; as the newest is, or a month.")]
+Ahead = Annotated[int, typer.Option(min=0, max=MOST_AHEAD, help="How many to have after the one of now.")]
+Least = Annotated[
+    int, typer.Option(min=1, help="Any other time gets a partition once it has so many sessions.")
+]
+DropEmpty = Annotated[bool, typer.Option("--drop-empty", help="Drop those that are over and empty.")]
+
+
+@app.command("convert")
+def convert_sessions(
+    width: OfWidth = None,
+    since: Since = None,
+    ahead: Ahead = 3,
+    least: Least = 1000,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Partition the sessions, new or many, while events go on; what was interrupted goes on where it was.
+
+    Exit status 75 when another process does it, or a long transaction is in the way.
+    """
+    copied = Copied()
+    done = run_to_end(_convert(_dsn(database_url), Plan(width, since, ahead, least), copied))
+    if as_json:
+        print_json({"converted": done, "copied": copied.sessions})
+    else:
+        print(f"partitioned; copied {copied.sessions:,} sessions" if done else "partitioned before")
+
+
+@app.command("abandon")
+def abandon_conversion(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """Give up a conversion that has not come to its end: what was copied goes, the sessions stay as they were."""
+    done = run_to_end(_abandon(_dsn(database_url)))
+    if as_json:
+        print_json({"abandoned": done})
+    else:
+        print("abandoned" if done else "no conversion is under way")
+
+
+@app.command("maintain")
+def maintain_partitions(
+    width: OfWidth = None,
+    since: Since = None,
+    ahead: Ahead = 3,
+    least: Least = 1000,
+    drop_empty: DropEmpty = False,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the partitions that will be needed, and those that strays need; to be run every day.
+
+    Exit status 75 when another process does it, or a long transaction is in the way.
+    """
+    plan = Plan(width, since, ahead, least)
+    made, dropped = run_to_end(_maintain(_dsn(database_url), plan, drop_empty=drop_empty))
+    if as_json:
+        print_json({"made": made, "dropped": dropped})
+    else:
+        print(f"made {made}, dropped {dropped}")
+
+
+@app.command("show")
+def show_partitions(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """Print the layout and the partitions."""
+    kind, partitions = run_to_end(_read(_dsn(database_url)))
+    if as_json:
+        print_json({"layout": kind, "partitions": [_document_of(known) for known in partitions]})
+        return
+    print(f"layout: {kind}")
+    if partitions:
+        rows = [tuple(map(str, _document_of(known).values())) for known in partitions]
+        print_table(("partition", "from", "to", "sessions, about", "bytes"), rows)
+
+
+def _dsn(database_url: str | None) -> str:
+    settings = load({"database_url": database_url}, ["DATABASE_URL"]).settings
+    return settings.database_url.get_secret_value()
+
+
+async def _convert(dsn: str, plan: Plan, copied: Copied) -> bool:
+    def look() -> Extent:
+        return Extent(copied.sessions, copied.sessions / copied.of if copied.of else None)
+
+    async with layout_connection(dsn) as connection, progress("copying", "sessions", look):
+        return await convert(connection, plan, copied)
+
+
+async def _abandon(dsn: str) -> bool:
+    async with layout_connection(dsn) as connection:
+        return await abandon(connection)
+
+
+async def _maintain(dsn: str, plan: Plan, *, drop_empty: bool) -> tuple[int, int]:
+    async with layout_connection(dsn) as connection:
+        return await maintain(connection, plan, drop_empty=drop_empty)
+
+
+async def _read(dsn: str) -> tuple[Kind, Sequence[Partition]]:
+    async with layout_connection(dsn) as connection:
+        return await read_layout(connection), await read_partitions(connection)
+
+
+def _document_of(known: Partition) -> dict[str, Any]:
+    return {
+        "name": known.name,
+        "from": known.starts and format_timestamp(known.starts),
+        "to": known.ends and format_timestamp(known.ends),
+        "sessions": known.rows,
+        "bytes": known.bytes,
+    }
