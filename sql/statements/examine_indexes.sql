@@ -1,9 +1,11 @@
--- Every index of our tables: whether it is used, its size, and what one built anew would have, in bytes. The estimate is
+-- Every index of our tables, and of the partitions of one: whether it is used, its size, and what one built anew would have, in bytes. The estimate is
 -- a line pointer, a tuple header and the columns' mean width an entry, and pages nine tenths full.
 SELECT index.relname AS name,
        "table".relname AS table_name,
        entry.indisvalid AS is_valid,
        entry.indisprimary AS is_primary,
+       index.relispartition AS is_part,
+       "table".relkind = 'p' AS is_partitioned,
        pg_relation_size(index.oid) AS bytes,
        (greatest(index.reltuples, 0) * (4 + 8 + 8 + coalesce(columns.width, 8)) / 0.9)::bigint AS expected
   FROM pg_index AS entry
@@ -17,4 +19,5 @@ SELECT index.relname AS name,
         WHERE attribute.attrelid = entry.indrelid AND attribute.attnum = ANY (entry.indkey)
        ) AS columns ON true
  WHERE entry.indrelid IN (to_regclass('sessions'), to_regclass('session_ledger'))
+    OR entry.indrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('sessions'))
  ORDER BY index.relname

@@ -7,4 +7,5 @@ SELECT current_setting('autovacuum')::boolean AND current_setting('track_counts'
   FROM pg_class AS "table"
   LEFT JOIN pg_stat_all_tables AS stats ON stats.relid = "table".oid
  WHERE "table".oid IN (to_regclass('sessions'), to_regclass('session_ledger'), to_regclass('session_totals'))
+    OR "table".oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('sessions'))
  ORDER BY "table".relname

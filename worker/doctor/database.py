@@ -10,6 +10,7 @@ from worker.doctor.settings import examine_transport, not_set
 from worker.finding import Finding, ok, wrong
 from worker.store.examination.activity import examine_statements, examine_transactions, examine_vacuum
 from worker.store.examination.login import Database, Examine, explain_refusal, log_in
+from worker.store.examination.partitions import examine_partitions
 from worker.store.examination.replica import examine_replica
 from worker.store.examination.schema import examine_indexes, examine_rights, examine_schema
 from worker.store.examination.security import (
@@ -54,6 +55,7 @@ class DatabaseVisit:
             "rights": (examine_rights, "login"),
             "schema": (examine_schema, "rights"),
             "indexes": (examine_indexes, "schema"),
+            "partitions": (examine_partitions, "schema"),
             "transactions": (partial(examine_transactions, long_after=self._long_after), "login"),
             "statements": (examine_statements, "login"),
             "vacuum": (examine_vacuum, "schema"),

@@ -49,7 +49,8 @@ async def examine_indexes(connection: asyncpg.Connection, bloated_bytes: int = B
     names, definitions = {row["name"] for row in rows}, sql.index_definitions()
     keyed = {row["table_name"] for row in rows if row["is_primary"]}
     if missing := [name for name in definitions if name not in names]:
-        made = (f"CREATE INDEX CONCURRENTLY {name} {definitions[name]}" for name in missing)
+        create = "CREATE INDEX" if _is_partitioned(rows) else "CREATE INDEX CONCURRENTLY"  # not allowed there
+        made = (f"{create} {name} {definitions[name]}" for name in missing)
         return wrong(f"missing: {_listed(missing)}", psql(*made, who=OWNER))
     if keyless := [table for table in TABLES if table not in keyed]:
         made = (f"ALTER TABLE {table} ADD PRIMARY KEY (session_id)" for table in keyless)
@@ -68,12 +69,16 @@ async def examine_indexes(connection: asyncpg.Connection, bloated_bytes: int = B
     return ok(f"{len(rows)} are there and valid")
 
 
+def _is_partitioned(rows: Iterable[asyncpg.Record]) -> bool:
+    return any(row["is_partitioned"] for row in rows)
+
+
 def _is_bloated(row: asyncpg.Record, least: int) -> bool:
     return bool(row["bytes"] > least and row["bytes"] > BLOATED_TIMES * row["expected"])
 
 
 def _renew(row: asyncpg.Record) -> str:
-    ours = row["name"] in sql.index_definitions() or row["is_primary"]
+    ours = row["name"] in sql.index_definitions() or row["is_primary"] or row["is_part"]
     verb = "REINDEX INDEX" if ours or row["is_valid"] else "DROP INDEX"
     return f'{verb} CONCURRENTLY "{row["name"]}"'
 

@@ -1,0 +1,76 @@
+"""What the doctor says of partitioned sessions, and that what it prescribes helps."""
+
+import asyncpg
+import pytest
+
+from tests.installation import Variables
+from tests.integration.patient import Findings, examine, follow, states_of
+from worker.store.layout import read_partitions, run_script
+
+
+def ailing(found: Findings) -> dict[str, str]:
+    """Return what ails the database, by check."""
+    return {name: state for name, state in states_of(found).items() if name.startswith("database.")}
+
+
+@pytest.fixture(scope="module")
+def layout() -> str:
+    return "partitioned"
+
+
+@pytest.fixture
+def patient(database_url: str) -> Variables:
+    """Return the variables of a healthy database and of a broker that is away."""
+    return {"DATABASE_URL": database_url, "AMQP_URL": "amqp://guest:guest@127.0.0.1:1/"}
+
+
+async def test_partitions_that_come_to_an_end_are_made_by_the_command(
+    patient: Variables, connection: asyncpg.Connection
+) -> None:
+    await drop_the_newest(connection)
+    found = await examine(patient)
+    assert ailing(found) == {"database.partitions": "warning"}
+    assert found["database.partitions"].said.startswith("partitions end at 2026-02-01")
+    await follow(found["database.partitions"].mend, patient)
+    assert ailing(await examine(patient)) == {}
+
+
+async def test_a_missing_index_is_built_by_the_command(
+    patient: Variables, connection: asyncpg.Connection
+) -> None:
+    await run_maintenance(patient)
+    await connection.execute("DROP INDEX idx_sessions_player_id")
+    indexes = (await examine(patient))["database.indexes"]
+    assert indexes.said == "missing: idx_sessions_player_id"
+    await follow(indexes.mend, patient)
+    assert ailing(await examine(patient)) == {}
+
+
+async def test_a_conversion_that_was_left_is_brought_to_its_end_by_the_command(
+    plain_patient: Variables,
+) -> None:
+    connection = await asyncpg.connect(plain_patient["DATABASE_URL"])
+    await run_script(connection, "begin")
+    await connection.close()
+    partitions = (await examine(plain_patient))["database.partitions"]
+    assert "being partitioned" in partitions.said
+    await follow(partitions.mend, plain_patient)
+    assert ailing(await examine(plain_patient)) == {}
+
+
+@pytest.fixture
+async def plain_patient(empty_database_url: str, patient: Variables) -> Variables:
+    """Return the variables of a database with one table."""
+    variables = {**patient, "DATABASE_URL": empty_database_url}
+    await follow("session-store migrate", variables)
+    return variables
+
+
+async def run_maintenance(patient: Variables) -> None:
+    await follow("session-store partition maintain", patient)
+
+
+async def drop_the_newest(connection: asyncpg.Connection) -> None:
+    """Drop the partition of this month, as if nobody had made one for long."""
+    newest = [known.name for known in await read_partitions(connection) if known.ends][-1]
+    await connection.execute(f"DROP TABLE {newest}")
