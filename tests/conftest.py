@@ -3,7 +3,6 @@
 A server that does not start is an error, never a skipped test.
 """
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,11 +14,16 @@ from contracts.topology import Topology
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from tests.installation import installation, plain_installation, servers, start_replica
+from tests.layouts import CHOSEN_LAYOUT, LAYOUTS, Templates
 from tests.slots import claim_slot
 
 __all__ = ["installation", "plain_installation", "servers", "start_replica"]  # fixtures for every suite
 
-_TEMPLATE = "migrated"
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked so, and has a database, on both layouts."""
+    if "layout" in metafunc.fixturenames and metafunc.definition.get_closest_marker("on_both_layouts"):
+        metafunc.parametrize("layout", LAYOUTS, scope="module")
 
 
 @pytest.fixture(scope="session")
@@ -54,15 +58,27 @@ def own_rabbit(slot: Path, request: pytest.FixtureRequest) -> Iterator[RabbitSer
 
 
 @pytest.fixture(scope="session")
-def template_database(postgres_server: PostgresServer) -> str:
-    """Return the name of a migrated database that nobody is connected to."""
-    return _create_template(postgres_server)
+def layout() -> str:
+    """Return the layout of the sessions; a module that marks itself `on_both_layouts` runs on each."""
+    return CHOSEN_LAYOUT
+
+
+@pytest.fixture(scope="session")
+def templates() -> Templates:
+    """Return what keeps the run's migrated databases, which nobody is connected to."""
+    return Templates()
 
 
 @pytest.fixture(scope="module")
-def own_template_database(own_postgres: PostgresServer) -> str:
+def template_database(postgres_server: PostgresServer, templates: Templates, layout: str) -> str:
+    """Return the name of a migrated database with this layout."""
+    return templates.name_of(postgres_server, layout)
+
+
+@pytest.fixture(scope="module")
+def own_template_database(own_postgres: PostgresServer, templates: Templates, layout: str) -> str:
     """Return the name of a migrated database on the module's own server."""
-    return _create_template(own_postgres)
+    return templates.name_of(own_postgres, layout)
 
 
 @pytest.fixture
@@ -129,13 +145,6 @@ def _running_rabbit(directory: Path) -> Iterator[RabbitServer]:
         yield server
     finally:
         server.kill()
-
-
-def _create_template(server: PostgresServer) -> str:
-    from worker.store.migrations import migrate  # imported late: tests of the servers alone need no worker
-
-    asyncio.run(migrate(server.create_database(_TEMPLATE)))
-    return _TEMPLATE
 
 
 def _database_copy(server: PostgresServer, template: str | None) -> Iterator[str]:

@@ -84,7 +84,7 @@ def canonical(
 
 
 def _session(session_id: str, draw: random.Random) -> Document:
-    started = _EPOCH + timedelta(milliseconds=draw.randrange(10**9))
+    started = _EPOCH + timedelta(milliseconds=draw.randrange(10**10))
     session: Document = {
         "sessionId": session_id,
         "playerId": f"player_{draw.randrange(50)}",

@@ -12,10 +12,14 @@ from tests.faults.caller import Caller
 from tests.faults.proxy import Proxy
 from tests.faults.replica import Replica
 from tests.faults.stage import PASSWORD, ROLE, ROLES_SQL, Stage
+from tests.layouts import on_both_layouts
 from worker.store.migrations import migrate
 
 BackInTime = Callable[[float], None]
-FUNCTION = Path(__file__).parents[2] / "sql" / "migrations" / "0003_apply_session_events.sql"
+MIGRATIONS = sorted((Path(__file__).parents[2] / "sql" / "migrations").glob("*.sql"))
+FUNCTION = [file.read_text() for file in MIGRATIONS if "FUNCTION apply_session_events" in file.read_text()][
+    -1
+]
 IMPATIENT = {"SESSION_STORE_PATIENCE_S": "1"}
 KICK_OUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'session_store_worker'"
 
@@ -47,6 +51,7 @@ async def test_a_long_stop_leaves_events_with_the_broker(stage: Stage, back_in_t
     assert replica.count("broker.connected") == 1, "the link to the broker had no part in it"
 
 
+@on_both_layouts
 async def test_sessions_that_are_terminated_in_mid_batch_cost_nothing(
     stage: Stage, back_in_time: BackInTime
 ) -> None:
@@ -140,7 +145,7 @@ async def test_a_migration_under_load_costs_nothing(stage: Stage, back_in_time: 
     await asyncio.sleep(0.5)
     await _sql(stage, "BEGIN; ALTER TABLE sessions ADD COLUMN next_release text; COMMIT")
     await _sql(stage, "BEGIN; ALTER TABLE session_ledger ADD COLUMN next_release bigint DEFAULT 7; COMMIT")
-    await _sql(stage, f"BEGIN; {FUNCTION.read_text()}; COMMIT")
+    await _sql(stage, f"BEGIN; {FUNCTION}; COMMIT")
     back_in_time(await stage.probe())
     await publishing
     report = await stage.finish()

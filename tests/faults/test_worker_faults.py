@@ -12,11 +12,13 @@ from tests.faults.aftermath import count_ready
 from tests.faults.replica import Replica
 from tests.faults.stage import POLL_SECONDS, Stage
 from tests.faults.stream import Mix
+from tests.layouts import on_both_layouts
 from worker.failpoint import Point
 
 TALKATIVE = Mix(asks=0.3, conditional=0.1, invalid=0.05)
 
 
+@on_both_layouts
 async def test_workers_killed_at_random_moments_lose_nothing(stage: Stage, draw: random.Random) -> None:
     for _ in range(3):
         await stage.start_replica()

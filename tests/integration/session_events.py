@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -35,6 +35,12 @@ async def apply(connection: asyncpg.Connection, events: Sequence[Event]) -> dict
 async def apply_one(connection: asyncpg.Connection, event: Event) -> Answer:
     """Apply one event alone, and return its answer."""
     return (await apply(connection, [event]))[event]
+
+
+async def apply_each(connection: asyncpg.Connection, events: Sequence[Event]) -> None:
+    """Apply events one after the other."""
+    for event in events:
+        await apply_one(connection, event)
 
 
 async def read_ledger(connection: asyncpg.Connection) -> dict[str, Entry]:
@@ -69,9 +75,14 @@ def content_of(event: Event) -> tuple[object, ...]:
         {"difficulty": "hard" if odd else "easy", "written by": str(event.id)},
         {"written by": str(event.id), "emoji": "🧂"},
         {"plugin": str(event.id)} if odd else None,
-        STARTED_AT.replace(microsecond=event.id.int % 1_000_000),
+        _start_of(event),
         STARTED_AT if odd else None,
     )
+
+
+def _start_of(event: Event) -> datetime:
+    """Each event of a session says another start, most of them in another month."""
+    return STARTED_AT + timedelta(days=40 * (event.id.int % 4), microseconds=event.id.int % 1_000_000)
 
 
 def applied_chains(answers: Sequence[tuple[Event, Answer]]) -> dict[str, list[tuple[Event, Answer]]]:

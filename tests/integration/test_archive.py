@@ -11,6 +11,7 @@ import pytest
 
 from tests.command import run_command
 from tests.integration.test_retention import names, store, touched_ago, write
+from tests.layouts import on_both_layouts
 from worker.errors import SessionStoreError
 from worker.ingest.fold import Verdicts
 from worker.store.rows import EventRow
@@ -19,6 +20,8 @@ from worker.transfer import archiving
 from worker.transfer.archiving import Archive, ArchiveFormat
 from worker.transfer.retaining import Ages, Removed, Retainer
 from worker.transfer.storing import DatabaseSink
+
+pytestmark = on_both_layouts
 
 AGES = ("--completed-days", "90", "--abandoned-days", "30")
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from contracts.changes import LAST
 from tests.integration.schedules import INSTALL_GATE, Call, Erasure, Stage, every_schedule
 from tests.integration.session_events import apply, apply_one, content_of, read_contents, read_ledger
+from tests.layouts import on_both_layouts
 from tests.model import Entry, Event, judge
 from worker.errors import StorageUnavailable
 from worker.ingest.erasing import Erased, Eraser
@@ -43,6 +44,7 @@ async def erase(storage: Storage, player_id: str, revision: int) -> Erased:
     return await Eraser(storage.erasures, storage.writer).erase(player_id, revision)
 
 
+@on_both_layouts
 @given(st.lists(plain_events | erasures, max_size=8), st.data())
 @settings(on_one_database, max_examples=60)
 async def test_erasures_and_events_in_any_order_end_in_the_same_state(
@@ -140,6 +142,7 @@ async def test_many_sessions_go_in_portions_and_the_marker_holds_no_id(
     assert player_of(player) not in str(dict(marker))
 
 
+@on_both_layouts
 async def test_rows_that_the_storage_plugin_wrote_go_too(
     storage: Storage, connection: asyncpg.Connection
 ) -> None:

@@ -16,7 +16,10 @@ from tests.integration.session_events import (
     read_contents,
     read_ledger,
 )
+from tests.layouts import on_both_layouts
 from tests.model import Entry, Event, judge
+
+pytestmark = on_both_layouts
 
 BEFORE = Event("a", 1, UUID(int=1))
 

@@ -9,12 +9,15 @@ import pytest
 
 from contracts.outcomes import Outcome
 from tests.command import run_command
+from tests.layouts import on_both_layouts
 from worker.errors import Overloaded
 from worker.ingest.fold import Verdicts
 from worker.store.rows import EventRow
 from worker.store.storage import Storage, StorageOptions, open_storage
 from worker.transfer.retaining import Ages, Removed, Retainer
 from worker.transfer.storing import DatabaseSink
+
+pytestmark = on_both_layouts
 
 NOTHING = Ages(None, None, None)
 

@@ -10,6 +10,7 @@ import pytest
 from sql import statement
 from tests.integration.postgres_programs import SQL, run_file
 from tests.integration.session_events import apply_one, read_ledger
+from tests.layouts import on_both_layouts
 from tests.model import Event
 
 WRITE = Event("a", 1, UUID(int=2))  # an even id: the session is not complete
@@ -182,9 +183,14 @@ async def test_every_login_has_time_limits(connection: asyncpg.Connection, role:
     assert limited >= {"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"}
 
 
+@on_both_layouts
 async def test_the_owner_owns_and_does_not_log_in(connection: asyncpg.Connection) -> None:
-    owned = "SELECT relname FROM pg_class WHERE relowner = 'session_store_owner'::regrole AND relkind IN ('r', 'v')"
+    owned = """SELECT relname FROM pg_class WHERE NOT relispartition
+                  AND relowner = 'session_store_owner'::regrole AND relkind IN ('r', 'p', 'v')"""
     names = {row[0] for row in await connection.fetch(owned)}
+    partitions = """SELECT relname FROM pg_class JOIN pg_inherits ON inhrelid = oid
+                     WHERE inhparent = 'sessions'::regclass AND relowner <> 'session_store_owner'::regrole"""
+    assert await connection.fetch(partitions) == []
     assert names == {*TABLES, "active_sessions"}
     others = (
         "SELECT proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"

@@ -11,6 +11,9 @@ import pytest
 from sql import migration_files
 from tests.integration.postgres_programs import SQL, run_file
 from tests.integration.session_writers import write
+from tests.layouts import on_both_layouts
+
+pytestmark = on_both_layouts
 
 IN_ONE_SNAPSHOT = """
     SELECT counted, kept
@@ -25,6 +28,10 @@ ADD = """
            CASE WHEN n % 3 <> 0 THEN timestamptz '2025-11-07T10:30:00Z' + n * interval '1.000001 seconds' END
       FROM generate_series(1, 20) AS n
 """
+UPSERTS = {
+    "plain": " ON CONFLICT (session_id) DO UPDATE SET completed_at = now(), started_at = '2020-02-02Z'",
+    "partitioned": " ON CONFLICT (session_id, started_at) DO UPDATE SET completed_at = now()",
+}
 FOLDED_EVERY = 512
 
 
@@ -63,14 +70,15 @@ async def test_without_sessions_there_is_no_average(connection: asyncpg.Connecti
         "TRUNCATE sessions",
         "TRUNCATE sessions; " + ADD,
         "WITH gone AS (DELETE FROM sessions RETURNING 1)" + ADD + "ON CONFLICT DO NOTHING",  # noqa: S608
-        ADD + " ON CONFLICT (session_id) DO UPDATE SET completed_at = now(), started_at = '2020-02-02Z'",
+        ADD + UPSERTS["plain"],
         "SET search_path = ''; UPDATE public.sessions SET completed_at = now(); RESET search_path",
     ],
 )
 @pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
 async def test_after_any_statement_the_statistics_are_those_of_the_table(
-    connection: asyncpg.Connection, change: str, isolation: str
+    connection: asyncpg.Connection, change: str, isolation: str, layout: str
 ) -> None:
+    change = change.replace(UPSERTS["plain"], UPSERTS[layout])
     await connection.execute(ADD)
     before = await assert_kept(connection)
     await connection.execute(f"BEGIN ISOLATION LEVEL {isolation}; SAVEPOINT first; {change}")

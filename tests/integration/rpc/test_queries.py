@@ -17,8 +17,9 @@ from tests.integration.rpc.population import (
     populate,
     select,
 )
+from tests.layouts import on_both_layouts
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), on_both_layouts]
 
 SESSIONS: Final = 300
 ORDERS: Final = [(sort_by, sort_order) for sort_by in SORTS for sort_order in ("asc", "desc")]

@@ -12,8 +12,9 @@ from contracts.replies import RESULTS
 from contracts.requests import Method
 from contracts.topology import RPC_KEY, WRITE_KEY
 from tests.integration.rpc.caller import Caller, make_event, make_session
+from tests.layouts import on_both_layouts
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), on_both_layouts]
 
 FULL: Final = {
     "encounter": {"difficulty": "hard", "npcs": [{"id": "npc_1", "mood": None}], "title": "Ōtsuka's salt 🧂"},
