@@ -19,11 +19,11 @@ MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos soak rolling bench up down status urls audit dist lock clean
+.PHONY: help setup demo test check chaos soak rolling test-citus bench up down status urls audit dist lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: .venv/stamp ## Have everything needed in .venv and the servers' programs installed; free when nothing changed
 	@$(PYTHON) -m deploy.local install
@@ -56,6 +56,9 @@ soak: setup ## Ten minutes of steady load, and the slope of the worker's memory;
 
 rolling: setup ## Restart three replicas one after the other under load; OPTIONS="--restarts 100 --surge"
 	@$(BIN)/python -m tests.faults.rolling $(OPTIONS)
+
+test-citus: setup ## The order law and a small benchmark on a Citus database that is empty: CITUS_DSN=postgresql://…
+	CITUS_DSN='$(CITUS_DSN)' $(BIN)/pytest -n 0 tests/citus
 
 bench: setup .venv-bench/stamp ## Measure the worker beside its peers; OPTIONS="--only storing --rounds 3" or BASE=<commit>
 	@test -z "$(BASE)" || { rm -rf .local/bench-base && git clone -q . .local/bench-base \

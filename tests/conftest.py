@@ -84,20 +84,20 @@ def own_template_database(own_postgres: PostgresServer, templates: Templates, la
 @pytest.fixture
 def database_url(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
     """Yield the URL of a migrated, empty database of this test alone."""
-    yield from _database_copy(postgres_server, template_database)
+    yield from database_copy(postgres_server, template_database)
 
 
 @pytest.fixture
 def own_database_url(own_postgres: PostgresServer, own_template_database: str) -> Iterator[str]:
     """Yield the URL of a migrated, empty database of this test alone, on the module's own server."""
     own_postgres.start()
-    yield from _database_copy(own_postgres, own_template_database)
+    yield from database_copy(own_postgres, own_template_database)
 
 
 @pytest.fixture
 def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
     """Yield the URL of a database of this test alone with nothing in it."""
-    yield from _database_copy(postgres_server, None)
+    yield from database_copy(postgres_server, None)
 
 
 @pytest.fixture
@@ -147,7 +147,8 @@ def _running_rabbit(directory: Path) -> Iterator[RabbitServer]:
         server.kill()
 
 
-def _database_copy(server: PostgresServer, template: str | None) -> Iterator[str]:
+def database_copy(server: PostgresServer, template: str | None) -> Iterator[str]:
+    """Yield the URL of a new database, a copy of the template where there is one, which goes afterwards."""
     name = f"test_{secrets.token_hex(6)}"
     yield server.create_database(name, template)
     server.start()

@@ -49,7 +49,11 @@ def _locked(slot: Path) -> Iterator[bool]:
 
 
 def _clear(slot: Path) -> None:
-    for record in slot.glob("*/record.json"):
+    for record in [
+        *slot.glob("*/record.json"),
+        *slot.glob("*/node-*/record.json"),
+        *slot.glob("*/epmd/record.json"),
+    ]:
         kind = PostgresServer if record.parent.name.startswith("postgres") else RabbitServer
         kind(record.parent).erase()
     shutil.rmtree(slot, ignore_errors=True)

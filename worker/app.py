@@ -160,6 +160,8 @@ async def run_worker(loaded: Loaded, recent: Recent) -> None:
         settings.connection_timeout_ms / 1000,
         settings.statement_timeout_ms / 1000,
         Address(loaded, "read_database_url") if settings.read_database_url.get_secret_value() else None,
+        settings.pooler,
+        settings.citus,
     )
     manager = ServiceManager(settings.notify_socket)
     board = Board(Metrics(VERSION), Health(), History(), recent)

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     amqp_url: AmqpUrl = _setting(
         SecretStr(""),
         "AMQP_URL",
-        "RabbitMQ, amqp:// or amqps://; `${NAME}` is replaced from the environment",
+        "RabbitMQ, amqp:// or amqps://, a cluster's hosts with commas; `${NAME}` is replaced from the environment",
     )
     read_database_url: ReplicaUrl = _setting(
         SecretStr(""),
@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     pool_size: int = _setting(
         10, "SESSION_STORE_POOL_SIZE", "most connections to PostgreSQL, two for writing", ge=3, le=1000
     )
+    pooler: Literal["none", "session", "transaction"] = _setting(
+        "none", "SESSION_STORE_POOLER", "the pool mode of the PgBouncer that DATABASE_URL leads to"
+    )
+    citus: bool = _setting(False, "SESSION_STORE_CITUS", "true: the database is spread by sql/citus")
     connection_timeout_ms: int = _setting(
         5000, "SESSION_STORE_CONNECTION_TIMEOUT_MS", "to connect to a server", ge=100, le=600_000
     )

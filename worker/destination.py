@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from yarl import URL
 
+from contracts.hosts import split_hosts
+
 POSTGRES_PORT: Final = 5432
 AMQP_PORT: Final = 5672
 AMQPS_PORT: Final = 5671
@@ -87,12 +89,14 @@ def read_database_url(url: str) -> Destination:
 
 
 def read_amqp_url(url: str) -> Destination:
-    """Return where an AMQP URL leads."""
-    parts = URL(url)
+    """Return where an AMQP URL leads, with `split_hosts`' rule for several hosts."""
+    every = [URL(host) for host in split_hosts(url)]
+    parts = every[0]
     is_encrypted = parts.scheme == "amqps"
-    port = parts.explicit_port or (AMQPS_PORT if is_encrypted else AMQP_PORT)
+    port = AMQPS_PORT if is_encrypted else AMQP_PORT
+    endpoints = tuple(Endpoint(each.host or "", each.explicit_port or port) for each in every)
     vhost = unquote(parts.raw_path[1:]) or "/"
-    return Destination((Endpoint(parts.host or "", port),), parts.user or "guest", vhost, is_encrypted)
+    return Destination(endpoints, parts.user or "guest", vhost, is_encrypted)
 
 
 def _split_host(text: str) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from worker.ingest.erasing import Eraser
 from worker.ingest.feed import Feed
 from worker.ingest.settle import Settler
 from worker.ingest.write_path import Limits, WritePath
-from worker.lookout import look_at_queues, rest
+from worker.lookout import look_at_queues, open_requests, rest
 from worker.metrics import Metrics
 from worker.rpc.answers import Answers, Health
 from worker.rpc.dispatch import Dispatcher
@@ -77,8 +77,7 @@ class Serving:
     @property
     def is_attached(self) -> bool:
         """Whether events and requests are consumed."""
-        consumed = {name for name, intake in self._intakes.items() if intake.is_open}
-        return {self._topology.write_queue.name, self._topology.rpc_queue.name} <= consumed
+        return {self._topology.write_queue.name, self._topology.rpc_queue.name} <= self._consumed()
 
     @property
     def is_blocked(self) -> bool:
@@ -156,8 +155,9 @@ class Serving:
             self._end(session, intake)
 
     async def _answer_requests(self, session: Session) -> None:
-        queues = (self._topology.rpc_queue.name,)
-        if intake := await self._open_intake(session, queues, self._settings.rpc_concurrency):
+        queue, prefetch = self._topology.rpc_queue.name, self._settings.rpc_concurrency
+        if intake := await open_requests(session, queue, prefetch, self._stop):
+            self._intakes[queue] = intake
             answers = Answers(self._storage.reader, self._health, self._traces)
             dispatcher = Dispatcher(answers, self._metrics.count_request, self._traces)
             seconds = self._settings.statement_timeout_ms / 1000
@@ -229,7 +229,7 @@ class Serving:
         looks = 0  # at the first look they are not attached yet
         while not self._is_over(session):
             try:
-                consumed = await look_at_queues(session, self._topology, self._metrics)
+                consumed = await look_at_queues(session, self._topology, self._consumed(), self._metrics)
                 if looks == 1:
                     await session.check(self._topology)
             except (BrokerUnavailable, TopologyError) as error:
@@ -240,6 +240,9 @@ class Serving:
                 return
             looks += 1
             await rest(session, self._stop, WATCH_SECONDS)
+
+    def _consumed(self) -> set[str]:
+        return {name for name, intake in self._intakes.items() if intake.is_open}
 
     def _is_over(self, session: Session) -> bool:
         return self._stop.is_set() or session.lost.done()

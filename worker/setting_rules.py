@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 from yarl import URL
 
+from contracts.hosts import split_hosts
 from contracts.signing import Keyring
 from worker.placeholders import expand
 
@@ -25,9 +26,9 @@ def replica_url(value: SecretStr, *, environment: Mapping[str, str]) -> SecretSt
 def amqp_url(value: SecretStr, *, environment: Mapping[str, str]) -> SecretStr:
     """Return RabbitMQ's URL, its placeholders replaced; raises ValueError."""
     expanded = expand(value.get_secret_value(), environment)
-    address = URL(expanded)
-    if address.scheme not in ("amqp", "amqps") or not address.host:
-        raise ValueError("must begin with amqp:// or amqps:// and name a host")
+    for address in map(URL, split_hosts(expanded)):
+        if address.scheme not in ("amqp", "amqps") or not address.host:
+            raise ValueError("must begin with amqp:// or amqps:// and name a host")
     return SecretStr(expanded)
 
 

@@ -8,7 +8,7 @@ any more (rabbitmq/rabbitmq-server#3751); an answer to a queue that is gone is d
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from time import time
+from time import monotonic, time
 from typing import Final, Self
 from uuid import uuid4
 
@@ -27,12 +27,14 @@ from contracts.client.errors import Misconfigured
 from contracts.client.messages import Message
 from contracts.client.sealing import Seal
 from contracts.client.tracing import trace_headers
+from contracts.hosts import split_hosts
 from contracts.signing import SignatureFault
 from contracts.topology import REPLY_QUEUE_PREFIX, RPC_KEY, Topology
 
 HEARTBEAT_SECONDS: Final = 5  # a silent broker is noticed after 18 s; below 5 there are false alarms
 OPEN_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 3.0
+REFUSED_SECONDS: Final = 1.0
 
 LOST: Final = (OSError, TimeoutError, EOFError, AMQPError, RuntimeError)
 REFUSED: Final = (
@@ -68,6 +70,10 @@ def broker_calls() -> Iterator[None]:
         if task is None or task.cancelling():
             raise
         raise LinkLost("the channel was closed") from error
+    except Exception as error:
+        if type(error) is not Exception:  # so ends a publication in flight when we close the connection
+            raise
+        raise LinkLost("the connection was closed") from error
 
 
 class Link:
@@ -87,6 +93,7 @@ class Link:
         self._topology = topology
         self._seal = seal
         self._reply_to = f"{REPLY_QUEUE_PREFIX}{uuid4().hex}"
+        self._refused: dict[str, float] = {}
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
@@ -136,12 +143,22 @@ class Link:
             if isinstance(lost.__cause__, PublishError | ChannelNotFoundEntity):
                 wanted = f"{self._topology.prefix}{message.routing_key}"
                 raise Misconfigured(
-                    f"the broker has no queue {wanted}; run: session-store topology"
+                    f"the broker has no queue {wanted}, or the node that holds it is down; "
+                    "run: session-store topology"
                 ) from lost
-            if self._channel.is_closed:
+            if self._channel.is_closed or self._is_refused_too_long(message.routing_key):
                 self._lose()
             return False
+        self._refused.pop(message.routing_key, None)
         return True
+
+    def _is_refused_too_long(self, routing_key: str) -> bool:
+        """Return whether the broker has refused what goes there for a while: another channel may fare better.
+
+        A channel whose first message comes before a quorum queue has a new leader is refused for ever, though the
+        queue takes messages from all others (seen on RabbitMQ 3.10.8 when a node was killed).
+        """
+        return monotonic() - self._refused.setdefault(routing_key, monotonic()) > REFUSED_SECONDS
 
     async def close(self) -> None:
         """Leave the connection closed, or abandoned when the broker does not answer in time."""
@@ -169,14 +186,23 @@ class Link:
 
 
 async def open_connection(url: str, name: str) -> AbstractConnection:
-    """Return a connection that the broker lists under `name`; raises LinkLost, Misconfigured."""
+    """Return a connection that the broker lists under `name`, to the first of the URL's hosts that answers.
+
+    Each host has its share of the time. Raises LinkLost, Misconfigured.
+    """
+    *others, last = split_hosts(url)
+    share = OPEN_SECONDS / (len(others) + 1)
     with broker_calls():
-        return await aio_pika.connect(
-            url,
-            timeout=OPEN_SECONDS,
-            heartbeat=HEARTBEAT_SECONDS,
-            client_properties={"connection_name": name},
-        )
+        for host in others:
+            with suppress(*LOST):
+                return await _connect(host, name, share)
+        return await _connect(last, name, share)
+
+
+async def _connect(url: str, name: str, seconds: float) -> AbstractConnection:
+    return await aio_pika.connect(
+        url, timeout=seconds, heartbeat=HEARTBEAT_SECONDS, client_properties={"connection_name": name}
+    )
 
 
 async def close_quietly(connection: AbstractConnection) -> None:

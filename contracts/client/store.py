@@ -18,6 +18,7 @@ from contracts.client.errors import Conflict, Rejected, TimedOut, TooLarge
 from contracts.client.messages import Change, Content, Message, check_event, event_message
 from contracts.client.wire import Wire
 from contracts.client.written import Durability, Written
+from contracts.hosts import split_hosts
 from contracts.outcomes import Outcome
 from contracts.replies import Confirmation, HealthResult, QueryResult, Receipt, Record, StatsResult
 from contracts.requests import MAX_LIMIT, Filter, QueryOptions
@@ -29,6 +30,7 @@ from contracts.topology import DELETE_KEY, ERASE_KEY, WRITE_KEY, Topology
 class SessionStore:
     """Writes, deletes and reads sessions through RabbitMQ; `async with` opens and closes it.
 
+    The hosts of a cluster stand in `url` with commas, and are tried in turn: `amqp://user:password@one,two/`.
     `timeout` bounds every call, in seconds. With durability `stored` a write returns when it is committed; with
     `queued` when the broker has it on disk, and reads of that session then wait for it. It reconnects by itself, and
     what was in flight is sent again under the same event id. Many calls at once are fine. With `keys`, a text like
@@ -47,7 +49,7 @@ class SessionStore:
     ) -> None:
         if durability not in get_args(Durability):
             raise ValueError(f"durability must be one of {', '.join(get_args(Durability))}")
-        if URL(url).scheme not in ("amqp", "amqps"):
+        if any(URL(host).scheme not in ("amqp", "amqps") for host in split_hosts(url)):
             raise ValueError("url must begin with amqp:// or amqps://")
         topology, keyring = Topology(prefix), Keyring.parse(keys)
         self._wire = Wire(url, source, topology, keyring)

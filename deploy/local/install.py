@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.errors import CommandFailed
-from deploy.local.programs import find_postgres, find_rabbitmq
+from deploy.local.programs import find_pgbouncer, find_postgres, find_rabbitmq
 
 POSTGRES: Final = "postgresql"
 RABBITMQ: Final = "rabbitmq-server"
@@ -21,11 +21,12 @@ VENV: Final = "python3-venv"
 NPM: Final = "npm"
 PROMETHEUS: Final = "prometheus"
 SYSTEMD: Final = "systemd"
+PGBOUNCER: Final = "pgbouncer"
 
 _FORMULAS: Final = {POSTGRES: "postgresql@16", RABBITMQ: "rabbitmq", VENV: "python@3.13", NPM: "node"}
 _CLUSTERS = Path("/etc/postgresql-common/createcluster.conf")
 _SYSTEMD = Path("/run/systemd/system")
-_UNITS = ("rabbitmq-server.service", "epmd.socket", "prometheus.service")
+_UNITS = ("rabbitmq-server.service", "epmd.socket", "prometheus.service", "pgbouncer.service")
 
 
 def missing_packages(*, for_tests: bool = False) -> list[str]:
@@ -36,6 +37,7 @@ def missing_packages(*, for_tests: bool = False) -> list[str]:
         VENV: importlib.util.find_spec("ensurepip") is not None,
         NPM: not for_tests or shutil.which("npm") is not None,
         PROMETHEUS: not for_tests or not shutil.which("apt-get") or shutil.which("promtool") is not None,
+        PGBOUNCER: not for_tests or not shutil.which("apt-get") or find_pgbouncer() is not None,
         SYSTEMD: not for_tests or not shutil.which("apt-get") or shutil.which("systemd-analyze") is not None,
     }
     return [package for package, found in present.items() if not found]
@@ -66,7 +68,7 @@ def install(packages: list[str], report: Callable[[str], None]) -> None:
         _apt("install", "postgresql-common")
     with _no_main_cluster(), _masked_units():
         _apt("install", *packages)
-    for service in {RABBITMQ, PROMETHEUS} & set(packages):
+    for service in {RABBITMQ, PROMETHEUS, PGBOUNCER} & set(packages):
         _disable_service(service)
 
 

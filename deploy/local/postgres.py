@@ -119,7 +119,7 @@ class PostgresServer(Server):
             log=self.log,
             environment=_environment(),
             directory=self._place,
-            user=_user(),
+            user=server_user(),
         )
 
     def _is_ready(self) -> bool:
@@ -135,7 +135,7 @@ class PostgresServer(Server):
         password = self._primary.password if self._primary else secrets.token_hex(16)
         (self._place / "password").write_text(password + "\n")
         (self._place / "password").chmod(0o600)
-        _give(self._place / "password")
+        give(self._place / "password")
         if primary := self._primary:
             self._make("pg_basebackup", "-d", primary.url, "--checkpoint=fast", "--no-sync", "-R")
             return
@@ -154,12 +154,12 @@ class PostgresServer(Server):
         """Return a directory the server's user can reach: ours, or a temporary one where ours is closed."""
         place = self.directory / "cluster"
         place.mkdir(mode=0o700, exist_ok=True)
-        _give(place)
+        give(place)
         if _run(["test", "-w", str(place)], directory=Path("/")).returncode == 0:
             return place
         place.rmdir()
         place = Path(tempfile.mkdtemp(prefix="session-store-"))
-        _give(place)
+        give(place)
         return place
 
     @property
@@ -171,7 +171,7 @@ class PostgresServer(Server):
         return self._place / "data"
 
 
-def _user() -> str | None:
+def server_user() -> str | None:
     """PostgreSQL refuses root: as root its programs run as the first of these users that exists."""
     if os.geteuid() != 0:
         return None
@@ -179,13 +179,14 @@ def _user() -> str | None:
     return next((name for name in ("postgres", "_postgres", "nobody") if name in names), None)
 
 
-def _give(path: Path) -> None:
-    if user := _user():
+def give(path: Path) -> None:
+    """Have a path belong to whom the programs run as."""
+    if user := server_user():
         shutil.chown(path, user, group_of(user))
 
 
 def _run(command: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
-    user = _user()
+    user = server_user()
     return subprocess.run(
         command,
         cwd=directory,

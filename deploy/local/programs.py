@@ -24,6 +24,12 @@ def find_rabbitmq() -> Path | None:
     return _first_with(_rabbitmq_places(), ("rabbitmq-server", "rabbitmqctl"))
 
 
+def find_pgbouncer() -> Path | None:
+    """Return PgBouncer's program; None if there is none."""
+    found = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
+    return Path(found) if found else None
+
+
 def postgres_programs() -> Path:
     """Return what `find_postgres` does; raises MissingPrograms with what to do."""
     return _required(find_postgres(), "PostgreSQL")

@@ -106,9 +106,11 @@ class RabbitServer(Server):
         self._write_cookie()
         (self.directory / "environment").touch()
         (self.directory / "enabled_plugins").write_text("[].\n")
-        text = _CONFIGURATION.format(address=LOOPBACK, port=self.port)
-        (self.directory / "rabbitmq.conf").write_text(text)
+        (self.directory / "rabbitmq.conf").write_text(self._configuration())
         self._start_port_mapper()
+
+    def _configuration(self) -> str:
+        return _CONFIGURATION.format(address=LOOPBACK, port=self.port)
 
     def _write_cookie(self) -> None:
         cookie = self.directory / "home" / ".erlang.cookie"
@@ -123,8 +125,11 @@ class RabbitServer(Server):
         companion = self._record.companion
         if program is None or (companion and is_alive(companion)):
             return
-        companion = self._spawn([program, "-port", str(self._record.ports["epmd"])])
+        companion = self._spawn([program, "-port", str(self._mapper_port())])
         self._keep(replace(self._record, companion=companion))
+
+    def _mapper_port(self) -> int:
+        return self._record.ports["epmd"]
 
     def _launch(self) -> Process:
         return self._spawn([str(rabbitmq_programs() / "rabbitmq-server"), "-noinput"])
@@ -148,7 +153,7 @@ class RabbitServer(Server):
             "LANG": "C.UTF-8",
             "HOME": str(here / "home"),
             "ERL_EPMD_ADDRESS": LOOPBACK,
-            "ERL_EPMD_PORT": str(ports["epmd"]),
+            "ERL_EPMD_PORT": str(self._mapper_port()),
             # Without it a shell stays in between and turns signals into a slow rabbitmqctl.
             "RABBITMQ_ALLOW_INPUT": "1",
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(here / "advanced.config"),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 from typing import Final
 
 import aio_pika
@@ -12,6 +13,7 @@ DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
 CONNECT_SECONDS: Final = 1.0
 CONFIRM_SECONDS: Final = 5.0
 REST_SECONDS: Final = 0.05
+REFUSED_SECONDS: Final = 1.0  # then another channel may fare better (RabbitMQ 3.10.8, a node was killed)
 PATIENCE_SECONDS: Final = 60.0  # longer than any broker is away in a test
 LOST: Final = (
     OSError,
@@ -35,6 +37,7 @@ class Wire:
         self._connection: aio_pika.abc.AbstractConnection | None = None
         self._exchange: AbstractExchange | None = None
         self._opening = asyncio.Lock()
+        self._refused_since: float | None = None
 
     async def publish(self, message: aio_pika.Message, routing_key: str) -> None:
         """Return once the broker has confirmed the message; published again and again until it does.
@@ -52,9 +55,18 @@ class Wire:
             exchange = await self._open()
             await exchange.publish(message, routing_key, timeout=CONFIRM_SECONDS)
         except aio_pika.exceptions.DeliveryError:
+            self._refused_since = self._refused_since or monotonic()
+            if monotonic() - self._refused_since > REFUSED_SECONDS:
+                await self._drop(exchange)
             return False
         except LOST:
             await self._drop(exchange)
+            return False
+        except Exception as error:
+            if (
+                type(error) is not Exception
+            ):  # so the library ends what is in flight when we close the connection
+                raise
             return False
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -62,6 +74,7 @@ class Wire:
                 raise
             await self._drop(exchange)  # the library's own way of saying that the channel is gone
             return False
+        self._refused_since = None
         return True
 
     async def close(self) -> None:
@@ -94,6 +107,7 @@ class Wire:
         if exchange is not self._exchange or self._connection is None:
             return
         connection, self._connection, self._exchange = self._connection, None, None
+        self._refused_since = None
         with suppress(*LOST, asyncio.CancelledError):
             async with asyncio.timeout(CONNECT_SECONDS):
                 await connection.close()

@@ -157,6 +157,8 @@ def test_every_wrong_value_is_named_with_its_rule(put: Set) -> None:
         ("amqp_url", "amqp://u:secret@h:99999/"),
         ("amqp_url", "amqp://u:secret@h:port/"),
         ("amqp_url", "amqp://u:secret@[h/"),
+        ("amqp_url", "amqp://u:secret@h,two:port/"),
+        ("amqp_url", "amqp://u:secret@h,,two/"),
     ],
 )
 def test_a_wrong_url_is_never_repeated(field: str, url: str) -> None:

@@ -45,6 +45,10 @@ async def test_a_word_that_is_no_host_has_no_address() -> None:
     [
         ("amqp://u:p@b", Destination((Endpoint("b", 5672),), "u", "/", False)),
         ("amqps://b/", Destination((Endpoint("b", 5671),), "guest", "/", True)),
+        (
+            "amqp://u:p@one,two:7,[::1]/eu?heartbeat=9",
+            Destination((Endpoint("one", 5672), Endpoint("two", 7), Endpoint("::1", 5672)), "u", "eu", False),
+        ),
         ("amqp://u:p@[::1]:1/%2Feu", Destination((Endpoint("::1", 1),), "u", "/eu", False)),
     ],
 )

@@ -13,6 +13,7 @@ from aiormq.abc import AbstractChannel
 from aiormq.connection import TransportFactory
 from yarl import URL
 
+from contracts.hosts import split_hosts
 from worker.broker.frames import FilteredReader, FrameFilter
 from worker.certificates import reason_of_tls
 from worker.errors import BrokerUnavailable
@@ -88,10 +89,19 @@ class FilteredConnection(aio_pika.Connection):
 
 
 async def open_connection(url: str, name: str, timeout: float) -> FilteredConnection:
-    """Return an open connection that the broker lists under `name`.
+    """Return an open connection that the broker lists under `name`, to the first of the URL's hosts that answers.
 
-    Raises BrokerUnavailable when it cannot be opened within `timeout` seconds.
+    Raises BrokerUnavailable when none can be opened within `timeout` seconds, of which each host has a share.
     """
+    *others, last = split_hosts(url)
+    share = timeout / (len(others) + 1)
+    for host in others:
+        with suppress(BrokerUnavailable):
+            return await _open(host, name, share)
+    return await _open(last, name, share)
+
+
+async def _open(url: str, name: str, timeout: float) -> FilteredConnection:
     address = URL(url).update_query(heartbeat=HEARTBEAT_SECONDS)
     connection = FilteredConnection(address, name)
     with broker_calls():

@@ -1,8 +1,8 @@
 """What the worker publishes with confirms: dead letters, and replayed ones."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
@@ -12,11 +12,13 @@ from aiormq.abc import AbstractChannel
 from aiormq.exceptions import DeliveryError, PublishError
 
 from contracts.outcomes import DeadLetterCode
-from worker.broker.connection import broker_calls, describe
+from worker.broker.connection import broker_calls, close_quietly, describe
 from worker.broker.delivery import Properties
 from worker.errors import BrokerUnavailable
 
 PUBLISH_SECONDS: Final = 10.0
+
+Reopen = Callable[[], Awaitable[AbstractChannel]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,17 @@ class DeadLetter:
 class Publisher:
     """A channel with confirms on a connection of its own, so that publishing never waits for consuming."""
 
-    def __init__(self, channel: AbstractChannel) -> None:
+    def __init__(
+        self,
+        channel: AbstractChannel,
+        reopen: Reopen | None = None,
+        on_loss: Callable[[], None] | None = None,
+    ) -> None:
         self._channel = channel
+        self._reopen = reopen
+        self._on_loss = on_loss
+        self._in_flight = 0
+        self._watch(channel)
         self._sending: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def publish_dead_letters(
@@ -49,6 +60,8 @@ class Publisher:
             for letter in letters
         ]
         results = await asyncio.gather(*publishing, return_exceptions=True)
+        if any(isinstance(result, BrokerUnavailable) for result in results):
+            await self._change_channel()
         return [
             (letter, describe(result))
             for letter, result in zip(letters, results, strict=True)
@@ -64,6 +77,7 @@ class Publisher:
         timeout: float | None = PUBLISH_SECONDS,
     ) -> None:
         """Return once the broker has confirmed the message on a queue; raises BrokerUnavailable otherwise."""
+        self._in_flight += 1
         try:
             async with self._alone(properties.message_id):
                 await self._channel.basic_publish(
@@ -81,6 +95,30 @@ class Publisher:
                 case DeliveryError():
                     raise BrokerUnavailable(f"the broker refused a message for {exchange}: full?") from error
             raise
+        finally:
+            self._in_flight -= 1
+
+    async def _change_channel(self) -> None:
+        """Have what comes next go by another channel.
+
+        One whose first message comes before a quorum queue has a new leader is refused for ever, though the queue
+        takes messages from all others (seen on RabbitMQ 3.10.8 when a node was killed).
+        """
+        if self._reopen is None or self._channel.is_closed:
+            return
+        with suppress(BrokerUnavailable):
+            left = fresh = await self._reopen()
+            if not self._in_flight:
+                left, self._channel = self._channel, fresh
+                self._watch(fresh)
+            await close_quietly(left)
+
+    def _watch(self, channel: AbstractChannel) -> None:
+        channel.closing.add_done_callback(lambda _: self._lose(channel))
+
+    def _lose(self, channel: AbstractChannel) -> None:
+        if channel is self._channel and self._on_loss is not None:
+            self._on_loss()
 
     @asynccontextmanager
     async def _alone(self, message_id: str | None) -> AsyncIterator[None]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from contracts.topology import Topology
 from worker.broker.changes import ChangesLine, open_changes
@@ -67,9 +68,13 @@ class Session:
     async def check(self, topology: Topology) -> None:
         """Raise TopologyError when something was declared differently, TopologyMissing when it is not there.
 
-        Asked on the consuming connection, as `look_at` is.
+        Asked on the consuming connection, as `look_at` is. Where the queue of requests alone is missing nothing is
+        raised: in a cluster it is on one node, which may be down (RabbitMQ says the same of both, and lets nobody
+        declare the queue elsewhere), and events need it not.
         """
         differences = await find_differences(self._consuming, topology)
+        if differences == {topology.rpc_queue.name: Difference.MISSING}:
+            return
         if differences:
             listed = list_differences(differences)
             if Difference.DIFFERENT in differences.values():
@@ -85,10 +90,9 @@ class Session:
         return intake
 
     async def open_publisher(self) -> Publisher:
-        """Return a publisher on a channel of its own; raises BrokerUnavailable."""
-        channel = await open_channel(self._publishing, confirms=True, timeout=self._timeout)
-        channel.closing.add_done_callback(lambda _: self.lose("the publishing channel was closed"))
-        return Publisher(channel)
+        """Return a publisher on a channel of its own, whose loss is the session's; raises BrokerUnavailable."""
+        reopen = partial(open_channel, self._publishing, confirms=True, timeout=self._timeout)
+        return Publisher(await reopen(), reopen, lambda: self.lose("the publishing channel was closed"))
 
     async def open_changes(self) -> ChangesLine:
         """Return a line for the changes feed, on a channel of its own; raises BrokerUnavailable."""

@@ -9,6 +9,7 @@ from worker.broker.admin import check_topology, declare_topology
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.config import load
+from worker.errors import ConfigurationError
 from worker.store.migrations import MigrationStatus, migrate, status
 
 
@@ -21,9 +22,13 @@ def migrate_database(
     as_json: AsJson = False,
 ) -> None:
     """Bring the database to the schema this release needs."""
-    dsn = load(
-        {"database_url": database_url}, required=["DATABASE_URL"]
-    ).settings.database_url.get_secret_value()
+    settings = load({"database_url": database_url}, required=["DATABASE_URL"]).settings
+    if settings.pooler == "transaction":
+        raise ConfigurationError(
+            "migrations need a session of their own: give DATABASE_URL of the server itself, not of its pooler, "
+            "and SESSION_STORE_POOLER=none"
+        )
+    dsn = settings.database_url.get_secret_value()
     if show_status or dry_run:
         _print_status(run_to_end(status(dsn)), as_json=as_json)
         return

@@ -22,6 +22,8 @@ async def prepared_storage(settings: Settings, statement_timeout: float) -> Asyn
         settings.pool_size,
         settings.connection_timeout_ms / 1000,
         statement_timeout,
+        pooler=settings.pooler,
+        citus=settings.citus,
     )
     async with open_storage(options) as storage:
         await storage.check_schema()

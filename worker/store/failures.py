@@ -15,14 +15,18 @@ REFUSED_CLASSES: Final = ("22", "23", "54")
 
 READ_ONLY: Final = "read-only"
 CONCURRENT: Final = "concurrent change"
+POOLED: Final = "a pooler is in between; see SESSION_STORE_POOLER"
 
 REASONS: Final = {
     "08": "connection lost",
+    "08P01": POOLED,
+    "26": POOLED,
     "25006": READ_ONLY,
     "28": "login refused",
     "3D": "no such database",
     "40": CONCURRENT,
     "42": "schema or rights not as expected",
+    "42P05": POOLED,
     "53100": "disk full",
     "53200": "out of memory",
     "53300": "too many connections",

@@ -7,6 +7,8 @@ from typing import Final
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
+from worker.store.pooled import BriefConnection, Pooler, connect
+
 Pool = asyncpg.Pool
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 APPLICATION: Final = "session-store"
@@ -21,7 +23,7 @@ class PoolOptions:
 
     `target` is what a server must be: the primary, one that takes writes too, or rather a standby.
     `command_timeout` bounds every call on our side, cancelling included (MagicStack/asyncpg#1326);
-    `settings` are PostgreSQL's own parameters for each session.
+    `settings` are PostgreSQL's own parameters for each session; `pooler` is what stands in between.
     """
 
     dsn: Callable[[], str] = field(repr=False)
@@ -31,6 +33,7 @@ class PoolOptions:
     command_timeout: float
     target: SessionAttribute
     settings: dict[str, str] = field(default_factory=dict)
+    pooler: Pooler = "none"
 
 
 async def _leave(_: Connection) -> None:
@@ -43,13 +46,14 @@ async def open_pool(options: PoolOptions) -> Pool:
     Of several servers in the URL the first that is the `target` is taken, so that an old primary is left
     after a fail-over.
     """
+    settings = {"application_name": f"{APPLICATION} {options.name}", **options.settings}
     return await asyncpg.create_pool(
-        connect=lambda *_, **given: asyncpg.connect(options.dsn(), **given),
+        connect=lambda *_, **given: connect(options.dsn(), options.pooler, settings, **given),
         min_size=0,
         max_size=options.size,
         timeout=options.connect_timeout,
         command_timeout=options.command_timeout,
         target_session_attrs=options.target,
         reset=_leave,
-        server_settings={"application_name": f"{APPLICATION} {options.name}", **options.settings},
+        connection_class=BriefConnection if options.pooler == "transaction" else asyncpg.Connection,
     )

@@ -15,6 +15,7 @@ from worker.store.layout import PARTITIONED
 from worker.store.ledger import LedgerReader
 from worker.store.migrations import refuse_if_behind, status_of
 from worker.store.pool import IS_PRIMARY, MAY_STAND_BY, TAKES_WRITES, Pool, PoolOptions, open_pool
+from worker.store.pooled import Pooler
 from worker.store.reader import SessionReader
 from worker.store.replica import Replica
 from worker.store.snapshot import SnapshotReader
@@ -43,6 +44,8 @@ class StorageOptions:
     connect_timeout: float
     statement_timeout: float
     replica_dsn: Callable[[], str] | None = field(default=None, repr=False)
+    pooler: Pooler = "none"
+    citus: bool = False
 
 
 class PoolUsage(NamedTuple):
@@ -57,13 +60,18 @@ class Storage:
     """The database as the worker uses it."""
 
     def __init__(
-        self, writing: Pool, reading: Pool, cursors: CursorCodec, replica: Replica | None = None
+        self,
+        writing: Pool,
+        reading: Pool,
+        cursors: CursorCodec,
+        replica: Replica | None,
+        writer: EventWriter,
     ) -> None:
         self._writing = writing
         self._reading = reading
         self._pools = {"write": writing, "read": reading, **({"replica": replica.pool} if replica else {})}
         self.replica = replica
-        self.writer = EventWriter(writing)
+        self.writer = writer
         self.deleter = EventWriter(writing, deletes=True)
         self.reader = SpreadReader(reading, replica, cursors) if replica else SessionReader(reading, cursors)
         self.ledger = LedgerReader(reading)
@@ -127,18 +135,19 @@ async def open_storage(options: StorageOptions) -> AsyncIterator[Storage]:
     milliseconds = str(int(options.statement_timeout * 1000))
     common = {"statement_timeout": milliseconds, "idle_in_transaction_session_timeout": milliseconds}
     bounds = (options.connect_timeout, options.statement_timeout + 1)
-    reads = options.pool_size - WRITE_CONNECTIONS
+    reads, pooler = options.pool_size - WRITE_CONNECTIONS, options.pooler
     writing = await open_pool(
-        PoolOptions(options.dsn, "write", WRITE_CONNECTIONS, *bounds, TAKES_WRITES, common)
+        PoolOptions(options.dsn, "write", WRITE_CONNECTIONS, *bounds, TAKES_WRITES, common, pooler)
     )
     reading = await open_pool(
-        PoolOptions(options.dsn, "read", reads, *bounds, IS_PRIMARY, {**common, **READ_SETTINGS})
+        PoolOptions(options.dsn, "read", reads, *bounds, IS_PRIMARY, {**common, **READ_SETTINGS}, pooler)
     )
     replica = None
     if dsn := options.replica_dsn:
-        near = PoolOptions(dsn, "replica", reads, *bounds, MAY_STAND_BY, {**common, **READ_SETTINGS})
+        near = PoolOptions(dsn, "replica", reads, *bounds, MAY_STAND_BY, {**common, **READ_SETTINGS}, pooler)
         replica = Replica(await open_pool(near))
-    storage = Storage(writing, reading, CursorCodec(options.dsn()), replica)
+    writer = EventWriter(writing, citus=options.citus)
+    storage = Storage(writing, reading, CursorCodec(options.dsn()), replica, writer)
     try:
         yield storage
     finally:

@@ -8,6 +8,7 @@ import asyncpg
 import sql
 from contracts.outcomes import Outcome
 from worker.errors import StorageUnavailable
+from worker.store.buckets import by_bucket
 from worker.store.failures import READ_ONLY, translated
 from worker.store.pool import Connection, Pool
 from worker.store.rows import Applied, EventRow, LedgerEntry
@@ -20,14 +21,19 @@ class EventWriter:
     """Applies rounds of events; every round of one call commits, or none does.
 
     One for `deletes` alone applies nothing else, by a function that a login may call which may write no session.
+    On Citus each bucket's share is a transaction: they are applied apart, each on the one node that has it. A call
+    that failed may have applied some; applied again, they are duplicates.
     """
 
-    def __init__(self, pool: Pool, *, deletes: bool = False) -> None:
+    def __init__(self, pool: Pool, *, deletes: bool = False, citus: bool = False) -> None:
         self._pool = pool
         self._deletes = deletes
+        self._citus = citus
         self._statement = (
             sql.statement("delete_sessions") if deletes else sql.statement("apply_session_events")
         )
+        if citus:
+            self._statement = sql.statement("apply_session_events_of")
 
     async def apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
         """Apply the rounds in order in one transaction and return what became of each, by session id.
@@ -43,20 +49,41 @@ class EventWriter:
             raise
 
     async def _apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
+        if not self._citus:
+            return await self._apply_together(rounds)
+        shares = by_bucket(rounds)
+        applying = (self._apply_together(list(share.values()), bucket) for bucket, share in shares.items())
+        applied = await asyncio.gather(
+            *applying, return_exceptions=True
+        )  # none is left at work when one fails
+        found: list[dict[str, Applied]] = [{} for _ in rounds]
+        for share, answers in zip(shares.values(), applied, strict=True):
+            if isinstance(answers, BaseException):
+                raise answers
+            for place, answer in zip(share, answers, strict=True):
+                found[place].update(answer)
+        return found
+
+    async def _apply_together(
+        self, rounds: Sequence[Round], bucket: int | None = None
+    ) -> list[dict[str, Applied]]:
         with translated():
             async with self._pool.acquire() as connection:
                 if len(rounds) == 1:
-                    return [await self._apply_round(connection, rounds[0])]
+                    return [await self._apply_round(connection, rounds[0], bucket)]
                 async with connection.transaction():
-                    return [await self._apply_round(connection, events) for events in rounds]
+                    return [await self._apply_round(connection, events, bucket) for events in rounds]
 
-    async def _apply_round(self, connection: Connection, events: Round) -> dict[str, Applied]:
+    async def _apply_round(
+        self, connection: Connection, events: Round, bucket: int | None
+    ) -> dict[str, Applied]:
         columns = list(zip(*events, strict=True))
         if self._deletes:
             *columns, are_deletes = columns[:5]
             if not all(are_deletes):
                 raise AssertionError("a write among deletes")
-        records = await connection.fetch(self._statement, *columns)
+        named = () if bucket is None else (bucket,)
+        records = await connection.fetch(self._statement, *named, *columns)
         return {record[0]: _applied(record) for record in records}
 
 

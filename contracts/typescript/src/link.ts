@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type ChannelModel, type ConfirmChannel, connect, type Options } from 'amqplib'
 import { MisconfiguredError } from './errors.js'
+import { splitHosts } from './hosts.js'
 import { SIGNATURE_HEADER } from './signing.js'
 import { unlessLate } from './time.js'
 
@@ -8,6 +9,7 @@ const HEARTBEAT_SECONDS = '5'
 const CONNECT_MS = 5_000
 /** How long the end of a connection is waited for. */
 export const CLOSE_MS = 2_000
+const REFUSED_MS = 1_000
 const ACCESS_REFUSED = 403
 const NOT_FOUND = 404
 /** The library tells a refused login from other ends of the handshake in words alone. */
@@ -39,6 +41,7 @@ export class Link {
   readonly #model: ChannelModel
   readonly #channel: ConfirmChannel
   readonly #returned = new Set<string>()
+  readonly #refused = new Map<string, number>()
   #refusal: string | undefined
 
   private constructor(model: ChannelModel, channel: ConfirmChannel) {
@@ -76,9 +79,23 @@ export class Link {
       const options = { ...properties, headers: seal(publication, messageId), mandatory: true, messageId }
       this.#channel.publish(exchange, routingKey, body, options, (error) => resolve(!error))
     }).catch(() => false)
-    if (this.#returned.delete(messageId)) throw unroutable(exchange, routingKey, 'no queue is bound')
+    if (this.#returned.delete(messageId))
+      throw unroutable(exchange, routingKey, 'no queue is bound, or the node that holds it is down')
     if (!confirmed && this.#refusal) throw unroutable(exchange, routingKey, this.#refusal)
+    if (confirmed) this.#refused.delete(routingKey)
+    else if (this.#isRefusedTooLong(routingKey)) void this.close()
     return confirmed
+  }
+
+  /**
+   * Returns whether the broker has refused what goes there for a while: another channel may fare better. One whose
+   * first message comes before a quorum queue has a new leader is refused for ever (seen on RabbitMQ 3.10.8).
+   */
+  #isRefusedTooLong(routingKey: string): boolean {
+    const now = performance.now()
+    const since = this.#refused.get(routingKey) ?? now
+    this.#refused.set(routingKey, since)
+    return now - since > REFUSED_MS
   }
 
   /** Leaves the connection closed. */
@@ -116,12 +133,26 @@ function unroutable(exchange: string, routingKey: string, reason: string): Misco
   )
 }
 
-/** Resolves with a connection. Throws MisconfiguredError where the broker refuses the login. */
+/** Resolves with a connection to the first of the URL's hosts that answers; each has its share of the time.
+ * Throws MisconfiguredError where the broker refuses the login. */
 export async function connectTo(url: string): Promise<ChannelModel> {
+  const hosts = splitHosts(url)
+  let failure: unknown
+  for (const host of hosts) {
+    try {
+      return await connectToHost(host, CONNECT_MS / hosts.length)
+    } catch (error) {
+      failure = error
+    }
+  }
+  throw failure
+}
+
+async function connectToHost(url: string, timeout: number): Promise<ChannelModel> {
   try {
     return await connect(withHeartbeat(url), {
       noDelay: true,
-      timeout: CONNECT_MS,
+      timeout,
       clientProperties: { connection_name: 'session-store-client' },
     })
   } catch (error) {

@@ -1,9 +1,10 @@
 import { MisconfiguredError } from './errors.js'
+import { splitHosts } from './hosts.js'
 import type { Outcome } from './messages.js'
 import { Keyring } from './signing.js'
 
 /**
- * How to reach the store; `durability` says when a write resolves, `timeoutMs` bounds every call.
+ * How to reach the store; a cluster's hosts stand in `url` with commas and are tried in turn. `durability` says when a write resolves, `timeoutMs` bounds every call.
  *
  * `traceHeaders` is asked for each message: the `traceparent`, and the `tracestate`, of what runs, or nothing.
  *
@@ -49,7 +50,7 @@ export type Complete = Required<Omit<SessionStoreOptions, 'keys'>> & { keyring: 
 export function complete(options: SessionStoreOptions): Complete {
   const { url, durability = 'stored', timeoutMs = 5_000, prefix = '', source = 'engine/typescript' } = options
   const { traceHeaders = () => undefined } = options
-  if (!URL.canParse(url) || !/^amqps?:/.test(url))
+  if (!/^amqps?:/.test(url) || !splitHosts(url).every((host) => URL.canParse(host)))
     throw new MisconfiguredError('url must be an amqp:// or amqps:// URL')
   if (durability !== 'stored' && durability !== 'queued') {
     throw new MisconfiguredError(`durability must be 'stored' or 'queued', not '${durability}'`)

@@ -88,6 +88,16 @@ test('calls in flight at a shutdown say so at once, and so do later ones', async
   await expect(store.countSessions({})).rejects.toThrow(ClosedError)
 })
 
+test('of several hosts the first that answers is taken', async () => {
+  const { host } = new URL(url)
+  const several = url.replace(host, `127.0.0.1:1,${host}`)
+  const clustered = new SessionStore(options({ url: several }))
+  await clustered.initialize()
+  expect(await clustered.healthCheck()).toBe(true)
+  await clustered.shutdown()
+  expect(() => new SessionStore(options({ url: 'amqp://one,two:port/' }))).toThrow(MisconfiguredError)
+})
+
 test('a store can be initialized again after a shutdown', async () => {
   await store.shutdown()
   await store.shutdown()

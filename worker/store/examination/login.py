@@ -118,6 +118,7 @@ def _explain_state(error: asyncpg.PostgresError, to: Destination) -> Finding:
     state = error.sqlstate or ""
     mends = {
         "53300": psql("ALTER SYSTEM SET max_connections = 200", who="a superuser; then restart PostgreSQL"),
+        "08P01": "give the doctor the server itself: session-store doctor --database-url postgresql://…",
         "57P03": "wait until the server has started; its log says what it does",
         "42501": f'psql -U postgres -c \'GRANT CONNECT ON DATABASE "{to.name}" TO "{to.user}"\'',
     }
