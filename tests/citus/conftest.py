@@ -22,7 +22,8 @@ REMOVE: Final = """
     DROP TABLE IF EXISTS session_erasures, session_totals, session_store_migrations CASCADE;
     DROP FUNCTION IF EXISTS apply_session_events, apply_session_events_of, get_session_stats, session_bucket,
                             session_seconds, note_session_change, add_session_totals, refuse_lower_revision,
-                            refuse_older_session, mark_erasure, remove_markers, delete_sessions CASCADE;
+                            refuse_older_session, mark_erasure, remove_markers, delete_sessions,
+                            removed_since_erasure CASCADE;
 """
 
 
