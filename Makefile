@@ -19,7 +19,7 @@ MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos soak rolling test-citus bench up down status urls audit dist lock clean
+.PHONY: help setup demo test check chaos soak rolling test-citus bench bench-scale up down status urls audit dist lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -64,6 +64,9 @@ bench: setup .venv-bench/stamp ## Measure the worker beside its peers; OPTIONS="
 	@test -z "$(BASE)" || { rm -rf .local/bench-base && git clone -q . .local/bench-base \
 	    && git -C .local/bench-base checkout -q $(BASE) && $(MAKE) -C .local/bench-base .venv/stamp; }
 	@$(BIN)/python -m tests.bench $(if $(BASE),--base .local/bench-base) $(OPTIONS)
+
+bench-scale: setup ## Measure one broker node beside three, and a pooler beside none; OPTIONS="--rounds 3 --events 3000"
+	@$(BIN)/python -m tests.bench.scale $(OPTIONS)
 
 up: setup ## Leave PostgreSQL, RabbitMQ and a worker running; prints how to use them
 	@$(PYTHON) -m deploy.local up --worker --instance $(INSTANCE)
