@@ -33,14 +33,16 @@ $run install -d -m 700 "$settings/credentials"
 [ -x "$program/venv/bin/python" ] || $run python3 -m venv "$program/venv"
 $run "$program/venv/bin/pip" install --quiet --require-hashes -r "$project/$lock"
 $run "$program/venv/bin/pip" install --quiet --no-deps --force-reinstall "${wheel:-$project}"
-$run install -D -m 644 "$project/docs/operations.md" "$program/docs/operations.md"
-for unit in session-store@.service session-store-retain.service session-store-retain.timer; do
-    $run install -m 644 "$here/$unit" "$units/$unit"
+for page in operations partitioning; do
+    $run install -D -m 644 "$project/docs/$page.md" "$program/docs/$page.md"
 done
-for name in DATABASE_URL AMQP_URL JANITOR_DATABASE_URL; do
+for unit in "$here"/session-store*.service "$here"/session-store*.timer; do
+    $run install -m 644 "$unit" "$units/"
+done
+for name in DATABASE_URL AMQP_URL JANITOR_DATABASE_URL OWNER_DATABASE_URL; do
     [ -e "$settings/credentials/$name" ] || $run install -m 600 /dev/null "$settings/credentials/$name"
 done
-for name in environment retain; do
+for name in environment retain partition; do
     [ -e "$settings/$name" ] || $run install -m 644 /dev/null "$settings/$name"
 done
 [ -n "$root" ] || $run systemctl daemon-reload

@@ -16,9 +16,10 @@ done
 [ -n "$root" ] || [ -n "$run" ] || [ "$(id -u)" = 0 ] || { echo 'run it as root, or with --root' >&2; exit 1; }
 
 if [ -z "$root" ]; then
-    $run systemctl disable --now 'session-store@*.service' session-store-retain.timer || true # none may run
+    $run systemctl disable --now 'session-store@*.service' 'session-store-*.timer' || true # none may run
 fi
-for unit in session-store@.service session-store-retain.service session-store-retain.timer; do
+for unit in session-store@.service session-store-retain.service session-store-retain.timer \
+    session-store-partition.service session-store-partition.timer; do
     $run rm -f "$root/etc/systemd/system/$unit"
 done
 $run rm -rf "$root/opt/session-store"

@@ -19,7 +19,11 @@ from tests.faults.replica import Replica
 from tests.installation import Variables
 
 UNIT: Final = PROJECT / "deploy" / "systemd" / "session-store@.service"
-RETENTION: Final = [UNIT.with_name(f"session-store-retain.{kind}") for kind in ("service", "timer")]
+NIGHTLY: Final = [
+    UNIT.with_name(f"session-store-{name}.{kind}")
+    for name in ("retain", "partition")
+    for kind in ("service", "timer")
+]
 LARGEST_EXPOSURE: Final = 1.5
 SILENCE_SECONDS: Final = 2.5  # it beats every second
 
@@ -126,7 +130,7 @@ def test_the_unit_is_valid_and_gives_a_taken_over_worker_little() -> None:
     )
     (verdict,) = [line for line in said.stdout.splitlines() if "Overall exposure level" in line]
     assert float(verdict.split(": ")[1].split()[0]) <= LARGEST_EXPOSURE
-    units = [UNIT, *RETENTION]
+    units = [UNIT, *NIGHTLY]
     verified = subprocess.run([program, "verify", *units], capture_output=True, text=True, check=False)
     complaints = [line for line in verified.stderr.splitlines() if "not executable" not in line]
     assert [line for line in complaints if any(unit.stem in line for unit in units)] == []

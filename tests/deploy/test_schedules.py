@@ -1,4 +1,4 @@
-"""The nightly removal of what is old, as Kubernetes and systemd are told of it."""
+"""What is done every night, as Kubernetes and systemd are told of it."""
 
 import os
 from pathlib import Path
@@ -16,13 +16,13 @@ from worker.cli import app
 UNITS: Final = PROJECT / "deploy" / "systemd"
 
 
-@pytest.fixture
-def resources(tmp_path: Path) -> list[Resource]:
+@pytest.fixture(params=["retention", "partitions"])
+def resources(tmp_path: Path, request: pytest.FixtureRequest) -> list[Resource]:
     """Return what an overlay makes of the base with the component."""
     overlay = tmp_path / "overlay"
     overlay.mkdir()
     base, component = (
-        os.path.relpath(PLACE / name, overlay.resolve()) for name in ("base", "components/retention")
+        os.path.relpath(PLACE / name, overlay.resolve()) for name in ("base", f"components/{request.param}")
     )
     told = {"namespace": "session-store", "resources": [base], "components": [component]}
     (overlay / "kustomization.yaml").write_text(yaml.safe_dump(told))
@@ -56,10 +56,11 @@ def test_its_words_are_a_command_that_there_is(resources: list[Resource]) -> Non
     assert (asked.exit_code, container["image"].partition(":")[0]) == (0, "session-store")
 
 
-def test_the_removal_stands_behind_the_walls_of_a_worker() -> None:
+@pytest.mark.parametrize("name", ["retain", "partition"])
+def test_what_is_done_at_night_stands_behind_the_walls_of_a_worker(name: str) -> None:
     """One unit cannot include another; so each has them, and they are the same."""
-    worker, removal = (
-        (UNITS / name).read_text(encoding="utf-8").partition("\nDynamicUser=")[2].partition("\n\n[")[0]
-        for name in ("session-store@.service", "session-store-retain.service")
+    worker, nightly = (
+        (UNITS / unit).read_text(encoding="utf-8").partition("\nDynamicUser=")[2].partition("\n\n[")[0]
+        for unit in ("session-store@.service", f"session-store-{name}.service")
     )
-    assert worker.strip() == removal.strip() != ""
+    assert worker.strip() == nightly.strip() != ""
