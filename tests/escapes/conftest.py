@@ -8,18 +8,20 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from deploy.rabbitmq.installation import VHOSTS
 from tests.escapes.walls import Walls, build
+from tests.layouts import Templates
 
 
 @pytest.fixture(scope="package")
 def walls(
     rabbit_server: RabbitServer,
     postgres_server: PostgresServer,
-    template_database: str,
+    templates: Templates,
+    layout: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Walls]:
     """Yield an installation with restricted logins alone."""
     database = f"escapes_{secrets.token_hex(4)}"
-    postgres_server.create_database(database, template_database)
+    postgres_server.create_database(database, templates.name_of(postgres_server, layout))
     yield build(rabbit_server, postgres_server, database, tmp_path_factory.mktemp("passwords"))
     postgres_server.drop_database(database)
     for vhost in VHOSTS:

@@ -211,7 +211,7 @@ def test_one_seed_gives_one_stream_with_everything_in_it() -> None:
 
 def test_every_event_of_the_stream_is_what_it_says(decoded: Callable[[Sent], str | None]) -> None:
     codes = set()
-    for each in islice(Stream(4, 50), 6000):
+    for each in islice(Stream(4, 50), 12_000):
         assert decoded(each) == each.code
         codes.add(each.code)
     assert len(codes) == 11, codes

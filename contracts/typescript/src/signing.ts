@@ -19,7 +19,7 @@ export interface Signed {
   correlationId: string
   replyTo: string
   deadline: string
-  body: Buffer
+  body: Uint8Array
 }
 
 /** Secrets by the ids of their keys: the first signs, all of them verify. It never shows a secret. */
@@ -67,12 +67,12 @@ export class Keyring {
 }
 
 /** Returns what the signature of a reply covers. */
-export function replyContent(exchange: string, correlationId: string, body: Buffer): Signed {
+export function replyContent(exchange: string, correlationId: string, body: Uint8Array): Signed {
   return { exchange, routingKey: 'session.reply', messageId: '', correlationId, replyTo: '', deadline: '', body }
 }
 
 /** Returns what the signature of a message of the changes feed covers. */
-export function changeContent(exchange: string, routingKey: string, body: Buffer): Signed {
+export function changeContent(exchange: string, routingKey: string, body: Uint8Array): Signed {
   return { exchange, routingKey, messageId: '', correlationId: '', replyTo: '', deadline: '', body }
 }
 
