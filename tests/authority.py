@@ -13,6 +13,7 @@ import trustme
 from deploy.local.ports import LOOPBACK, choose_port
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
+from tests.command import run_command
 
 ELSEWHERE = "elsewhere.example"
 CLIENT = "session_store"
@@ -84,6 +85,10 @@ class SecureServers:
         files = self._files(authority, "cafile", "certfile", "keyfile")
         return f"amqps://guest:guest@{LOOPBACK}:{self.port}/?{files}"
 
+    def urls(self, database: str = "ca.pem", broker: str = "ca.pem") -> dict[str, str]:
+        """Return the variables that lead a program to both servers, verified by these authorities."""
+        return {"DATABASE_URL": self.database_url(database), "AMQP_URL": self.amqp_url(broker)}
+
     def _files(self, authority: str, *names: str) -> str:
         """Return the options of a URL that name the authority, the client's certificate and its key."""
         files = (authority, "client.pem", "client.pem")
@@ -101,6 +106,18 @@ class SecureServers:
         key.chmod(0o600)
         owner = Path(f"/proc/{self.postgres.pid}").stat()
         os.chown(key, owner.st_uid, owner.st_gid)
+
+
+@contextmanager
+def prepared_servers(postgres: PostgresServer, rabbit: RabbitServer) -> Iterator[SecureServers]:
+    """Yield servers that take nobody without TLS and a certificate, migrated and with the topology declared."""
+    with reachable_directory() as at:
+        secure = SecureServers(at, postgres, rabbit)
+        secure.start()
+        for command in ("migrate", "topology"):
+            done = run_command(command, variables=secure.urls())
+            assert done.returncode == 0, done.stderr
+        yield secure
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.authority import SecureServers, reachable_directory
+from tests.authority import SecureServers, prepared_servers
 from tests.command import run_command
 from tests.faults.replica import Replica
 
@@ -19,20 +19,13 @@ STRANGER = "the server's certificate is of an unknown authority"
 
 @pytest.fixture(scope="module")
 def servers_with_tls(own_postgres: PostgresServer, own_rabbit: RabbitServer) -> Iterator[SecureServers]:
-    """Yield prepared servers that take nobody without TLS and a certificate."""
-    with reachable_directory() as at:
-        secure = SecureServers(at, own_postgres, own_rabbit)
-        secure.start()
-        for command in ("migrate", "topology"):
-            done = run_command(command, variables=variables(secure))
-            assert done.returncode == 0, done.stderr
+    with prepared_servers(own_postgres, own_rabbit) as secure:
         yield secure
 
 
 def variables(secure: SecureServers, database: str = "ca.pem", broker: str = "ca.pem") -> dict[str, str]:
     return {
-        "DATABASE_URL": secure.database_url(database),
-        "AMQP_URL": secure.amqp_url(broker),
+        **secure.urls(database, broker),
         "SESSION_STORE_STARTUP_TIMEOUT_S": "0",
         "SESSION_STORE_HTTP_PORT": "0",
     }

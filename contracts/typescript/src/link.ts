@@ -4,6 +4,7 @@ import { MisconfiguredError } from './errors.js'
 import { splitHosts } from './hosts.js'
 import { SIGNATURE_HEADER } from './signing.js'
 import { unlessLate } from './time.js'
+import { tlsOptions } from './tls.js'
 
 const HEARTBEAT_SECONDS = '5'
 const CONNECT_MS = 5_000
@@ -151,6 +152,7 @@ export async function connectTo(url: string): Promise<ChannelModel> {
 async function connectToHost(url: string, timeout: number): Promise<ChannelModel> {
   try {
     return await connect(withHeartbeat(url), {
+      ...tlsOptions(new URL(url)),
       noDelay: true,
       timeout,
       clientProperties: { connection_name: 'session-store-client' },

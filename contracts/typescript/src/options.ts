@@ -4,7 +4,8 @@ import type { Outcome } from './messages.js'
 import { Keyring } from './signing.js'
 
 /**
- * How to reach the store; a cluster's hosts stand in `url` with commas and are tried in turn. `durability` says when a write resolves, `timeoutMs` bounds every call.
+ * How to reach the store; a cluster's hosts stand in `url` with commas and are tried in turn, and behind `?` the files
+ * that TLS needs (`cafile`, `certfile`, `keyfile`). `durability` says when a write resolves, `timeoutMs` bounds every call.
  *
  * `traceHeaders` is asked for each message: the `traceparent`, and the `tracestate`, of what runs, or nothing.
  *

@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { MisconfiguredError } from './errors.js'
+
+/** The options of a URL that name files, and what each is to Node. */
+const FILES = { cafile: 'ca', certfile: 'cert', keyfile: 'key' } as const
+
+/**
+ * Returns what TLS needs to know of an amqps:// URL: the authority to trust in place of the system's, and the client's
+ * own certificate and key, where files are named. They are read at each connection, so a renewed one needs no restart.
+ * Throws MisconfiguredError for a file that cannot be read.
+ */
+export function tlsOptions(url: URL): { [name: string]: Buffer | string } {
+  if (url.protocol !== 'amqps:') return {}
+  const found: { [name: string]: Buffer | string } = isIP(url.hostname) ? { servername: '' } : {} // RFC 6066 has names alone
+  for (const [name, option] of Object.entries(FILES)) {
+    const path = url.searchParams.get(name)
+    if (path) found[option] = read(name, path)
+  }
+  return found
+}
+
+function read(name: string, path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    throw new MisconfiguredError(`${name} of the url cannot be read: ${(error as Error).message}`, { cause: error })
+  }
+}
