@@ -30,7 +30,7 @@ class Assumed:
     """What is not measured here, with the unit in the name; money is in dollars."""
 
     busy_share: float = 0.5
-    broker_us_an_event: float = 307.0
+    broker_us_an_event: float = 180.0
     event_bytes: int = 1_900
     broker_copies: int = 3
     writes_a_session: int = 5
