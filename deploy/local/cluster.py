@@ -4,14 +4,13 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar, Final
 
 from deploy.local.errors import MissingPrograms
-from deploy.local.ports import LOOPBACK
+from deploy.local.ports import LOOPBACK, answers
 from deploy.local.processes import Process, spawn
 from deploy.local.rabbitmq import RabbitServer
 from deploy.local.server import Server
@@ -47,11 +46,7 @@ class PortMapper(Server):
         return spawn(command, log=self.log, environment=environment, directory=self.directory)
 
     def _is_ready(self) -> bool:
-        try:
-            with socket.create_connection((LOOPBACK, self.port), timeout=1):
-                return True
-        except OSError:
-            return False
+        return answers(self.port)
 
 
 class ClusterNode(RabbitServer):

@@ -2,14 +2,13 @@
 
 import shutil
 import signal
-import socket
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from deploy.local.errors import MissingPrograms
-from deploy.local.ports import LOOPBACK
+from deploy.local.ports import LOOPBACK, answers
 from deploy.local.postgres import ROLE, PostgresServer, give, server_user
 from deploy.local.processes import Process, spawn
 from deploy.local.programs import find_pgbouncer
@@ -99,8 +98,4 @@ class PgBouncer(Server):
         )
 
     def _is_ready(self) -> bool:
-        try:
-            with socket.create_connection((LOOPBACK, self.port), timeout=1):
-                return True
-        except OSError:
-            return False
+        return answers(self.port)

@@ -20,6 +20,15 @@ def is_free(port: int) -> bool:
     return True
 
 
+def answers(port: int) -> bool:
+    """Say whether somebody takes connections on this loopback port."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
 def choose_port(avoid: frozenset[int] = frozenset()) -> int:
     """Return a free port outside `avoid`; another process may still take it before it is used."""
     draw = random.SystemRandom()

@@ -1,7 +1,7 @@
 """What is removed for its age is in a file before it goes, as it was."""
 
 import gzip
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -10,11 +10,9 @@ import pyarrow.parquet
 import pytest
 
 from tests.command import run_command
-from tests.integration.test_retention import names, store, touched_ago, write
+from tests.integration.test_retention import LateSink, names, store, touched_ago, write
 from tests.layouts import on_both_layouts
 from worker.errors import SessionStoreError
-from worker.ingest.fold import Verdicts
-from worker.store.rows import EventRow
 from worker.store.storage import Storage, StorageOptions, open_storage
 from worker.transfer import archiving
 from worker.transfer.archiving import Archive, ArchiveFormat
@@ -83,16 +81,10 @@ async def test_parquet_has_what_went_and_a_dry_run_writes_nothing(database_url: 
 async def test_a_session_that_changes_meanwhile_is_archived_as_it_is_or_not_at_all_and_stays(
     storage: Storage, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
-    class LateSink(DatabaseSink):
-        async def take(self, events: Sequence[EventRow]) -> Verdicts:
-            await store(storage, write("woken", 8))
-            return await super().take(events)
-
     await store(storage, write("done", completed=91), write("woken", completed=91))
     archive = Archive(tmp_path, ArchiveFormat.NDJSON, storage.retention.read)
     removed = Removed()
-    sink = LateSink(storage.writer, 5)
-    await Retainer(storage.retention, sink, removed, archive).run(Ages(90, None, None))
+    await Retainer(storage.retention, LateSink(storage), removed, archive).run(Ages(90, None, None))
     assert removed == Removed(completed=1, changed=1)
     assert await names(connection) == ["woken"]
     assert sorted(event["data"]["revision"] for event in lines_of(tmp_path)) == [7, 7]

@@ -44,6 +44,18 @@ async def store(storage: Storage, *events: EventRow) -> list[Outcome]:
     return [(await storage.writer.apply([[event]]))[0][event.session_id].outcome for event in events]
 
 
+class LateSink(DatabaseSink):
+    """Writes a session once more just before what was old of it is removed."""
+
+    def __init__(self, storage: Storage) -> None:
+        super().__init__(storage.writer, 5)
+        self._storage = storage
+
+    async def take(self, events: Sequence[EventRow]) -> Verdicts:
+        await store(self._storage, write("woken", 8))
+        return await super().take(events)
+
+
 async def retain(storage: Storage, ages: Ages) -> Removed:
     removed = Removed()
     await Retainer(storage.retention, DatabaseSink(storage.writer, 5), removed).run(ages)
@@ -104,14 +116,9 @@ async def test_a_late_event_does_not_bring_back_what_went_and_a_newer_one_does(
 async def test_a_session_that_is_written_meanwhile_stays(
     storage: Storage, connection: asyncpg.Connection
 ) -> None:
-    class LateSink(DatabaseSink):
-        async def take(self, events: Sequence[EventRow]) -> Verdicts:
-            await store(storage, write("woken", 8))
-            return await super().take(events)
-
     await store(storage, write("done", completed=91), write("woken", completed=91))
     removed = Removed()
-    await Retainer(storage.retention, LateSink(storage.writer, 5), removed).run(Ages(90, None, None))
+    await Retainer(storage.retention, LateSink(storage), removed).run(Ages(90, None, None))
     assert removed == Removed(completed=1, changed=1)
     assert await names(connection) == ["woken"]
 
