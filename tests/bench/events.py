@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
 from uuid import uuid4
+from zlib import crc32
 
 import orjson
 
@@ -13,6 +14,7 @@ from deploy.local.instance import PROJECT
 
 SAMPLES: Final = PROJECT / "samples" / "events.ndjson"
 USUAL: Final = range(1_800, 2_000)  # bytes
+PLAYERS: Final = 50
 
 _revisions: Final = count(1_762_511_400_000_000)
 
@@ -47,7 +49,8 @@ def _shapes() -> Iterator[dict[str, Any]]:
 
 def _make(shape: dict[str, Any], session_id: str, size: int | None) -> Event:
     event_id = str(uuid4())
-    session = {**shape["data"]["session"], "sessionId": session_id}
+    player = f"player_{crc32(session_id.encode()) % PLAYERS}"  # a session's player does not change
+    session = {**shape["data"]["session"], "sessionId": session_id, "playerId": player}
     if size is not None and size < USUAL.start:
         session["encounter"], session["state"] = {"difficulty": "easy"}, {}
     event = {**shape, "id": event_id, "subject": session_id}
