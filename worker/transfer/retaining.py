@@ -8,18 +8,16 @@ after any delete, and any newer write brings the session back, whatever an engin
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
-from typing import Final, Literal
-from uuid import UUID
+from typing import Literal
 
 import structlog
 
+from contracts.changes import LAST
 from contracts.outcomes import Outcome
 from worker.store.aged import Aged, AgedReader, Retention
 from worker.store.rows import EventRow
 from worker.transfer.archiving import Archive
 from worker.transfer.storing import Sink
-
-LAST: Final = UUID(int=2**128 - 1)
 
 log = structlog.get_logger()
 
