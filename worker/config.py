@@ -83,7 +83,11 @@ class Settings(BaseSettings):
         60, "SESSION_STORE_PATIENCE_S", "without a database before consuming stops", ge=1, le=600
     )
     batch_size: int = _setting(
-        500, "SESSION_STORE_BATCH_SIZE", "most events in a transaction", ge=1, le=10_000
+        333,
+        "SESSION_STORE_BATCH_SIZE",
+        "most events in a transaction; best a third of the prefetch",
+        ge=1,
+        le=10_000,
     )
     prefetch: int = _setting(
         1000, "SESSION_STORE_PREFETCH", "unacknowledged events a queue, whatever their size", ge=1, le=65_535

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import statistics
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -90,9 +91,15 @@ def report(found: Rounds) -> str:
         lines.append(
             f"{name}: {statistics.median(rates):,.0f}/s ({min(rates):,.0f} to {max(rates):,.0f}),"
             f" {statistics.median(own):.1f} us ({min(own):.1f} to {max(own):.1f}) of a worker's processor an event,"
+            f" RabbitMQ {_median(each.rabbitmq for each in rounds):.1f},"
+            f" PostgreSQL {_median(each.postgres for each in rounds):.1f},"
             f" ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
         )
     return "\n".join(lines)
+
+
+def _median(figures: Iterable[float | None]) -> float:
+    return statistics.median(figure for figure in figures if figure is not None)
 
 
 def main(words: list[str]) -> None:

@@ -1,6 +1,8 @@
 """The frame filter takes out what is routed, passes everything else on as it came, and never raises."""
 
+import asyncio
 import inspect
+import socket
 from random import Random
 
 import aiormq
@@ -15,7 +17,14 @@ from tests.raw_amqp import BODY, HEADER, METHOD, frame, header
 from tests.unit.amqp_stream import HEARTBEAT, ROUTED, Facts, Stream, cut, randoms, streams, without_heartbeats
 from worker.broker.connection import FilteredConnection, FilteredTransport, open_connection
 from worker.broker.delivery import Delivery
-from worker.broker.frames import LARGEST_FRAME, SILENCE_SECONDS, FilteredReader, FrameFilter
+from worker.broker.frames import (
+    LARGEST_FRAME,
+    RECEIVED_AT_ONCE,
+    SILENCE_SECONDS,
+    FilteredProtocol,
+    FilteredReader,
+    FrameFilter,
+)
 from worker.errors import BrokerUnavailable
 
 
@@ -177,6 +186,24 @@ async def test_the_reader_gives_aiormq_what_is_left() -> None:
     reader.feed_eof()
     assert await reader.read() == ack
     assert len(receiver.taken) == 1
+
+
+@pytest.mark.parametrize("size", [1, RECEIVED_AT_ONCE - 1, RECEIVED_AT_ONCE, 3 * RECEIVED_AT_ONCE])
+async def test_the_stream_is_received_whole_into_one_buffer(size: int) -> None:
+    receiver = Receiver()
+    reader = FilteredReader(receiver.filter)
+    ack = pamqp.frame.marshal(commands.Basic.Ack(1), 1)
+    here, there = socket.socketpair()
+    transport, protocol = await asyncio.get_running_loop().create_connection(
+        lambda: FilteredProtocol(reader), sock=here
+    )
+    assert isinstance(protocol, asyncio.BufferedProtocol)  # by this uvloop chooses
+    with there:
+        body = Random(size).randbytes(size)
+        await asyncio.to_thread(there.sendall, whole(body) + ack)
+    assert without_heartbeats(await reader.read()) == ack
+    transport.close()
+    assert [facts[5] for facts in receiver.taken] == [body]
 
 
 def test_aiormq_has_the_seam_where_it_was() -> None:

@@ -14,7 +14,7 @@ from aiormq.connection import TransportFactory
 from yarl import URL
 
 from contracts.hosts import split_hosts
-from worker.broker.frames import FilteredReader, FrameFilter
+from worker.broker.frames import FilteredProtocol, FilteredReader, FrameFilter
 from worker.certificates import reason_of_tls
 from worker.errors import BrokerUnavailable
 
@@ -58,7 +58,7 @@ class FilteredTransport(TransportFactory):
         tls = await certificates.get_context() if url.scheme == "amqps" else None
         loop = asyncio.get_running_loop()
         reader = FilteredReader(self._frames)
-        protocol = asyncio.StreamReaderProtocol(reader)
+        protocol = FilteredProtocol(reader)
         host, port = url.host or "localhost", url.port or 0
         transport, _ = await loop.create_connection(lambda: protocol, host, port, ssl=tls, **options)
         self.writer = asyncio.StreamWriter(transport, protocol, reader, loop)

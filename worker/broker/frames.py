@@ -34,6 +34,7 @@ BODY_SIZE: Final = Struct(">4xQ")
 HEARTBEAT_FRAME: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 SILENCE_SECONDS: Final = 1.0
 LARGEST_FRAME: Final = 1 << 24
+RECEIVED_AT_ONCE: Final = 256 * 1024
 
 
 Sink = Callable[[Delivery], None]
@@ -200,3 +201,19 @@ class FilteredReader(asyncio.StreamReader):
         left = self._frames.feed(bytes(data))
         if left:
             super().feed_data(left)
+
+
+class FilteredProtocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
+    """Receives into a buffer of its own: over TLS uvloop else allocates 256 KiB for every record, one an event."""
+
+    def __init__(self, reader: FilteredReader) -> None:
+        super().__init__(reader)
+        self._buffer = memoryview(bytearray(RECEIVED_AT_ONCE))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where the transport puts what arrives."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Pass on what arrived."""
+        self.data_received(self._buffer[:nbytes].tobytes())

@@ -42,9 +42,9 @@ class Limits:
     `find_fault` judges the signature of each event before it is parsed.
     """
 
-    batch: int = 500
-    body: int = 1_048_576
-    patience: float = 60.0
+    batch: int
+    body: int
+    patience: float
     find_fault: FindFault = trust
 
 

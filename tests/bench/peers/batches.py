@@ -9,12 +9,13 @@ import orjson
 import uvloop
 
 from worker.broker.delivery import Delivery, Properties
+from worker.config import Settings
 from worker.ingest.decode import decode
 from worker.ingest.fold import group_by_session, rounds_of
 from worker.store.storage import StorageOptions, open_storage
 from worker.store.writer import Round
 
-BATCH = 500
+BATCH = Settings.model_fields["batch_size"].default
 LARGEST = 1_048_576
 
 
