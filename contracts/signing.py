@@ -166,10 +166,12 @@ def signed_bytes(key_id: str, moment: str, content: Signed) -> bytes:
 def _head(key_id: str, moment: str, content: Signed) -> bytes:
     """Return all netstrings up to the bytes of the body."""
     exchange, key, message_id, correlation_id, address, deadline, body = content
+    asked = "0:,0:,0:,"  # an event has none of the three
+    if correlation_id or address or deadline:
+        asked = f"{len(correlation_id)}:{correlation_id},{len(address)}:{address},{len(deadline)}:{deadline},"
     head = (
         f"2:v1,{len(key_id)}:{key_id},{len(moment)}:{moment},{len(exchange)}:{exchange},{len(key)}:{key},"
-        f"{len(message_id)}:{message_id},{len(correlation_id)}:{correlation_id},{len(address)}:{address},"
-        f"{len(deadline)}:{deadline},{len(body)}:"
+        f"{len(message_id)}:{message_id},{asked}{len(body)}:"
     )
     if head.isascii():  # characters are bytes then; this is done for each event
         return head.encode()

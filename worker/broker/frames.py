@@ -7,13 +7,12 @@ of what is published: those of a channel that asks for them are taken out too.
 All other frames go to aiormq as they came. The seam is the public `transport_factory` of `aiormq.Connection`.
 """
 
-import asyncio
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from struct import Struct
 from time import monotonic
-from typing import Final, SupportsIndex
+from typing import Final
 
 from worker.broker.delivery import Delivery
 
@@ -34,7 +33,6 @@ BODY_SIZE: Final = Struct(">4xQ")
 HEARTBEAT_FRAME: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 SILENCE_SECONDS: Final = 1.0
 LARGEST_FRAME: Final = 1 << 24
-RECEIVED_AT_ONCE: Final = 256 * 1024
 
 
 Sink = Callable[[Delivery], None]
@@ -187,33 +185,3 @@ class FrameFilter:
         routing_key = payload[at + 1 : at + 1 + payload[at]].decode(errors="replace")
         self._open[channel] = Partial(route, tag, bool(redelivered), routing_key)
         return True
-
-
-class FilteredReader(asyncio.StreamReader):
-    """A stream reader that hands aiormq only what the filter leaves."""
-
-    def __init__(self, frames: FrameFilter) -> None:
-        super().__init__(limit=2**20)
-        self._frames = frames
-
-    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
-        """Filter what arrived; called by the transport, once a read."""
-        left = self._frames.feed(bytes(data))
-        if left:
-            super().feed_data(left)
-
-
-class FilteredProtocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
-    """Receives into a buffer of its own: over TLS uvloop else allocates 256 KiB for every record, one an event."""
-
-    def __init__(self, reader: FilteredReader) -> None:
-        super().__init__(reader)
-        self._buffer = memoryview(bytearray(RECEIVED_AT_ONCE))
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where the transport puts what arrives."""
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Pass on what arrived."""
-        self.data_received(self._buffer[:nbytes].tobytes())
