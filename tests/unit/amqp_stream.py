@@ -12,8 +12,6 @@ from pamqp.heartbeat import Heartbeat
 
 from tests.raw_amqp import BODY, HEADER, METHOD, frame
 from tests.raw_amqp import header as raw_header
-from worker.broker.delivery import Delivery
-from worker.broker.frames import FrameFilter
 
 HEARTBEAT = Heartbeat().marshal()
 randoms = st.integers(0, 2**32).map(Random)
@@ -131,42 +129,3 @@ def without_heartbeats(data: bytes) -> bytes:
 
 def _no_delivery(payload: bytes) -> bytes:
     return b"\x00\x14" + payload[2:]  # the class Channel
-
-
-class Receiver:
-    """A filter with two consumers, and everything that came out of it."""
-
-    def __init__(self) -> None:
-        self.taken: list[Facts] = []
-        self.blocked: list[bool] = []
-        self.filter = FrameFilter(self.blocked.append)
-        for tag in ROUTED:
-            self.filter.add_route(tag, tag, self._take)
-
-    def feed(self, *chunks: bytes) -> bytes:
-        return b"".join(map(self.filter.feed, chunks))
-
-    def _take(self, delivery: Delivery) -> None:
-        self.taken.append(
-            (
-                delivery.queue,
-                delivery.tag,
-                delivery.redelivered,
-                delivery.routing_key,
-                delivery.header,
-                delivery.body,
-            )
-        )
-
-
-def deliver(tag: str = ROUTED[0], channel: int = 1) -> bytes:
-    return pamqp.frame.marshal(commands.Basic.Deliver(tag, 7, False, "sessions", "key"), channel)
-
-
-def whole(body: bytes, channel: int = 1) -> bytes:
-    """Return a routed delivery in its frames."""
-    return (
-        deliver(channel=channel)
-        + frame(HEADER, channel, raw_header(len(body), b"\0\0"))
-        + (frame(BODY, channel, body) if body else b"")
-    )

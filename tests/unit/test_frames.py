@@ -1,26 +1,61 @@
 """The frame filter takes out what is routed, passes everything else on as it came, and never raises."""
 
+import inspect
 from random import Random
 
+import aiormq
 import pamqp.frame
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pamqp import commands
+from yarl import URL
 
 from tests.raw_amqp import BODY, HEADER, METHOD, frame, header
-from tests.unit.amqp_stream import (
-    HEARTBEAT,
-    Receiver,
-    Stream,
-    cut,
-    deliver,
-    randoms,
-    streams,
-    whole,
-    without_heartbeats,
-)
-from worker.broker.frames import LARGEST_FRAME, SILENCE_SECONDS
+from tests.unit.amqp_stream import HEARTBEAT, ROUTED, Facts, Stream, cut, randoms, streams, without_heartbeats
+from worker.broker.connection import FilteredConnection, FilteredTransport, open_connection
+from worker.broker.delivery import Delivery
+from worker.broker.frames import LARGEST_FRAME, SILENCE_SECONDS, FilteredReader, FrameFilter
+from worker.errors import BrokerUnavailable
+
+
+class Receiver:
+    """A filter with two consumers, and everything that came out of it."""
+
+    def __init__(self) -> None:
+        self.taken: list[Facts] = []
+        self.blocked: list[bool] = []
+        self.filter = FrameFilter(self.blocked.append)
+        for tag in ROUTED:
+            self.filter.add_route(tag, tag, self._take)
+
+    def feed(self, *chunks: bytes) -> bytes:
+        return b"".join(map(self.filter.feed, chunks))
+
+    def _take(self, delivery: Delivery) -> None:
+        self.taken.append(
+            (
+                delivery.queue,
+                delivery.tag,
+                delivery.redelivered,
+                delivery.routing_key,
+                delivery.header,
+                delivery.body,
+            )
+        )
+
+
+def deliver(tag: str = ROUTED[0], channel: int = 1) -> bytes:
+    return pamqp.frame.marshal(commands.Basic.Deliver(tag, 7, False, "sessions", "key"), channel)
+
+
+def whole(body: bytes, channel: int = 1) -> bytes:
+    """Return a routed delivery in its frames."""
+    return (
+        deliver(channel=channel)
+        + frame(HEADER, channel, header(len(body), b"\0\0"))
+        + (frame(BODY, channel, body) if body else b"")
+    )
 
 
 @given(streams(), randoms, st.sampled_from([1, 3, 40, 100_000]))
@@ -132,6 +167,40 @@ def test_properties_that_cannot_be_decoded_reach_the_sink_as_bytes() -> None:
     content = header(1, b"\x04\x00\x02\xff\xfe")
     receiver.feed(deliver() + frame(HEADER, 1, content) + frame(BODY, 1, b"x"))
     assert receiver.taken[0][4] == content
+
+
+async def test_the_reader_gives_aiormq_what_is_left() -> None:
+    receiver = Receiver()
+    reader = FilteredReader(receiver.filter)
+    ack = pamqp.frame.marshal(commands.Basic.Ack(1), 1)
+    reader.feed_data(whole(b"x") + ack)
+    reader.feed_eof()
+    assert await reader.read() == ack
+    assert len(receiver.taken) == 1
+
+
+def test_aiormq_has_the_seam_where_it_was() -> None:
+    assert "transport_factory" in inspect.signature(aiormq.Connection.__init__).parameters
+    assert not inspect.isabstract(FilteredTransport)
+
+
+async def test_aio_pika_hands_our_transport_to_aiormq(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[URL] = []
+
+    async def refuse(_: FilteredTransport, url: URL, **options: object) -> None:
+        asked.append(url)
+        assert "ssl_context_provider" in options
+        raise ConnectionRefusedError("as asked")
+
+    monkeypatch.setattr(FilteredTransport, "create", refuse)
+    with pytest.raises(BrokerUnavailable, match="as asked"):
+        await open_connection("amqp://localhost:1/", "test", 5.0)
+    assert [url.port for url in asked] == [1]
+
+
+async def test_every_connection_has_a_filter_of_its_own() -> None:
+    one, two = (FilteredConnection(URL("amqp://localhost"), "test") for _ in range(2))
+    assert one.frames is not two.frames
 
 
 @given(randoms, st.sampled_from([1, 3, 1000]))

@@ -4,16 +4,17 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
 
 import aio_pika
 import aiormq
 import structlog
 from aiormq.abc import AbstractChannel
+from aiormq.connection import TransportFactory
 from yarl import URL
 
 from contracts.hosts import split_hosts
-from worker.broker.frames import FrameFilter
-from worker.broker.stream import FilteredTransport
+from worker.broker.frames import FilteredReader, FrameFilter
 from worker.certificates import reason_of_tls
 from worker.errors import BrokerUnavailable
 
@@ -42,6 +43,26 @@ def broker_calls() -> Iterator[None]:
         if task is None or task.cancelling():
             raise
         raise BrokerUnavailable("the channel was closed") from error
+
+
+class FilteredTransport(TransportFactory):
+    """Opens the TCP or TLS stream with our reader in it, and keeps its writer."""
+
+    def __init__(self, frames: FrameFilter) -> None:
+        self._frames = frames
+        self.writer: asyncio.StreamWriter | None = None
+
+    async def create(self, url: URL, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Return a connected stream whose deliveries go through the frame filter."""
+        certificates = options.pop("ssl_context_provider")
+        tls = await certificates.get_context() if url.scheme == "amqps" else None
+        loop = asyncio.get_running_loop()
+        reader = FilteredReader(self._frames)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        host, port = url.host or "localhost", url.port or 0
+        transport, _ = await loop.create_connection(lambda: protocol, host, port, ssl=tls, **options)
+        self.writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        return reader, self.writer
 
 
 class FilteredConnection(aio_pika.Connection):

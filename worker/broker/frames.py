@@ -7,12 +7,13 @@ of what is published: those of a channel that asks for them are taken out too.
 All other frames go to aiormq as they came. The seam is the public `transport_factory` of `aiormq.Connection`.
 """
 
+import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from struct import Struct
 from time import monotonic
-from typing import Final
+from typing import Final, SupportsIndex
 
 from worker.broker.delivery import Delivery
 
@@ -185,3 +186,17 @@ class FrameFilter:
         routing_key = payload[at + 1 : at + 1 + payload[at]].decode(errors="replace")
         self._open[channel] = Partial(route, tag, bool(redelivered), routing_key)
         return True
+
+
+class FilteredReader(asyncio.StreamReader):
+    """A stream reader that hands aiormq only what the filter leaves."""
+
+    def __init__(self, frames: FrameFilter) -> None:
+        super().__init__(limit=2**20)
+        self._frames = frames
+
+    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
+        """Filter what arrived; called by the transport, once a read."""
+        left = self._frames.feed(bytes(data))
+        if left:
+            super().feed_data(left)
