@@ -129,8 +129,11 @@ class Stage:
         return tuple(index for index, actor in enumerate(actors) if actor.is_ready(waits.get(actor.pid)))
 
     async def _waits(self, actors: Sequence[Actor]) -> dict[int, str]:
-        query = "SELECT pid, locktype FROM pg_locks WHERE NOT granted AND pid = ANY ($1)"
-        rows = await self._director.fetch(query, [actor.pid for actor in actors])
+        """Return what kind of lock each waits for; who waits for somebody else, such as autovacuum, will go on."""
+        query = """SELECT pid, locktype FROM pg_locks, pg_blocking_pids(pid) AS blocking
+                    WHERE NOT granted AND pid = ANY ($1) AND blocking <@ $2 AND blocking <> '{}'"""
+        pids = [actor.pid for actor in actors]
+        rows = await self._director.fetch(query, pids, [*pids, self._director.get_server_pid()])
         return {row["pid"]: row["locktype"] for row in rows}
 
 

@@ -18,6 +18,7 @@ from tests.model import Entry, Event, judge
 from worker.errors import StorageUnavailable
 from worker.ingest.erasing import Erased, Eraser
 from worker.ingest.fold import group_by_session, resolve, rounds_of
+from worker.store.erasures import LOCK_TIMEOUT
 from worker.store.rows import EventRow
 from worker.store.storage import Storage, StorageOptions, open_storage
 
@@ -155,7 +156,7 @@ async def test_rows_that_the_storage_plugin_wrote_go_too(
     assert (told.sessions, told.remaining) == (2, 0)
 
 
-async def test_an_erasure_waits_a_second_for_those_at_work_and_can_be_asked_again(
+async def test_an_erasure_waits_a_while_for_those_at_work_and_can_be_asked_again(
     storage: Storage, connection: asyncpg.Connection
 ) -> None:
     player = UUID(int=7)
@@ -166,6 +167,15 @@ async def test_an_erasure_waits_a_second_for_those_at_work_and_can_be_asked_agai
         await erase(storage, player_of(player), 10)
     await transaction.commit()
     assert (await erase(storage, player_of(player), 10)).sessions == 1
+
+
+async def test_an_erasure_waits_until_an_autovacuum_in_its_way_is_ended(
+    connection: asyncpg.Connection,
+) -> None:
+    async with connection.transaction():
+        await connection.execute(LOCK_TIMEOUT)
+        limits = "current_setting('lock_timeout')::interval > current_setting('deadlock_timeout')::interval"
+        assert await connection.fetchval(f"SELECT {limits}")  # PostgreSQL ends it after the second of them
 
 
 async def test_an_erasure_waits_for_no_backup(storage: Storage, connection: asyncpg.Connection) -> None:
@@ -193,6 +203,7 @@ CALLS: dict[str, Sequence[Call]] = {
 }
 
 
+@on_both_layouts
 @pytest.mark.parametrize("calls", CALLS.values(), ids=CALLS)
 async def test_no_schedule_lets_a_write_of_before_survive(
     database_url: str, storage: Storage, connection: asyncpg.Connection, calls: Sequence[Call]

@@ -8,7 +8,8 @@ import sql
 from worker.store.failures import translated
 from worker.store.pool import Pool
 
-LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '1s'"  # meanwhile those who store events wait too
+LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '1500ms'"
+"""Those who store events wait meanwhile. PostgreSQL ends an autovacuum in the way after its deadlock_timeout, 1 s."""
 
 
 class Marker(NamedTuple):
@@ -50,8 +51,8 @@ class Erasures:
     async def mark(self, player_id: str, revision: int) -> Marker:
         """Keep the player's writes out up to the revision, and return what is marked now, committed.
 
-        Every transaction that applied events before has ended then, and every later one sees the marker. Waits a
-        second for those at work, and then raises StorageUnavailable: pausing lets them go on.
+        Every transaction that applied events before has ended then, and every later one sees the marker. Waits 1.5 s
+        for those at work, and then raises StorageUnavailable: pausing lets them go on.
         """
         return await asyncio.shield(
             self._mark(player_id, revision)
