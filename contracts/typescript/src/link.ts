@@ -43,12 +43,15 @@ export class Link {
   readonly #channel: ConfirmChannel
   readonly #returned = new Set<string>()
   readonly #refused = new Map<string, number>()
+  readonly #watchers = new Set<() => void>()
+  #isLost = false
   #refusal: string | undefined
 
   private constructor(model: ChannelModel, channel: ConfirmChannel) {
     this.#model = model
     this.#channel = channel
-    this.lost = new Promise((resolve) => channel.on('close', () => resolve(undefined)))
+    this.lost = new Promise((resolve) => this.onLost(() => resolve(undefined)))
+    channel.on('close', () => this.#lose())
     channel.on('error', (error: Error) => {
       if (isRefusal(error)) this.#refusal = error.message
     })
@@ -99,9 +102,25 @@ export class Link {
     return now - since > REFUSED_MS
   }
 
+  /**
+   * Calls `tell` when the link is over, unless what is returned was called before. A call must wait by this: what waits
+   * by a promise that outlives it is kept, with its answer, until that promise is settled.
+   */
+  onLost(tell: () => void): () => void {
+    if (this.#isLost) tell()
+    else this.#watchers.add(tell)
+    return () => this.#watchers.delete(tell)
+  }
+
   /** Leaves the connection closed. */
   async close(): Promise<void> {
     await unlessLate(CLOSE_MS, this.#model.close())
+  }
+
+  #lose(): void {
+    this.#isLost = true
+    for (const tell of this.#watchers) tell()
+    this.#watchers.clear()
   }
 
   async #consume(receive: Receive): Promise<void> {

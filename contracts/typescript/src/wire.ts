@@ -87,9 +87,8 @@ export class Wire {
       for (;;) {
         const link = await this.#connected(message.what, deadline)
         const publication = this.#publication(message, deadline, { correlationId, replyTo: link.replyTo })
-        const lost = link.publish(publication, this.#seal).then((confirmed) => (confirmed ? link.lost : undefined))
         const until = message.persistent ? Math.min(deadline, performance.now() + patience) : deadline
-        const body = await first<Buffer | undefined>(until, answer.promise, lost)
+        const body = await this.#attempt(link, publication, answer.promise, until)
         if (body) return body
         if (performance.now() >= until) patience *= 2
         await this.#rest(message.what, deadline)
@@ -101,6 +100,29 @@ export class Wire {
     } finally {
       this.#waiting.delete(correlationId)
       this.#refused.delete(correlationId)
+    }
+  }
+
+  /** Publishes, and resolves with the answer; with nothing when it is late, was not confirmed or the link was lost. */
+  async #attempt(
+    link: Link,
+    publication: Publication,
+    answer: Promise<Buffer>,
+    until: number,
+  ): Promise<Buffer | undefined> {
+    const failed = defer<undefined>()
+    let forget = (): void => undefined
+    let isOver = false
+    const fail = () => failed.resolve(undefined)
+    link.publish(publication, this.#seal).then((confirmed) => {
+      if (!confirmed) fail()
+      else if (!isOver) forget = link.onLost(fail)
+    }, failed.reject)
+    try {
+      return await first<Buffer | undefined>(until, answer, failed.promise)
+    } finally {
+      isOver = true
+      forget()
     }
   }
 

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { UntrustedError } from '../src/index.js'
 import { Link, type Publication, type Receive } from '../src/link.js'
@@ -8,19 +10,28 @@ const EVENT = { body: Buffer.from('{}'), routingKey: 'session.write', contentTyp
 
 /** What was published, and when; each link is lost when the test says so. */
 const published: { at: number; publication: Publication }[] = []
+const watchers = new Set<() => void>()
 let lose: () => void
 let receive: Receive
 
 beforeEach(() => {
   published.length = 0
+  watchers.clear()
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
   vi.spyOn(Link, 'open').mockImplementation(async (_, take) => {
     receive = take
     const lost = new Promise<undefined>((resolve) => {
-      lose = () => resolve(undefined)
+      lose = () => {
+        resolve(undefined)
+        for (const tell of watchers) tell()
+      }
     })
+    const onLost = (tell: () => void) => {
+      watchers.add(tell)
+      return () => watchers.delete(tell)
+    }
     const publish = async (publication: Publication) => published.push({ at: performance.now(), publication }) > 0
-    return { replyTo: 'session.reply.a', lost, publish, close: async () => undefined } as unknown as Link
+    return { replyTo: 'session.reply.a', lost, onLost, publish, close: async () => undefined } as unknown as Link
   })
 })
 
@@ -87,4 +98,27 @@ test('a lost connection is no silence: the pauses grow no longer by it', async (
   expect(pauses()).toEqual([2, 4])
   await wire.close()
   await answer
+})
+
+/** Asks on a connection that lives on, and returns what is left of the answer: nothing but this may hold it. */
+async function askAndForget(wire: Wire): Promise<WeakRef<Buffer>> {
+  const answer = wire.ask(EVENT, performance.now() + 5_000)
+  await vi.advanceTimersByTimeAsync(1)
+  receive(String(published.pop()?.publication.properties.correlationId), Buffer.from('told'.repeat(10_000)))
+  return new WeakRef(await answer)
+}
+
+test('nothing is kept of a call that was answered, however long its connection lives', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  const wire = new Wire('amqp://nowhere', '')
+  wire.open()
+  const answers: WeakRef<Buffer>[] = []
+  for (let call = 0; call < 5; call += 1) answers.push(await askAndForget(wire))
+  await vi.advanceTimersByTimeAsync(1)
+  await new Promise((resolve) => setImmediate(resolve))
+  collect()
+  expect(answers.filter((answer) => answer.deref())).toEqual([])
+  expect(watchers.size).toBe(0)
+  await wire.close()
 })
