@@ -1,9 +1,9 @@
 """What the client says, as the bytes that are published."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID, uuid4
 
 import orjson
@@ -11,12 +11,18 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from contracts.client.errors import BadRequest, Rejected
+from contracts.client.unsayable import explain, holds_infinity
 from contracts.events import EVENT, code_of, describe
 from contracts.outcomes import DeadLetterCode
+from contracts.refusals import echo
 from contracts.requests import Method, Params, check_content
 from contracts.scalars import format_timestamp
 from contracts.session import Session
 from contracts.topology import RPC_KEY
+
+BODY_LIMIT: Final = 1_048_576
+LARGEST_REQUEST: Final = 4 * 1024 * 1024
+SESSION_DEPTH: Final = 3  # in the event's data, in the event
 
 Content = Mapping[str, object] | Session
 
@@ -44,8 +50,11 @@ class Change:
     session: Content | None = None
 
 
-def event_message(change: Change, source: str) -> Message:
-    """Return a change as a CloudEvent; raises Rejected where JSON would not say the same."""
+def event_message(change: Change, source: str, limit: int = BODY_LIMIT) -> Message:
+    """Return a change as a CloudEvent.
+
+    Raises Rejected where JSON would not say the same, or in more bytes than the limit.
+    """
     inner = {"revision": change.revision, "expectedRevision": change.expected}
     document = {
         "specversion": "1.0",
@@ -57,9 +66,20 @@ def event_message(change: Change, source: str) -> Message:
         "data": inner if change.session is None else {**inner, "session": _session_json(change.session)},
     }
     body = _encode(document)
+    if len(body) > limit:
+        raise Rejected(DeadLetterCode.TOO_LARGE, f"the body has {len(body)} bytes; {limit} are allowed")
     return Message(
         body, change.kind, "application/cloudevents+json", True, f"{change.kind} of {change.session_id}"
     )
+
+
+def id_of(session: object) -> str:
+    """Return the id of a session; raises Rejected for what is no object."""
+    if isinstance(session, Session):
+        return session.session_id
+    if not isinstance(session, Mapping):
+        raise Rejected(DeadLetterCode.BAD_SCHEMA, f"data.session must be an object (got {echo(session)})")
+    return str(session.get("sessionId"))
 
 
 def check_event(message: Message) -> None:
@@ -78,41 +98,31 @@ def check_event(message: Message) -> None:
 
 
 def request_message(method: Method, params: Params) -> Message:
-    """Return a question as a JSON-RPC request; raises BadRequest where JSON would not say the same."""
+    """Return a question as a JSON-RPC request; raises BadRequest where JSON would not say the same in 4 MiB."""
     given = params.model_dump(by_alias=True, exclude_unset=True)
     document = {"jsonrpc": "2.0", "id": uuid4().hex, "method": method.value, "params": given}
     try:
         body = _encode(document)
     except Rejected as error:
         raise BadRequest(error.message) from None
+    if len(body) > LARGEST_REQUEST:
+        raise BadRequest("the request passes 4 MiB")
     return Message(body, RPC_KEY, "application/json", False, method.value)
 
 
 def _session_json(session: Content) -> orjson.Fragment:
     if isinstance(session, Session):
-        return orjson.Fragment(_encode(session.model_dump(by_alias=True, exclude_unset=True)))
-    return orjson.Fragment(_encode(dict(session)))
+        return orjson.Fragment(_encode(session.model_dump(by_alias=True, exclude_unset=True), SESSION_DEPTH))
+    return orjson.Fragment(_encode(dict(session), SESSION_DEPTH))
 
 
-def _encode(value: object) -> bytes:
-    """Return the value as JSON that is equal to it."""
+def _encode(value: object, depth: int = 1) -> bytes:
+    """Return the value, at this depth of a message, as JSON that is equal to it; raises Rejected."""
     try:
         body = orjson.dumps(value)
     except orjson.JSONEncodeError as error:
-        raise Rejected(DeadLetterCode.BAD_JSON, f"cannot be written as JSON: {error}") from None
-    if b"null" in body and _holds_infinity(value):  # orjson makes null of it
-        raise Rejected(DeadLetterCode.BAD_NUMBER, "JSON has no NaN and no infinity")
+        fault = explain(value, depth) or (DeadLetterCode.BAD_JSON, f"cannot be written as JSON: {error}")
+        raise Rejected(*fault) from None
+    if b"null" in body and holds_infinity(value) and (found := explain(value, depth)):
+        raise Rejected(*found)
     return body
-
-
-def _holds_infinity(value: object) -> bool:
-    pending = [value]
-    while pending:
-        match pending.pop():
-            case float() as number if not math.isfinite(number):
-                return True
-            case dict() as items:
-                pending.extend(items.values())
-            case list() | tuple() as items:
-                pending.extend(items)
-    return False

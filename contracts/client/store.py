@@ -15,14 +15,13 @@ from contracts.client.changes import KINDS, Followed, Followers, Kind
 from contracts.client.clock import HybridClock, QueuedWrites
 from contracts.client.erasing import erase
 from contracts.client.errors import Conflict, Rejected, TimedOut, TooLarge
-from contracts.client.messages import Change, Content, Message, check_event, event_message
+from contracts.client.messages import BODY_LIMIT, Change, Content, Message, check_event, event_message, id_of
 from contracts.client.wire import Wire
 from contracts.client.written import Durability, Written
 from contracts.hosts import split_hosts
 from contracts.outcomes import Outcome
 from contracts.replies import Confirmation, HealthResult, QueryResult, Receipt, Record, StatsResult
 from contracts.requests import MAX_LIMIT, Filter, QueryOptions
-from contracts.session import Session
 from contracts.signing import Keyring
 from contracts.topology import DELETE_KEY, ERASE_KEY, WRITE_KEY, Topology
 
@@ -35,6 +34,7 @@ class SessionStore:
     `queued` when the broker has it on disk, and reads of that session then wait for it. It reconnects by itself, and
     what was in flight is sent again under the same event id. Many calls at once are fine. With `keys`, a text like
     `k2:secret k1:secret`, every message is signed with the first and every answer must be signed with one of them.
+    An event of more than `body_limit` bytes is rejected before it is sent: it is what SESSION_STORE_BODY_LIMIT is.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class SessionStore:
         durability: Durability = "stored",
         timeout: float = 5.0,
         keys: str = "",
+        body_limit: int = BODY_LIMIT,
     ) -> None:
         if durability not in get_args(Durability):
             raise ValueError(f"durability must be one of {', '.join(get_args(Durability))}")
@@ -58,6 +59,7 @@ class SessionStore:
         self._source = source
         self._durability = durability
         self._timeout = timeout
+        self._body_limit = body_limit
         self._clock = HybridClock()
         self._queued = QueuedWrites()
 
@@ -91,7 +93,7 @@ class SessionStore:
         otherwise. Raises Rejected, TimedOut, Misconfigured, Closed.
         After TimedOut the same write with the error's `event_id` and `revision` is safe.
         """
-        session_id = session.session_id if isinstance(session, Session) else str(session.get("sessionId"))
+        session_id = id_of(session)
         change = self._change(WRITE_KEY, session_id, expected_revision, revision, event_id)
         return await self._send(replace(change, session=session))
 
@@ -112,7 +114,9 @@ class SessionStore:
     async def erase_player(self, player_id: str, *, revision: int | None = None) -> Receipt:
         """Erase what was written of a player up to the revision (now), and keep it out; raises as `write`."""
         change = self._change(ERASE_KEY, player_id, None, revision, None)
-        return await erase(self._wire, event_message(change, self._source), self._deadline())
+        return await erase(
+            self._wire, event_message(change, self._source, self._body_limit), self._deadline()
+        )
 
     async def read(self, session_id: str, *, min_revision: int | None = None) -> Record | None:
         """Return a session, or None; never one from before this client's own last write of it."""
@@ -205,7 +209,7 @@ class SessionStore:
         return Change(kind, session_id, revision, expected, event_id or uuid4())
 
     async def _send(self, change: Change) -> Written:
-        message, deadline = event_message(change, self._source), self._deadline()
+        message, deadline = event_message(change, self._source, self._body_limit), self._deadline()
         is_free = change.kind == WRITE_KEY and change.expected is None
         try:
             if self._durability == "queued" and is_free and self._queued.has_room_for(change.session_id):

@@ -37,7 +37,7 @@ def session_in(record: Record | None) -> dict[str, object] | None:
 
 
 async def write(store: SessionStore, step: Step) -> None:
-    expected = {word: step[word] for word in ("outcome", "conflict", "rejected") if word in step}
+    expected = {word: step[word] for word in ("outcome", "conflict", "rejected", "says") if word in step}
     assert await what_came_of(store, step) == expected
 
 
@@ -48,7 +48,8 @@ async def what_came_of(store: SessionStore, step: Step) -> Step:
     except Conflict as conflict:
         return {"conflict": session_in(conflict.record)}
     except Rejected as rejected:
-        return {"rejected": rejected.code}
+        says = {"says": rejected.message} if "says" in step else {}
+        return {"rejected": rejected.code, **says}
     return {"outcome": written.outcome}
 
 
@@ -99,3 +100,14 @@ async def test_the_python_client_conforms(store: SessionStore, case: Step) -> No
     steps = json.loads(json.dumps(case["steps"]).replace("{run}", uuid4().hex))
     for step in steps:
         await take(store, step)
+
+
+REFUSED = [step for case in CASES for step in case["steps"] if "rejected" in step]
+
+
+@pytest.mark.parametrize("step", REFUSED)
+async def test_a_write_nobody_waits_for_is_rejected_by_the_client_itself_in_the_same_words(
+    step: Step,
+) -> None:
+    async with SessionStore("amqp://127.0.0.1:1", durability="queued") as store:
+        await write(store, step)

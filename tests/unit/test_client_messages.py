@@ -1,5 +1,7 @@
 """What the client refuses to say, since it would not come back equal or would be refused later."""
 
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +24,19 @@ SESSION = {
     "completedAt": None,
     "plugin": {"note": "Ōtsuka “霧”"},
 }
+
+
+CIRCLE: dict[str, object] = {}
+CIRCLE["inner"] = [CIRCLE, CIRCLE]
+
+
+@dataclass
+class Hard:
+    score: float
+
+
+class Level(Enum):
+    UNKNOWN = float("nan")
 
 
 def change_of(session: Any, revision: int = 5) -> Change:
@@ -49,10 +64,14 @@ def test_a_delete_says_no_session() -> None:
         (float("nan"), "bad_number"),
         (float("-inf"), "bad_number"),
         ([{"deep": (1, float("nan"))}], "bad_number"),
-        (2**64, "bad_json"),
+        ([Hard(float("nan"))], "bad_number"),
+        (Level.UNKNOWN, "bad_number"),
+        (2**64, "bad_number"),
+        (-(2**63) - 1, "bad_number"),
         ("\ud800", "bad_json"),
         ({1: "a key that is no text"}, "bad_json"),
         ({"a", "set"}, "bad_json"),
+        (CIRCLE, "too_deep"),
     ],
 )
 def test_what_json_would_change_is_refused_before_it_is_sent(content: object, code: str) -> None:
@@ -97,3 +116,18 @@ def test_a_revision_out_of_bounds_is_checked_too() -> None:
     with pytest.raises(Rejected) as caught:
         check_event(event_message(change_of(SESSION, revision=0), "engine/1"))
     assert caught.value.code == "bad_revision"
+
+
+def test_an_event_of_more_bytes_than_are_allowed_is_rejected() -> None:
+    change = change_of(SESSION)
+    size = len(event_message(change, "engine/1").body)
+    event_message(change, "engine/1", size)
+    with pytest.raises(Rejected, match=f"the body has {size} bytes; {size - 1} are allowed") as caught:
+        event_message(change, "engine/1", size - 1)
+    assert caught.value.code == "too_large"
+
+
+def test_a_question_over_4_mib_is_refused() -> None:
+    params = CountParams(filter=Filter(state_contains={"notes": "x" * 5_000_000}))
+    with pytest.raises(BadRequest, match="the request passes 4 MiB"):
+        request_message(Method.COUNT, params)

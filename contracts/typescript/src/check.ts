@@ -1,52 +1,78 @@
+import { checkContent } from './content.js'
 import { RejectedError } from './errors.js'
+import type { DeadLetterCode } from './messages.js'
+import { faultOfMoment } from './moment.js'
 
-const DEEPEST = 64
+const MOST_SHOWN = 80
 const CONTROL = /\p{Cc}/u
-const TIME = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,6}0*)?(?:[Zz]|[+-]\d\d:\d\d)$/
+const NOT_SHOWN = /[^ -~]/g
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+const FIELDS = {
+  sessionId: 'a string',
+  playerId: 'a string',
+  encounter: 'an object',
+  state: 'an object',
+  startedAt: 'a string',
+  completedAt: 'a string',
+}
+
+type Json = { [name: string]: unknown }
 
 /**
- * Throws RejectedError for a session that the worker would refuse, as far as that can be told from here.
+ * Throws RejectedError for a write that the worker would refuse, as far as that can be told from here; given as it is said
+ * in JSON.
  *
  * For writes that nobody waits for: the refusal would reach no caller, and a read would wait for the write.
  */
-export function checkSession(session: unknown): void {
-  if (!isObject(session)) throw new RejectedError('bad_schema', 'the session must be an object')
-  for (const name of ['sessionId', 'playerId']) checkId(name, session[name])
-  for (const name of ['encounter', 'state']) {
-    if (!isObject(session[name])) throw new RejectedError('bad_schema', `${name} must be an object`)
+export function checkWrite(body: Buffer): void {
+  const event = JSON.parse(body.toString())
+  const { revision, session } = event.data
+  checkKinds(session)
+  if (!UUID.test(event.id)) refuse('bad_id', 'id', 'must be a UUID of 36 characters', event.id)
+  checkId('subject', event.subject)
+  if (!Number.isSafeInteger(revision) || revision < 1) {
+    refuse('bad_revision', 'data.revision', 'must be an integer from 1 to 2^53-1', revision)
   }
-  checkTime('startedAt', session.startedAt)
-  if (session.completedAt !== undefined && session.completedAt !== null) checkTime('completedAt', session.completedAt)
-  checkContent(session, 3) // the session is within the event's data, within the event
+  checkId('data.session.playerId', session.playerId)
+  checkTime('data.session.startedAt', session.startedAt)
+  if (typeof session.completedAt === 'string') checkTime('data.session.completedAt', session.completedAt)
+  checkContent(event, 1)
 }
 
-function isObject(value: unknown): value is { [name: string]: unknown } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+function checkKinds(session: Json): void {
+  for (const [name, kind] of Object.entries(FIELDS)) {
+    const [path, value] = [`data.session.${name}`, session[name]]
+    if (name === 'completedAt' && (value === undefined || value === null)) continue
+    if (value === undefined) throw new RejectedError('bad_schema', `${path} is missing`)
+    if (kindOf(value) !== kind) refuse('bad_schema', path, `must be ${kind}`, value)
+  }
 }
 
-function checkId(name: string, id: unknown): void {
-  if (typeof id !== 'string') throw new RejectedError('bad_schema', `${name} must be a string`)
+function checkId(path: string, id: string): void {
   if (!id || [...id].length > 255 || CONTROL.test(id)) {
-    throw new RejectedError('bad_id', `${name} must be 1 to 255 characters without control characters`)
+    refuse('bad_id', path, 'must be 1 to 255 characters without control characters', id)
   }
 }
 
-function checkTime(name: string, time: unknown): void {
-  const text = time instanceof Date ? JSON.parse(JSON.stringify(time)) : time
-  if (typeof text !== 'string') throw new RejectedError('bad_schema', `${name} must be a string`)
-  if (!TIME.test(text) || Number.isNaN(Date.parse(text))) {
-    throw new RejectedError('bad_time', `${name} must be an RFC 3339 date and time with an offset`)
-  }
+function checkTime(path: string, text: string): void {
+  const fault = faultOfMoment(text)
+  if (fault) refuse('bad_time', path, fault, text)
 }
 
-function checkContent(value: unknown, depth: number): void {
-  if (typeof value === 'string' && value.includes('\0')) {
-    throw new RejectedError('nul_character', 'must not contain the character U+0000')
-  }
-  if (typeof value !== 'object' || value === null || value instanceof Date) return
-  if (depth > DEEPEST) throw new RejectedError('too_deep', `must not be nested deeper than ${DEEPEST}`)
-  for (const [name, inner] of Object.entries(value)) {
-    checkContent(name, depth + 1)
-    checkContent(inner, depth + 1)
-  }
+/** Says it as the worker does: the field, the rule it breaks, and at most 80 characters of its value. */
+export function refuse(code: DeadLetterCode, path: string, rule: string, value: unknown): never {
+  throw new RejectedError(code, `${path} ${rule} (got ${shown(value)})`)
+}
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' && value !== null ? 'an object' : `a ${typeof value}`
+}
+
+/** Returns a refused value in at most 80 characters of ASCII; of an object or array only that it is one. */
+export function shown(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return kindOf(value)
+  const told = typeof value === 'string' ? JSON.stringify([...value].slice(0, MOST_SHOWN).join('')) : String(value)
+  const text = told.replace(NOT_SHOWN, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return text.length <= MOST_SHOWN ? text : `${text.slice(0, MOST_SHOWN - 3)}...`
 }

@@ -1,4 +1,5 @@
-import type { DeadLetterCode, ErrorReason, Record } from './messages.js'
+import type { DeadLetterCode, ErrorReason, Session } from './messages.js'
+import type { StoredRecord } from './options.js'
 
 /** Everything this client throws on purpose; its subclasses are sorted by what the caller must do. */
 export class SessionStoreError extends Error {
@@ -17,11 +18,11 @@ export class MisconfiguredError extends SessionStoreError {}
 /** The worker refuses this client's signature: compare the keys, and the clocks. */
 export class DistrustedError extends MisconfiguredError {}
 
-/** The event is invalid: mend what made it. */
+/** The event is invalid, as `code` and `reason` say: mend what made it. */
 export class RejectedError extends SessionStoreError {
   constructor(
     readonly code: DeadLetterCode,
-    reason: string,
+    readonly reason: string,
   ) {
     super(`${code}: ${reason}`)
   }
@@ -38,11 +39,11 @@ export class BadRequestError extends SessionStoreError {
 }
 
 /** The session is not at the expected revision, and nothing changed. `record` is what is stored, or null. */
-export class ConflictError extends SessionStoreError {
+export class ConflictError<S = Session> extends SessionStoreError {
   constructor(
     sessionId: string,
     expected: number,
-    readonly record: Record | null,
+    readonly record: StoredRecord<S> | null,
   ) {
     super(
       `${sessionId}: expected revision ${expected}, found ${record ? `revision ${record.revision}` : 'no session'}`,

@@ -1,4 +1,5 @@
 import { ClosedError } from './errors.js'
+import type { Session } from './messages.js'
 import type { SessionStoreOptions } from './options.js'
 import type { IStorageProvider } from './provider.js'
 import { SessionStore } from './store.js'
@@ -17,8 +18,8 @@ export interface PluginMetadata {
 }
 
 /** The store in the shape of an engine's plugin, so that users of the original change a configuration file alone. */
-export class SessionStorePlugin {
-  #store: SessionStore | undefined
+export class SessionStorePlugin<S extends object = Session> {
+  #store: SessionStore<S> | undefined
 
   /** Returns what the plugin is. */
   getMetadata(): PluginMetadata {
@@ -27,7 +28,7 @@ export class SessionStorePlugin {
 
   /** Takes the configuration. */
   async initialize(context: PluginContext): Promise<void> {
-    this.#store = new SessionStore(context.config)
+    this.#store = new SessionStore<S>(context.config)
   }
 
   /** Connects; resolves once a worker has answered. */
@@ -51,11 +52,11 @@ export class SessionStorePlugin {
   }
 
   /** Returns the storage to use. */
-  getStorageProvider(): IStorageProvider {
+  getStorageProvider(): IStorageProvider<S> {
     return this.#given()
   }
 
-  #given(): SessionStore {
+  #given(): SessionStore<S> {
     if (!this.#store) throw new ClosedError('initialize the plugin first')
     return this.#store
   }

@@ -1,13 +1,13 @@
 import type { Session } from './messages.js'
 
-/** What the engine asks of a storage; unchanged from the engine's own interface. */
-export interface IStorageProvider {
+/** What the engine asks of a storage; unchanged from the engine's own interface, for the engine's own type of a session. */
+export interface IStorageProvider<S = Session> {
   readonly name: string
   initialize(): Promise<void>
-  readSession(sessionId: string): Promise<Session | null>
-  writeSession(session: Session): Promise<void>
+  readSession(sessionId: string): Promise<S | null>
+  writeSession(session: S): Promise<void>
   deleteSession(sessionId: string): Promise<boolean>
-  querySessions(filter: SessionFilter, options?: QueryOptions): Promise<Session[]>
+  querySessions(filter: SessionFilter, options?: QueryOptions): Promise<S[]>
   countSessions(filter: SessionFilter): Promise<number>
   healthCheck(): Promise<boolean>
   shutdown(): Promise<void>

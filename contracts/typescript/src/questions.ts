@@ -2,31 +2,28 @@ import { randomUUID } from 'node:crypto'
 import {
   BadRequestError,
   DistrustedError,
+  RejectedError,
   type SessionStoreError,
   TimedOutError,
   TooLargeError,
   UnavailableError,
 } from './errors.js'
-import type { Filter, HealthResult, QueryOptions, Record, RpcError, StatsResult } from './messages.js'
-import { decode, encode } from './numbers.js'
+import type { Filter, HealthResult, QueryOptions, RpcError, StatsResult } from './messages.js'
+import { decode, encode, isInvalid } from './numbers.js'
+import type { Page, StoredRecord } from './options.js'
 import type { SessionFilter } from './provider.js'
 import type { Wire } from './wire.js'
 
 const LONGEST_WAIT_MS = 500
+const LARGEST_REQUEST = 4 * 1024 * 1024
 
 /** The most records that one question may ask for. */
 export const PAGE = 1_000
 
-/** One page of a query, and the cursor of the next; null after the last. */
-export interface Page {
-  records: Record[]
-  nextCursor: string | null
-}
-
-interface Results {
-  'session.read': { record: Record | null }
-  'session.readMany': { records: (Record | null)[] }
-  'session.query': Page
+interface Results<S> {
+  'session.read': { record: StoredRecord<S> | null }
+  'session.readMany': { records: (StoredRecord<S> | null)[] }
+  'session.query': Page<S>
   'session.count': { count: number }
   'session.stats': StatsResult
   'health.check': HealthResult
@@ -46,7 +43,7 @@ interface Params {
  *
  * Deadlines are milliseconds of `performance.now()`.
  */
-export class Questions {
+export class Questions<S> {
   readonly #wire: Wire
 
   constructor(wire: Wire) {
@@ -54,10 +51,10 @@ export class Questions {
   }
 
   /** Resolves with the result of a method. */
-  async ask<M extends keyof Results>(method: M, params: Params[M], deadline: number): Promise<Results[M]> {
+  async ask<M extends keyof Results<S>>(method: M, params: Params[M], deadline: number): Promise<Results<S>[M]> {
     for (let wait = 50; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
       const answer = decode(await this.#wire.ask(request(method, params), deadline)) as {
-        result: Results[M]
+        result: Results<S>[M]
         error?: RpcError
       }
       if (!answer.error) return answer.result
@@ -67,7 +64,7 @@ export class Questions {
   }
 
   /** Resolves with the records in the order asked; where the answer would be too large, asked for in parts. */
-  async readMany(sessionIds: string[], deadline: number): Promise<(Record | null)[]> {
+  async readMany(sessionIds: string[], deadline: number): Promise<(StoredRecord<S> | null)[]> {
     if (sessionIds.length === 0) return []
     if (sessionIds.length > PAGE) return this.#readInParts(sessionIds, PAGE, deadline)
     try {
@@ -79,9 +76,13 @@ export class Questions {
   }
 
   /** Yields every page from `options` on; where one would be too large, smaller ones. Each has `timeoutMs`. */
-  async *pages(filter: SessionFilter | Filter, options: QueryOptions, timeoutMs: number): AsyncGenerator<Record[]> {
+  async *pages(
+    filter: SessionFilter | Filter,
+    options: QueryOptions,
+    timeoutMs: number,
+  ): AsyncGenerator<StoredRecord<S>[]> {
     const { offset, limit = PAGE, ...order } = options
-    let place: QueryOptions = offset ? { offset } : {}
+    let place: QueryOptions = offset === 0 || offset === undefined ? {} : { offset }
     let size = Math.min(limit, PAGE)
     for (;;) {
       const page = await this.#page(wireFilter(filter), { ...order, ...place, limit: size }, timeoutMs)
@@ -92,8 +93,8 @@ export class Questions {
     }
   }
 
-  async #readInParts(sessionIds: string[], size: number, deadline: number): Promise<(Record | null)[]> {
-    const records: (Record | null)[] = []
+  async #readInParts(sessionIds: string[], size: number, deadline: number): Promise<(StoredRecord<S> | null)[]> {
+    const records: (StoredRecord<S> | null)[] = []
     for (let at = 0; at < sessionIds.length; at += size) {
       records.push(...(await this.readMany(sessionIds.slice(at, at + size), deadline)))
     }
@@ -101,7 +102,7 @@ export class Questions {
   }
 
   /** Resolves with a page, or with nothing where fewer records may fit into an answer. */
-  async #page(filter: Filter, options: QueryOptions, timeoutMs: number): Promise<Page | undefined> {
+  async #page(filter: Filter, options: QueryOptions, timeoutMs: number): Promise<Page<S> | undefined> {
     try {
       return await this.ask('session.query', { filter, options }, performance.now() + timeoutMs)
     } catch (error) {
@@ -111,22 +112,41 @@ export class Questions {
   }
 }
 
-/** Returns a filter as it goes over the wire: dates as text, nothing that is undefined. */
+/**
+ * Returns a filter as it goes over the wire: dates as text, nothing that is undefined. Throws BadRequestError for what is no
+ * filter, and for a date that names no moment.
+ */
 export function wireFilter(filter: SessionFilter | Filter): Filter {
+  if (typeof filter !== 'object' || filter === null) throw new BadRequestError('filter must be an object')
   const entries = Object.entries(filter)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => [name, value instanceof Date ? value.toISOString() : value])
+    .map(([name, value]) => [name, value instanceof Date ? textOf(name, value) : value])
   return Object.fromEntries(entries) as Filter
+}
+
+function textOf(name: string, date: Date): string {
+  if (isInvalid(date)) throw new BadRequestError(`filter.${name} is an invalid date`)
+  return date.toISOString()
 }
 
 function request(method: string, params: object) {
   return {
-    body: encode({ jsonrpc: '2.0', id: randomUUID(), method, params }),
+    body: requestBody({ jsonrpc: '2.0', id: randomUUID(), method, params }),
     routingKey: 'session.rpc',
     contentType: 'application/json',
     persistent: false,
     what: method,
   }
+}
+
+function requestBody(document: object): Buffer {
+  try {
+    const body = encode(document)
+    if (body.length <= LARGEST_REQUEST) return body
+  } catch (error) {
+    throw error instanceof RejectedError ? new BadRequestError(error.reason) : error
+  }
+  throw new BadRequestError('the request passes 4 MiB')
 }
 
 function errorOf(method: string, error: RpcError): SessionStoreError {

@@ -1,8 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { type ChangesOptions, Followers, type Gap } from './changes.js'
-import { checkSession } from './check.js'
+import { checkWrite, refuse, shown } from './check.js'
 import { HybridClock, QueuedWrites } from './clock.js'
-import { ConflictError, RejectedError, TimedOutError, TooLargeError, UntrustedError } from './errors.js'
+import {
+  BadRequestError,
+  ConflictError,
+  RejectedError,
+  TimedOutError,
+  TooLargeError,
+  UntrustedError,
+} from './errors.js'
 import { type Change, eventOf } from './events.js'
 import type {
   Change as Committed,
@@ -10,8 +17,8 @@ import type {
   Filter,
   HealthResult,
   Outcome,
+  QueryOptions,
   Receipt,
-  Record,
   Session,
   StatsResult,
 } from './messages.js'
@@ -19,12 +26,14 @@ import { decode } from './numbers.js'
 import {
   type Complete,
   complete,
+  type Page,
   type ReadOptions,
   type SessionStoreOptions,
+  type StoredRecord,
   type WriteOptions,
   type Written,
 } from './options.js'
-import type { IStorageProvider, QueryOptions, SessionFilter } from './provider.js'
+import type { IStorageProvider, QueryOptions as ProviderQueryOptions, SessionFilter } from './provider.js'
 import { Questions, wireFilter } from './questions.js'
 import { Wire } from './wire.js'
 
@@ -35,13 +44,14 @@ const FURTHEST_OFFSET = 10_000
  * Sessions through RabbitMQ as if the database were local.
  *
  * With durability `stored` a write resolves when it is committed; with `queued` when the broker has it, and reads of that
- * session then wait for it. It reconnects by itself, and what was in flight is sent again under the same event id.
+ * session then wait for it. It reconnects by itself, and what was in flight is sent again under the same event id. `S` is
+ * the engine's own type of a session, whatever is in it: what comes back equals what went in.
  */
-export class SessionStore implements IStorageProvider {
+export class SessionStore<S extends object = Session> implements IStorageProvider<S> {
   readonly name = 'session-store'
   readonly #options: Complete
   readonly #wire: Wire
-  readonly #questions: Questions
+  readonly #questions: Questions<S>
   readonly #followers: Followers
   readonly #clock = new HybridClock()
   readonly #queued = new QueuedWrites()
@@ -68,12 +78,12 @@ export class SessionStore implements IStorageProvider {
   }
 
   /** Resolves with a session, or null; never with one from before this client's own last write of it. */
-  async readSession(sessionId: string): Promise<Session | null> {
+  async readSession(sessionId: string): Promise<S | null> {
     return (await this.read(sessionId))?.session ?? null
   }
 
   /** Creates or replaces a session. With `expectedRevision` ConflictError where another revision is stored. */
-  async writeSession(session: Session, options: WriteOptions = {}): Promise<void> {
+  async writeSession(session: S, options: WriteOptions = {}): Promise<void> {
     await this.write(session, options)
   }
 
@@ -86,9 +96,9 @@ export class SessionStore implements IStorageProvider {
    * Resolves with the matches in the order asked: without a limit with all of them.
    * Then throws TooLargeError above 10,000 rather than cutting silently.
    */
-  async querySessions(filter: SessionFilter, options: QueryOptions = {}): Promise<Session[]> {
-    const { limit = Number.POSITIVE_INFINITY, offset = 0, ...order } = options
-    const sessions: Session[] = []
+  async querySessions(filter: SessionFilter, options: ProviderQueryOptions = {}): Promise<S[]> {
+    const { limit, offset, ...order } = checkedPart(options)
+    const sessions: S[] = []
     if (limit <= 0) return sessions
     let passed = Math.min(offset, FURTHEST_OFFSET)
     for await (const { session } of this.iterate(filter, { ...order, limit, offset: passed })) {
@@ -123,12 +133,12 @@ export class SessionStore implements IStorageProvider {
   }
 
   /** Resolves with the record of a session: the session, its revision and times. */
-  async read(sessionId: string, options: ReadOptions = {}): Promise<Record | null> {
+  async read(sessionId: string, options: ReadOptions = {}): Promise<StoredRecord<S> | null> {
     return this.#read(sessionId, options.minRevision ?? 0, this.#deadline())
   }
 
   /** Resolves with the records in the order asked; null where there is none. */
-  async readMany(sessionIds: string[]): Promise<(Record | null)[]> {
+  async readMany(sessionIds: string[]): Promise<(StoredRecord<S> | null)[]> {
     const deadline = this.#deadline()
     const owed = new Set(sessionIds.filter((id) => this.#queued.of(id)))
     const others = sessionIds.filter((id) => !owed.has(id))
@@ -139,23 +149,37 @@ export class SessionStore implements IStorageProvider {
   }
 
   /** Writes a session and resolves with what became of the event. */
-  async write(session: Session, options: WriteOptions = {}): Promise<Written> {
-    const full = this.#queued.isFull && this.#queued.of(session.sessionId) === undefined
-    const durability = full ? 'stored' : this.#options.durability
-    return this.#send('session.write', session.sessionId, { session }, options, durability)
+  async write(session: S, options: WriteOptions = {}): Promise<Written> {
+    if (typeof session !== 'object' || session === null || Array.isArray(session)) {
+      refuse('bad_schema', 'data.session', 'must be an object', session)
+    }
+    const id = idOf(session)
+    const full = this.#queued.isFull && this.#queued.of(id) === undefined
+    return this.#send('session.write', id, { session }, options, full ? 'stored' : this.#options.durability)
   }
 
   /** Erases what was written of a player up to the revision (now) and keeps it out; resolves with the receipt. */
   async erasePlayer(playerId: string, options: { revision?: number } = {}): Promise<Receipt> {
     const { revision = this.#clock.next(playerId) } = options
-    const event = eventOf({ type: 'player.erase', subject: playerId, data: { revision } }, this.#options.source)
+    const event = eventOf({ type: 'player.erase', subject: playerId, data: { revision } }, this.#options)
     const told = decode(await this.#wire.ask(event, this.#deadline())) as Confirmation
     if (!told.receipt) throw new RejectedError(told.code ?? 'bad_schema', told.message ?? '')
     return told.receipt
   }
 
-  /** Yields every match from `offset` on, asked for `limit` at a time; nothing twice. */
-  async *iterate(filter: SessionFilter | Filter = {}, options: QueryOptions = {}): AsyncGenerator<Record> {
+  /**
+   * Resolves with one page, from an offset or a cursor on, and the cursor of the next; null after the last. Own queued
+   * writes are not waited for. Throws TooLargeError where the page would pass 4 MiB.
+   */
+  async query(filter: SessionFilter | Filter = {}, options: QueryOptions = {}): Promise<Page<S>> {
+    const params = { filter: wireFilter(filter), options }
+    const page = await this.#questions.ask('session.query', params, this.#deadline())
+    for (const record of page.records) this.#observe(record)
+    return page
+  }
+
+  /** Yields every match from `offset` or `cursor` on, asked for `limit` at a time; nothing twice. */
+  async *iterate(filter: SessionFilter | Filter = {}, options: QueryOptions = {}): AsyncGenerator<StoredRecord<S>> {
     for await (const records of this.#questions.pages(filter, options, this.#options.timeoutMs)) {
       for (const record of records) {
         this.#observe(record)
@@ -186,7 +210,7 @@ export class SessionStore implements IStorageProvider {
     return performance.now() + this.#options.timeoutMs
   }
 
-  async #read(sessionId: string, wanted: number, deadline: number): Promise<Record | null> {
+  async #read(sessionId: string, wanted: number, deadline: number): Promise<StoredRecord<S> | null> {
     const minRevision = Math.max(this.#queued.of(sessionId) ?? 0, wanted)
     const params = minRevision ? { sessionId, minRevision } : { sessionId }
     const { record } = await this.#questions.ask('session.read', params, deadline)
@@ -195,28 +219,24 @@ export class SessionStore implements IStorageProvider {
   }
 
   /** Raises the clock above what was read, so that the next write of the session is newer. */
-  #observe(record: Record | null): Record | null {
-    if (record) this.#clock.observe(record.session.sessionId, record.revision)
+  #observe(record: StoredRecord<S> | null): StoredRecord<S> | null {
+    if (record) this.#clock.observe(idOf(record.session), record.revision)
     return record
   }
 
   async #send(
     type: Change['type'],
     subject: string,
-    content: { session?: Session },
+    content: { session?: S },
     options: WriteOptions,
     durability: 'stored' | 'queued',
   ): Promise<Written> {
     const { expectedRevision = null, revision = this.#clock.next(subject), eventId = randomUUID() } = options
-    const event = eventOf(
-      { type, subject, data: { revision, expectedRevision, ...content } },
-      this.#options.source,
-      eventId,
-    )
+    const event = eventOf({ type, subject, data: { revision, expectedRevision, ...content } }, this.#options, eventId)
     const deadline = this.#deadline()
     try {
       if (durability === 'queued' && expectedRevision === null) {
-        checkSession(content.session)
+        checkWrite(event.body)
         await this.#wire.publish(event, deadline)
         this.#queued.add(subject, revision)
         return { eventId, revision }
@@ -249,4 +269,19 @@ export class SessionStore implements IStorageProvider {
     }
     return outcome
   }
+}
+
+function idOf(session: { sessionId?: unknown }): string {
+  return String(session.sessionId)
+}
+
+/** Returns options with a limit and an offset that are numbers; throws BadRequestError where they are others. */
+function checkedPart(options: ProviderQueryOptions): ProviderQueryOptions & { limit: number; offset: number } {
+  const limit = options.limit ?? Number.POSITIVE_INFINITY
+  const offset = options.offset ?? 0
+  for (const [name, number] of Object.entries({ limit, offset })) {
+    if (number === Number.POSITIVE_INFINITY || Number.isSafeInteger(number)) continue
+    throw new BadRequestError(`options.${name} must be an integer (got ${shown(number)})`)
+  }
+  return { ...options, limit, offset }
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { checkSession } from '../src/check.js'
+import { checkWrite } from '../src/check.js'
+import { eventOf } from '../src/events.js'
 
 const SESSION = {
   sessionId: 'a',
@@ -7,6 +8,14 @@ const SESSION = {
   encounter: { notes: ['x', { y: null }] },
   state: {},
   startedAt: '2025-11-07T10:30:00.000Z',
+}
+
+function check(changed: object, id?: string, revision = 1): void {
+  const session = { ...SESSION, ...changed }
+  const data = { revision, session }
+  checkWrite(
+    eventOf({ type: 'session.write', subject: session.sessionId, data }, { source: 'a', bodyLimit: 9_999 }, id).body,
+  )
 }
 
 function nested(levels: number): unknown {
@@ -19,8 +28,10 @@ test.each([
   { completedAt: '2025-11-07T12:30:00.123456+02:00' },
   { sessionId: '\u{1f9c2}'.repeat(255) },
   { state: nested(60) },
+  { startedAt: new Date(0), completedAt: '2024-02-29t23:59:59.1234560z' },
+  { startedAt: '0001-01-01T00:00:00Z', completedAt: '9999-12-31T23:59:59.999999Z' },
 ])('what the worker takes passes: %j', (changed) => {
-  checkSession({ ...SESSION, ...changed })
+  check(changed)
 })
 
 test.each([
@@ -38,5 +49,16 @@ test.each([
   ['nul_character', { plugin: ['a\0'] }],
   ['too_deep', { state: nested(61) }],
 ])('what the worker refuses is %s here too: %j', (code, changed) => {
-  expect(() => checkSession({ ...SESSION, ...changed })).toThrow(expect.objectContaining({ code }))
+  expect(() => check(changed)).toThrow(expect.objectContaining({ code }))
+})
+
+test('an event id and a revision of the caller are checked too', () => {
+  expect(() => check({}, 'mine')).toThrow(expect.objectContaining({ code: 'bad_id' }))
+  for (const revision of [0, 1.5, 2 ** 53]) {
+    expect(() => check({}, undefined, revision)).toThrow(expect.objectContaining({ code: 'bad_revision' }))
+  }
+})
+
+test('an event of more bytes than are allowed is too large', () => {
+  expect(() => check({ state: { notes: 'é'.repeat(5_000) } })).toThrow(expect.objectContaining({ code: 'too_large' }))
 })

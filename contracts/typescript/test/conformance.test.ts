@@ -51,7 +51,7 @@ async function write(store: SessionStore, step: Step): Promise<object> {
     return { outcome: (await store.write(step.session as Session, options)).outcome }
   } catch (error) {
     if (error instanceof ConflictError) return { conflict: error.record?.session ?? null }
-    if (error instanceof RejectedError) return { rejected: error.code }
+    if (error instanceof RejectedError) return { rejected: error.code, ...('says' in step && { says: error.reason }) }
     throw error
   }
 }
@@ -108,7 +108,7 @@ async function answer(store: SessionStore, step: Step): Promise<object> {
 function expectation(step: Step): object {
   if (step.closed) return { closed: true }
   const answers: { [call: string]: string[] } = {
-    write: ['outcome', 'conflict', 'rejected'],
+    write: ['outcome', 'conflict', 'rejected', 'says'],
     read: ['session'],
     readMany: ['sessions'],
     delete: ['existed'],
@@ -125,4 +125,11 @@ test.each(cases)('$name', async ({ steps }) => {
   const mine: Step[] = JSON.parse(JSON.stringify(steps).replaceAll('{run}', randomUUID()))
   for (const step of mine) expect(await take(store, step), JSON.stringify(step)).toEqual(expectation(step))
   await store.shutdown()
+})
+
+const refused = cases.flatMap(({ steps }) => steps.filter((step) => 'rejected' in step))
+
+test.each(refused)('a write nobody waits for is rejected here, in the same words: %j', async (step) => {
+  const store = new SessionStore(options({ durability: 'queued' }))
+  expect(await write(store, step)).toEqual(expectation(step))
 })

@@ -49,3 +49,35 @@ test('long text beside a long integer is read', () => {
 test.each([Number.NaN, Number.POSITIVE_INFINITY])('%d is rejected, not turned into null', (value) => {
   expect(() => encode({ score: value })).toThrow(RejectedError)
 })
+
+test.each([
+  ['bad_number', 2n ** 64n],
+  ['bad_number', new Number(Number.NaN)],
+  ['bad_time', new Date(Number.NaN)],
+  ['bad_json', () => 1],
+  ['bad_json', Symbol('a')],
+  ['bad_json', [undefined, 1]],
+  ['bad_json', new Map([['a', 1]])],
+  ['bad_json', Promise.resolve(1)],
+  ['bad_json', '\ud83c'],
+  ['bad_json', { '\\\udfb2': 1 }],
+])('what JSON would change or leave out is rejected: %s', (code, value) => {
+  expect(() => encode({ value })).toThrow(expect.objectContaining({ code }))
+})
+
+test('a circle is nesting without end', () => {
+  const circle: { inner?: object } = {}
+  circle.inner = [circle]
+  expect(() => encode(circle)).toThrow(expect.objectContaining({ code: 'too_deep' }))
+})
+
+test.each(['\ud83c\udfb2', '\\ud83c', '\\\\ud83c \ud83c\udfb2'])(
+  'whole pairs and backslashes are text: %j',
+  (text) => {
+    expect(read(encode({ [text]: text }).toString())).toEqual({ [text]: text })
+  },
+)
+
+test('a property that is undefined is left out, and a date is its text', () => {
+  expect(read(encode({ gone: undefined, at: new Date(0) }).toString())).toEqual({ at: '1970-01-01T00:00:00.000Z' })
+})

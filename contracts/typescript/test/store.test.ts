@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { connect } from 'amqplib'
 import { expect, test, vi } from 'vitest'
-import { ConflictError, RejectedError, SessionStore, SessionStorePlugin } from '../src/index.js'
+import { BadRequestError, ConflictError, RejectedError, SessionStore, SessionStorePlugin } from '../src/index.js'
 import { options, sessionOf } from './worker.js'
 
 async function withStore<T>(work: (store: SessionStore) => Promise<T>, changed = {}): Promise<T> {
@@ -64,6 +64,57 @@ test('a query without a limit returns every match, page by page', async () => {
     expect(await store.querySessions({ playerId }, { limit: 0 })).toEqual([])
     const records = await store.readMany(ids)
     expect(records.map((record) => record?.session.sessionId)).toEqual(ids)
+  })
+})
+
+test('pages follow one another by their cursors, and iterate goes on from one', async () => {
+  await withStore(async (store) => {
+    const playerId = randomUUID()
+    const ids = Array.from({ length: 7 }, (_, number) => `${playerId}_${number}`)
+    await Promise.all(ids.map((id) => store.writeSession({ ...sessionOf(id), playerId })))
+    const first = await store.query({ playerId }, { limit: 3 })
+    const second = await store.query({ playerId }, { limit: 3, cursor: first.nextCursor })
+    const third = await store.query({ playerId }, { limit: 3, cursor: second.nextCursor })
+    const found = [first, second, third].flatMap(({ records }) => records.map(({ session }) => session.sessionId))
+    expect([found, first.records.length, third.nextCursor]).toEqual([ids, 3, null])
+    const rest: string[] = []
+    for await (const { session } of store.iterate({ playerId }, { limit: 1, cursor: first.nextCursor })) {
+      rest.push(session.sessionId)
+    }
+    expect(rest).toEqual(ids.slice(3))
+    await expect(store.query({ playerId }, { offset: 1, cursor: first.nextCursor })).rejects.toThrow(BadRequestError)
+  })
+})
+
+test('a question that cannot be asked so is a bad request, and nothing is asked', async () => {
+  await withStore(async (store) => {
+    const { NaN: none } = Number
+    const circle: { [name: string]: unknown } = {}
+    circle.inner = circle
+    const bad = [
+      store.querySessions({}, { limit: none }),
+      store.querySessions({}, { offset: none }),
+      store.querySessions({}, { offset: 1.5 }),
+      store.querySessions({ startedAfter: new Date(none) }),
+      store.querySessions(null as never),
+      store.iterate({}, { offset: none }).next(),
+      store.countSessions({ stateContains: { score: none } }),
+      store.countSessions({ stateContains: circle }),
+      store.countSessions({ stateContains: { notes: 'x'.repeat(5_000_000) } }),
+      store.readSession('\ud83c'),
+    ]
+    for (const asked of bad) await expect(asked).rejects.toThrow(BadRequestError)
+    expect(await store.querySessions({ playerId: randomUUID() }, { limit: null, offset: null } as never)).toEqual([])
+  })
+})
+
+test('a write over the limit of a body is rejected, and the connection with its other calls lives on', async () => {
+  await withStore(async (store) => {
+    const id = randomUUID()
+    const large = sessionOf(id, { notes: 'x'.repeat(5_000_000) })
+    await expect(store.writeSession(large)).rejects.toMatchObject({ code: 'too_large' })
+    await store.writeSession(sessionOf(id))
+    expect(await store.readSession(id)).toEqual(sessionOf(id))
   })
 })
 
