@@ -26,6 +26,11 @@ SNIPPET = re.compile(r"^```ts\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TYPESCRIPT = """{"compilerOptions": {"target": "ES2022", "module": "NodeNext", "moduleResolution": "NodeNext",
   "strict": true, "types": ["node"], "skipLibCheck": true}, "include": ["*.ts"]}"""
 WITHOUT_NODE = TYPESCRIPT.replace('["node"]', "[]").replace('"skipLibCheck": true', '"skipLibCheck": false')
+MODULES = (
+    (),
+    ("--module", "Node16", "--moduleResolution", "Node16"),
+    ("--module", "ESNext", "--moduleResolution", "Bundler", "--exactOptionalPropertyTypes"),
+)
 HEALTH = """
 import { SessionStore } from './dist/esm/index.js'
 const { AMQP_URL: url, SESSION_STORE_PREFIX: prefix } = process.env
@@ -149,10 +154,12 @@ def test_the_packed_package_is_imported_and_required(tmp_path: Path) -> None:
     )
     run_node("node", "module.mjs", directory=tmp_path)
     run_node("node", "script.cjs", directory=tmp_path)
-    (tmp_path / "typed.ts").write_text("export * from 'session-store-client'\n")
-    (tmp_path / "typed.cts").write_text("export * from 'session-store-client'\n")
+    typed = (Path(__file__).parent / "typed_engine.ts").read_text(encoding="utf-8")
+    (tmp_path / "typed.ts").write_text(typed)
+    (tmp_path / "typed.cts").write_text(typed)
     (tmp_path / "tsconfig.json").write_text(WITHOUT_NODE.replace('"*.ts"', '"typed.ts", "typed.cts"'))
-    run_node(TYPESCRIPT_COMPILER, "-p", "tsconfig.json", "--noEmit", directory=tmp_path)
+    for ways in MODULES:
+        run_node(TYPESCRIPT_COMPILER, "-p", "tsconfig.json", "--noEmit", *ways, directory=tmp_path)
 
 
 def test_the_packed_package_has_its_license_and_its_readme() -> None:
