@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Duplex } from 'node:stream'
 import { type ChannelModel, type ConfirmChannel, connect, type Options } from 'amqplib'
 import { MisconfiguredError } from './errors.js'
 import { splitHosts } from './hosts.js'
@@ -8,8 +9,7 @@ import { tlsOptions } from './tls.js'
 
 const HEARTBEAT_SECONDS = '5'
 const CONNECT_MS = 5_000
-/** How long the end of a connection is waited for. */
-export const CLOSE_MS = 2_000
+const CLOSE_MS = 2_000
 const REFUSED_MS = 1_000
 const ACCESS_REFUSED = 403
 const NOT_FOUND = 404
@@ -67,7 +67,7 @@ export class Link {
       await link.#consume(receive)
       return link
     } catch (error) {
-      await unlessLate(CLOSE_MS, model.close())
+      await closeQuietly(model)
       throw error
     }
   }
@@ -114,7 +114,7 @@ export class Link {
 
   /** Leaves the connection closed. */
   async close(): Promise<void> {
-    await unlessLate(CLOSE_MS, this.#model.close())
+    await closeQuietly(this.#model)
   }
 
   #lose(): void {
@@ -151,6 +151,16 @@ function unroutable(exchange: string, routingKey: string, reason: string): Misco
   return new MisconfiguredError(
     `the broker takes no ${routingKey} for ${exchange} (${reason}); run: session-store topology`,
   )
+}
+
+/**
+ * Leaves a connection closed, or abandoned when the broker does not answer in time. The library waits for the other side's
+ * end of the socket without end, which keeps a program running whose broker says nothing any more.
+ */
+export async function closeQuietly(model: ChannelModel): Promise<void> {
+  await unlessLate(CLOSE_MS, model.close())
+  const { stream }: { stream?: Duplex } = model.connection as object
+  stream?.destroy(new Error('the connection was abandoned')) // as an error, so that the library ends its own timers
 }
 
 /** Resolves with a connection to the first of the URL's hosts that answers; each has its share of the time.

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib'
 import { MisconfiguredError } from './errors.js'
-import { CLOSE_MS, connectTo, isRefusal } from './link.js'
-import { type Deferred, defer, unlessLate } from './time.js'
+import { closeQuietly, connectTo, isRefusal } from './link.js'
+import { type Deferred, defer } from './time.js'
 
 const PREFETCH = 200
 const RESOURCE_LOCKED = 405
@@ -39,7 +39,7 @@ export class Subscription {
       await subscription.#consume(exchange, kinds, queue)
       return subscription
     } catch (error) {
-      await unlessLate(CLOSE_MS, model.close())
+      await closeQuietly(model)
       if (!isRefusal(error) && !isUnsuitable(error)) throw error
       const reason = `nobody can follow ${exchange} so: ${(error as Error).message}`
       throw new MisconfiguredError(`${reason}; run: session-store topology, or name another queue`, { cause: error })
@@ -71,7 +71,7 @@ export class Subscription {
   /** Leaves the connection closed; what is not acknowledged goes back to its queue. */
   async close(): Promise<void> {
     this.lose()
-    await unlessLate(CLOSE_MS, this.#model.close())
+    await closeQuietly(this.#model)
   }
 
   async #consume(exchange: string, kinds: readonly string[], queue?: string): Promise<void> {

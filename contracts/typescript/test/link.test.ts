@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ClosedError, MisconfiguredError, SessionStore, TimedOutError } from '../src/index.js'
 import { Relay } from './relay.js'
 import { options, sessionOf } from './worker.js'
@@ -86,6 +86,19 @@ test('calls in flight at a shutdown say so at once, and so do later ones', async
   await Promise.all([store.shutdown(), queued.shutdown()])
   for (const failure of await failures) expect(failure).toBeInstanceOf(ClosedError)
   await expect(store.countSessions({})).rejects.toThrow(ClosedError)
+})
+
+test('a shutdown leaves no socket and no timer of a broker that says nothing any more', async () => {
+  const held = () => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length
+  const before = held()
+  const silent = new SessionStore(options({ url }))
+  await silent.initialize()
+  expect(held()).toBe(before + 3) // two of them are the relay's
+  relay.hang()
+  const reading = silent.readSession('any').catch((error: unknown) => error)
+  await silent.shutdown()
+  expect(await reading).toBeInstanceOf(ClosedError)
+  await vi.waitFor(() => expect(held()).toBe(before + 2))
 })
 
 test('of several hosts the first that answers is taken', async () => {
