@@ -15,6 +15,7 @@ import pytest
 
 from contracts.client import SessionStore
 from deploy.local.postgres import PostgresServer
+from deploy.local.rabbitmq import RabbitServer
 from deploy.release.build import build_node
 from tests.faults.replica import PROJECT
 from tests.installation import StartReplica, Variables
@@ -39,6 +40,7 @@ await store.initialize()
 console.log(await store.healthCheck(), (await store.health()).database)
 await store.shutdown()
 """
+BLOCKED = (Path(__file__).parent / "blocked.mjs").read_text(encoding="utf-8")
 USE = "if (typeof SessionStore !== 'function') throw new Error('not exported')"
 
 
@@ -142,6 +144,27 @@ async def test_health_is_bad_and_says_why_to_both_clients_while_the_database_is_
     printed = await asyncio.to_thread(run_node, *ask, variables=installation)
     assert (health.ok, printed) == (False, f"false {health.database}\n")
     assert health.database not in ("", "ok")
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("built")
+async def test_writes_to_a_broker_short_of_memory_are_not_heaped_up_in_the_engine(
+    installation: Variables, start_replica: StartReplica, rabbit_server: RabbitServer
+) -> None:
+    await start_replica()
+    write = ("node", "--expose-gc", "--input-type=module", "-e", BLOCKED)
+    engine = await asyncio.create_subprocess_exec(
+        *write, cwd=PACKAGE, env={**os.environ, **installation}, stdout=asyncio.subprocess.PIPE
+    )
+    assert engine.stdout is not None
+    assert await engine.stdout.readline() == b"ready\n"
+    rabbit_server.ctl("set_vm_memory_high_watermark", "0")
+    try:
+        printed = await engine.stdout.read()
+    finally:
+        rabbit_server.ctl("set_vm_memory_high_watermark", "0.4")
+    assert await engine.wait() == 0
+    assert int(printed) < 20_000_000  # two rounds of 20 MB, sent several times, if each were kept
 
 
 @pytest.mark.timeout(400)

@@ -4,7 +4,7 @@ import { type ChannelModel, type ConfirmChannel, connect, type Options } from 'a
 import { MisconfiguredError } from './errors.js'
 import { splitHosts } from './hosts.js'
 import { SIGNATURE_HEADER } from './signing.js'
-import { unlessLate } from './time.js'
+import { unlessLate, Waiters } from './time.js'
 import { tlsOptions } from './tls.js'
 
 const HEARTBEAT_SECONDS = '5'
@@ -43,8 +43,11 @@ export class Link {
   readonly #channel: ConfirmChannel
   readonly #returned = new Set<string>()
   readonly #refused = new Map<string, number>()
-  readonly #watchers = new Set<() => void>()
+  readonly #mourners = new Waiters()
+  readonly #writers = new Waiters()
   #isLost = false
+  #isBlocked = false
+  #isFull = false
   #refusal: string | undefined
 
   private constructor(model: ChannelModel, channel: ConfirmChannel) {
@@ -52,6 +55,9 @@ export class Link {
     this.#channel = channel
     this.lost = new Promise((resolve) => this.onLost(() => resolve(undefined)))
     channel.on('close', () => this.#lose())
+    channel.on('drain', () => this.#drain())
+    model.on('blocked', () => this.#block(true))
+    model.on('unblocked', () => this.#block(false))
     channel.on('error', (error: Error) => {
       if (isRefusal(error)) this.#refusal = error.message
     })
@@ -81,7 +87,7 @@ export class Link {
     const messageId = randomUUID()
     const confirmed = await new Promise<boolean>((resolve) => {
       const options = { ...properties, headers: seal(publication, messageId), mandatory: true, messageId }
-      this.#channel.publish(exchange, routingKey, body, options, (error) => resolve(!error))
+      this.#isFull = !this.#channel.publish(exchange, routingKey, body, options, (error) => resolve(!error))
     }).catch(() => false)
     if (this.#returned.delete(messageId))
       throw unroutable(exchange, routingKey, 'no queue is bound, or the node that holds it is down')
@@ -102,14 +108,23 @@ export class Link {
     return now - since > REFUSED_MS
   }
 
-  /**
-   * Calls `tell` when the link is over, unless what is returned was called before. A call must wait by this: what waits
-   * by a promise that outlives it is kept, with its answer, until that promise is settled.
-   */
+  /** Calls `tell` when the link is over, unless what is returned was called before. */
   onLost(tell: () => void): () => void {
     if (this.#isLost) tell()
-    else this.#watchers.add(tell)
-    return () => this.#watchers.delete(tell)
+    return this.#mourners.add(tell)
+  }
+
+  /**
+   * Whether a message may be published now: not while the broker has blocked us or does not read what we sent, since all of
+   * it would be kept here. A link that is over is no longer in the way.
+   */
+  get isWritable(): boolean {
+    return this.#isLost || !(this.#isBlocked || this.#isFull)
+  }
+
+  /** Calls `tell` when that may have become so, unless what is returned was called before. */
+  onWritable(tell: () => void): () => void {
+    return this.#writers.add(tell)
   }
 
   /** Leaves the connection closed. */
@@ -119,8 +134,18 @@ export class Link {
 
   #lose(): void {
     this.#isLost = true
-    for (const tell of this.#watchers) tell()
-    this.#watchers.clear()
+    this.#mourners.wake()
+    this.#writers.wake()
+  }
+
+  #block(isBlocked: boolean): void {
+    this.#isBlocked = isBlocked
+    if (!isBlocked) this.#writers.wake()
+  }
+
+  #drain(): void {
+    this.#isFull = false
+    this.#writers.wake()
   }
 
   async #consume(receive: Receive): Promise<void> {

@@ -38,3 +38,24 @@ export async function unlessLate(milliseconds: number, ending: Promise<unknown>)
   )
   await first(performance.now() + milliseconds, settled)
 }
+
+/**
+ * Those who wait for something that may be long in coming. Who waits by a promise that outlives it is kept, with all it
+ * holds, until that promise is settled; who waits here and goes leaves nothing.
+ */
+export class Waiters {
+  readonly #tells = new Set<() => void>()
+
+  /** Has somebody told, once; returns what takes it back. */
+  add(tell: () => void): () => void {
+    this.#tells.add(tell)
+    return () => this.#tells.delete(tell)
+  }
+
+  /** Tells all, those who came first at first. */
+  wake(): void {
+    const tells = [...this.#tells]
+    this.#tells.clear()
+    for (const tell of tells) tell()
+  }
+}

@@ -85,7 +85,8 @@ export class Wire {
     let patience = ASK_AGAIN_MS
     try {
       for (;;) {
-        const link = await this.#connected(message.what, deadline)
+        const link = await Promise.race([this.#connected(message.what, deadline), answer.promise])
+        if (Buffer.isBuffer(link)) return link // it came while we waited to ask again
         const publication = this.#publication(message, deadline, { correlationId, replyTo: link.replyTo })
         const until = message.persistent ? Math.min(deadline, performance.now() + patience) : deadline
         const body = await this.#attempt(link, publication, answer.promise, until)
@@ -130,7 +131,16 @@ export class Wire {
     if (!this.#life) throw new ClosedError('the client is not open')
     const link = await first(deadline, this.#life.link.promise)
     if (!link) throw new TimedOutError(what, this.#life?.trouble)
+    while (!link.isWritable) await this.#untilWritable(link, what, deadline)
     return link
+  }
+
+  async #untilWritable(link: Link, what: string, deadline: number): Promise<void> {
+    const writable = defer<true>()
+    const forget = link.onWritable(() => writable.resolve(true))
+    const inTime = await first(deadline, writable.promise)
+    forget()
+    if (!inTime) throw new TimedOutError(what, new Error('the broker takes no messages now'))
   }
 
   #publication(message: Outgoing, deadline: number, answerTo: object = {}): Publication {

@@ -11,12 +11,15 @@ const EVENT = { body: Buffer.from('{}'), routingKey: 'session.write', contentTyp
 /** What was published, and when; each link is lost when the test says so. */
 const published: { at: number; publication: Publication }[] = []
 const watchers = new Set<() => void>()
+const writers = new Set<() => void>()
+let broker: { isWritable: boolean; [name: string]: unknown }
 let lose: () => void
 let receive: Receive
 
 beforeEach(() => {
   published.length = 0
   watchers.clear()
+  writers.clear()
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
   vi.spyOn(Link, 'open').mockImplementation(async (_, take) => {
     receive = take
@@ -31,7 +34,13 @@ beforeEach(() => {
       return () => watchers.delete(tell)
     }
     const publish = async (publication: Publication) => published.push({ at: performance.now(), publication }) > 0
-    return { replyTo: 'session.reply.a', lost, onLost, publish, close: async () => undefined } as unknown as Link
+    const onWritable = (tell: () => void) => {
+      writers.add(tell)
+      return () => writers.delete(tell)
+    }
+    const close = async () => undefined
+    broker = { isWritable: true, replyTo: 'session.reply.a', lost, onLost, onWritable, publish, close }
+    return broker as unknown as Link
   })
 })
 
@@ -120,5 +129,46 @@ test('nothing is kept of a call that was answered, however long its connection l
   collect()
   expect(answers.filter((answer) => answer.deref())).toEqual([])
   expect(watchers.size).toBe(0)
+  await wire.close()
+})
+
+/** Has the broker take messages, or no more. */
+function setWritable(isWritable: boolean): void {
+  broker.isWritable = isWritable
+  if (isWritable) for (const tell of [...writers]) tell()
+}
+
+test.each(['ask', 'publish'] as const)(
+  '%s sends nothing while the broker takes nothing, and is done when it does',
+  async (way) => {
+    const wire = new Wire('amqp://nowhere', '')
+    wire.open()
+    await vi.advanceTimersByTimeAsync(1)
+    setWritable(false)
+    const late = wire[way](EVENT, performance.now() + 1_000).catch((error: unknown) => error)
+    const done = wire[way](EVENT, performance.now() + 5_000)
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(published).toEqual([])
+    expect(String(await late)).toContain('the broker takes no messages now')
+    expect(writers.size).toBe(1)
+    setWritable(true)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(published).toHaveLength(1)
+    receive(String(published[0]?.publication.properties.correlationId), Buffer.from('told'))
+    await done
+    await wire.close()
+  },
+)
+
+test('an answer is taken while the broker takes nothing', async () => {
+  const wire = new Wire('amqp://nowhere', '')
+  wire.open()
+  const answer = wire.ask(EVENT, performance.now() + 60_000)
+  await vi.advanceTimersByTimeAsync(1)
+  setWritable(false)
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(published).toHaveLength(1)
+  receive(String(published[0]?.publication.properties.correlationId), Buffer.from('told'))
+  expect(String(await answer)).toBe('told')
   await wire.close()
 })
