@@ -2,8 +2,10 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final
 
+from contracts.replies import Record
 from contracts.scalars import MAX_REVISION
 
 REMEMBERED: Final = 10_000
@@ -20,20 +22,36 @@ class HybridClock:
     def __init__(self) -> None:
         self._last = 0
         self._seen: OrderedDict[str, int] = OrderedDict()
+        self._given: OrderedDict[str, int] = OrderedDict()
 
     def next(self, session_id: str) -> int:
         """Return the revision of the next event of a session."""
         self._last = max(time.time_ns() // 1000, self._last + 1)
         revision = min(max(self._last, self._seen.get(session_id, 0) + 1), MAX_REVISION)
         self.observe(session_id, revision)
+        _raise_to(self._given, session_id, revision)
         return revision
 
     def observe(self, session_id: str, revision: int) -> None:
         """Remember a revision that was read or told."""
-        self._seen[session_id] = max(revision, self._seen.get(session_id, 0))
-        self._seen.move_to_end(session_id)
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
+        _raise_to(self._seen, session_id, revision)
+
+    def observe_all(self, records: Iterable[Record | None]) -> None:
+        """Remember the revisions of records that were read."""
+        for record in records:
+            if record is not None:
+                self.observe(record.session.session_id, record.revision)
+
+    def is_latest(self, session_id: str, revision: int) -> bool:
+        """Return whether no later event of the session was given a revision here."""
+        return self._given.get(session_id, 0) <= revision
+
+
+def _raise_to(memory: OrderedDict[str, int], session_id: str, revision: int) -> None:
+    memory[session_id] = max(revision, memory.get(session_id, 0))
+    memory.move_to_end(session_id)
+    if len(memory) > REMEMBERED:
+        memory.popitem(last=False)
 
 
 class QueuedWrites:

@@ -1,7 +1,7 @@
 """A Python engine's side of the contract: sessions as if the database were local."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from dataclasses import replace
 from time import monotonic
 from types import TracebackType
@@ -93,9 +93,8 @@ class SessionStore:
         otherwise. Raises Rejected, TimedOut, Misconfigured, Closed.
         After TimedOut the same write with the error's `event_id` and `revision` is safe.
         """
-        session_id = id_of(session)
-        change = self._change(WRITE_KEY, session_id, expected_revision, revision, event_id)
-        return await self._send(replace(change, session=session))
+        change = self._change(WRITE_KEY, id_of(session), expected_revision, revision, event_id)
+        return await self._send(replace(change, session=session), self._deadline())
 
     async def delete(
         self,
@@ -107,9 +106,16 @@ class SessionStore:
     ) -> Written:
         """Delete a session and keep earlier writes out; `.existed` says whether it was there. Always `stored`.
 
-        Raises as `write`.
+        A state that an engine whose clock is ahead wrote before is deleted too, though its revision is greater than
+        ours, save where one is given. Raises as `write`.
         """
-        return await self._send(self._change(DELETE_KEY, session_id, expected_revision, revision, event_id))
+        deadline = self._deadline()
+        while True:
+            change = self._change(DELETE_KEY, session_id, expected_revision, revision, event_id)
+            written = await self._send(change, deadline)
+            is_behind = written.outcome is Outcome.SUPERSEDED and revision is None and event_id is None
+            if not is_behind or not self._clock.is_latest(session_id, change.revision):
+                return written
 
     async def erase_player(self, player_id: str, *, revision: int | None = None) -> Receipt:
         """Erase what was written of a player up to the revision (now), and keep it out; raises as `write`."""
@@ -126,7 +132,7 @@ class SessionStore:
         """Return sessions in the order asked; None where there is none. Own writes are waited for."""
         deadline = self._deadline()
         records = await self._questions.read_many(session_ids, deadline)
-        self._observe(records)
+        self._clock.observe_all(records)
         behind = {
             session_id
             for session_id, record in zip(session_ids, records, strict=True)
@@ -139,7 +145,7 @@ class SessionStore:
     async def query(self, filter: Filter | None = None, options: QueryOptions | None = None) -> QueryResult:
         """Return one page, and the cursor of the next. Own queued writes are not waited for."""
         page = await self._questions.query(filter or Filter(), options or QueryOptions(), self._deadline())
-        self._observe(page.records)
+        self._clock.observe_all(page.records)
         return page
 
     async def iterate(
@@ -193,13 +199,8 @@ class SessionStore:
         record = await self._questions.read(session_id, wanted, deadline)
         if wanted is not None:
             self._queued.settle(session_id, wanted)
-        self._observe([record])
+        self._clock.observe_all([record])
         return record
-
-    def _observe(self, records: Iterable[Record | None]) -> None:
-        for record in records:
-            if record is not None:
-                self._clock.observe(record.session.session_id, record.revision)
 
     def _change(
         self, kind: str, session_id: str, expected: int | None, revision: int | None, event_id: UUID | None
@@ -208,8 +209,8 @@ class SessionStore:
             revision = self._clock.next(session_id)
         return Change(kind, session_id, revision, expected, event_id or uuid4())
 
-    async def _send(self, change: Change) -> Written:
-        message, deadline = event_message(change, self._source, self._body_limit), self._deadline()
+    async def _send(self, change: Change, deadline: float) -> Written:
+        message = event_message(change, self._source, self._body_limit)
         is_free = change.kind == WRITE_KEY and change.expected is None
         try:
             if self._durability == "queued" and is_free and self._queued.has_room_for(change.session_id):

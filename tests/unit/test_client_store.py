@@ -1,42 +1,15 @@
 """What the Python client makes of answers that are hard to come by; the wire is a list of them."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import orjson
 import pytest
 
 from contracts.client import Conflict, Rejected, SessionStore, TimedOut, TooLarge, Unavailable
-from contracts.client.messages import Message
 from contracts.faults import ErrorReason, make_error
 from contracts.outcomes import Outcome
 from contracts.requests import QueryOptions
-
-SESSION = {
-    "sessionId": "sess_1",
-    "playerId": "player_1",
-    "encounter": {},
-    "state": {},
-    "startedAt": "2025-11-07T10:30:00.000Z",
-}
-Answer = dict[str, Any]
-Answering = Callable[[Answer], Answer]
-
-
-class Wire:
-    """Publishes into a list and answers with what `answering` returns."""
-
-    def __init__(self) -> None:
-        self.said: list[Answer] = []
-        self.answering: Answering = lambda _: {"result": {"record": None}}
-
-    async def publish(self, message: Message, deadline: float) -> None:
-        self.said.append(orjson.loads(message.body))
-
-    async def ask(self, message: Message, deadline: float) -> Answer:
-        await self.publish(message, deadline)
-        return orjson.loads(orjson.dumps(self.answering(self.said[-1])))  # type: ignore[no-any-return]
+from tests.unit.client_wire import SESSION, Answer, Wire, client, told
 
 
 @pytest.fixture
@@ -45,14 +18,6 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
     wire = Wire()
     monkeypatch.setattr("contracts.client.store.Wire", lambda *_: wire)
     return wire
-
-
-def client(**options: Any) -> SessionStore:
-    return SessionStore("amqp://nowhere", **options)
-
-
-def told(outcome: str, revision: int | None, **more: Any) -> Answer:
-    return {"id": None, "subject": None, "outcome": outcome, "revision": revision, **more}
 
 
 def record(revision: int, session_id: str = "sess_1") -> Answer:

@@ -27,6 +27,7 @@ export class RevisionMemory {
  */
 export class HybridClock {
   readonly #seen = new RevisionMemory()
+  readonly #given = new RevisionMemory()
   #last = 0
 
   /** Returns the revision of the next event of a session. */
@@ -35,7 +36,13 @@ export class HybridClock {
     this.#last = Math.max(now, this.#last + 1)
     const revision = Math.min(Math.max(this.#last, this.#seen.of(sessionId) + 1), Number.MAX_SAFE_INTEGER)
     this.observe(sessionId, revision)
+    this.#given.raiseTo(sessionId, revision)
     return revision
+  }
+
+  /** Whether no later event of the session was given a revision here. */
+  isLatest(sessionId: string, revision: number): boolean {
+    return this.#given.of(sessionId) <= revision
   }
 
   /** Remembers a revision that was read or told. */

@@ -87,9 +87,18 @@ export class SessionStore<S extends object = Session> implements IStorageProvide
     await this.write(session, options)
   }
 
-  /** Deletes a session and keeps earlier writes out; resolves with whether it was there. */
+  /**
+   * Deletes a session and keeps earlier writes out; resolves with whether it was there. A state that an engine whose clock is
+   * ahead wrote before is deleted too, though it has a greater revision than ours, save where one is given.
+   */
   async deleteSession(sessionId: string, options: WriteOptions = {}): Promise<boolean> {
-    return (await this.#send('session.delete', sessionId, {}, options, 'stored')).outcome === 'deleted'
+    const deadline = this.#deadline()
+    const isFree = options.revision === undefined && options.eventId === undefined
+    for (;;) {
+      const { outcome, revision } = await this.#send('session.delete', sessionId, {}, options, 'stored', deadline)
+      const isBehind = outcome === 'superseded' && isFree && this.#clock.isLatest(sessionId, revision)
+      if (!isBehind) return outcome === 'deleted'
+    }
   }
 
   /**
@@ -230,10 +239,10 @@ export class SessionStore<S extends object = Session> implements IStorageProvide
     content: { session?: S },
     options: WriteOptions,
     durability: 'stored' | 'queued',
+    deadline = this.#deadline(),
   ): Promise<Written> {
     const { expectedRevision = null, revision = this.#clock.next(subject), eventId = randomUUID() } = options
     const event = eventOf({ type, subject, data: { revision, expectedRevision, ...content } }, this.#options, eventId)
-    const deadline = this.#deadline()
     try {
       if (durability === 'queued' && expectedRevision === null) {
         checkWrite(event.body)

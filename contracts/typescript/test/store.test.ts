@@ -162,6 +162,36 @@ test('what a query returned can be written over, whatever clock its writer had',
   })
 })
 
+test('a delete is of what is there, though an engine with a clock ahead wrote it', async () => {
+  await withStore(async (ahead) => {
+    const id = randomUUID()
+    const future = (Date.now() + 3_600_000) * 1_000
+    await ahead.write(sessionOf(id), { revision: future })
+    await withStore(async (store) => {
+      expect(await store.deleteSession(id, { revision: future - 1 })).toBe(false)
+      expect(await ahead.readSession(id)).toEqual(sessionOf(id))
+    })
+    await withStore(async (store) => {
+      expect(await store.deleteSession(id)).toBe(true)
+      expect(await ahead.readSession(id)).toBeNull()
+    })
+  })
+})
+
+test('a delete is not made again above a write that this client made after it', async () => {
+  const future = (Date.now() + 3_600_000) * 1_000
+  await withStore(async (ahead) => {
+    const id = randomUUID()
+    await ahead.write(sessionOf(id), { revision: future })
+    await withStore(async (store) => {
+      const deleting = store.deleteSession(id)
+      const writing = store.write(sessionOf(id, { after: true }))
+      expect([await deleting, (await writing).outcome]).toEqual([false, 'superseded'])
+      expect(await store.readSession(id)).toEqual(sessionOf(id))
+    })
+  })
+})
+
 test('a queued write that the worker would refuse is rejected here, and no read waits for it', async () => {
   await withStore(
     async (store) => {
