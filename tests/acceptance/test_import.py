@@ -177,6 +177,16 @@ async def test_lines_are_imported_from_a_file_and_from_standard_input(
     assert await connection.fetchval("SELECT count(*) FROM sessions") == 3
 
 
+async def test_sessions_over_1_mib_come_by_the_queue_where_the_limit_is_greater(
+    installation: Variables, start_replica: StartReplica, tmp_path: Path
+) -> None:
+    installation["SESSION_STORE_BODY_LIMIT"] = "2000000"
+    await start_replica()
+    path = tmp_path / "sessions.ndjson"
+    path.write_text(json.dumps({**session_of(1), "notes": "x" * 1_500_000}) + "\n")
+    assert (await import_from(path, installation, "--via", "queue"))["imported"] == 1
+
+
 async def test_a_running_worker_imports_what_comes_by_the_queue(
     installation: Variables,
     connection: asyncpg.Connection,

@@ -101,7 +101,12 @@ async def _database(settings: Settings, *, dry_run: bool) -> AsyncIterator[Sink]
 async def _queue(settings: Settings) -> AsyncIterator[Sink]:
     url, keys = settings.amqp_url.get_secret_value(), settings.signing_keys.get_secret_value()
     async with SessionStore(
-        url, prefix=settings.prefix, source="session-store import", timeout=CONFIRMATION_SECONDS, keys=keys
+        url,
+        prefix=settings.prefix,
+        source="session-store import",
+        timeout=CONFIRMATION_SECONDS,
+        keys=keys,
+        body_limit=settings.body_limit,
     ) as store:
         yield QueueSink(store)
 
