@@ -122,9 +122,9 @@ export class Link {
     return this.#isLost || !(this.#isBlocked || this.#isFull)
   }
 
-  /** Calls `tell` when that may have become so, unless what is returned was called before. */
-  onWritable(tell: () => void): () => void {
-    return this.#writers.add(tell)
+  /** Resolves with whether that may have become so by the deadline. */
+  async untilWritable(deadline: number): Promise<boolean> {
+    return this.#writers.wait(deadline)
   }
 
   /** Leaves the connection closed. */

@@ -52,10 +52,44 @@ export class Waiters {
     return () => this.#tells.delete(tell)
   }
 
+  /** Resolves with whether all were told by the deadline. */
+  async wait(deadline: number): Promise<boolean> {
+    const told = defer<boolean>()
+    const forget = this.add(() => told.resolve(true))
+    const isTold = await first(deadline, told.promise)
+    forget()
+    return isTold ?? false
+  }
+
   /** Tells all, those who came first at first. */
   wake(): void {
     const tells = [...this.#tells]
     this.#tells.clear()
     for (const tell of tells) tell()
+  }
+}
+
+/** What comes or fails once, as of a promise; who has waited for it in vain leaves nothing behind. */
+export class Coming<T> {
+  readonly #waiters = new Waiters()
+  #settled: { value: T } | { reason: Error } | undefined
+
+  /** Has it come. */
+  resolve(value: T): void {
+    this.#settled ??= { value }
+    this.#waiters.wake()
+  }
+
+  /** Has it failed. */
+  reject(reason: Error): void {
+    this.#settled ??= { reason }
+    this.#waiters.wake()
+  }
+
+  /** Resolves with what came, or with nothing at the deadline; throws where it failed. */
+  async within(deadline: number): Promise<T | undefined> {
+    if (!this.#settled) await this.#waiters.wait(deadline)
+    if (this.#settled && 'reason' in this.#settled) throw this.#settled.reason
+    return this.#settled?.value
   }
 }

@@ -3,7 +3,7 @@ import { ClosedError, MisconfiguredError, TimedOutError, UntrustedError } from '
 import { Link, type Publication, type Seal } from './link.js'
 import type { TraceHeaders } from './options.js'
 import { Keyring, replyContent, SIGNATURE_HEADER, type SignatureFault } from './signing.js'
-import { type Deferred, defer, first, unlessLate } from './time.js'
+import { Coming, type Deferred, defer, first, unlessLate } from './time.js'
 
 const ASK_AGAIN_MS = 2_000
 const CLOSE_MS = 3_000
@@ -23,7 +23,7 @@ export interface Outgoing {
 
 /** One time between `open` and `close`: the link of the moment, or the next one. */
 interface Life {
-  link: Deferred<Link>
+  link: Coming<Link>
   over: Deferred<void>
   isOver: boolean
   kept: Promise<void>
@@ -50,7 +50,7 @@ export class Wire {
   /** Begins to connect; calls wait for it. */
   open(): void {
     if (this.#life) return
-    const life: Life = { link: defer(), over: defer(), isOver: false, kept: Promise.resolve() }
+    const life: Life = { link: new Coming(), over: defer(), isOver: false, kept: Promise.resolve() }
     life.kept = this.#keep(life)
     this.#life = life
   }
@@ -129,18 +129,13 @@ export class Wire {
 
   async #connected(what: string, deadline: number): Promise<Link> {
     if (!this.#life) throw new ClosedError('the client is not open')
-    const link = await first(deadline, this.#life.link.promise)
+    const link = await this.#life.link.within(deadline)
     if (!link) throw new TimedOutError(what, this.#life?.trouble)
-    while (!link.isWritable) await this.#untilWritable(link, what, deadline)
+    while (!link.isWritable) {
+      if (await link.untilWritable(deadline)) continue
+      throw new TimedOutError(what, new Error('the broker takes no messages now'))
+    }
     return link
-  }
-
-  async #untilWritable(link: Link, what: string, deadline: number): Promise<void> {
-    const writable = defer<true>()
-    const forget = link.onWritable(() => writable.resolve(true))
-    const inTime = await first(deadline, writable.promise)
-    forget()
-    if (!inTime) throw new TimedOutError(what, new Error('the broker takes no messages now'))
   }
 
   #publication(message: Outgoing, deadline: number, answerTo: object = {}): Publication {
@@ -205,14 +200,14 @@ export class Wire {
     life.link.resolve(link)
     await Promise.race([link.lost, life.over.promise])
     life.trouble = new Error('the connection was lost')
-    life.link = defer()
+    life.link = new Coming()
     await link.close()
   }
 
   /** Tells the calls that wait; the next attempt may find the login mended. */
   #refuse(life: Life, error: MisconfiguredError): void {
     const refused = life.link
-    life.link = defer()
+    life.link = new Coming()
     refused.reject(error)
   }
 }
