@@ -26,7 +26,7 @@ class HybridClock:
 
     def next(self, session_id: str) -> int:
         """Return the revision of the next event of a session."""
-        self._last = max(time.time_ns() // 1000, self._last + 1)
+        self._last = max(_now(), self._last + 1)
         revision = min(max(self._last, self._seen.get(session_id, 0) + 1), MAX_REVISION)
         self.observe(session_id, revision)
         _raise_to(self._given, session_id, revision)
@@ -45,6 +45,15 @@ class HybridClock:
     def is_latest(self, session_id: str, revision: int) -> bool:
         """Return whether no later event of the session was given a revision here."""
         return self._given.get(session_id, 0) <= revision
+
+    def is_behind(self, session_id: str) -> bool:
+        """Return whether what was seen of the session has a revision that this clock has yet to reach."""
+        return self._seen.get(session_id, 0) > _now()
+
+
+def _now() -> int:
+    """Return the microseconds since the epoch."""
+    return time.time_ns() // 1000
 
 
 def _raise_to(memory: OrderedDict[str, int], session_id: str, revision: int) -> None:

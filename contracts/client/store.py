@@ -107,14 +107,15 @@ class SessionStore:
         """Delete a session and keep earlier writes out; `.existed` says whether it was there. Always `stored`.
 
         A state that an engine whose clock is ahead wrote before is deleted too, though its revision is greater than
-        ours, save where one is given. Raises as `write`.
+        ours, save where one is given; what was written after this call stays. Raises as `write`.
         """
         deadline = self._deadline()
         while True:
             change = self._change(DELETE_KEY, session_id, expected_revision, revision, event_id)
             written = await self._send(change, deadline)
-            is_behind = written.outcome is Outcome.SUPERSEDED and revision is None and event_id is None
-            if not is_behind or not self._clock.is_latest(session_id, change.revision):
+            is_lost = written.outcome is Outcome.SUPERSEDED and revision is None and event_id is None
+            is_behind = self._clock.is_behind(session_id)
+            if not (is_lost and is_behind and self._clock.is_latest(session_id, change.revision)):
                 return written
 
     async def erase_player(self, player_id: str, *, revision: int | None = None) -> Receipt:

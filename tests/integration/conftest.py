@@ -3,6 +3,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from worker.store.storage import Storage, StorageOptions, open_storage
+
 
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
@@ -10,3 +12,10 @@ async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def storage(database_url: str) -> AsyncIterator[Storage]:
+    """Yield a storage on this test's database."""
+    async with open_storage(StorageOptions(lambda: database_url, 4, 10, 30)) as storage:
+        yield storage

@@ -1,8 +1,5 @@
 """What is left of a player who was erased: nothing, whatever arrives when."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 from uuid import UUID
 
 import asyncpg
@@ -11,16 +8,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.changes import LAST
-from tests.integration.schedules import INSTALL_GATE, Call, Erasure, Stage, every_schedule
-from tests.integration.session_events import apply, apply_one, content_of, read_contents, read_ledger
+from tests.integration.erasing import erase, player_of
+from tests.integration.schedules import Erasure
+from tests.integration.session_events import apply, apply_one, read_contents, read_ledger
 from tests.layouts import on_both_layouts
-from tests.model import Entry, Event, judge
+from tests.model import Entry, Event
 from worker.errors import StorageUnavailable
-from worker.ingest.erasing import Erased, Eraser
 from worker.ingest.fold import group_by_session, resolve, rounds_of
 from worker.store.erasures import LOCK_TIMEOUT
 from worker.store.rows import EventRow
-from worker.store.storage import Storage, StorageOptions, open_storage
+from worker.store.storage import Storage
 
 on_one_database = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
@@ -28,21 +25,6 @@ on_one_database = settings(
 ids = st.integers(1, 3).map(lambda n: UUID(int=n))  # each is also a player, see `content_of`
 plain_events = st.builds(Event, st.sampled_from("ab"), st.integers(1, 6), ids, st.booleans(), st.none())
 erasures = st.builds(Erasure, ids.map(lambda each: player_of(each)), st.integers(1, 6))
-
-
-def player_of(event_id: UUID) -> str:
-    """Return the player of the sessions that events with this id write."""
-    return f"player of {event_id}"
-
-
-@pytest.fixture
-async def storage(database_url: str) -> AsyncIterator[Storage]:
-    async with open_storage(StorageOptions(lambda: database_url, 4, 10, 30)) as storage:
-        yield storage
-
-
-async def erase(storage: Storage, player_id: str, revision: int) -> Erased:
-    return await Eraser(storage.erasures, storage.writer).erase(player_id, revision)
 
 
 @on_both_layouts
@@ -182,78 +164,3 @@ async def test_an_erasure_waits_for_no_backup(storage: Storage, connection: asyn
     async with connection.transaction():
         await connection.execute("LOCK TABLE session_erasures, sessions, session_ledger IN ACCESS SHARE MODE")
         assert (await erase(storage, "p", 10)).remaining == 0
-
-
-CALLS: dict[str, Sequence[Call]] = {
-    "two sessions": [
-        (Event("a", 3, UUID(int=7)),),
-        (Event("a", 4, UUID(int=7)), Event("b", 2, UUID(int=7))),
-        Erasure(player_of(UUID(int=7)), 5),
-    ],
-    "handed over": [
-        (Event("a", 3, UUID(int=7)),),
-        (Event("a", 4, UUID(int=8)),),
-        Erasure(player_of(UUID(int=7)), 5),
-    ],
-    "comes back": [
-        (Event("a", 3, UUID(int=7)),),
-        (Event("a", 6, UUID(int=7)),),
-        Erasure(player_of(UUID(int=7)), 5),
-    ],
-}
-
-
-@on_both_layouts
-@pytest.mark.parametrize("calls", CALLS.values(), ids=CALLS)
-async def test_no_schedule_lets_a_write_of_before_survive(
-    database_url: str, storage: Storage, connection: asyncpg.Connection, calls: Sequence[Call]
-) -> None:
-    await connection.execute(INSTALL_GATE)
-    player = player_of(UUID(int=7))
-    async with AsyncExitStack() as stack:
-        connections = [await asyncpg.connect(database_url) for _ in calls]
-        for each in connections:
-            stack.push_async_callback(each.close)
-        played = 0
-        async for _ in every_schedule(Stage(connection, connections), calls):
-            await connection.execute("SELECT pg_advisory_unlock_all()")
-            assert (await erase(storage, player, 5)).remaining == 0
-            assert await read_contents(connection) == expected_after(calls)
-            await connection.execute(
-                "DELETE FROM sessions; DELETE FROM session_ledger; DELETE FROM session_erasures"
-            )
-            played += 1
-    assert played >= 20
-
-
-def expected_after(calls: Sequence[Call]) -> dict[str, tuple[object, ...]]:
-    """Return what is stored once all events were applied, those of the player up to 5 as deletes."""
-    ledger: dict[str, Entry] = {}
-    contents: dict[str, tuple[object, ...]] = {}
-    for event in sorted(event for call in calls if not isinstance(call, Erasure) for event in call):
-        gone = event.id == UUID(int=7) and event.revision <= 5
-        _, entry = judge(ledger.get(event.session_id), event._replace(is_delete=gone))
-        assert entry is not None
-        ledger[event.session_id] = entry
-        contents.pop(event.session_id, None)
-        if not gone:
-            contents[event.session_id] = content_of(event)
-    return contents
-
-
-async def test_writers_and_erasures_at_once_leave_nothing(
-    database_url: str, storage: Storage, connection: asyncpg.Connection
-) -> None:
-    player = UUID(int=7)
-    async with AsyncExitStack() as stack:
-        writers = [await asyncpg.connect(database_url) for _ in range(3)]
-        for each in writers:
-            stack.push_async_callback(each.close)
-
-        async def write(writer: asyncpg.Connection, revision: int) -> None:
-            for turn in range(20):
-                await apply(writer, [Event(f"s{turn}-{n}", revision, player) for n in range(5)])
-
-        work = [write(each, revision) for revision, each in enumerate(writers, 1)]
-        await asyncio.gather(*work, *(erase(storage, player_of(player), 10) for _ in range(2)))
-    assert await read_contents(connection) == {}

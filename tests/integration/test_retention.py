@@ -1,6 +1,6 @@
 """What is old goes, for good, and nothing else does."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -13,19 +13,13 @@ from tests.layouts import on_both_layouts
 from worker.errors import Overloaded
 from worker.ingest.fold import Verdicts
 from worker.store.rows import EventRow
-from worker.store.storage import Storage, StorageOptions, open_storage
+from worker.store.storage import Storage
 from worker.transfer.retaining import Ages, Removed, Retainer
 from worker.transfer.storing import DatabaseSink
 
 pytestmark = on_both_layouts
 
 NOTHING = Ages(None, None, None)
-
-
-@pytest.fixture
-async def storage(database_url: str) -> AsyncIterator[Storage]:
-    async with open_storage(StorageOptions(lambda: database_url, 4, 10, 30)) as storage:
-        yield storage
 
 
 def write(

@@ -1,6 +1,7 @@
 """What the Python client makes of a delete that a greater event was there before."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -25,6 +26,12 @@ async def test_a_delete_is_made_again_above_a_state_from_a_clock_that_is_ahead(w
     assert deleted.existed
     assert [said["data"]["revision"] for said in wire.said][1:] == [ahead + 1] == [deleted.revision]
     assert wire.said[0]["id"] != wire.said[1]["id"]
+
+
+async def test_a_delete_that_was_long_on_its_way_leaves_what_was_written_meanwhile(wire: Wire) -> None:
+    wire.answering = lambda _: told("superseded", time.time_ns() // 1000)
+    deleted = await client().delete("sess_1")
+    assert (deleted.outcome, deleted.existed, len(wire.said)) == (Outcome.SUPERSEDED, False, 1)
 
 
 async def test_a_delete_with_a_revision_of_its_own_is_superseded_by_a_greater_one(wire: Wire) -> None:

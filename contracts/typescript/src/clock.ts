@@ -32,8 +32,7 @@ export class HybridClock {
 
   /** Returns the revision of the next event of a session. */
   next(sessionId: string): number {
-    const now = Math.floor((performance.timeOrigin + performance.now()) * 1000)
-    this.#last = Math.max(now, this.#last + 1)
+    this.#last = Math.max(microseconds(), this.#last + 1)
     const revision = Math.min(Math.max(this.#last, this.#seen.of(sessionId) + 1), Number.MAX_SAFE_INTEGER)
     this.observe(sessionId, revision)
     this.#given.raiseTo(sessionId, revision)
@@ -45,10 +44,20 @@ export class HybridClock {
     return this.#given.of(sessionId) <= revision
   }
 
+  /** Whether what was seen of the session has a revision that this clock has yet to reach. */
+  isBehind(sessionId: string): boolean {
+    return this.#seen.of(sessionId) > microseconds()
+  }
+
   /** Remembers a revision that was read or told. */
   observe(sessionId: string, revision: number): void {
     this.#seen.raiseTo(sessionId, revision)
   }
+}
+
+/** Returns the time since the epoch. */
+function microseconds(): number {
+  return Math.floor((performance.timeOrigin + performance.now()) * 1000)
 }
 
 /** What a client that does not wait for the commit still owes itself: the revisions it must see when it reads. */

@@ -89,15 +89,16 @@ export class SessionStore<S extends object = Session> implements IStorageProvide
 
   /**
    * Deletes a session and keeps earlier writes out; resolves with whether it was there. A state that an engine whose clock is
-   * ahead wrote before is deleted too, though it has a greater revision than ours, save where one is given.
+   * ahead wrote before is deleted too, though it has a greater revision than ours, save where one is given; what was written
+   * after this call stays.
    */
   async deleteSession(sessionId: string, options: WriteOptions = {}): Promise<boolean> {
     const deadline = this.#deadline()
     const isFree = options.revision === undefined && options.eventId === undefined
     for (;;) {
       const { outcome, revision } = await this.#send('session.delete', sessionId, {}, options, 'stored', deadline)
-      const isBehind = outcome === 'superseded' && isFree && this.#clock.isLatest(sessionId, revision)
-      if (!isBehind) return outcome === 'deleted'
+      const isLost = outcome === 'superseded' && isFree && this.#clock.isLatest(sessionId, revision)
+      if (!isLost || !this.#clock.isBehind(sessionId)) return outcome === 'deleted'
     }
   }
 

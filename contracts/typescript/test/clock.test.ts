@@ -46,3 +46,11 @@ test.each([
 ])('options that mean nothing are said so: %o', (options) => {
   expect(() => new SessionStore(options)).toThrow(MisconfiguredError)
 })
+
+test('a clock is behind what was seen of a session until it has reached that', () => {
+  const clock = new HybridClock()
+  const now = Date.now() * 1000
+  clock.observe('past', now - 1_000_000)
+  clock.observe('future', now + 3_600_000_000)
+  expect(['past', 'future', 'unknown'].map((id) => clock.isBehind(id))).toEqual([false, true, false])
+})
