@@ -99,6 +99,7 @@ DECLARE
         'remove_markers',
         'refuse_lower_revision',
         'refuse_older_session',
+        'refuse_expecting_insertion',
         'get_session_stats',
         'session_seconds',
         'note_session_change',

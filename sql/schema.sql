@@ -386,6 +386,17 @@ BEGIN
 END
 $function$;
 
+-- Called for a new ledger entry of an event that expects a revision: there was one when `apply_session_events` looked, and
+-- `remove_markers` has forgotten it since. Who asked applies the event again, which finds none then.
+CREATE FUNCTION refuse_expecting_insertion() RETURNS trigger
+LANGUAGE plpgsql
+AS $function$
+BEGIN
+    RAISE serialization_failure USING
+        MESSAGE = format('the entry of the session that expects revision %s has just gone', NEW.expected_revision);
+END
+$function$;
+
 -- The same for sessions, where it may go down to that of the ledger: the storage plugin knows no order, and the next
 -- event of a session replaces what it wrote, at whatever revision that has.
 CREATE FUNCTION refuse_older_session() RETURNS trigger
@@ -482,6 +493,8 @@ CREATE TRIGGER revisions_only_rise BEFORE UPDATE ON session_ledger FOR EACH ROW
     WHEN ((NEW.revision, NEW.event_id) < (OLD.revision, OLD.event_id)) EXECUTE FUNCTION refuse_lower_revision();
 CREATE TRIGGER revisions_only_rise BEFORE UPDATE ON sessions FOR EACH ROW
     WHEN (NEW.revision < OLD.revision) EXECUTE FUNCTION refuse_older_session();
+CREATE TRIGGER expecting_events_replace AFTER INSERT ON session_ledger FOR EACH ROW
+    WHEN (NEW.expected_revision > 0 AND NEW.replaced_revision IS NULL) EXECUTE FUNCTION refuse_expecting_insertion();
 
 DO $own$
 BEGIN

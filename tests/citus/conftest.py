@@ -23,7 +23,7 @@ REMOVE: Final = """
     DROP FUNCTION IF EXISTS apply_session_events, apply_session_events_of, get_session_stats, session_bucket,
                             session_seconds, note_session_change, add_session_totals, refuse_lower_revision,
                             refuse_older_session, mark_erasure, remove_markers, delete_sessions,
-                            removed_since_erasure CASCADE;
+                            removed_since_erasure, refuse_expecting_insertion CASCADE;
 """
 
 

@@ -1,5 +1,6 @@
 """What is old goes, for good, and nothing else does."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -129,6 +130,21 @@ async def test_markers_go_when_they_are_old_and_their_sessions_were_not_written_
     known = await connection.fetch("SELECT session_id FROM session_ledger ORDER BY session_id")
     assert [row[0] for row in known] == ["back", "young"]
     assert await storage.retention.forget(["young", "back"], 365) == 0
+
+
+async def test_an_event_that_expects_a_marker_that_is_just_going_is_a_conflict(
+    storage: Storage, connection: asyncpg.Connection
+) -> None:
+    await store(storage, write("old", 5), EventRow("old", 6, uuid4(), None, True))
+    await connection.execute("UPDATE session_ledger SET deleted_at = now() - interval '400 days'")
+    expecting = write("old", 9)._replace(expected_revision=5)
+    async with asyncio.TaskGroup() as tasks, connection.transaction():
+        assert len(await connection.fetch("SELECT remove_markers(ARRAY['old'], 365)")) == 1
+        storing = tasks.create_task(DatabaseSink(storage.writer, 30).take([expecting]))
+        while not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+            await asyncio.sleep(0.01)
+    assert [verdict.outcome for verdict in storing.result().values()] == [Outcome.CONFLICT]
+    assert await names(connection) == []
 
 
 async def test_only_one_removes_at_a_time(storage: Storage) -> None:
