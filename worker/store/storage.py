@@ -133,7 +133,11 @@ class Storage:
 async def open_storage(options: StorageOptions) -> AsyncIterator[Storage]:
     """Yield the storage; connections are opened when they are needed."""
     milliseconds = str(int(options.statement_timeout * 1000))
-    common = {"statement_timeout": milliseconds, "idle_in_transaction_session_timeout": milliseconds}
+    common = {
+        "statement_timeout": milliseconds,
+        "idle_in_transaction_session_timeout": milliseconds,
+        "default_transaction_isolation": "read committed",  # `apply_session_events` relies on it
+    }
     bounds = (options.connect_timeout, options.statement_timeout + 1)
     reads, pooler = options.pool_size - WRITE_CONNECTIONS, options.pooler
     writing = await open_pool(
