@@ -2,18 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 from unittest.mock import AsyncMock
 
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
+from structlog.testing import capture_logs
 
 from contracts.topology import DELETE_KEY, RPC_KEY, WRITE_KEY, Topology
 from deploy.local.rabbitmq import RabbitServer
 from tests.broker_user import broker_user
+from worker.broker import link
 from worker.broker.admin import check_topology, declare_topology
+from worker.broker.intake import Intake
 from worker.broker.link import Link
-from worker.broker.session import BrokerOptions
+from worker.broker.session import BrokerOptions, Session, open_session
 from worker.broker.topology import Difference
 from worker.errors import BrokerUnavailable, TopologyError
 
@@ -119,16 +123,63 @@ async def test_every_difference_is_named(amqp_url: str, topology: Topology, chan
 async def test_a_worker_does_not_start_where_something_is_missing_or_differs(
     amqp_url: str, topology: Topology, channel: AbstractChannel
 ) -> None:
-    link = Link(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30)
+    keeper = Link(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30)
     serve = AsyncMock(side_effect=AssertionError("it serves"))
     with pytest.raises(TopologyError, match="run: session-store topology"):
-        await link.keep(serve, asyncio.Event())
+        await keeper.keep(serve, asyncio.Event())
     await declare_topology(amqp_url, topology)
     await channel.queue_delete(topology.write_queue.name)
     await channel.declare_queue(topology.write_queue.name, durable=True)
     with pytest.raises(TopologyError, match=f"{topology.write_queue.name} is declared differently"):
-        await link.keep(serve, asyncio.Event())
-    assert link.down_reason is not None
+        await keeper.keep(serve, asyncio.Event())
+    assert keeper.down_reason is not None
+
+
+@pytest.mark.parametrize(("lasting", "ceilings"), [(1000.0, [0.2, 0.4, 0.8]), (0.0, [0.2, 0.2, 0.2])])
+async def test_a_session_that_is_lost_at_once_is_followed_by_ever_longer_rests(
+    amqp_url: str,
+    topology: Topology,
+    monkeypatch: pytest.MonkeyPatch,
+    lasting: float,
+    ceilings: list[float],
+) -> None:
+    await declare_topology(amqp_url, topology)
+    stop, rests = asyncio.Event(), list[float]()
+
+    async def refuse(session: Session) -> None:
+        session.lose("access refused")
+        if len(rests) == len(ceilings):
+            stop.set()
+
+    def draw(_: float, ceiling: float) -> float:
+        rests.append(ceiling)
+        return 0.0
+
+    monkeypatch.setattr(link, "LASTING_SECONDS", lasting)
+    monkeypatch.setattr("worker.backoff.random.uniform", draw)
+    with capture_logs() as log:
+        await Link(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30).keep(refuse, stop)
+    assert rests == ceilings
+    assert [line["reason"] for line in log if line["event"] == "broker.lost"] == ["access refused"] * 3
+
+
+async def test_an_intake_that_was_not_started_in_time_leaves_no_consumer(
+    amqp_url: str, topology: Topology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await declare_topology(amqp_url, topology)
+    start, queue = Intake.start, topology.rpc_queue.name
+
+    async def start_late(intake: Intake, *given: Any) -> None:
+        await start(intake, *given)
+        raise BrokerUnavailable("the broker answered too late")
+
+    session = await open_session(BrokerOptions(lambda: amqp_url, "test"))
+    with monkeypatch.context() as patch, pytest.raises(BrokerUnavailable, match="too late"):
+        patch.setattr(Intake, "start", start_late)
+        await session.open_intake((queue,), prefetch=5)
+    await session.open_intake((queue,), prefetch=5)
+    assert (await session.look_at(queue)).consumers == 1
+    await session.close()
 
 
 async def test_a_user_who_may_not_declare_may_check(

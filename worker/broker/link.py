@@ -13,6 +13,8 @@ from worker.errors import BrokerUnavailable, TopologyError
 
 log = structlog.get_logger()
 
+LASTING_SECONDS = 1.0  # a session that is lost sooner is a failure too: what it needs may be refused
+
 Serve = Callable[[Session], Awaitable[None]]
 
 
@@ -41,6 +43,8 @@ class Link:
         while not stop.is_set():
             try:
                 await self._live_once(serve)
+                if not stop.is_set():
+                    log.warning("broker.lost", reason=self.down_reason)
             except TopologyMissing as error:
                 if not self._served:
                     raise TopologyError(str(error)) from error
@@ -55,10 +59,12 @@ class Link:
         session = await open_session(self._options)
         try:
             await session.check(self._topology)
-            self._backoff.reset()
+            connected = monotonic()
             self._served, self.down_reason = True, None
             log.info("broker.connected", reconnects=self.reconnects)
             await serve(session)
+            if monotonic() - connected >= LASTING_SECONDS:
+                self._backoff.reset()
         finally:
             self.down_reason = session.lost.result() if session.lost.done() else "closing"
             await session.close()

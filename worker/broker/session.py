@@ -82,11 +82,18 @@ class Session:
             raise TopologyMissing(f"{listed}; run: session-store topology")
 
     async def open_intake(self, queues: Sequence[str], prefetch: int, quiet: int = 0) -> Intake:
-        """Return a started intake (`Intake.start`) on a channel of its own; raises BrokerUnavailable."""
+        """Return a started intake (`Intake.start`) on a channel of its own; raises BrokerUnavailable.
+
+        One that could not be started, or not in time, leaves no consumer, whose deliveries nobody would take.
+        """
         channel = await open_channel(self._consuming, confirms=False, timeout=self._timeout)
         intake = Intake(channel, self._consuming)
         self.lost.add_done_callback(lambda lost: intake.lose(lost.result()))
-        await intake.start(queues, prefetch, self._timeout, quiet)
+        try:
+            await intake.start(queues, prefetch, self._timeout, quiet)
+        except BrokerUnavailable:
+            await intake.close()
+            raise
         return intake
 
     async def open_publisher(self) -> Publisher:
