@@ -84,9 +84,7 @@ class Worker:
         Raises ConfigurationError when schema or topology are not as this program needs them,
         UnavailableError when a server did not come within the start-up timeout.
         """
-        await self._wait_for_schema()
-        self._prepared = True
-        serving = asyncio.create_task(self._link.keep(self._serving.serve, self._stop))
+        serving = asyncio.create_task(self._serve())
         stopping = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -127,6 +125,11 @@ class Worker:
         ok = database == "ok" and self._link.down_reason is None
         lag = round(self._serving.lag(), 3)
         return {"ok": ok, "database": database, "lagSeconds": lag, "version": VERSION}
+
+    async def _serve(self) -> None:
+        await self._wait_for_schema()
+        self._prepared = True
+        await self._link.keep(self._serving.serve, self._stop)
 
     def _guard(self, topology: Topology, keys: Keys) -> Guard:
         settings = self._settings

@@ -3,10 +3,11 @@
 import asyncio
 
 import aio_pika
+import asyncpg
 import pytest
 
 from contracts.topology import Topology
-from worker import serving
+from worker import app, serving
 from worker.address import Address
 from worker.app import Worker
 from worker.broker.admin import declare_topology
@@ -41,6 +42,25 @@ async def test_a_queue_declared_differently_before_its_consumers_came_ends_the_w
         with pytest.raises(TopologyError, match=f"{name} is declared differently"):
             async with asyncio.timeout(30):
                 await worker.run()
+
+
+async def test_a_worker_that_waits_for_a_locked_database_stops_in_time(
+    database_url: str, amqp_url: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "DRAIN_SECONDS", 0.2)
+    loaded = load({"database_url": database_url, "amqp_url": amqp_url})
+    async with (
+        connection.transaction(),
+        open_storage(StorageOptions(Address(loaded, "database_url"), 3, 5.0, 60.0)) as storage,
+        asyncio.timeout(20),
+    ):
+        await connection.execute("LOCK TABLE session_store_migrations")
+        worker = Worker(loaded.settings, Address(loaded, "amqp_url"), storage)
+        running = asyncio.create_task(worker.run())
+        while not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+            await asyncio.sleep(0.01)
+        worker.stop()
+        await running
 
 
 async def replace_queue(amqp_url: str, name: str) -> None:
