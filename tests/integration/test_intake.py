@@ -9,6 +9,7 @@ import pytest
 
 from worker.broker.connection import connected, open_channel
 from worker.broker.intake import Intake
+from worker.errors import BrokerUnavailable
 
 PREFETCH = 20
 FOR_EVER = 1000.0  # a test that lingers so long fails by its time limit
@@ -75,6 +76,38 @@ async def test_one_that_lingers_takes_what_has_come_when_the_time_is_over(
 ) -> None:
     await publish(amqp_url, queue, 1)
     assert len(await intake.take(10, linger=0.01)) == 1
+
+
+class Work:
+    """Work without end, that says when it has begun and what ended it."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def do(self) -> None:
+        try:
+            self.begun.set()
+            await asyncio.sleep(FOR_EVER)
+        finally:
+            self.ended.set()
+
+
+async def test_work_ends_with_whoever_waits_for_it(intake: Intake) -> None:
+    work = Work()
+    waiting = asyncio.create_task(intake.outlive(work.do()))
+    await work.begun.wait()
+    waiting.cancel()
+    await work.ended.wait()
+
+
+async def test_work_ends_with_the_intake(intake: Intake) -> None:
+    work = Work()
+    waiting = asyncio.create_task(intake.outlive(work.do()))
+    await work.begun.wait()
+    await intake.close()
+    with pytest.raises(BrokerUnavailable, match="lost"):
+        await waiting
+    await work.ended.wait()
 
 
 async def test_a_spare_consumer_gets_what_the_first_of_every_replica_has_no_room_for(

@@ -73,9 +73,11 @@ class Intake:
         A call that hangs must not keep us from a new channel. Raises BrokerUnavailable.
         """
         working = asyncio.ensure_future(work)
-        await asyncio.wait((working, self.lost), return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait((working, self.lost), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            working.cancel()  # nobody waits any more; what is done stays done
         if not working.done():
-            working.cancel()
             raise BrokerUnavailable("the channel was lost")
         return working.result()
 
