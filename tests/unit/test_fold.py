@@ -11,7 +11,7 @@ from tests.batches import batches, consistent, decoded, row_of, verdicts_one_by_
 from tests.model import Entry, Event, judge
 from tests.unit.deliveries import deliver
 from worker.broker.delivery import Properties
-from worker.ingest.fold import group_by_session, resolve, rounds_of
+from worker.ingest.fold import Verdicts, group_by_session, resolve, rounds_of
 from worker.ingest.judged import Decoded, judge_deliveries
 from worker.outcome import Verdict
 from worker.store.rows import Applied, EventRow, LedgerEntry
@@ -33,8 +33,12 @@ class Ledger(dict[str, Entry]):
         outcome, entry = judge(before, event)
         if entry is not None:
             self[row.session_id] = entry
-        entry_before = before and LedgerEntry(before.revision, before.event_id, Outcome(before.outcome))
-        return Applied(Outcome(outcome), entry_before)
+        return Applied(Outcome(outcome), entry_of(before))
+
+
+def entry_of(entry: Entry | None) -> LedgerEntry | None:
+    """Return the model's entry as the worker has it."""
+    return entry and LedgerEntry(entry.revision, entry.event_id, Outcome(entry.outcome))
 
 
 def apply_folded(batch: Sequence[Event], ledger: Ledger) -> list[Verdict]:
@@ -75,6 +79,22 @@ def test_a_batch_has_the_outcomes_of_its_events_one_by_one(earlier: list[Event],
     folded = Ledger(singles)
     assert apply_folded(batch, folded) == verdicts_one_by_one(batch, singles)
     assert folded == singles
+
+
+@given(batches, batches)
+@settings(max_examples=300)
+def test_what_is_foretold_of_a_batch_are_the_outcomes_of_its_events_one_by_one(
+    earlier: list[Event], batch: list[Event]
+) -> None:
+    together = consistent([*earlier, *batch])
+    earlier, batch = together[: len(earlier)], together[len(earlier) :]
+    ledger = Ledger()
+    verdicts_one_by_one(earlier, ledger)
+    foretold: Verdicts = {}
+    for group in group_by_session(map(row_of, batch)):
+        foretold.update(group.foretell(entry_of(ledger.get(group.session_id))))
+    judged = judge_deliveries(map(decoded, batch), foretold)
+    assert [each.verdict for each in judged] == verdicts_one_by_one(batch, ledger)
 
 
 @given(batches)
