@@ -17,10 +17,13 @@ async def test_no_default_isolation_lets_a_write_past_an_erasure(
     await connection.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
     started = "2025-11-07T10:30:00+00:00"
     write = EventRow("a", 5, uuid4(), None, False, "p", "{}", "{}", None, started)
-    async with open_storage(StorageOptions(lambda: database_url, 4, 10, 30)) as storage:
-        async with asyncio.TaskGroup() as tasks, connection.transaction():
-            await connection.fetch("SELECT * FROM mark_erasure('p', 10)")
-            storing = tasks.create_task(storage.writer.apply([[write]]))
-            while not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
-                await asyncio.sleep(0.01)
+    async with (
+        open_storage(StorageOptions(lambda: database_url, 4, 10, 30)) as storage,
+        asyncio.TaskGroup() as tasks,
+        connection.transaction(),
+    ):
+        await connection.fetch("SELECT * FROM mark_erasure('p', 10)")
+        storing = tasks.create_task(storage.writer.apply([[write]]))
+        while not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+            await asyncio.sleep(0.01)
     assert storing.result()[0]["a"].outcome is Outcome.SUPERSEDED

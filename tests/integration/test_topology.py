@@ -174,9 +174,10 @@ async def test_an_intake_that_was_not_started_in_time_leaves_no_consumer(
         raise BrokerUnavailable("the broker answered too late")
 
     session = await open_session(BrokerOptions(lambda: amqp_url, "test"))
-    with monkeypatch.context() as patch, pytest.raises(BrokerUnavailable, match="too late"):
-        patch.setattr(Intake, "start", start_late)
+    monkeypatch.setattr(Intake, "start", start_late)
+    with pytest.raises(BrokerUnavailable, match="too late"):
         await session.open_intake((queue,), prefetch=5)
+    monkeypatch.undo()
     await session.open_intake((queue,), prefetch=5)
     assert (await session.look_at(queue)).consumers == 1
     await session.close()

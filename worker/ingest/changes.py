@@ -11,7 +11,6 @@ A write that an erasure keeps out is `superseded`, and still what was there of i
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Final
 
 import orjson
 
@@ -22,11 +21,10 @@ from contracts.topology import DELETED_KEY, STORED_KEY
 from worker.broker.changes import ChangeMessage
 from worker.ingest.fold import EventKey, key_of
 from worker.ingest.judged import Judged
+from worker.ingest.law import APPLIED
 from worker.outcome import Verdict
 from worker.store.records import session_of
 from worker.store.rows import EventRow
-
-APPLIED: Final = (Outcome.STORED, Outcome.DELETED, Outcome.ABSENT)
 
 
 def changes_of(batch: Iterable[Judged], source: str) -> list[ChangeMessage]:

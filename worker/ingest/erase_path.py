@@ -70,10 +70,8 @@ class ErasePath:
         try:
             event = decode_erasure(delivery, properties, self._largest, self._find_fault)
         except Refused as refused:
-            told = [refused.document.get(name) for name in ("id", "subject")]
-            event_id, subject = (value[:255] if isinstance(value, str) else None for value in told)
             verdict = Verdict.rejected(refused.code, refused.message)
-            return Judged(delivery, properties, event_id, subject, verdict)
+            return Judged.without_event(delivery, properties, verdict, refused.document)
         verdict = await self._erase(event, delivery.redelivered)
         return Judged(delivery, properties, str(event.id), event.subject, verdict)
 

@@ -1,12 +1,14 @@
 """A delivery from decoding to settling, as values."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple, Self
 
 from worker.broker.delivery import Delivery, Properties
 from worker.ingest.fold import Telling, Verdicts
 from worker.outcome import Verdict
 from worker.store.rows import EventRow
+
+LONGEST: Final = 255  # characters of what a refused event says of itself
 
 
 class Decoded(NamedTuple):
@@ -31,6 +33,19 @@ class Judged(NamedTuple):
     verdict: Verdict
     event: EventRow | None = None
 
+    @classmethod
+    def without_event(
+        cls,
+        delivery: Delivery,
+        properties: Properties | None,
+        verdict: Verdict,
+        document: Mapping[str, object],
+    ) -> Self:
+        """Return a delivery that holds no event, with what its document says of itself."""
+        told = (document.get(name) for name in ("id", "subject"))
+        event_id, subject = (value[:LONGEST] if isinstance(value, str) else None for value in told)
+        return cls(delivery, properties, event_id, subject, verdict)
+
     @property
     def reply_address(self) -> tuple[str, str] | None:
         """Where the publisher asked to be told and under which correlation id; None when it did not ask."""
@@ -48,11 +63,6 @@ def judge_deliveries(batch: Iterable[Decoded], verdicts: Verdicts) -> list[Judge
 def _judge(decoded: Decoded, telling: Telling) -> Judged:
     event = decoded.event
     if isinstance(event, Verdict):
-        event_id, subject = _text(decoded.document.get("id")), _text(decoded.document.get("subject"))
-        return Judged(decoded.delivery, decoded.properties, event_id, subject, event)
+        return Judged.without_event(decoded.delivery, decoded.properties, event, decoded.document)
     verdict = telling.next(event)
     return Judged(decoded.delivery, decoded.properties, str(event.event_id), event.session_id, verdict, event)
-
-
-def _text(value: object) -> str | None:
-    return value[:255] if isinstance(value, str) else None

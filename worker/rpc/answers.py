@@ -19,6 +19,7 @@ from worker.backoff import Backoff
 from worker.errors import AnswerTooLarge, Overloaded, StorageUnavailable
 from worker.rpc.patience import Patience
 from worker.store.cursor import CursorRefused
+from worker.store.failures import TIMEOUTS
 from worker.store.reader import SessionReader
 from worker.traces.untraced import UNTRACED, Traces
 
@@ -67,8 +68,7 @@ class Answers:
             with self._traces.querying(QUERIES[type(params)]):
                 return await self._ask(params, timeout)
         except StorageUnavailable as error:
-            timed_out = error.reason in ("timeout", "statement timeout")
-            reason = ErrorReason.TIMEOUT if timed_out else ErrorReason.STORAGE_UNAVAILABLE
+            reason = ErrorReason.TIMEOUT if error.reason in TIMEOUTS else ErrorReason.STORAGE_UNAVAILABLE
             raise RpcFailure(make_error(reason, f"the database cannot answer now: {error.reason}")) from error
         except AnswerTooLarge as error:
             raise RpcFailure(make_error(ErrorReason.TOO_LARGE, f"{error}: ask for less")) from error

@@ -14,6 +14,9 @@ REFUSED_CLASSES: Final = ("22", "23", "54")
 """Data exception, constraint violation, program limit: this content will never be taken."""
 
 READ_ONLY: Final = "read-only"
+TIMEOUT: Final = "timeout"
+STATEMENT_TIMEOUT: Final = "statement timeout"
+TIMEOUTS: Final = (TIMEOUT, STATEMENT_TIMEOUT)
 CONCURRENT: Final = "concurrent change"
 POOLED: Final = "a pooler is in between; see SESSION_STORE_POOLER"
 
@@ -32,7 +35,7 @@ REASONS: Final = {
     "53300": "too many connections",
     "53400": "limit reached",
     "55P03": "lock not available",
-    "57014": "statement timeout",
+    "57014": STATEMENT_TIMEOUT,
     "57P": "shutting down or starting up",
     "58": "system error",
 }
@@ -65,7 +68,7 @@ def reason_of(sqlstate: str) -> str:
 
 def _reason_of_client(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return "timeout"
+        return TIMEOUT
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return READ_ONLY
     if isinstance(error, ssl.SSLError):

@@ -2,18 +2,18 @@
 
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from contracts.requests import Filter, QueryOptions
 from worker.errors import StorageUnavailable
 from worker.store.cursor import CursorCodec
+from worker.store.failures import TIMEOUTS
 from worker.store.pool import Pool
 from worker.store.reader import SHORTEST_SECONDS, Page, SessionReader, Since
 from worker.store.records import Json
 from worker.store.replica import Replica
 
 Answer = TypeVar("Answer")
-TIMEOUTS: Final = ("timeout", "statement timeout")
 
 
 class SpreadReader(SessionReader):
