@@ -100,6 +100,18 @@ async def test_an_expected_revision_is_judged_after_the_batch_that_stores_it(
     installation.assert_undisturbed()
 
 
+async def test_why_a_batch_failed_is_told_until_it_is_stored(installation: Installation) -> None:
+    async with locked(installation.database):
+        await installation.write("first", 2)
+        await until_waiting(installation.database, 1)
+        await end_waiting(installation.database)
+        await until(lambda: installation.worker.look().storing is not None)
+    await installation.settle()
+    assert installation.worker.look().storing is None
+    assert await installation.revisions() == {"first": 2}
+    installation.assert_undisturbed()
+
+
 async def overtake(installation: Installation) -> None:
     """Have the second of two batches committed while the first waits for a locked row."""
     await installation.write("first", 2)
