@@ -43,9 +43,10 @@ class Installation:
         await self.caller.publish(write_body(session_id, revision), WRITE_KEY)
 
     async def settle(self) -> None:
-        """Return once every write published before is settled: a confirmed write is settled after them."""
+        """Return once every write published before is acknowledged: a confirmed write is so after them."""
         confirmation = await self.caller.write(make_session(f"last {uuid4()}"))
         assert confirmation["outcome"] == "stored"
+        await until(lambda: self.worker.look().in_flight == 0)
 
     async def dead_letters(self, count: int) -> list[AbstractIncomingMessage]:
         """Return the next dead letters, and that there are no more of them now."""
