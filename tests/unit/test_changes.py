@@ -81,6 +81,7 @@ def test_a_write_that_an_erasure_keeps_out_is_told_as_a_removal() -> None:
     ledger = Ledger(a=Entry(9, LAST, "absent"))
     told = told_of(settle([Event("a", 7, UUID(int=7))], ledger))
     assert told == {"a": ("session.deleted", 7, removal_id("a", 7))}
+    assert told_of(settle([Event("a", 8, UUID(int=8), True)], ledger)) == {}  # a delete is kept out by nobody
 
 
 def test_each_removal_has_an_id_of_its_own_after_every_event_of_its_revision() -> None:
