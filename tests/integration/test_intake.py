@@ -33,11 +33,11 @@ async def queue(amqp_url: str) -> AsyncIterator[str]:
         await queue.delete(if_unused=False, if_empty=False)
 
 
-async def publish(amqp_url: str, queue: str, number: int) -> None:
+async def publish(amqp_url: str, queue: str, number: int, body: bytes = b"") -> None:
     """Publish so many messages, each once the one before is confirmed."""
     async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
         for _ in range(number):
-            await channel.default_exchange.publish(aio_pika.Message(b""), queue)
+            await channel.default_exchange.publish(aio_pika.Message(body), queue)
 
 
 async def test_what_is_there_is_taken_at_once(amqp_url: str, queue: str, intake: Intake) -> None:
@@ -76,6 +76,15 @@ async def test_one_that_lingers_takes_what_has_come_when_the_time_is_over(
 ) -> None:
     await publish(amqp_url, queue, 1)
     assert len(await intake.take(10, linger=0.01)) == 1
+
+
+async def test_no_more_bytes_are_taken_at_once_than_are_enough(
+    amqp_url: str, queue: str, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.broker.intake.ENOUGH_BYTES", 20)
+    await publish(amqp_url, queue, 5, b"x" * 10)
+    await intake.stop(10)
+    assert [len(await intake.take(limit=10)) for _ in range(4)] == [2, 2, 1, 0]
 
 
 class Work:

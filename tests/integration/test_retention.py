@@ -8,10 +8,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from contracts.changes import LAST
 from contracts.outcomes import Outcome
 from tests.command import run_command
 from tests.layouts import on_both_layouts
 from worker.errors import Overloaded
+from worker.ingest.erasing import Eraser
 from worker.ingest.fold import Verdicts
 from worker.store.rows import EventRow
 from worker.store.storage import Storage
@@ -145,6 +147,13 @@ async def test_an_event_that_expects_a_marker_that_is_just_going_is_a_conflict(
             await asyncio.sleep(0.01)
     assert [verdict.outcome for verdict in storing.result().values()] == [Outcome.CONFLICT]
     assert await names(connection) == []
+
+
+async def test_a_session_of_the_greatest_id_stays_and_nobody_waits_for_it(storage: Storage) -> None:
+    await store(storage, write("done", completed=91, event_id=LAST))  # as earlier releases stored it
+    assert await retain(storage, Ages(90, None, None)) == Removed(changed=1)
+    erased = await Eraser(storage.erasures, storage.writer).erase("p", 7)
+    assert (erased.sessions, erased.remaining) == (0, 1)
 
 
 async def test_only_one_removes_at_a_time(storage: Storage) -> None:

@@ -58,6 +58,14 @@ def whole(body: bytes, channel: int = 1) -> bytes:
     )
 
 
+def test_a_delivery_that_another_method_cut_off_takes_nothing_of_what_follows() -> None:
+    receiver = Receiver()
+    returned = pamqp.frame.marshal(commands.Basic.Return(312, "NO_ROUTE", "", "key"), 1)
+    follows = returned + frame(HEADER, 1, header(2, b"\0\0")) + frame(BODY, 1, b"{}")
+    assert receiver.feed(deliver() + follows) == follows
+    assert receiver.taken == []
+
+
 @given(streams(), randoms, st.sampled_from([1, 3, 40, 100_000]))
 @settings(max_examples=150)
 def test_routed_deliveries_are_taken_and_the_rest_passes_byte_for_byte(
