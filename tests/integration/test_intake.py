@@ -78,6 +78,33 @@ async def test_one_that_lingers_takes_what_has_come_when_the_time_is_over(
     assert len(await intake.take(10, linger=0.01)) == 1
 
 
+async def test_what_is_acknowledged_while_an_intake_leaves_and_after_is_told_to_the_broker(
+    amqp_url: str, queue: str, intake: Intake
+) -> None:
+    await publish(amqp_url, queue, 6)
+    tags = [(await intake.take(1))[0].tag for _ in range(6)]
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(intake.stop(10))
+        await asyncio.sleep(0)  # it holds from its first step on
+        for tag in (tags[1], tags[4]):
+            assert await intake.acknowledge(tag, multiple=True)
+        assert intake.unacknowledged == 6
+    assert intake.unacknowledged == 1
+    assert await intake.acknowledge(tags[5])
+    assert intake.unacknowledged == 0
+
+
+async def test_what_was_acknowledged_makes_room_in_the_prefetch(
+    amqp_url: str, queue: str, intake: Intake
+) -> None:
+    await publish(amqp_url, queue, 3)
+    tags = [(await intake.take(1))[0].tag for _ in range(3)]
+    [consumer] = intake._consumers
+    assert consumer.held == 3
+    assert await intake.acknowledge(tags[1], multiple=True)
+    assert consumer.held == 1
+
+
 async def test_no_more_bytes_are_taken_at_once_than_are_enough(
     amqp_url: str, queue: str, intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,91 @@
+"""An erasure that fails is done again, and knows that it is."""
+
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import orjson
+import pytest
+
+from contracts.outcomes import Outcome
+from contracts.topology import ERASE_KEY
+from tests.unit.deliveries import deliver
+from worker.broker.delivery import Delivery
+from worker.broker.intake import Intake
+from worker.broker.letter_removal import RemovedLetters
+from worker.errors import StorageUnavailable
+from worker.ingest.erase_path import ErasePath
+from worker.ingest.erasing import Erased, Eraser
+from worker.ingest.judged import Judged
+from worker.ingest.settle import Settler
+from worker.metrics import Metrics
+
+ERASURE = orjson.dumps(
+    {
+        "specversion": "1.0",
+        "id": "8a3ad0c6-9b1e-4a6f-8f36-0f8f5b1d7f10",
+        "source": "test",
+        "type": "player.erase",
+        "subject": "player",
+        "data": {"revision": 7},
+    }
+)
+
+
+class OneDelivery:
+    """Stands in for an intake that delivers once and lasts."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._left = [delivery]
+
+    async def take(self, _limit: int) -> list[Delivery]:
+        taken, self._left = self._left, []
+        return taken
+
+    async def outlive(self, work: Coroutine[None, None, Any]) -> Any:
+        return await work
+
+    async def lasts(self, _seconds: float) -> bool:
+        return True
+
+
+class FailingOnce:
+    """Stands in for an eraser whose first attempt fails; `asked` is what each was told of those before."""
+
+    def __init__(self) -> None:
+        self.asked: list[bool] = []
+
+    async def erase(self, _player: str, revision: int, *, again: bool) -> Erased:
+        self.asked.append(again)
+        if len(self.asked) == 1:
+            raise StorageUnavailable("connection lost")
+        return Erased(revision, datetime.now(UTC), 1, 0, 0)
+
+
+class Settling:
+    """Stands in for a settler, and keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.settled: list[Judged] = []
+
+    async def settle(self, batch: list[Judged], _intake: Intake) -> bool:
+        self.settled += batch
+        return True
+
+
+async def no_letters(_player: str) -> RemovedLetters:
+    return RemovedLetters(0, 0)
+
+
+@pytest.mark.parametrize(("redelivered", "asked"), [(False, [False, True]), (True, [True, True])])
+async def test_what_an_attempt_may_have_left_untold_is_told_by_the_next(
+    redelivered: bool, asked: list[bool]
+) -> None:
+    delivery = deliver(ERASURE, ERASE_KEY)
+    delivery.redelivered = redelivered
+    eraser, settler = FailingOnce(), Settling()
+    intake = cast(Intake, OneDelivery(delivery))
+    path = ErasePath(intake, cast(Eraser, eraser), no_letters, cast(Settler, settler), 1024, Metrics("test"))
+    await path.run()
+    assert eraser.asked == asked
+    assert [judged.verdict.outcome for judged in settler.settled] == [Outcome.ERASED]
