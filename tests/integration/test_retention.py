@@ -156,6 +156,12 @@ async def test_a_session_of_the_greatest_id_stays_and_nobody_waits_for_it(storag
     assert (erased.sessions, erased.remaining) == (0, 1)
 
 
+async def test_what_removes_never_writes(storage: Storage, connection: asyncpg.Connection) -> None:
+    with pytest.raises(AssertionError, match="a write among deletes"):
+        await storage.deleter.apply([[write("a"), EventRow("b", 8, uuid4(), None, True)]])
+    assert await names(connection) == []
+
+
 async def test_only_one_removes_at_a_time(storage: Storage) -> None:
     async with storage.retention.claim():
         with pytest.raises(Overloaded, match="one at a time"):
