@@ -1,28 +1,41 @@
-"""A call to the database that nobody waits for any more goes on to its end: cancelled, it could hang."""
+"""A call that nobody waits for any more goes on to its end, and one that a server refuses goes to another."""
 
 import asyncio
 from uuid import uuid4
 
 import asyncpg
+import pytest
 
+from contracts.outcomes import Outcome
+from tests.integration.replica import until_waiting
+from worker.errors import StorageUnavailable
 from worker.store.rows import EventRow
 from worker.store.storage import StorageOptions, open_storage
 
-STARTED = "2025-11-07T10:30:00+00:00"
+WRITE = EventRow("a", 5, uuid4(), None, False, "p", "{}", "{}", None, "2025-11-07T10:30:00+00:00")
 
 
 async def test_a_write_whose_waiter_is_cancelled_is_committed(
     database_url: str, connection: asyncpg.Connection
 ) -> None:
-    write = EventRow("a", 5, uuid4(), None, False, "p", "{}", "{}", None, STARTED)
     async with open_storage(StorageOptions(lambda: database_url, 4, 10, 30)) as storage, asyncio.timeout(20):
         async with connection.transaction():
             await connection.execute("LOCK TABLE session_erasures IN EXCLUSIVE MODE")
-            writing = asyncio.create_task(storage.writer.apply([[write]]))
-            while not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
-                await asyncio.sleep(0.01)
+            writing = asyncio.create_task(storage.writer.apply([[WRITE]]))
+            await until_waiting(connection, 1)
             writing.cancel()
             await asyncio.wait((writing,))
             assert writing.cancelled()
         while await storage.reader.read("a", 5) is None:
             await asyncio.sleep(0.01)
+
+
+async def test_a_connection_to_a_server_that_takes_no_writes_any_more_is_not_used_again(
+    database_url: str,
+) -> None:
+    async with open_storage(StorageOptions(lambda: database_url, 4, 10, 30)) as storage:
+        async with storage._writing.acquire() as connection:  # as an old primary is after a fail-over
+            await connection.execute("SET default_transaction_read_only = on")
+        with pytest.raises(StorageUnavailable, match="read-only"):
+            await storage.writer.apply([[WRITE]])
+        assert (await storage.writer.apply([[WRITE]]))[0]["a"].outcome is Outcome.STORED

@@ -6,6 +6,7 @@ from uuid import uuid4
 import asyncpg
 
 from contracts.outcomes import Outcome
+from tests.integration.replica import until_waiting
 from worker.store.rows import EventRow
 from worker.store.storage import StorageOptions, open_storage
 
@@ -24,6 +25,5 @@ async def test_no_default_isolation_lets_a_write_past_an_erasure(
     ):
         await connection.fetch("SELECT * FROM mark_erasure('p', 10)")
         storing = tasks.create_task(storage.writer.apply([[write]]))
-        while not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
-            await asyncio.sleep(0.01)
+        await until_waiting(connection, 1)
     assert storing.result()[0]["a"].outcome is Outcome.SUPERSEDED

@@ -11,6 +11,7 @@ import pytest
 from contracts.changes import LAST
 from contracts.outcomes import Outcome
 from tests.command import run_command
+from tests.integration.replica import until_waiting
 from tests.layouts import on_both_layouts
 from worker.errors import Overloaded
 from worker.ingest.erasing import Eraser
@@ -143,8 +144,7 @@ async def test_an_event_that_expects_a_marker_that_is_just_going_is_a_conflict(
     async with asyncio.TaskGroup() as tasks, connection.transaction():
         assert len(await connection.fetch("SELECT remove_markers(ARRAY['old'], 365)")) == 1
         storing = tasks.create_task(DatabaseSink(storage.writer, 30).take([expecting]))
-        while not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
-            await asyncio.sleep(0.01)
+        await until_waiting(connection, 1)
     assert [verdict.outcome for verdict in storing.result().values()] == [Outcome.CONFLICT]
     assert await names(connection) == []
 

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from contracts.topology import Topology
+from tests.integration.replica import until_waiting
 from worker import app, serving
 from worker.address import Address
 from worker.app import Worker
@@ -57,8 +58,7 @@ async def test_a_worker_that_waits_for_a_locked_database_stops_in_time(
         await connection.execute("LOCK TABLE session_store_migrations")
         worker = Worker(loaded.settings, Address(loaded, "amqp_url"), storage)
         running = asyncio.create_task(worker.run())
-        while not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
-            await asyncio.sleep(0.01)
+        await until_waiting(connection, 1)
         worker.stop()
         await running
 
