@@ -1,12 +1,14 @@
 """A call that nobody waits for any more goes on to its end, and one that a server refuses goes to another."""
 
 import asyncio
+import socket
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from contracts.outcomes import Outcome
+from deploy.local.ports import LOOPBACK
 from tests.integration.replica import until_waiting
 from worker.errors import StorageUnavailable
 from worker.store.rows import EventRow
@@ -39,3 +41,11 @@ async def test_a_connection_to_a_server_that_takes_no_writes_any_more_is_not_use
         with pytest.raises(StorageUnavailable, match="read-only"):
             await storage.writer.apply([[WRITE]])
         assert (await storage.writer.apply([[WRITE]]))[0]["a"].outcome is Outcome.STORED
+
+
+async def test_a_server_that_lets_nobody_in_is_away_and_not_overloaded() -> None:
+    with socket.create_server((LOOPBACK, 0)) as silent:
+        url = f"postgresql://u@{LOOPBACK}:{silent.getsockname()[1]}/d"
+        async with open_storage(StorageOptions(lambda: url, 3, 10, 30)) as storage:
+            with pytest.raises(StorageUnavailable, match="timeout"):
+                await storage.reader.read_many(["a"], timeout=0.1)
