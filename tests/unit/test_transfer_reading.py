@@ -139,6 +139,11 @@ def test_a_compressed_file_that_is_cut_off_gives_what_can_be_unpacked() -> None:
     assert (refusal.code, refusal.line) == ("unreadable", len(findings.found) + 1)
 
 
+def test_a_last_line_that_is_too_long_ends_with_its_file() -> None:
+    findings = read_lines(b"{}\n" + b"x" * 5 * most_bytes(10), largest=10)
+    assert [(refusal.code, refusal.line) for refusal in findings.refusals][-1] == ("too_large", 2)
+
+
 def test_a_refusal_says_where_it_is() -> None:
     assert str(Refusal("a.json", "cut_off", "it ends", 3, 9)) == "a.json:3:9: it ends (cut_off)"
     assert Refusal("a.json", "empty", "nothing").as_json() == {
