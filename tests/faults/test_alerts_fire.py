@@ -59,8 +59,8 @@ class Scene:
     async def ctl(self, *words: str) -> None:
         await asyncio.to_thread(self.stage.rabbit.ctl, *words)
 
-    async def start_worker(self) -> None:
-        variables = {"SESSION_STORE_HTTP_PORT": str(self.port), "SESSION_STORE_POOL_SIZE": "3"}
+    async def start_worker(self, **more: str) -> None:
+        variables = {"SESSION_STORE_HTTP_PORT": str(self.port), "SESSION_STORE_POOL_SIZE": "3", **more}
         await self.stage.start_replica(variables, ready=False, SESSION_STORE_PATIENCE_S="1")
         await self.prometheus.until_true('up{job="session-store"} == 1')
         await self.prometheus.until_silent([DOWN])
@@ -162,6 +162,16 @@ async def worker_stalled(scene: Scene) -> AsyncIterator[None]:
     yield
 
 
+@asynccontextmanager
+async def event_unsigned(scene: Scene) -> AsyncIterator[None]:
+    """The worker that looks at signatures from now on stays, so it is the silence afterwards that clears the alert."""
+    await scene.replica.kill()
+    await scene.start_worker(SESSION_STORE_SIGNATURES="warn", SESSION_STORE_SIGNING_KEYS=f"k1:{'k' * 32}")
+    await scene.prometheus.until_true('session_store_bad_signatures_total{reason="unsigned"} == 0')
+    await scene.publish(scene.make_event())
+    yield
+
+
 Cause = Callable[[Scene], AbstractAsyncContextManager[None]]
 
 CAUSES: Final[dict[Cause, tuple[str, ...]]] = {
@@ -180,6 +190,7 @@ CAUSES: Final[dict[Cause, tuple[str, ...]]] = {
     ),
     broker_stopped: ("SessionStoreBrokerAway",),
     worker_stalled: ("SessionStoreLoopDelayed",),
+    event_unsigned: ("SessionStoreBadSignatures",),
 }
 
 
