@@ -54,6 +54,12 @@ def partitioning_script(name: str) -> str:
 
 
 @cache
+def script(name: str) -> str:
+    """Return the text of `sql/<name>.sql`, several statements for one transaction."""
+    return files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
 def index_definitions() -> dict[str, str]:
     """Return what follows the name of each index in `sql/schema.sql`, on one line, by that name."""
     text = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")

@@ -164,7 +164,7 @@ async def worker_stalled(scene: Scene) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def event_unsigned(scene: Scene) -> AsyncIterator[None]:
-    """The worker that looks at signatures from now on stays, so it is the silence afterwards that clears the alert."""
+    """The worker that looks at signatures stays, so it is the silence afterwards that clears the alert."""
     await scene.replica.kill()
     await scene.start_worker(SESSION_STORE_SIGNATURES="warn", SESSION_STORE_SIGNING_KEYS=f"k1:{'k' * 32}")
     await scene.prometheus.until_true('session_store_bad_signatures_total{reason="unsigned"} == 0')

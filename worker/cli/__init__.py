@@ -16,6 +16,7 @@ from worker.cli.exporting import export_sessions
 from worker.cli.importing import import_sessions
 from worker.cli.partition import app as partition
 from worker.cli.retaining import retain
+from worker.cli.roles import make_roles
 from worker.cli.servers import declare_or_check, migrate_database
 from worker.cli.sessions import app as sessions
 from worker.cli.sessions import print_health, print_stats
@@ -37,6 +38,7 @@ def describe() -> None:
 
 app.command("run")(run)
 app.command("migrate")(migrate_database)
+app.command("roles")(make_roles)
 app.command("topology")(declare_or_check)
 app.command("config")(print_config)
 app.command("version")(print_version)

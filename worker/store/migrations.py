@@ -61,7 +61,7 @@ async def migrate(dsn: str) -> list[int]:
     Raises SchemaAheadError or MigrationAlteredError before anything is changed; MigrationFailedError,
     MigrationBlockedError and StorageUnavailable, after which the migrations before the failed one are applied.
     """
-    async with _connection(dsn) as connection:
+    async with connection_to(dsn) as connection:
         await _wait_for_turn(connection)
         await connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
         pending = refuse_unless_ours(await status_of(connection)).pending
@@ -74,7 +74,7 @@ async def migrate(dsn: str) -> list[int]:
 
 async def status(dsn: str) -> MigrationStatus:
     """Return how the database compares with this program, changing nothing; raises StorageUnavailable."""
-    async with _connection(dsn) as connection:
+    async with connection_to(dsn) as connection:
         return await status_of(connection)
 
 
@@ -159,7 +159,8 @@ async def _fill_in_checksums(connection: asyncpg.Connection) -> None:
 
 
 @asynccontextmanager
-async def _connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+async def connection_to(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """Yield a connection of its own; inside, what the driver raises is translated."""
     with translated():
         connection = await asyncpg.connect(dsn)
         try:

@@ -1,0 +1,109 @@
+"""`session-store roles`: from an empty database to logins that may do what they need, each with its own password."""
+
+from base64 import b64decode
+from pathlib import Path
+from secrets import token_hex
+
+import asyncpg
+import pytest
+from yarl import URL
+
+from tests.command import run_command
+from worker.store.roles import LOGINS, verifier_of
+
+OWNERS = (
+    "SELECT DISTINCT relowner::regrole::text FROM pg_class"
+    " WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v')"
+)
+
+
+@pytest.fixture
+def passwords(tmp_path: Path) -> dict[str, str]:
+    """Return a new password for each login; the files are in `tmp_path`."""
+    made = {name: token_hex(12) for name in LOGINS}
+    for name, password in made.items():
+        (tmp_path / name).write_text(password + "\n")
+    return made
+
+
+async def test_each_login_is_made_with_its_rights_and_password(
+    empty_database_url: str, tmp_path: Path, passwords: dict[str, str]
+) -> None:
+    superuser = {"DATABASE_URL": empty_database_url}
+    urls = {
+        name: str(URL(empty_database_url).with_user(name).with_password(passwords[name])) for name in LOGINS
+    }
+    first = run_command("roles", "--passwords", str(tmp_path), variables=superuser)
+    assert (first.returncode, "rights given" in first.stdout) == (0, False)
+    assert "run session-store migrate as session_store_migrator" in first.stderr
+    migrated = run_command("migrate", variables={"DATABASE_URL": urls["session_store_migrator"]})
+    assert migrated.returncode == 0, migrated.stderr
+    second = run_command("roles", "--passwords", str(tmp_path), variables=superuser)
+    assert second.stdout.splitlines() == [*(f"password set: {name}" for name in LOGINS), "rights given"]
+    connection = await asyncpg.connect(empty_database_url)
+    assert [tuple(row) for row in await connection.fetch(OWNERS)] == [("session_store_owner",)]
+    await connection.close()
+    for name, url in urls.items():
+        connection = await asyncpg.connect(url)
+        assert await connection.fetchval("SELECT session_user") == name
+        await connection.close()
+    assert not [word for word in passwords.values() if word in first.stdout + second.stdout]
+
+
+def test_the_database_is_given_no_password_that_its_log_could_show() -> None:
+    salt = b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")  # the example of RFC 7677, section 3
+    assert verifier_of("pencil", salt) == (
+        "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ=="
+        "$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("session_store_worker", "", "must hold a password of ASCII characters"),
+        ("session_store_worker", "pass wörd", "must hold a password of ASCII characters"),
+        ("session_store_wroker", "secret", "is of no login; they are session_store_migrator"),
+    ],
+)
+def test_a_file_that_is_no_password_of_a_login_stops_it(
+    tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    done = run_command(
+        *("roles", "--passwords", str(tmp_path)), variables={"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/x"}
+    )
+    assert done.returncode == 78
+    assert said in done.stderr
+    assert str(tmp_path / name) in done.stderr
+
+
+@pytest.mark.parametrize("place", ["", "absent"])
+def test_a_directory_without_passwords_stops_it(tmp_path: Path, place: str) -> None:
+    done = run_command(
+        *("roles", "--passwords", str(tmp_path / place)),
+        variables={"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/x"},
+    )
+    assert done.returncode == 78
+    assert str(tmp_path / place) in done.stderr
+
+
+def test_a_login_that_may_not_make_roles_is_told_so(
+    empty_database_url: str, tmp_path: Path, passwords: dict[str, str]
+) -> None:
+    run_command("roles", "--passwords", str(tmp_path), variables={"DATABASE_URL": empty_database_url})
+    url = URL(empty_database_url).with_user("session_store_migrator")
+    migrator = str(url.with_password(passwords["session_store_migrator"]))
+    done = run_command("roles", variables={"DATABASE_URL": migrator})
+    assert (done.returncode, "log in as a superuser" in done.stderr) == (78, True)
+
+
+async def test_a_long_transaction_in_its_way_is_named(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE session_totals IN ACCESS SHARE MODE")
+        done = run_command("roles", variables={"DATABASE_URL": database_url})
+        assert done.returncode == 75
+        assert f"pid {connection.get_server_pid()}" in done.stderr
+    await connection.close()
+    assert run_command("roles", variables={"DATABASE_URL": database_url}).returncode == 0

@@ -1,0 +1,100 @@
+"""Give the database's logins their rights, and their passwords.
+
+`sql/owner.sql` is run before there is a schema, `sql/roles.sql` once there is one: so this is called before the first
+migration and after each.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from sql import script
+from worker.errors import ConfigurationError, UnavailableError
+from worker.store.migrations import connection_to, refuse_unless_ours, status_of
+
+LOGINS: Final = (
+    "session_store_migrator",
+    "session_store_worker",
+    "session_store_janitor",
+    "session_store_reader",
+)
+"""The roles of sql/owner.sql and sql/roles.sql that log in."""
+
+_ITERATIONS: Final = 4096  # PostgreSQL's own, scram-common.h
+_SALT_BYTES: Final = 16
+
+
+class RolesRefusedError(ConfigurationError):
+    """The login may not make roles."""
+
+
+class RolesBlockedError(UnavailableError):
+    """A transaction holds a table whose owner was to change; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolesGiven:
+    """What was done: the logins whose password was set, and whether there was a schema to give rights on."""
+
+    with_password: tuple[str, ...]
+    with_rights: bool
+
+
+async def give_roles(dsn: str, passwords: Mapping[str, str]) -> RolesGiven:
+    """Make the roles, give them their rights where the schema is this release's, and set the passwords of `LOGINS`.
+
+    All of it or nothing, by a superuser's `dsn`; again with nothing to do it waits for nobody. The password of a role
+    that comes with the schema is left out until then. Raises RolesRefusedError, RolesBlockedError, SchemaError where
+    the database is ahead or altered, StorageUnavailable.
+    """
+    async with connection_to(dsn) as connection:
+        has_schema = not refuse_unless_ours(await status_of(connection)).pending
+        try:
+            async with connection.transaction():
+                await connection.execute(script("owner"))
+                if has_schema:
+                    await connection.execute(script("roles"))
+                with_password = await _set_passwords(connection, passwords)
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise RolesRefusedError(f"{error}; log in as a superuser to make roles") from error
+        except asyncpg.LockNotAvailableError as error:
+            raise RolesBlockedError(
+                f"{error}. {error.detail or ''} Run it again once those have ended."
+            ) from error
+    return RolesGiven(with_password, has_schema)
+
+
+def verifier_of(password: str, salt: bytes) -> str:
+    """Return what PostgreSQL keeps of a password of ASCII characters: it cannot be told from that (RFC 5803)."""
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, _ITERATIONS)
+    stored = hashlib.sha256(_keyed(salted, b"Client Key")).digest()
+    server = _keyed(salted, b"Server Key")
+    return f"SCRAM-SHA-256${_ITERATIONS}:{_text(salt)}${_text(stored)}:{_text(server)}"
+
+
+async def _set_passwords(connection: asyncpg.Connection, passwords: Mapping[str, str]) -> tuple[str, ...]:
+    """Set them by their verifiers: a statement with a password may end up in the server's log."""
+    there = await connection.fetch("SELECT rolname FROM pg_roles WHERE rolname = ANY($1)", list(LOGINS))
+    known = tuple(name for name in LOGINS if name in passwords and name in {row["rolname"] for row in there})
+    for name in known:
+        verifier = verifier_of(passwords[name], secrets.token_bytes(_SALT_BYTES))
+        await connection.execute(
+            await connection.fetchval(
+                "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)", name, verifier
+            )
+        )
+    return known
+
+
+def _keyed(key: bytes, text: bytes) -> bytes:
+    return hmac.digest(key, text, "sha256")
+
+
+def _text(value: bytes) -> str:
+    return base64.b64encode(value).decode()
