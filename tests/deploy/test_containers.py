@@ -33,17 +33,27 @@ def test_every_file_that_the_stack_mounts_is_there() -> None:
         for volume in service.get("volumes", [])
         if volume.startswith(".")
     ]
-    assert len(mounted) == 5
-    assert all((STACK.parent / path).is_file() for path in mounted)
+    assert len(mounted) == 7
+    assert all((STACK.parent / path).exists() for path in mounted)
 
 
 def test_the_stack_extends_services_and_waits_for_services_that_are_there() -> None:
     services = stack()["services"]
     first_run = yaml.safe_load((STACK.parent / "compose.yaml").read_text(encoding="utf-8"))["services"]
-    assert {service["extends"]["service"] for service in services.values() if "extends" in service} == set(
+    assert {service["extends"]["service"] for service in services.values() if "extends" in service} <= set(
         first_run
     )
     assert {name for service in services.values() for name in service.get("depends_on", {})} < set(services)
+
+
+def test_every_volume_that_the_stack_mounts_is_declared_and_mounted() -> None:
+    mounted = {
+        volume.split(":")[0]
+        for service in stack()["services"].values()
+        for volume in service.get("volumes", [])
+        if not volume.startswith(".")
+    }
+    assert mounted == set(stack()["volumes"])
 
 
 def stack() -> dict[str, Any]:
