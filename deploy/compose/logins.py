@@ -10,24 +10,29 @@ are there stay, so what servers were told before holds. `--show` prints what peo
 import argparse
 import json
 import os
-import secrets
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from contracts.access import ADMIN, CALLER, ENGINE, EVENTS_VHOST, RPC_VHOST, USERS, WORKER
+from contracts.access import ADMIN, CALLER, ENGINE, EVENTS_VHOST, RPC_VHOST, USERS
+from contracts.access import WORKER as WORKER_USER
 from contracts.topology import Topology
+from deploy.logins import (
+    JANITOR,
+    MIGRATOR,
+    READER,
+    ROLES,
+    SUPERUSER,
+    WORKER,
+    amqp_url,
+    database_url,
+    new_password,
+)
 from deploy.rabbitmq.installation import installation
 from deploy.rabbitmq.users import users_of
 
-SUPERUSER: Final = "postgres"
-MIGRATOR: Final = "session_store_migrator"
-JANITOR: Final = "session_store_janitor"
-READER: Final = "session_store_reader"
-ROLES: Final = (MIGRATOR, WORKER, JANITOR, READER)
-PASSWORD_BYTES: Final = 24
 PROGRAM_GROUP: Final = 10001  # as the Dockerfile has it
 ROOT_GROUP: Final = 0
 
@@ -47,16 +52,16 @@ class Stack:
         file = self.passwords / kind / login
         if not file.exists():
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(file, secrets.token_hex(PASSWORD_BYTES), 0o400)
+            _write(file, new_password(), 0o400)
         return file.read_text(encoding="utf-8")
 
     def database_url(self, role: str) -> str:
         """Return the URL of the database for a role."""
-        return f"postgresql://{role}:{self.password('postgres', role)}@{self.postgres}"
+        return database_url(role, self.password("postgres", role), self.postgres)
 
     def amqp_url(self, user: str, vhost: str) -> str:
         """Return the URL of a virtual host for a user."""
-        return f"amqp://{user}:{self.password('rabbitmq', user)}@{self.rabbitmq}/{vhost}"
+        return amqp_url(user, self.password("rabbitmq", user), self.rabbitmq, vhost)
 
 
 def files_of(stack: Stack) -> dict[str, Contents]:
@@ -70,8 +75,8 @@ def files_of(stack: Stack) -> dict[str, Contents]:
         "roles/passwords": {role: stack.password("postgres", role) for role in ROLES},
         "migrate": {"DATABASE_URL": stack.database_url(MIGRATOR)},
         "topology": {"AMQP_URL": stack.amqp_url(ADMIN, EVENTS_VHOST)},
-        "worker": {**worker, "AMQP_URL": stack.amqp_url(WORKER, EVENTS_VHOST)},
-        "answers": {**worker, "AMQP_URL": stack.amqp_url(WORKER, RPC_VHOST)},
+        "worker": {**worker, "AMQP_URL": stack.amqp_url(WORKER_USER, EVENTS_VHOST)},
+        "answers": {**worker, "AMQP_URL": stack.amqp_url(WORKER_USER, RPC_VHOST)},
     }
 
 

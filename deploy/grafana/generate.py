@@ -29,8 +29,12 @@ PANELS: Final[list[tuple[str, str, Queries]]] = [
     ("Events settled", "ops", {"{{outcome}}": "sum by (outcome) (rate(session_store_events_total[1m]))"}),
     ("Publish to commit", "s", latency("commit_lag")),
     ("Oldest event not settled", "s", {"{{instance}}": "session_store_oldest_event_seconds"}),
-    ("Waiting in the broker", "short", {"{{queue}}": "max by (queue) (session_store_queue_messages)"}),
-    ("Consumers", "short", {"{{queue}}": "max by (queue) (session_store_queue_consumers)"}),
+    (
+        "Waiting in the broker",
+        "short",
+        {"{{queue}} {{vhost}}": "max by (vhost, queue) (session_store_queue_messages)"},
+    ),
+    ("Consumers", "short", {"{{queue}} {{vhost}}": "max by (vhost, queue) (session_store_queue_consumers)"}),
     (
         "Dead-lettered",
         "short",

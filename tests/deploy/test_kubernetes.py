@@ -77,7 +77,7 @@ def test_every_container_is_locked_down_and_bounded(everything: list[Resource]) 
     pods = [r["spec"]["template"]["spec"] for r in everything if r["kind"] in ("Deployment", "Job")]
     assert [pod["securityContext"]["runAsNonRoot"] for pod in pods] == [True, True]
     containers = [each for pod in pods for each in [*pod.get("initContainers", []), *pod["containers"]]]
-    assert len(containers) == 3
+    assert len(containers) == 5
     for container in containers:
         assert container["securityContext"]["readOnlyRootFilesystem"]
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
@@ -106,18 +106,30 @@ def test_selectors_find_the_workers_and_leave_other_pods_alone(base: list[Resour
         assert not selector.items() <= job.items()
 
 
-def test_the_operators_secrets_take_the_place_of_those_that_a_person_makes(
+def test_workers_log_in_as_workers_and_the_job_as_whoever_each_step_needs(
     base: list[Resource], everything: list[Resource]
 ) -> None:
-    assert secrets(base) == {"session-store", "session-store-prepare"}
-    assert secrets(everything) == {"session-store-postgres-app", "session-store-rabbitmq-default-user"}
-
-
-def secrets(resources: list[Resource]) -> set[str]:
-    volumes = [
-        r["spec"]["template"]["spec"]["volumes"] for r in resources if r["kind"] in ("Deployment", "Job")
+    urls = {"session-store": {"urls"}, "session-store-prepare": {"urls"}}
+    assert logins(base) == urls
+    assert logins(everything) == {**urls, "session-store-roles": {"roles"}}
+    [job] = [r["spec"]["template"]["spec"] for r in everything if r["kind"] == "Job"]
+    steps = [*job["initContainers"], *job["containers"]]
+    assert [(step["args"][0], step["volumeMounts"][0]["name"]) for step in steps] == [
+        ("roles", "roles"),
+        ("migrate", "urls"),
+        ("roles", "roles"),
+        ("topology", "urls"),
     ]
-    return {source["secret"]["name"] for (volume,) in volumes for source in volume["projected"]["sources"]}
+
+
+def logins(resources: list[Resource]) -> dict[str, set[str]]:
+    """Return the volumes by the secret that they show."""
+    found: dict[str, set[str]] = {}
+    for pod in [r["spec"]["template"]["spec"] for r in resources if r["kind"] in ("Deployment", "Job")]:
+        for volume in pod["volumes"]:
+            for source in volume["projected"]["sources"]:
+                found.setdefault(source["secret"]["name"], set()).add(volume["name"])
+    return found
 
 
 def is_custom(resource: Resource) -> bool:
