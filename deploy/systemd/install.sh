@@ -48,13 +48,25 @@ done
 [ -n "$root" ] || $run systemctl daemon-reload
 
 cat <<EOF
-Installed. Now
+Installed. Now, in the checkout ($project),
 
-1. write the URLs of the servers into $settings/credentials/DATABASE_URL and AMQP_URL,
-2. prepare the servers, as users who may:
+1. make a password for each login:
+       cd $project && $program/venv/bin/python -m deploy.logins $settings/passwords
+2. prepare PostgreSQL, first as a superuser, then as session_store_migrator, then as the superuser again:
+       DATABASE_URL=... $program/venv/bin/session-store roles --passwords $settings/passwords/postgres
        DATABASE_URL=... $program/venv/bin/session-store migrate
-       AMQP_URL=... $program/venv/bin/session-store topology
-3. start replicas, and look at them:
+       DATABASE_URL=... $program/venv/bin/session-store roles --passwords $settings/passwords/postgres
+3. prepare RabbitMQ, on its host:
+       $program/venv/bin/python -m deploy.rabbitmq.users $settings/passwords/rabbitmq | rabbitmqctl import_definitions
+       rabbitmqctl import_definitions deploy/rabbitmq/installation.json
+4. write the URLs of session_store_worker, and of nobody who may do more, into $settings/credentials:
+       DATABASE_URL  postgresql://session_store_worker:...@HOST:5432/sessions?sslmode=verify-full
+       AMQP_URL      amqps://session_store_worker:...@HOST:5671/session-store
+   and where it removes what is old or makes partitions, the janitor's and the migrator's:
+       JANITOR_DATABASE_URL, OWNER_DATABASE_URL
+5. see that nothing is wrong, and nothing open that should not be:
+       SESSION_STORE_SECRETS_DIR=$settings/credentials $program/venv/bin/session-store doctor --security
+6. start replicas, and look at them:
        systemctl enable --now session-store@1 session-store@2 session-store@3
        systemctl status 'session-store@*'
 EOF

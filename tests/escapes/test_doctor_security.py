@@ -1,7 +1,9 @@
 """`session-store doctor --security`: what it says of an installation with walls, and of one without."""
 
 import json
+import os
 import shlex
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from secrets import token_hex
@@ -13,6 +15,7 @@ from contracts.access import EVENTS_VHOST, WORKER
 from deploy.local.rabbitmq import RabbitServer
 from tests.command import run_command
 from tests.escapes.walls import Walls
+from tests.faults.replica import PROGRAM
 from tests.integration.patient import Findings, examine, follow
 from worker.finding import Finding, State
 
@@ -209,6 +212,26 @@ def test_a_secret_that_others_may_read_is_found(tmp_path: Path, mode: int, state
     )
     found = {each["check"]: each["state"] for each in json.loads(done.stdout)}
     assert found["security.secrets"] == state
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_a_directory_that_is_mounted_read_only_may_have_any_mode(tmp_path: Path) -> None:
+    """Kubernetes shows a secret so: mode 1777, on a file system that nobody writes to."""
+    (tmp_path / "AMQP_URL").write_text("amqp://u:p@127.0.0.1:1/", encoding="utf-8")
+    (tmp_path / "AMQP_URL").chmod(0o440)
+    tmp_path.chmod(0o1777)
+    mounted = f"mount --bind {tmp_path} {tmp_path} && mount -o remount,bind,ro {tmp_path}"
+    asked = f"SESSION_STORE_SECRETS_DIR={tmp_path} {PROGRAM} doctor --security --json"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", f"{mounted} && {asked}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+    )
+    assert done.stdout, done.stderr
+    found = {each["check"]: each["state"] for each in json.loads(done.stdout)}
+    assert found["security.secrets"] == "ok"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from contracts.topology import Topology
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from tests.faults.replica import PROGRAM
-from tests.integration.postgres_programs import SQL, run_file
 from tests.page import commands_of, run_commands
 
 TOPOLOGY: Final = Topology()
@@ -42,14 +41,20 @@ class Walls:
 
 
 def build(rabbit: RabbitServer, postgres: PostgresServer, database: str, directory: Path) -> Walls:
-    """Return an installation as docs/operations.md has it made: users, virtual hosts, roles."""
-    passwords = {name: secrets.token_hex(12) for name in (*(user.name for user in USERS), *LOGINS)}
-    for user in USERS:
-        (directory / user.name).write_text(passwords[user.name] + "\n", encoding="utf-8")
-    (commands,) = commands_of("docs/operations.md", "Roles and users")
+    """Return an installation as docs/operations.md has it made: users, virtual hosts, roles.
+
+    Passwords that are there stay: a role's is that of the user of its name, for the canary; the migrator's is made.
+    """
+    users = [user.name for user in USERS]
+    passwords = {name: secrets.token_hex(12) for name in (*users, *LOGINS)}
+    for server, logins in (("postgres", LOGINS), ("rabbitmq", users)):
+        (directory / server).mkdir()
+        for login in logins:
+            (directory / server / login).write_text(passwords[login] + "\n", encoding="utf-8")
     path = f"{PROGRAM.parent}{os.pathsep}{rabbit.environment['PATH']}"
-    run_commands(commands, {**rabbit.environment, "PATH": path, "PASSWORDS": str(directory)})
-    run_file(postgres.url_of(database), SQL / "roles.sql")
-    for login in LOGINS:
-        postgres.psql(f"ALTER ROLE {login} PASSWORD '{passwords[login]}'")
+    url = postgres.url_of(database)
+    variables = {**rabbit.environment, "PATH": path, "PASSWORDS": str(directory), "DATABASE_URL": url}
+    for commands in commands_of("docs/operations.md", "Roles and users"):
+        run_commands(commands, variables)
+    assert (directory / "postgres" / "session_store_migrator").read_text()
     return Walls(rabbit, postgres, database, passwords)

@@ -1,5 +1,6 @@
 """Whether the settings give away what they should keep."""
 
+import os
 import stat
 from pathlib import Path
 from typing import Final
@@ -53,5 +54,11 @@ def _is_in_file(name: str, origin: str) -> bool:
 
 
 def _is_loose(path: Path) -> bool:
-    """Whether others may read or change it, or its group change it."""
+    """Whether others may read or change it, or its group change it.
+
+    A directory that is mounted read-only, as Kubernetes shows a secret, is nobody's to change, whatever its mode, and
+    its files say who reads them.
+    """
+    if path.is_dir() and os.statvfs(path).f_flag & os.ST_RDONLY:
+        return False
     return bool(stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXO | stat.S_IWGRP))

@@ -101,7 +101,7 @@ def _explain_authorization(error: asyncpg.PostgresError, to: Destination, own_ad
     if getattr(error, "server_source_function", None) != BY_RULE:
         return wrong(
             f"role {to.user} does not exist or may not log in",
-            "psql -v ON_ERROR_STOP=1 -1 -f sql/roles.sql  # as a superuser; then log in as session_store_worker",
+            "session-store roles  # as a superuser; then log in as session_store_worker",
         )
     length = 128 if ":" in own_address else 32
     kind = "hostssl" if to.is_encrypted else "host"

@@ -8,7 +8,7 @@ import sql
 from worker.destination import TLS_SETTINGS
 from worker.finding import Finding, ok, psql, warning, wrong
 
-ROLES: Final = "psql -v ON_ERROR_STOP=1 -1 -f sql/roles.sql"
+ROLES: Final = "session-store roles"
 LOG_IN: Final = f"{ROLES}  # as a superuser; then log in as session_store_worker"
 GUARDS: Final = (
     "psql -v ON_ERROR_STOP=1 -1 -f sql/migrations/0009_guarded_writes.sql  # as the owner of the tables; "
