@@ -41,9 +41,14 @@ def configure_logs(level: str, log_format: LogFormat) -> Recent:
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_foreign(last))
     )
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
-    for name in ("aiormq", "aio_pika"):  # they report as errors what the supervisor handles and logs itself
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    hush_libraries()
     return recent
+
+
+def hush_libraries() -> None:
+    """Have the AMQP libraries say nothing: they report as errors what whoever calls them handles, and tells."""
+    for name in ("aiormq", "aio_pika"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def escape_texts(_logger: object, _name: str, line: EventDict) -> EventDict:

@@ -21,7 +21,7 @@ from aio_pika.exceptions import (
     ProbableAuthenticationError,
     PublishError,
 )
-from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
+from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed, InvalidFrameError
 
 from contracts.client.errors import Misconfigured
 from contracts.client.messages import Message
@@ -44,6 +44,10 @@ REFUSED: Final = (
     ChannelAccessRefused,
 )
 
+NOT_LET_IN: Final = (
+    "the broker does not let us in: no such virtual host, no right to enter it, or too many connections"
+)
+
 TakeAnswer = Callable[[str, bytes, SignatureFault | None], None]
 """Takes the correlation id and the body of an answer, and what is wrong with its signature."""
 
@@ -63,6 +67,10 @@ def broker_calls() -> Iterator[None]:
         yield
     except REFUSED as error:
         raise Misconfigured(f"the broker refuses us: {error}") from error
+    except (
+        InvalidFrameError
+    ) as error:  # aiormq takes its refusal for a frame out of turn, and does not tell its words
+        raise LinkLost(NOT_LET_IN) from error
     except LOST as error:
         raise LinkLost(f"{type(error).__name__}: {error}"[:200]) from error
     except asyncio.CancelledError as error:

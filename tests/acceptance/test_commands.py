@@ -48,7 +48,7 @@ def test_topology_is_checked_without_being_changed_and_then_declared(servers: Va
 
 
 def test_every_command_explains_itself(servers: Variables) -> None:
-    for command in ("run", "migrate", "topology", "doctor", "top", "config", "version"):
+    for command in ("run", "migrate", "roles", "topology", "doctor", "top", "config", "version"):
         helped = run_command(command, "--help", variables=servers)
         assert helped.returncode == 0
         assert "Usage: session-store" in helped.stdout

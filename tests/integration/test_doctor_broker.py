@@ -6,6 +6,7 @@ from unittest.mock import AsyncMock
 
 import aio_pika
 import pytest
+from yarl import URL
 
 from contracts.topology import Topology
 from deploy.local.rabbitmq import RabbitServer
@@ -47,6 +48,20 @@ async def test_who_is_not_let_in_is_told_where_it_ends(
         assert found[f"{server}.version"].state is State.SKIPPED
     assert SECRET not in str(found)
     assert password not in str(found)
+
+
+async def test_a_user_with_as_many_connections_as_it_may_have_is_not_told_to_make_a_virtual_host(
+    servers: Variables, rabbit_server: RabbitServer
+) -> None:
+    with broker_user(rabbit_server, ".*", ".*", ".*") as url:
+        user = URL(url).user or ""
+        rabbit_server.ctl("set_user_limits", user, '{"max-connections": 0}')
+        found = (await examine(servers, AMQP_URL=url))["broker.login"]
+        assert found.state is State.WRONG
+        assert "limit" in found.said
+        assert "add_vhost" not in (found.mend or "")
+        limits = rabbit_server.ctl(*shlex.split((found.mend or "").split("; ")[-1])[1:])
+        assert '"max-connections":0' in limits.replace(" ", "")
 
 
 async def test_what_is_missing_is_declared_by_the_command(servers: Variables) -> None:

@@ -11,11 +11,13 @@ import aiormq
 import structlog
 from aiormq.abc import AbstractChannel
 from aiormq.connection import TransportFactory
+from aiormq.exceptions import ConnectionNotAllowed, InvalidFrameError, ProbableAuthenticationError
 from yarl import URL
 
 from contracts.hosts import split_hosts
 from worker.broker.frames import FilteredReader, FrameFilter
 from worker.certificates import reason_of_tls
+from worker.destination import read_amqp_url
 from worker.errors import BrokerUnavailable
 
 log = structlog.get_logger()
@@ -25,6 +27,8 @@ CLOSE_SECONDS = 3.0
 
 PASSING = (OSError, TimeoutError, EOFError, aiormq.exceptions.AMQPError, RuntimeError)
 """What the libraries raise when a connection or channel is lost, or was lost a moment ago."""
+
+IN_THE_BROKERS_WORDS = (ConnectionNotAllowed, ProbableAuthenticationError)
 
 
 @contextmanager
@@ -102,11 +106,23 @@ async def open_connection(url: str, name: str, timeout: float) -> FilteredConnec
 
 
 async def _open(url: str, name: str, timeout: float) -> FilteredConnection:
-    address = URL(url).update_query(heartbeat=HEARTBEAT_SECONDS)
-    connection = FilteredConnection(address, name)
-    with broker_calls():
-        await connection.connect(timeout=timeout)
+    """Return an open connection; a failure has a note for whoever called the command: which broker, and as whom."""
+    connection = FilteredConnection(URL(url).update_query(heartbeat=HEARTBEAT_SECONDS), name)
+    try:
+        with broker_calls():
+            await _enter(connection, timeout)
+    except BrokerUnavailable as error:
+        to = read_amqp_url(url)
+        error.add_note(f"RabbitMQ at {to.endpoints[0]}, virtual host {to.name}, user {to.user}")
+        raise
     return connection
+
+
+async def _enter(connection: FilteredConnection, timeout: float) -> None:
+    try:
+        await connection.connect(timeout=timeout)
+    except InvalidFrameError as error:  # aiormq takes the broker's refusal for a frame out of turn
+        raise ConnectionNotAllowed(connection.frames.farewell) from error
 
 
 async def open_channel(connection: aio_pika.Connection, *, confirms: bool, timeout: float) -> AbstractChannel:
@@ -141,4 +157,6 @@ def describe(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError):
         return reason_of_tls(error)
     text = str(error) or type(error).__name__
+    if isinstance(error, IN_THE_BROKERS_WORDS):
+        return text[:200]
     return f"{type(error).__name__}: {text}"[:200]

@@ -11,7 +11,6 @@ from aiormq.exceptions import (
     AuthenticationError,
     ChannelAccessRefused,
     ConnectionNotAllowed,
-    InvalidFrameError,
     ProbableAuthenticationError,
 )
 
@@ -139,10 +138,12 @@ def explain_refusal(error: BrokerUnavailable, to: Destination) -> Finding:
                 f"login refused for user {to.user}{local}",
                 f"set the right password in AMQP_URL, or a new one: {CONTROL} change_password {user}",
             )
-        case ConnectionNotAllowed() | InvalidFrameError():  # aiormq takes the refusal for a frame out of turn
+        case ConnectionNotAllowed() as refusal:
             return wrong(
-                f"there is no virtual host {to.name}, or user {to.user} may not enter it",
-                f"{CONTROL} add_vhost {vhost}; {permit(to)}",
+                f"no entry for user {to.user} into virtual host {to.name}: {refusal}",
+                f"{CONTROL} list_vhost_limits --vhost {vhost}; {CONTROL} list_user_limits --user {user}"
+                if "limit" in str(refusal)
+                else f"{CONTROL} add_vhost {vhost}; {permit(to)}",
             )
         case ssl.SSLError() as failure:
             return _explain_tls(failure)

@@ -27,6 +27,7 @@ FRAME_END: Final = 0xCE
 DELIVER: Final = b"\x00\x3c\x00\x3c"  # class 60, method 60
 ACK: Final = b"\x00\x3c\x00\x50"
 NACK: Final = b"\x00\x3c\x00\x78"
+CLOSE: Final = b"\x00\x0a\x00\x32"  # of the connection: code, text
 BLOCKED: Final = b"\x00\x0a\x00\x3c"
 UNBLOCKED: Final = b"\x00\x0a\x00\x3d"
 TAG_AND_FLAG: Final = Struct(">QB")
@@ -91,6 +92,8 @@ class FrameFilter:
         self._broken = False
         self._shown = -SILENCE_SECONDS
         self._on_blocked = on_blocked
+        self.farewell = ""
+        """Why the broker closed the connection, in its own words."""
 
     def add_route(self, consumer_tag: str, queue: str, sink: Sink) -> None:
         """Give every delivery of `consumer_tag` to `sink` from now on."""
@@ -173,6 +176,8 @@ class FrameFilter:
             return True
         if name in (BLOCKED, UNBLOCKED):
             self._on_blocked(name == BLOCKED)
+        if name == CLOSE:
+            self.farewell = payload[7 : 7 + payload[6]].decode(errors="replace")
         return False
 
     def _take_deliver(self, channel: int, payload: bytes) -> bool:

@@ -23,6 +23,7 @@ from worker.cli.sessions import print_health, print_stats
 from worker.cli.top import watch
 from worker.cli.worker import print_config, print_version, run
 from worker.errors import ConfigurationError, SessionStoreError, UnavailableError
+from worker.telemetry import hush_libraries
 
 EXIT_FAILED: Final = 1
 EXIT_TRY_LATER: Final = 75
@@ -57,6 +58,7 @@ app.add_typer(dead, name="dead")
 
 def main() -> None:
     """Run the command line and leave the process with its exit code."""
+    hush_libraries()
     try:
         app()
     except ConfigurationError as error:
@@ -68,6 +70,10 @@ def main() -> None:
 
 
 def _fail(error: Exception, code: int) -> NoReturn:
+    """Say what is wrong; where a server could not be reached, a note of the error says which, and as whom."""
+    where = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
     for line in str(error).splitlines() or [type(error).__name__]:
-        warn(line)
+        warn(f"{where}{line}")
+    if where:
+        warn("session-store doctor, with the same settings, looks into it and says what to do")
     sys.exit(code)

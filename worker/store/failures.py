@@ -1,5 +1,6 @@
 """Translates the driver's errors once, by SQLSTATE and never by message text."""
 
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import Final
 import asyncpg
 
 from worker.certificates import reason_of_tls
+from worker.destination import read_database_url
 from worker.errors import RowRefused, StorageUnavailable
 
 REFUSED_CLASSES: Final = ("22", "23", "54")
@@ -51,11 +53,31 @@ def translated() -> Iterator[None]:
         state = error.sqlstate or ""
         if state.startswith(REFUSED_CLASSES):
             raise RowRefused(state, str(error)) from error
-        raise StorageUnavailable(reason_of(state)) from error
+        raise _unavailable(reason_of(state), error) from error
     except asyncpg.DataError as error:  # the driver's own refusal to encode a value
         raise RowRefused("22000", str(error)) from error
     except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        raise StorageUnavailable(_reason_of_client(error)) from error
+        raise _unavailable(_reason_of_client(error), error) from error
+
+
+@contextmanager
+def reaching(dsn: str) -> Iterator[None]:
+    """Add a note to what is raised meanwhile, for whoever called the command: which server it was, and as whom."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        to = read_database_url(dsn)
+        hosts = ", ".join(map(str, to.endpoints)) or "the driver's default host"
+        error.add_note(f"PostgreSQL at {hosts}, database {to.name}, role {to.user}")
+        raise
+
+
+def _unavailable(reason: str, cause: Exception) -> StorageUnavailable:
+    """Return the error with its cause's notes: they are for the command line, and never sent or shown elsewhere."""
+    error = StorageUnavailable(reason)
+    for note in getattr(cause, "__notes__", ()):
+        error.add_note(note)
+    return error
 
 
 def reason_of(sqlstate: str) -> str:
@@ -73,6 +95,8 @@ def _reason_of_client(error: Exception) -> str:
         return READ_ONLY
     if isinstance(error, ssl.SSLError):
         return reason_of_tls(error)
+    if isinstance(error, socket.gaierror):
+        return "unknown host"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, OSError):

@@ -14,7 +14,7 @@ import asyncpg
 
 from sql import MigrationFile, migration_files
 from worker.errors import SchemaError, UnavailableError
-from worker.store.failures import translated
+from worker.store.failures import reaching, translated
 from worker.store.pool import Connection
 
 LOCK_TIMEOUT_SECONDS = 5
@@ -162,7 +162,8 @@ async def _fill_in_checksums(connection: asyncpg.Connection) -> None:
 async def connection_to(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     """Yield a connection of its own; inside, what the driver raises is translated."""
     with translated():
-        connection = await asyncpg.connect(dsn)
+        with reaching(dsn):
+            connection = await asyncpg.connect(dsn)
         try:
             yield connection
         finally:

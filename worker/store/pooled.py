@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import asyncpg
 
+from worker.store.failures import reaching
+
 Pooler = Literal["none", "session", "transaction"]
 """What stands between a worker and the server."""
 
@@ -42,6 +44,13 @@ class BriefConnection(asyncpg.Connection):
 
 async def connect(dsn: str, pooler: Pooler, settings: dict[str, str], **options: Any) -> asyncpg.Connection:
     """Return a connection whose session has these settings, unless a pooler lends it a server by the transaction."""
+    with reaching(dsn):
+        return await _connect(dsn, pooler, settings, options)
+
+
+async def _connect(
+    dsn: str, pooler: Pooler, settings: dict[str, str], options: dict[str, Any]
+) -> asyncpg.Connection:
     match pooler:
         case "none":
             return await asyncpg.connect(dsn, server_settings=settings, **options)

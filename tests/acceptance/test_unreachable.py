@@ -1,0 +1,97 @@
+"""The commonest mistakes in a URL: each command says which server, as whom, what it answered, and who knows more."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+from yarl import URL
+
+from deploy.local.rabbitmq import RabbitServer
+from tests.broker_user import broker_user
+from tests.command import run_command
+from tests.faults.replica import Replica
+from tests.installation import Variables
+
+TRY_LATER: Final = 75
+ADVICE: Final = (
+    "session-store: session-store doctor, with the same settings, looks into it and says what to do"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is changed in a URL, and what is said then."""
+
+    said: str
+    user: str | None = None
+    password: str | None = None
+    path: str | None = None
+    host: str | None = None
+    port: int | None = None
+
+    def in_url(self, url: str) -> URL:
+        made = URL(url)
+        made = made.with_user(self.user) if self.user else made
+        made = made.with_password(self.password) if self.password else made
+        made = made.with_path(self.path) if self.path else made
+        made = made.with_host(self.host) if self.host else made
+        return made.with_port(self.port) if self.port else made
+
+
+DATABASE: Final = {
+    "password": Mistake("login refused", password="wrong"),
+    "role": Mistake("login refused", user="nobody"),
+    "database": Mistake("no such database", path="/absent"),
+    "port": Mistake("connection refused", port=1),
+    "host": Mistake("unknown host", host="absent.invalid"),
+}
+BROKER: Final = {
+    "password": Mistake("ACCESS_REFUSED - Login was refused", password="wrong"),
+    "vhost": Mistake("NOT_ALLOWED - vhost absent not found", path="/absent"),
+    "port": Mistake("Connection refused", port=1),
+    "host": Mistake("Name or service not known", host="absent.invalid"),
+}
+
+
+@pytest.mark.parametrize("mistake", DATABASE.values(), ids=DATABASE)
+def test_a_mistake_in_the_databases_url_is_said_with_the_server(servers: Variables, mistake: Mistake) -> None:
+    url = mistake.in_url(servers["DATABASE_URL"])
+    where = f"PostgreSQL at {url.host}:{url.port}, database {url.path[1:]}, role {url.user}"
+    for command in (("migrate",), ("roles",), ("export", "--to", "absent.ndjson")):
+        done = run_command(*command, variables={**servers, "DATABASE_URL": str(url)})
+        assert (done.returncode, done.stdout) == (TRY_LATER, "")
+        assert done.stderr.splitlines() == [f"session-store: {where}: {mistake.said}", ADVICE]
+
+
+@pytest.mark.parametrize("mistake", BROKER.values(), ids=BROKER)
+def test_a_mistake_in_the_brokers_url_is_said_with_the_server(servers: Variables, mistake: Mistake) -> None:
+    url = mistake.in_url(servers["AMQP_URL"])
+    where = f"RabbitMQ at {url.host}:{url.port}, virtual host {url.path[1:] or '/'}, user {url.user}"
+    for command in (("topology",), ("dead", "list")):
+        done = run_command(*command, variables={**servers, "AMQP_URL": str(url)})
+        assert (done.returncode, done.stdout) == (TRY_LATER, "")
+        said, advice = done.stderr.splitlines()
+        assert said.startswith(f"session-store: {where}: ")
+        assert mistake.said in said
+        assert advice == ADVICE
+
+
+def test_a_user_without_rights_in_the_virtual_host_is_told_so(
+    servers: Variables, rabbit_server: RabbitServer
+) -> None:
+    with broker_user(rabbit_server, ".*", ".*", ".*") as url:
+        user = URL(url).user or ""
+        rabbit_server.ctl("clear_permissions", user)
+        done = run_command("topology", variables={**servers, "AMQP_URL": url})
+    assert f"access to vhost '/' refused for user '{user}'" in done.stderr
+
+
+async def test_a_worker_says_so_too_and_shows_nobody_the_servers_address(installation: Variables) -> None:
+    url = URL(installation["AMQP_URL"]).with_path("/absent")
+    replica = await Replica.start(
+        {**installation, "AMQP_URL": str(url), "SESSION_STORE_STARTUP_TIMEOUT_S": "1"}
+    )
+    logged = await replica.logged("broker.unavailable")
+    assert logged["reason"] == "NOT_ALLOWED - vhost absent not found"
+    assert await replica.ended() == TRY_LATER
+    assert [line for line in replica.said if f"RabbitMQ at {url.host}:{url.port}" in line]
