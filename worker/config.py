@@ -5,22 +5,20 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
-    DotEnvSettingsSource,
     EnvSettingsSource,
     PydanticBaseSettingsSource,
-    SecretsSettingsSource,
     SettingsConfigDict,
 )
 
 from worker import setting_rules as rules
 from worker.errors import ConfigurationError
 from worker.placeholders import libpq_url
+from worker.setting_files import DOTENV, read_dotenv, read_secrets
 
 PREFIX: Final = "SESSION_STORE_"
 SERVERS: Final = ("DATABASE_URL", "AMQP_URL")
@@ -207,12 +205,10 @@ def _sources(flags: Mapping[str, object]) -> list[tuple[str, dict[str, Any]]]:
     found = [
         ("flag", given),
         ("environment", EnvSettingsSource(Settings)()),
-        (".env", DotEnvSettingsSource(Settings, env_file=".env")()),
+        (DOTENV, read_dotenv(Settings)),
     ]
     if directory:
-        if not Path(directory).is_dir():
-            raise ConfigurationError(f"the secrets directory {directory} does not exist")
-        found.append((directory, SecretsSettingsSource(Settings, secrets_dir=directory)()))
+        found.append((directory, read_secrets(Settings, directory)))
     return [
         (origin, {k.upper(): v for k, v in values.items() if k.upper() in known}) for origin, values in found
     ]

@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 from yarl import URL
 
+from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from tests.broker_user import broker_user
 from tests.command import run_command
@@ -61,6 +62,18 @@ def test_a_mistake_in_the_databases_url_is_said_with_the_server(servers: Variabl
         done = run_command(*command, variables={**servers, "DATABASE_URL": str(url)})
         assert (done.returncode, done.stdout) == (TRY_LATER, "")
         assert done.stderr.splitlines() == [f"session-store: {where}: {mistake.said}", ADVICE]
+
+
+def test_a_server_that_takes_no_writes_is_told_from_one_that_is_away(
+    postgres_server: PostgresServer, database_url: str
+) -> None:
+    url = URL(database_url)
+    postgres_server.psql(f"ALTER DATABASE {url.path[1:]} SET default_transaction_read_only = on")
+    for command in ("migrate", "roles"):
+        done = run_command(command, variables={"DATABASE_URL": database_url})
+        assert done.returncode == TRY_LATER
+        where = f"PostgreSQL at {url.host}:{url.port}, database {url.path[1:]}, role {url.user}"
+        assert done.stderr.splitlines() == [f"session-store: {where}: read-only", ADVICE]
 
 
 @pytest.mark.parametrize("mistake", BROKER.values(), ids=BROKER)

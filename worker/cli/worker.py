@@ -11,6 +11,7 @@ from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.config import Loaded, Settings, load, variables
 from worker.core_dumps import forbid_core_dumps
 from worker.keys import keyring_of
+from worker.open_files import allow_open_files
 from worker.placeholders import mask
 from worker.telemetry import configure_logs
 from worker.transport import refuse_plain_text
@@ -29,6 +30,7 @@ def run(
     forbid_core_dumps()
     loaded = load(dict(locals()))
     refuse_plain_text(loaded.settings)
+    allow_open_files(loaded.settings)
     recent = configure_logs(loaded.settings.log_level, loaded.settings.log_format)
     _warn_of_unknown(loaded)
     run_to_end(run_worker(loaded, recent))

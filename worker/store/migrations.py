@@ -160,10 +160,9 @@ async def _fill_in_checksums(connection: asyncpg.Connection) -> None:
 
 @asynccontextmanager
 async def connection_to(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """Yield a connection of its own; inside, what the driver raises is translated."""
-    with translated():
-        with reaching(dsn):
-            connection = await asyncpg.connect(dsn)
+    """Yield a connection of its own; inside, what the driver raises is translated, with a note of the server."""
+    with translated(), reaching(dsn):
+        connection = await asyncpg.connect(dsn)
         try:
             yield connection
         finally:

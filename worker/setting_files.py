@@ -1,0 +1,43 @@
+"""What files say of the settings: `.env` in the working directory, and a directory of secrets."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SecretsSettingsSource
+from pydantic_settings.exceptions import SettingsError
+
+from worker.errors import ConfigurationError
+
+DOTENV: Final = ".env"
+
+
+def read_dotenv(settings: type[BaseSettings]) -> dict[str, Any]:
+    """Return what `.env` sets, nothing where there is none; raises ConfigurationError where it cannot be read."""
+    with _reading(DOTENV):
+        return DotEnvSettingsSource(settings, env_file=DOTENV)()
+
+
+def read_secrets(settings: type[BaseSettings], directory: str) -> dict[str, Any]:
+    """Return what the files of a directory hold; raises ConfigurationError that names what cannot be read."""
+    with _reading(directory):
+        if not Path(directory).exists():
+            raise ConfigurationError(f"the secrets directory {directory} does not exist")
+        if not Path(directory).is_dir():
+            raise ConfigurationError(
+                f"SESSION_STORE_SECRETS_DIR: {directory} is a file, and no directory of files"
+            )
+        return SecretsSettingsSource(settings, secrets_dir=directory)()
+
+
+@contextmanager
+def _reading(place: str) -> Iterator[None]:
+    try:
+        yield
+    except (SettingsError, OSError, UnicodeDecodeError) as error:
+        cause = error.__cause__ if isinstance(error, SettingsError) else error
+        if isinstance(cause, OSError):
+            said = f"cannot read {cause.filename or place}: {cause.strerror}"
+            raise ConfigurationError(f"{said}; the user that runs this must be able to") from None
+        raise ConfigurationError(f"cannot read {place}: it holds what is no UTF-8 text") from None
