@@ -137,10 +137,11 @@ class Worker:
         return Guard(terms, keys, lambda fault: self.metrics.bad_signatures.labels(fault).inc())
 
     async def _wait_for_schema(self) -> None:
-        """Return once the database has answered and has every migration of this program."""
+        """Return once the database has answered, lets us store, and has every migration of this program."""
         deadline, backoff = monotonic() + self._settings.startup_timeout_s, Backoff()
         while True:
             try:
+                await self._storage.check_rights()
                 return await self._storage.check_schema()
             except StorageUnavailable as error:
                 if monotonic() >= deadline:

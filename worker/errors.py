@@ -3,6 +3,7 @@
 SessionStoreError
 ├── ConfigurationError          change something, then start again (exit 78)
 │   ├── SchemaError             the database is behind, ahead or altered
+│   ├── RightsError             the login may not do what it is used for
 │   └── TopologyError           the broker's side is missing or differs
 ├── UnavailableError            wait; it is tried again (exit 75 when it never came)
 │   ├── StorageUnavailable      the database cannot take or answer this now
@@ -23,6 +24,10 @@ class ConfigurationError(SessionStoreError):
 
 class SchemaError(ConfigurationError):
     """The database's schema is not the one this program was written for."""
+
+
+class RightsError(ConfigurationError):
+    """The database's login may not do what it is used for."""
 
 
 class TopologyError(ConfigurationError):

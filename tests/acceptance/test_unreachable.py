@@ -65,12 +65,12 @@ def test_a_mistake_in_the_databases_url_is_said_with_the_server(servers: Variabl
 
 
 def test_a_server_that_takes_no_writes_is_told_from_one_that_is_away(
-    postgres_server: PostgresServer, database_url: str
+    postgres_server: PostgresServer, empty_database_url: str
 ) -> None:
-    url = URL(database_url)
+    url = URL(empty_database_url)
     postgres_server.psql(f"ALTER DATABASE {url.path[1:]} SET default_transaction_read_only = on")
     for command in ("migrate", "roles"):
-        done = run_command(command, variables={"DATABASE_URL": database_url})
+        done = run_command(command, variables={"DATABASE_URL": empty_database_url})
         assert done.returncode == TRY_LATER
         where = f"PostgreSQL at {url.host}:{url.port}, database {url.path[1:]}, role {url.user}"
         assert done.stderr.splitlines() == [f"session-store: {where}: read-only", ADVICE]

@@ -35,7 +35,7 @@ def named_in(value: Any) -> set[str]:
     here = {
         inner["name"]
         for key, inner in value.items()
-        if isinstance(inner, dict) and "ecret" in key and "name" in inner
+        if isinstance(inner, dict) and "secret" in key.lower() and "name" in inner
     }
     here |= {each["name"] for each in value.get("secretTargetRef", [])}
     return here | {name for inner in value.values() for name in named_in(inner)}

@@ -9,6 +9,8 @@ import pytest
 from yarl import URL
 
 from tests.command import run_command
+from tests.faults.replica import Replica
+from tests.installation import Variables
 from worker.store.roles import LOGINS, verifier_of
 
 OWNERS = (
@@ -26,13 +28,16 @@ def passwords(tmp_path: Path) -> dict[str, str]:
     return made
 
 
+def login_of(url: str, role: str, passwords: dict[str, str]) -> str:
+    """Return the URL for another role."""
+    return str(URL(url).with_user(role).with_password(passwords[role]))
+
+
 async def test_each_login_is_made_with_its_rights_and_password(
     empty_database_url: str, tmp_path: Path, passwords: dict[str, str]
 ) -> None:
     superuser = {"DATABASE_URL": empty_database_url}
-    urls = {
-        name: str(URL(empty_database_url).with_user(name).with_password(passwords[name])) for name in LOGINS
-    }
+    urls = {name: login_of(empty_database_url, name, passwords) for name in LOGINS}
     first = run_command("roles", "--passwords", str(tmp_path), variables=superuser)
     assert (first.returncode, "rights given" in first.stdout) == (0, False)
     assert "run session-store migrate as session_store_migrator" in first.stderr
@@ -92,10 +97,36 @@ def test_a_login_that_may_not_make_roles_is_told_so(
     empty_database_url: str, tmp_path: Path, passwords: dict[str, str]
 ) -> None:
     run_command("roles", "--passwords", str(tmp_path), variables={"DATABASE_URL": empty_database_url})
-    url = URL(empty_database_url).with_user("session_store_migrator")
-    migrator = str(url.with_password(passwords["session_store_migrator"]))
+    migrator = login_of(empty_database_url, "session_store_migrator", passwords)
     done = run_command("roles", variables={"DATABASE_URL": migrator})
     assert (done.returncode, "log in as a superuser" in done.stderr) == (78, True)
+
+
+def test_a_login_that_may_not_migrate_is_told_whose_that_is(
+    database_url: str, empty_database_url: str, tmp_path: Path, passwords: dict[str, str]
+) -> None:
+    run_command("roles", "--passwords", str(tmp_path), variables={"DATABASE_URL": database_url})
+    done, refused = (
+        run_command("migrate", variables={"DATABASE_URL": login_of(url, "session_store_worker", passwords)})
+        for url in (database_url, empty_database_url)
+    )
+    assert (done.returncode, done.stdout) == (0, "up to date\n")
+    assert refused.returncode == 78
+    assert "permission denied" in refused.stderr
+    assert "log in as session_store_migrator" in refused.stderr
+
+
+@pytest.mark.parametrize("login", ["session_store_janitor", "session_store_reader"])
+async def test_a_worker_with_a_login_that_may_not_store_does_not_start(
+    installation: Variables, tmp_path: Path, passwords: dict[str, str], login: str
+) -> None:
+    run_command("roles", "--passwords", str(tmp_path), variables=installation)
+    url = login_of(installation["DATABASE_URL"], login, passwords)
+    replica = await Replica.start({**installation, "DATABASE_URL": url})
+    assert await replica.ended() == 78
+    [said] = replica.said
+    assert "EXECUTE on apply_session_events" in said
+    assert "log in as session_store_worker" in said
 
 
 async def test_a_long_transaction_in_its_way_is_named(database_url: str) -> None:

@@ -22,7 +22,13 @@ from worker.cli.sessions import app as sessions
 from worker.cli.sessions import print_health, print_stats
 from worker.cli.top import watch
 from worker.cli.worker import print_config, print_version, run
-from worker.errors import ConfigurationError, SessionStoreError, UnavailableError
+from worker.errors import (
+    BrokerUnavailable,
+    ConfigurationError,
+    SessionStoreError,
+    StorageUnavailable,
+    UnavailableError,
+)
 from worker.telemetry import hush_libraries
 
 EXIT_FAILED: Final = 1
@@ -70,10 +76,10 @@ def main() -> None:
 
 
 def _fail(error: Exception, code: int) -> NoReturn:
-    """Say what is wrong; where a server could not be reached, a note of the error says which, and as whom."""
+    """Say what is wrong; where a server is away, a note of the error says which it was, and as whom."""
     where = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
     for line in str(error).splitlines() or [type(error).__name__]:
         warn(f"{where}{line}")
-    if where:
+    if where or isinstance(error, StorageUnavailable | BrokerUnavailable):
         warn("session-store doctor, with the same settings, looks into it and says what to do")
     sys.exit(code)

@@ -6,14 +6,14 @@ workers run side by side: a worker needs all of its own migrations, and does not
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import asyncpg
 
 from sql import MigrationFile, migration_files
-from worker.errors import SchemaError, UnavailableError
+from worker.errors import RightsError, SchemaError, UnavailableError
 from worker.store.failures import reaching, translated
 from worker.store.pool import Connection
 
@@ -34,6 +34,10 @@ class MigrationAlteredError(SchemaError):
 
 class MigrationFailedError(SchemaError):
     """The database refused a migration, which left nothing behind if it runs in a transaction."""
+
+
+class MigrationRefusedError(RightsError):
+    """The login may not change the schema; the migrations before the refused one are applied."""
 
 
 class MigrationBlockedError(UnavailableError):
@@ -58,18 +62,32 @@ async def migrate(dsn: str) -> list[int]:
     """Apply what is pending, and return its versions: none when the database was up to date.
 
     Safe to run from several places at once: one does the work, the others wait and find it done.
-    Raises SchemaAheadError or MigrationAlteredError before anything is changed; MigrationFailedError,
-    MigrationBlockedError and StorageUnavailable, after which the migrations before the failed one are applied.
+    Raises SchemaAheadError or MigrationAlteredError before anything is changed; after these the migrations before the
+    failed one are applied: MigrationFailedError, MigrationRefusedError, MigrationBlockedError, StorageUnavailable.
     """
     async with connection_to(dsn) as connection:
-        await _wait_for_turn(connection)
-        await connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
-        pending = refuse_unless_ours(await status_of(connection)).pending
-        files = [file for file in migration_files() if file.version in pending]
-        for file in files:
-            await _apply(connection, file)
-        await _fill_in_checksums(connection)
-        return [file.version for file in files]
+        with _by_the_owner():
+            return await _migrate(connection)
+
+
+async def _migrate(connection: asyncpg.Connection) -> list[int]:
+    await _wait_for_turn(connection)
+    await connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+    pending = refuse_unless_ours(await status_of(connection)).pending
+    files = [file for file in migration_files() if file.version in pending]
+    for file in files:
+        await _apply(connection, file)
+    await _fill_in_checksums(connection)
+    return [file.version for file in files]
+
+
+@contextmanager
+def _by_the_owner() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.InsufficientPrivilegeError as error:
+        said = f"{error}; migrations are the owner's: log in as session_store_migrator"
+        raise MigrationRefusedError(said) from error
 
 
 async def status(dsn: str) -> MigrationStatus:
@@ -136,6 +154,8 @@ async def _apply(connection: asyncpg.Connection, file: MigrationFile) -> None:
             f"migration {file.version:04}_{file.name} waited {LOCK_TIMEOUT_SECONDS} s for a lock; "
             "run it again when the long transaction in its way has ended"
         ) from error
+    except asyncpg.InsufficientPrivilegeError:
+        raise
     except asyncpg.PostgresError as error:
         if not (error.sqlstate or "").startswith(_REFUSAL_CLASSES):
             raise
@@ -152,6 +172,10 @@ async def _run(connection: asyncpg.Connection, file: MigrationFile) -> None:
 
 
 async def _fill_in_checksums(connection: asyncpg.Connection) -> None:
+    if not await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM session_store_migrations WHERE checksum IS NULL)"
+    ):
+        return  # so that whoever may not write learns that nothing is to be done
     await connection.executemany(
         "UPDATE session_store_migrations SET checksum = $2 WHERE version = $1 AND checksum IS NULL",
         [(file.version, file.checksum) for file in migration_files()],

@@ -15,7 +15,7 @@ from typing import Final
 import asyncpg
 
 from sql import script
-from worker.errors import ConfigurationError, UnavailableError
+from worker.errors import RightsError, UnavailableError
 from worker.store.migrations import connection_to, refuse_unless_ours, status_of
 
 LOGINS: Final = (
@@ -30,7 +30,7 @@ _ITERATIONS: Final = 4096  # PostgreSQL's own, scram-common.h
 _SALT_BYTES: Final = 16
 
 
-class RolesRefusedError(ConfigurationError):
+class RolesRefusedError(RightsError):
     """The login may not make roles."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import sql
+from worker.errors import RightsError
 from worker.store.aged import Retention
 from worker.store.cursor import CursorCodec
 from worker.store.erasures import Erasures
@@ -102,6 +103,21 @@ class Storage:
                 refuse_if_behind(await status_of(connection))
                 layout = await connection.fetchval(sql.statement("read_layout"))
         self.reader.note_layout(is_partitioned=layout == PARTITIONED)
+
+    async def check_rights(self) -> None:
+        """Raise RightsError when the login lacks a right that a worker needs, StorageUnavailable when away.
+
+        A login that may read and not store would attach, and look ready until the first event.
+        """
+        with translated():
+            async with self._reading.acquire() as connection:
+                rows = await connection.fetch(sql.statement("examine_rights"))
+        if rows:
+            lacking = ", ".join(row["lacking"] for row in rows)
+            raise RightsError(
+                f"the database's login lacks {lacking}; run session-store roles as a superuser, and log in as "
+                "session_store_worker"
+            )
 
     async def probe(self) -> None:
         """As `check_schema`, but waits no longer than 2 s for a connection; its caller bounds the rest."""
