@@ -15,7 +15,7 @@ BEGIN
         CREATE ROLE session_store_owner NOLOGIN;
     END IF;
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'session_store_migrator') THEN
-        CREATE ROLE session_store_migrator LOGIN CONNECTION LIMIT 10;
+        CREATE ROLE session_store_migrator LOGIN CONNECTION LIMIT 20;
     END IF;
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO session_store_migrator', current_database());
     EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO session_store_owner', current_schema());
