@@ -108,3 +108,15 @@ async def test_a_worker_says_so_too_and_shows_nobody_the_servers_address(install
     assert logged["reason"] == "NOT_ALLOWED - vhost absent not found"
     assert await replica.ended() == TRY_LATER
     assert [line for line in replica.said if f"RabbitMQ at {url.host}:{url.port}" in line]
+
+
+async def test_a_worker_that_may_not_consume_says_so_and_comes_back_ever_more_seldom(
+    installation: Variables, rabbit_server: RabbitServer
+) -> None:
+    with broker_user(rabbit_server, "^$", ".*", "^$") as url:
+        replica = await Replica.start({**installation, "AMQP_URL": url})
+        lost = await replica.logged("broker.lost")
+        while lost["failures"] < 4:
+            lost = await replica.logged("broker.lost", since=replica.mark())
+        assert "ACCESS_REFUSED - access to queue" in lost["reason"]
+        await replica.stop()

@@ -14,6 +14,7 @@ from aiormq.exceptions import (
     ProbableAuthenticationError,
 )
 
+from contracts.access import EVENTS_VHOST, RPC_VHOST, USERS, WORKER
 from contracts.topology import REPLY_QUEUE_PREFIX, Queue, Topology
 from worker.broker.connection import (
     FilteredConnection,
@@ -24,7 +25,7 @@ from worker.broker.connection import (
 )
 from worker.broker.queue_state import QueueState, look_at_queue
 from worker.broker.topology import Difference, find_differences, list_differences
-from worker.broker.trespass import examine_permissions
+from worker.broker.trespass import confine, examine_permissions
 from worker.certificates import reason_of_tls
 from worker.destination import Destination
 from worker.errors import BrokerUnavailable
@@ -35,6 +36,7 @@ OLDEST: Final = (3, 10)
 TURN_SECONDS: Final = 1.0
 MANY: Final = 10_000
 CONTROL: Final = "rabbitmqctl"
+OWN_USERS: Final = tuple(user.name for user in USERS)
 
 QueueStates = dict[str, QueueState]
 
@@ -82,7 +84,9 @@ class Broker:
         except BrokerUnavailable as error:
             if not isinstance(error.__cause__, ChannelAccessRefused):
                 raise
-            return wrong("the user may not publish to the default exchange, as replies are", permit(to))
+            return wrong(
+                "the user may not publish to the default exchange, as replies are", permit(to, self._topology)
+            )
         with suppress(BrokerUnavailable):  # whom it blocks it does not answer any more
             await open_channel(self._connection, confirms=False, timeout=TURN_SECONDS)
         if self._connection.blocked:
@@ -123,14 +127,32 @@ def is_refusal(error: Exception) -> bool:
     return isinstance(error.__cause__, ChannelAccessRefused)
 
 
-def permit(to: Destination) -> str:
-    """Return the command that lets the user do in the virtual host what it needs, and more."""
+def permit(to: Destination, topology: Topology) -> str:
+    """Return what lets the doctor in as a worker.
+
+    A user of the installation is given what it needs and no more; another, as on a first try, everything.
+    """
+    if to.user == WORKER:
+        return confine(to, topology)
+    if to.user in OWN_USERS:
+        return f"{to.user} is for something else: {WORKER} in AMQP_URL"
     return f"{CONTROL} set_permissions --vhost {shlex.quote(to.name)} {shlex.quote(to.user)} '.*' '.*' '.*'"
 
 
-def explain_refusal(error: BrokerUnavailable, to: Destination) -> Finding:
-    """Return why there is no connection, and what mends it."""
+def _let_in(to: Destination, topology: Topology, refusal: str) -> str:
     user, vhost = shlex.quote(to.user), shlex.quote(to.name)
+    if "limit" in refusal:
+        return f"{CONTROL} list_vhost_limits --vhost {vhost}; {CONTROL} list_user_limits --user {user}"
+    if to.user in OWN_USERS and to.name in (EVENTS_VHOST, RPC_VHOST):
+        return f"{CONTROL} import_definitions deploy/rabbitmq/installation.json"
+    if to.user in OWN_USERS:
+        return f"the virtual host {EVENTS_VHOST}, or that of the callers, {RPC_VHOST}, in AMQP_URL"
+    return f"{CONTROL} add_vhost {vhost}; {permit(to, topology)}"
+
+
+def explain_refusal(error: BrokerUnavailable, to: Destination, topology: Topology) -> Finding:
+    """Return why there is no connection, and what mends it."""
+    user = shlex.quote(to.user)
     match error.__cause__:
         case ProbableAuthenticationError() | AuthenticationError():
             local = " (guest may log in from the broker's own host alone)" if to.user == "guest" else ""
@@ -141,9 +163,7 @@ def explain_refusal(error: BrokerUnavailable, to: Destination) -> Finding:
         case ConnectionNotAllowed() as refusal:
             return wrong(
                 f"no entry for user {to.user} into virtual host {to.name}: {refusal}",
-                f"{CONTROL} list_vhost_limits --vhost {vhost}; {CONTROL} list_user_limits --user {user}"
-                if "limit" in str(refusal)
-                else f"{CONTROL} add_vhost {vhost}; {permit(to)}",
+                _let_in(to, topology, str(refusal)),
             )
         case ssl.SSLError() as failure:
             return _explain_tls(failure)

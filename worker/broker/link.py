@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
+from typing import Final
 
 import structlog
 
@@ -43,8 +44,6 @@ class Link:
         while not stop.is_set():
             try:
                 await self._live_once(serve)
-                if not stop.is_set():
-                    log.warning("broker.lost", reason=self.down_reason)
             except TopologyMissing as error:
                 if not self._served:
                     raise TopologyError(str(error)) from error
@@ -65,6 +64,8 @@ class Link:
             await serve(session)
             if monotonic() - connected >= LASTING_SECONDS:
                 self._backoff.reset()
+            if session.lost.done():
+                log.warning("broker.lost", reason=session.lost.result(), failures=self._backoff.failures + 1)
         finally:
             self.down_reason = session.lost.result() if session.lost.done() else "closing"
             await session.close()

@@ -87,7 +87,7 @@ class BrokerVisit:
         try:
             self._broker = await log_in(self._url, self._topology, self._timeout)
         except BrokerUnavailable as error:
-            return explain_refusal(error, self._to)
+            return explain_refusal(error, self._to, self._topology)
         return ok(f"user {self._to.user}, virtual host {self._to.name}")
 
     async def _examine_user(self) -> Finding:
