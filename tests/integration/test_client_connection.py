@@ -160,6 +160,12 @@ async def test_a_refused_login_is_said_so_until_it_is_mended(
     rabbit_server.ctl("delete_user", user)
 
 
+async def test_a_virtual_host_that_is_missing_is_said_to_who_waits(amqp_url: str) -> None:
+    async with SessionStore(f"{amqp_url}absent", timeout=1) as store:
+        with pytest.raises(TimedOut, match="does not let us in: no such virtual host"):
+            await store.count()
+
+
 async def test_a_client_whose_queue_was_deleted_makes_another(
     store: SessionStore, start_replica: StartReplica, rabbit_server: RabbitServer
 ) -> None:

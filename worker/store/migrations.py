@@ -86,7 +86,7 @@ def _by_the_owner() -> Iterator[None]:
     try:
         yield
     except asyncpg.InsufficientPrivilegeError as error:
-        said = f"{error}; migrations are the owner's: log in as session_store_migrator"
+        said = f"{error}; log in as session_store_migrator, or where a table is another's, as a superuser"
         raise MigrationRefusedError(said) from error
 
 
