@@ -7,17 +7,22 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import aio_pika
 import pytest
 
 from contracts.topology import Topology
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.installation import installation, plain_installation, servers, start_replica
+from tests.installation import delete_topology, installation, plain_installation, servers, start_replica
 from tests.layouts import CHOSEN_LAYOUT, LAYOUTS, Templates
 from tests.slots import claim_slot
 
-__all__ = ["installation", "plain_installation", "servers", "start_replica"]  # fixtures for every suite
+__all__ = [  # fixtures for every suite, and what cleans up after one
+    "delete_topology",
+    "installation",
+    "plain_installation",
+    "servers",
+    "start_replica",
+]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -153,16 +158,6 @@ def database_copy(server: PostgresServer, template: str | None) -> Iterator[str]
     yield server.create_database(name, template)
     server.start()
     server.drop_database(name)
-
-
-async def delete_topology(url: str, topology: Topology) -> None:
-    """Delete by name; the broker takes it as done when there is nothing of that name."""
-    connection = await aio_pika.connect(url, timeout=30)
-    async with connection, connection.channel() as channel:
-        for queue in topology.queues:
-            await channel.queue_delete(queue.name)
-        for exchange in topology.exchanges:
-            await channel.exchange_delete(exchange.name)
 
 
 def _module_name(request: pytest.FixtureRequest) -> str:

@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import aio_pika
 import pytest
 
+from contracts.topology import Topology
 from tests.command import run_command
 from tests.faults.replica import Replica
 
@@ -51,3 +53,14 @@ async def plain_installation(database_url: str, amqp_url: str) -> AsyncIterator[
     await replica.logged("broker.connected")
     yield amqp_url
     await replica.stop()
+    await delete_topology(amqp_url, Topology())
+
+
+async def delete_topology(url: str, topology: Topology) -> None:
+    """Delete by name; the broker takes it as done when there is nothing of that name."""
+    connection = await aio_pika.connect(url, timeout=30)
+    async with connection, connection.channel() as channel:
+        for queue in topology.queues:
+            await channel.queue_delete(queue.name)
+        for exchange in topology.exchanges:
+            await channel.exchange_delete(exchange.name)
