@@ -160,7 +160,7 @@ async def test_a_session_that_is_lost_at_once_is_followed_by_ever_longer_rests(
     with capture_logs() as log:
         await Link(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30).keep(refuse, stop)
     assert rests == ceilings
-    assert [line["reason"] for line in log if line["event"] == "broker.lost"] == ["access refused"] * 3
+    assert [line["reason"] for line in log if line["event"] == "broker.lost"] == ["access refused"] * 4
 
 
 async def test_an_intake_that_was_not_started_in_time_leaves_no_consumer(
