@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from secrets import token_hex
 
-import aiormq
 import asyncpg
 import pytest
 
-from contracts.access import EVENTS_VHOST, MONITOR, WORKER
+from contracts.access import EVENTS_VHOST, WORKER
 from deploy.local.rabbitmq import RabbitServer
 from tests.command import run_command
-from tests.escapes.walls import TOPOLOGY, Walls
+from tests.escapes.walls import Walls
 from tests.faults.replica import PROGRAM
 from tests.integration.patient import Findings, examine, follow
 from worker.finding import Finding, State
@@ -70,7 +69,7 @@ def test_an_installation_as_documented_has_nothing_to_mend_but_tls(walls: Walls,
         (tmp_path / name).write_text(url, encoding="utf-8")
         (tmp_path / name).chmod(0o400)
     tmp_path.chmod(0o500)
-    before = asyncio.run(count_messages(walls))
+    before = asyncio.run(walls.count_all(EVENTS_VHOST))
     done = run_command(
         "doctor", "--security", "--json", variables={"SESSION_STORE_SECRETS_DIR": str(tmp_path)}
     )
@@ -82,15 +81,7 @@ def test_an_installation_as_documented_has_nothing_to_mend_but_tls(walls: Walls,
     assert found["settings.signatures"]["state"] == "warning"  # there are none yet
     assert found["broker.login"]["state"] == found["database.rights"]["state"] == "ok"
     assert not [password for password in walls.passwords.values() if password in done.stdout + done.stderr]
-    assert asyncio.run(count_messages(walls)) == before
-
-
-async def count_messages(walls: Walls) -> list[int | None]:
-    """Return how many messages wait in each queue; `rabbitmqctl` would say how many did some time ago."""
-    async with await aiormq.connect(walls.amqp_url(MONITOR)) as connection:
-        channel = await connection.channel()
-        queues = [queue.name for queue in TOPOLOGY.queues]
-        return [(await channel.queue_declare(queue, passive=True)).message_count for queue in queues]
+    assert asyncio.run(walls.count_all(EVENTS_VHOST)) == before
 
 
 async def test_the_logins_of_a_first_try_are_told_from_a_workers(walls: Walls) -> None:

@@ -3,12 +3,11 @@
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
-import aiormq
 import orjson
 import pytest
 import pytest_asyncio
 
-from contracts.access import EVENTS_VHOST, MONITOR, RPC_VHOST
+from contracts.access import EVENTS_VHOST, RPC_VHOST
 from contracts.topology import WRITE_KEY
 from tests.escapes.attempt import Attempt
 from tests.escapes.conversation import Conversation, conversation
@@ -108,14 +107,7 @@ async def test_an_answer_goes_to_no_queue_but_a_callers(
     body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "health.check"})
     await talk.caller.publish(body, reply_to=address, correlation_id="other")
     await talk.requests.logged("rpc.not_served", since=seen)
-    assert [await count(walls, RPC_VHOST, name) for name in ("session.dead", "session.write")] == [0, 0]
-
-
-async def count(walls: Walls, vhost: str, queue: str) -> int | None:
-    """Return how many messages wait in a queue."""
-    async with await aiormq.connect(walls.amqp_url(MONITOR, vhost)) as connection:
-        channel = await connection.channel()
-        return (await channel.queue_declare(queue, passive=True)).message_count
+    assert [await walls.count(RPC_VHOST, name) for name in ("session.dead", "session.write")] == [0, 0]
 
 
 async def test_a_line_of_the_log_is_the_workers_own(talk: Conversation) -> None:
@@ -160,4 +152,4 @@ async def test_properties_of_any_kind_change_nothing(talk: Conversation, walls: 
     body = make_event(WRITE_KEY, session["sessionId"], orjson.dumps({"revision": 7, "session": session}))
     answer = orjson.loads(await talk.engine.send(body, WRITE_KEY, **odd))
     assert answer["outcome"] == "stored"
-    assert await count(walls, EVENTS_VHOST, TOPOLOGY.write_queue.name) == 0
+    assert await walls.count(EVENTS_VHOST, TOPOLOGY.write_queue.name) == 0

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+import aiormq
 from yarl import URL
 
-from contracts.access import ENGINE, EVENTS_VHOST, USERS, WORKER
+from contracts.access import ENGINE, EVENTS_VHOST, MONITOR, USERS, WORKER
 from contracts.topology import Topology
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
@@ -33,6 +34,16 @@ class Walls:
         """Return the URL of a virtual host for one of the broker's users."""
         url = URL(self.rabbit.url).with_user(user).with_password(self.passwords[user])
         return str(url.with_path(f"/{quote(vhost, safe='')}", encoded=True))
+
+    async def count(self, vhost: str, queue: str) -> int | None:
+        """Return how many messages wait in a queue; `rabbitmqctl` would say how many did some time ago."""
+        async with await aiormq.connect(self.amqp_url(MONITOR, vhost)) as connection:
+            channel = await connection.channel()
+            return (await channel.queue_declare(queue, passive=True)).message_count
+
+    async def count_all(self, vhost: str) -> list[int | None]:
+        """Return how many wait in each queue."""
+        return [await self.count(vhost, queue.name) for queue in TOPOLOGY.queues]
 
     def database_url(self, role: str = WORKER) -> str:
         """Return the URL of the database for one of its roles."""
