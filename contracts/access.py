@@ -9,7 +9,15 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.topology import DELETE_KEY, ERASE_KEY, REPLY_QUEUE_PREFIX, RPC_KEY, WRITE_KEY, Topology
+from .topology import (
+    CHANGES_QUEUE_PREFIX,
+    DELETE_KEY,
+    ERASE_KEY,
+    REPLY_QUEUE_PREFIX,
+    RPC_KEY,
+    WRITE_KEY,
+    Topology,
+)
 
 EVENTS_VHOST: Final = "session-store"
 RPC_VHOST: Final = "session-store-rpc"
@@ -19,9 +27,6 @@ WORKER: Final = "session_store_worker"
 CALLER: Final = "session_store_caller"
 ADMIN: Final = "session_store_admin"
 MONITOR: Final = "session_store_monitor"
-
-CHANGES_QUEUE_PREFIX: Final = "session.changes."
-"""Queues of those who follow what was committed begin with it, or with an installation's prefix and it."""
 
 DEFAULT_EXCHANGE: Final = "amq.default"  # as RabbitMQ's permissions call it
 NOTHING: Final = "^$"

@@ -11,10 +11,10 @@ from uuid import UUID
 
 from pydantic import Discriminator, TypeAdapter
 
-from contracts.events import Envelope
-from contracts.message import Message
-from contracts.scalars import Revision
-from contracts.session import Session
+from .events import Envelope
+from .message import Message
+from .scalars import Revision
+from .session import Session
 
 LAST: Final = UUID(int=2**128 - 1)
 """The id of a delete that no engine published: after every event of its revision."""

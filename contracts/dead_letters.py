@@ -4,9 +4,9 @@ from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field
 
-from contracts.message import Message
-from contracts.outcomes import DeadLetterCode
-from contracts.scalars import Timestamp
+from .message import Message
+from .outcomes import DeadLetterCode
+from .scalars import Timestamp
 
 CODE_HEADER: Final = "x-code"
 MESSAGE_HEADER: Final = "x-message"

@@ -5,14 +5,13 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Discriminator, StringConstraints, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
-from contracts.message import Message
-from contracts.outcomes import DeadLetterCode
-from contracts.refusals import code_of, describe
-from contracts.scalars import EventId, ExpectedRevision, Identifier, Revision, Timestamp
-from contracts.session import Session
+from .message import Message
+from .outcomes import DeadLetterCode
+from .refusals import code_of, describe
+from .scalars import EventId, ExpectedRevision, Identifier, Revision, Timestamp
+from .session import Session
 
 __all__ = [
-    "CLOUD_EVENT",
     "EVENT",
     "DeleteContent",
     "DeleteEvent",
@@ -26,9 +25,6 @@ __all__ = [
     "code_of",
     "describe",
 ]
-
-CLOUD_EVENT: Final = "application/cloudevents+json"
-"""The content type of an event."""
 
 Source = Annotated[str, StringConstraints(min_length=1)]
 

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import Field, ValidationError
 
-from contracts.message import Message
-from contracts.refusals import explain
+from .message import Message
+from .refusals import explain
 
 
 class ErrorReason(StrEnum):

@@ -13,10 +13,10 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from contracts.outcomes import DeadLetterCode
-from contracts.topology import DELETE_KEY, WRITE_KEY
+from .limits import MAX_ECHO
+from .outcomes import DeadLetterCode
+from .topology import DELETE_KEY, WRITE_KEY
 
-MAX_ECHO: Final = 80  # characters of a refused value that a message repeats
 MAX_EXPLAINED: Final = 100  # fields: an answer stays small, however wrong the question is
 
 _CODES: Final = frozenset(code.value for code in DeadLetterCode)

@@ -7,12 +7,12 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from contracts.faults import RpcError
-from contracts.message import Message, Omissible
-from contracts.outcomes import DeadLetterCode, Outcome
-from contracts.requests import Method, RequestId
-from contracts.scalars import Revision, Timestamp
-from contracts.session import Session
+from .faults import RpcError
+from .message import Message, Omissible
+from .outcomes import DeadLetterCode, Outcome
+from .requests import Method, RequestId
+from .scalars import Revision, Timestamp
+from .session import Session
 
 # The word of an enumeration is a plain string on the wire, also for a reader that parsed the JSON elsewhere.
 OutcomeWord = Annotated[Outcome, Field(strict=False)]

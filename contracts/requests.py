@@ -12,14 +12,9 @@ from pydantic import AfterValidator, ConfigDict, FailFast, Field, StringConstrai
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from contracts.message import Message, Omissible
-from contracts.scalars import MAX_DEPTH, Identifier, Revision, Timestamp, WireType, one_of
-
-MAX_LIMIT: Final = 1_000
-DEFAULT_LIMIT: Final = 100
-MAX_OFFSET: Final = 10_000
-MAX_IDS: Final = 1_000
-MAX_CURSOR_CHARACTERS: Final = 4_096
+from .limits import DEFAULT_LIMIT, MAX_CURSOR_CHARACTERS, MAX_DEPTH, MAX_IDS, MAX_LIMIT, MAX_OFFSET
+from .message import Message, Omissible
+from .scalars import Identifier, Revision, Timestamp, WireType, one_of
 
 _ONE_START: Final[JsonDict] = {
     "not": {
@@ -49,7 +44,7 @@ def check_content(value: object) -> object:
         nested = [item for item in level if isinstance(item, dict | list)]
         depth += bool(nested)
         if depth > MAX_DEPTH:
-            raise PydanticCustomError("too_deep", "must not be nested deeper than 64")
+            raise PydanticCustomError("too_deep", f"must not be nested deeper than {MAX_DEPTH}")
         level = [child for item in nested for child in _children(item)]
     return value
 

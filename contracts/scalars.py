@@ -15,11 +15,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
-from contracts.outcomes import DeadLetterCode
-
-MAX_REVISION: Final = 2**53 - 1
-MAX_DEPTH: Final = 64  # of any JSON value
-MAX_IDENTIFIER_CHARACTERS: Final = 255  # so at most 1,020 bytes: a character has four at most
+from .limits import MAX_IDENTIFIER_CHARACTERS, MAX_REVISION
+from .outcomes import DeadLetterCode
 
 _IDENTIFIER: Final = r"^[^\u0000-\u001f\u007f-\u009f]+$"
 _UUID: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"

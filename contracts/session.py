@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, model_validator
 from pydantic.alias_generators import to_camel
 
-from contracts.scalars import Identifier, JsonObject, Timestamp, format_timestamp
+from .scalars import Identifier, JsonObject, Timestamp, format_timestamp
 
 __all__ = ["Identifier", "JsonObject", "Session", "Timestamp", "format_timestamp"]
 

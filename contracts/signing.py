@@ -12,14 +12,11 @@ from hmac import compare_digest
 from time import time
 from typing import Final, NamedTuple, Self
 
-from contracts.topology import DIRECT_REPLY_PREFIX
+from .topology import DIRECT_REPLY, REPLY_KEY
 
-SIGNATURE_HEADER: Final = "x-signature"
 VERSION: Final = "v1"
-REPLY_KEY: Final = "session.reply"
 LEAST_SECRET: Final = 32
 BLOCK: Final = 64  # bytes that SHA-256 takes at a time
-DIRECT_REPLY: Final = DIRECT_REPLY_PREFIX.removesuffix(".")
 
 _INNER: Final = bytes(each ^ 0x36 for each in range(256))
 _OUTER: Final = bytes(each ^ 0x5C for each in range(256))

@@ -1,7 +1,14 @@
-"""The only place where a queue, an exchange or a routing key is spelled (CONTRACT: Topology)."""
+"""The only place where a queue, an exchange, a routing key or a header is spelled (CONTRACT: Topology).
+
+`python -m contracts.generate` writes the same constants for TypeScript.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Final
+
+SESSIONS_EXCHANGE: Final = "sessions"
+DEAD_EXCHANGE: Final = "sessions.dead"
+CHANGES_EXCHANGE: Final = "sessions.changes"
 
 WRITE_KEY: Final = "session.write"
 DELETE_KEY: Final = "session.delete"
@@ -10,9 +17,20 @@ RPC_KEY: Final = "session.rpc"
 STORED_KEY: Final = "session.stored"
 DELETED_KEY: Final = "session.deleted"
 DEAD_KEY: Final = "session.dead"
+REPLY_KEY: Final = "session.reply"
+"""Of no binding: it stands for the address in the signature of a reply."""
 
-DIRECT_REPLY_PREFIX: Final = "amq.rabbitmq.reply-to."
+DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
 REPLY_QUEUE_PREFIX: Final = "session.reply."
+CHANGES_QUEUE_PREFIX: Final = "session.changes."
+"""Queues of callers and of subscribers begin so, or with an installation's prefix and it."""
+
+SIGNATURE_HEADER: Final = "x-signature"
+DEADLINE_HEADER: Final = "deadline"
+"""Milliseconds since the epoch, after which a request is worth nothing."""
+
+EVENT_CONTENT_TYPE: Final = "application/cloudevents+json"
+RPC_CONTENT_TYPE: Final = "application/json"
 
 DELIVERY_LIMIT: Final = 20
 RPC_TTL_MS: Final = 30_000
@@ -50,17 +68,17 @@ class Topology:
     @property
     def sessions(self) -> Exchange:
         """Events and requests are published here."""
-        return Exchange(f"{self.prefix}sessions")
+        return Exchange(f"{self.prefix}{SESSIONS_EXCHANGE}")
 
     @property
     def dead(self) -> Exchange:
         """Refused events are published here."""
-        return Exchange(f"{self.prefix}sessions.dead")
+        return Exchange(f"{self.prefix}{DEAD_EXCHANGE}")
 
     @property
     def changes(self) -> Exchange:
         """What was committed is published here."""
-        return Exchange(f"{self.prefix}sessions.changes")
+        return Exchange(f"{self.prefix}{CHANGES_EXCHANGE}")
 
     @property
     def write_queue(self) -> Queue:
@@ -105,7 +123,7 @@ class Topology:
 
     def may_reply_to(self, address: str | None) -> bool:
         """Return whether an answer may go to `address`: only to callers' own queues (contract: Request)."""
-        own = (DIRECT_REPLY_PREFIX, REPLY_QUEUE_PREFIX, self.prefix + REPLY_QUEUE_PREFIX)
+        own = (f"{DIRECT_REPLY}.", REPLY_QUEUE_PREFIX, self.prefix + REPLY_QUEUE_PREFIX)
         return address is not None and address.startswith(own)
 
     def _event_queue(self, key: str) -> Queue:

@@ -9,15 +9,15 @@ import structlog
 from pydantic import ValidationError
 
 from contracts.faults import ErrorReason, RpcError, make_error, refuse_params
+from contracts.limits import MAX_MESSAGE_BYTES
 from contracts.requests import PARAMS, Params, Request, parse_params
 from worker.rpc.answers import Result, RpcFailure
 from worker.rpc.patience import Patience
-from worker.store.portions import LARGEST_ANSWER
 from worker.traces.untraced import UNTRACED, Call, Traces
 
 log = structlog.get_logger()
 
-LARGEST_REPLY: Final = LARGEST_ANSWER
+LARGEST_REPLY: Final = MAX_MESSAGE_BYTES
 LONGEST_BATCH: Final = 100
 LONGEST_ID: Final = 255  # characters; each has six bytes at most, as \u0000 has
 SMALL_REPLY: Final = 2048  # more than any error without details and with such an id

@@ -2,18 +2,18 @@
 
 import asyncio
 from time import time
-from typing import Final
 
 import orjson
 import structlog
 
 from contracts.faults import ErrorReason, make_error
+from contracts.limits import MAX_MESSAGE_BYTES
 from contracts.signing import SignatureFault
-from contracts.topology import Topology
+from contracts.topology import DEADLINE_HEADER, Topology
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.intake import Intake
 from worker.broker.replies import Reply, ReplyLine
-from worker.broker.signatures import DEADLINE_HEADER, SAID, Guard
+from worker.broker.signatures import SAID, Guard
 from worker.metrics import Metrics
 from worker.rpc.dispatch import Dispatcher
 from worker.rpc.patience import Patience
@@ -21,7 +21,6 @@ from worker.traces.untraced import Traces
 
 log = structlog.get_logger()
 
-LARGEST_REQUEST: Final = 4 * 1024 * 1024
 """In bytes: more than the ids of `session.readMany`, each character written as two escapes, need."""
 
 
@@ -91,7 +90,7 @@ class RpcServer:
         self, delivery: Delivery, properties: Properties, patience: Patience
     ) -> tuple[bytes | None, bool]:
         """Return the reply, and whether it may be signed: one to a request that was not verified may not."""
-        if len(delivery.body) > LARGEST_REQUEST:
+        if len(delivery.body) > MAX_MESSAGE_BYTES:
             return self._refuse(ErrorReason.INVALID_REQUEST, "the request passes 4 MiB"), False
         if fault := self._guard.refuse_request(delivery, properties):
             told = self._refuse(ErrorReason.BAD_SIGNATURE, f"{fault}: {SAID[fault]}")

@@ -6,13 +6,13 @@ from typing import Final
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from contracts.limits import MAX_MESSAGE_BYTES
 from worker.errors import AnswerTooLarge
 
 AT_ONCE: Final = (
     101  # rows that are fetched in one go: a page of the default size, and whether there is another
 )
 PORTION: Final = 50
-LARGEST_ANSWER: Final = 4 * 1024 * 1024
 """In bytes (contract: Request, Errors)."""
 
 
@@ -35,6 +35,6 @@ async def fetch_sessions(
             size += sum(
                 len(row["encounter"]) + len(row["state"]) + len(row["extra"] or "") for row in portion
             )
-            if size > LARGEST_ANSWER:
+            if size > MAX_MESSAGE_BYTES:
                 raise AnswerTooLarge("the sessions asked for pass 4 MiB")
     return rows

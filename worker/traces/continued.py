@@ -8,10 +8,10 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from contracts.limits import BODY_LIMIT
 from worker.broker.delivery import Delivery, Properties
 
 LONGEST: Final = 512
-LARGEST_BODY: Final = 1_048_576
 FIELDS: Final = ("traceparent", "tracestate")
 _MARK: Final = b'"traceparent"'
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
@@ -44,7 +44,7 @@ def _trace_in(fields: Mapping[str, object]) -> Context | None:
 
 
 def _attributes_of(body: bytes) -> Mapping[str, object]:
-    if len(body) > LARGEST_BODY or _MARK not in body:
+    if len(body) > BODY_LIMIT or _MARK not in body:
         return {}
     try:
         event = orjson.loads(body)

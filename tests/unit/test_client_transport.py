@@ -5,11 +5,13 @@ from typing import Self
 
 import pytest
 
-from contracts.client.messages import Message
-from contracts.client.wire import Wire
+from contracts.client.events import OutgoingMessage
+from contracts.client.transport import Transport
 from contracts.topology import Topology
 
-EVENT = Message(b"{}", "session.write", "application/cloudevents+json", True, "session.write of sess_1")
+EVENT = OutgoingMessage(
+    b"{}", "session.write", "application/cloudevents+json", True, "session.write of sess_1"
+)
 
 
 class Link:
@@ -46,12 +48,12 @@ async def test_an_event_is_published_again_after_pauses_that_double_with_the_sil
     monkeypatch: pytest.MonkeyPatch, lost_after: tuple[int, ...], waits: list[float]
 ) -> None:
     link = Link(*lost_after)
-    monkeypatch.setattr("contracts.client.wire.Link.open", link.open)
-    monkeypatch.setattr("contracts.client.wire._first_of", link.wait)
-    monkeypatch.setattr("contracts.client.wire.FIRST_WAIT", 0.001)
-    wire = Wire("amqp://nowhere", "engine", Topology(""))
-    wire.open()
+    monkeypatch.setattr("contracts.client.transport.Link.open", link.open)
+    monkeypatch.setattr("contracts.client.transport._first_of", link.wait)
+    monkeypatch.setattr("contracts.client.transport.RECONNECT_DELAY", 0.001)
+    transport = Transport("amqp://nowhere", "engine", Topology(""))
+    transport.open()
     deadline = asyncio.get_running_loop().time() + 1_000
-    assert await wire.ask(EVENT, deadline) == {"outcome": "stored"}
+    assert await transport.request(EVENT, deadline) == {"outcome": "stored"}
     assert link.waits == waits
-    await wire.close()
+    await transport.close()

@@ -1,6 +1,6 @@
 """What the client refuses to say, since it would not come back equal or would be refused later."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 from uuid import uuid4
@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from contracts.client import BadRequest, Rejected
-from contracts.client.messages import Change, check_event, event_message, request_message
+from contracts.client.events import EventOptions, OutgoingEvent, check_event, event_message
+from contracts.client.rpc import request_message
 from contracts.events import EVENT
 from contracts.requests import CountParams, Filter, Method
 from contracts.session import Session
@@ -25,6 +26,7 @@ SESSION = {
     "plugin": {"note": "Ōtsuka “霧”"},
 }
 
+OPTIONS = EventOptions("engine/1")
 
 CIRCLE: dict[str, object] = {}
 CIRCLE["inner"] = [CIRCLE, CIRCLE]
@@ -39,13 +41,13 @@ class Level(Enum):
     UNKNOWN = float("nan")
 
 
-def change_of(session: Any, revision: int = 5) -> Change:
-    return Change(WRITE_KEY, "sess_1", revision, None, uuid4(), session)
+def event_of(session: Any, revision: int = 5) -> OutgoingEvent:
+    return OutgoingEvent(WRITE_KEY, "sess_1", revision, None, uuid4(), session)
 
 
 @pytest.mark.parametrize("session", [SESSION, Session.model_validate(SESSION)], ids=["mapping", "model"])
 def test_a_session_is_said_as_it_is(session: Any) -> None:
-    body = event_message(change_of(session), "engine/1").body
+    body = event_message(event_of(session), OPTIONS).body
     event = EVENT.validate_python(orjson.loads(body))
     assert event.data.revision == 5
     said = Session.model_validate(orjson.loads(body)["data"]["session"])
@@ -53,7 +55,7 @@ def test_a_session_is_said_as_it_is(session: Any) -> None:
 
 
 def test_a_delete_says_no_session() -> None:
-    message = event_message(Change(DELETE_KEY, "sess_1", 5, 0, uuid4()), "engine/1")
+    message = event_message(OutgoingEvent(DELETE_KEY, "sess_1", 5, 0, uuid4()), OPTIONS)
     assert orjson.loads(message.body)["data"] == {"revision": 5, "expectedRevision": 0}
     check_event(message)
 
@@ -76,7 +78,7 @@ def test_a_delete_says_no_session() -> None:
 )
 def test_what_json_would_change_is_refused_before_it_is_sent(content: object, code: str) -> None:
     with pytest.raises(Rejected) as caught:
-        event_message(change_of({**SESSION, "state": {"value": content}}), "engine/1")
+        event_message(event_of({**SESSION, "state": {"value": content}}), OPTIONS)
     assert caught.value.code == code
 
 
@@ -106,24 +108,24 @@ def nested(depth: int) -> object:
 def test_an_event_that_nobody_waits_for_is_checked_as_the_worker_would(
     changed: dict[str, object], code: str
 ) -> None:
-    check_event(event_message(change_of(SESSION), "engine/1"))
+    check_event(event_message(event_of(SESSION), OPTIONS))
     with pytest.raises(Rejected) as caught:
-        check_event(event_message(change_of({**SESSION, **changed}), "engine/1"))
+        check_event(event_message(event_of({**SESSION, **changed}), OPTIONS))
     assert caught.value.code == code
 
 
 def test_a_revision_out_of_bounds_is_checked_too() -> None:
     with pytest.raises(Rejected) as caught:
-        check_event(event_message(change_of(SESSION, revision=0), "engine/1"))
+        check_event(event_message(event_of(SESSION, revision=0), OPTIONS))
     assert caught.value.code == "bad_revision"
 
 
 def test_an_event_of_more_bytes_than_are_allowed_is_rejected() -> None:
-    change = change_of(SESSION)
-    size = len(event_message(change, "engine/1").body)
-    event_message(change, "engine/1", size)
+    event = event_of(SESSION)
+    size = len(event_message(event, OPTIONS).body)
+    event_message(event, replace(OPTIONS, body_limit=size))
     with pytest.raises(Rejected, match=f"the body has {size} bytes; {size - 1} are allowed") as caught:
-        event_message(change, "engine/1", size - 1)
+        event_message(event, replace(OPTIONS, body_limit=size - 1))
     assert caught.value.code == "too_large"
 
 

@@ -1,29 +1,41 @@
-"""Why a value cannot be said in JSON, for the person who has to mend it."""
+"""Values as JSON that is equal to them, or the reason why there is no such JSON."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import Final
 
-from contracts.outcomes import DeadLetterCode
-from contracts.scalars import MAX_DEPTH
+import orjson
 
-LEAST: Final = -(2**63)
-GREATEST: Final = 2**64 - 1
+from ..limits import MAX_DEPTH, MAX_INTEGER, MIN_INTEGER
+from ..outcomes import DeadLetterCode
+from .errors import Rejected
 
 Fault = tuple[DeadLetterCode, str]
 
 
-def explain(value: object, depth: int) -> Fault | None:
-    """Return the code and the sentence for a value at this depth of a message; None where nothing is found.
+def encode(value: object, depth: int = 1) -> bytes:
+    """Return the value, which lies at this depth of a message, as JSON that is equal to it; raises Rejected."""
+    try:
+        body = orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        fault = find_fault(value, depth) or (DeadLetterCode.BAD_JSON, f"cannot be written as JSON: {error}")
+        raise Rejected(*fault) from None
+    if b"null" in body and _holds_non_finite(value) and (found := find_fault(value, depth)):
+        raise Rejected(*found)
+    return body
 
-    What refers to itself is nested without end. Depth comes before breadth, so that such a value is found out soon.
+
+def find_fault(value: object, depth: int) -> Fault | None:
+    """Return the code and the sentence that say why JSON cannot hold a value; None where nothing is found.
+
+    A value that contains itself is nested without end. The search goes depth first, so that it finds such a value
+    soon.
     """
     pending: list[tuple[str, object, int]] = [("", value, depth)]
     while pending:
         name, item, level = pending.pop()
-        if level > MAX_DEPTH and is_container(item):
+        if level > MAX_DEPTH and _is_container(item):
             return DeadLetterCode.TOO_DEEP, f"must not be nested deeper than {MAX_DEPTH}"
         if fault := _fault_of(name, item):
             return fault
@@ -31,8 +43,8 @@ def explain(value: object, depth: int) -> Fault | None:
     return None
 
 
-def holds_infinity(value: object) -> bool:
-    """Return whether a NaN or an infinity is in a value, of which orjson makes null."""
+def _holds_non_finite(value: object) -> bool:
+    """Return whether a NaN or an infinity is in a value: orjson writes null for both."""
     pending = [value]
     while pending:
         match pending.pop():
@@ -49,8 +61,8 @@ def holds_infinity(value: object) -> bool:
     return False
 
 
-def is_container(value: object) -> bool:
-    """Return whether JSON makes an object or an array of it."""
+def _is_container(value: object) -> bool:
+    """Return whether JSON makes an object or an array of a value."""
     return isinstance(value, dict | list | tuple) or is_dataclass(value)
 
 
@@ -71,9 +83,9 @@ def _children(value: object) -> Iterator[tuple[str, object]]:
 def _fault_of(name: str, item: object) -> Fault | None:
     match item:
         case float() if not math.isfinite(item):
-            said = "NaN" if math.isnan(item) else "Infinity" if item > 0 else "-Infinity"
-            return DeadLetterCode.BAD_NUMBER, f"{name} is {said}, which JSON has no number for"
-        case int() if not LEAST <= item <= GREATEST:
+            word = "NaN" if math.isnan(item) else "Infinity" if item > 0 else "-Infinity"
+            return DeadLetterCode.BAD_NUMBER, f"{name} is {word}, which JSON has no number for"
+        case int() if not MIN_INTEGER <= item <= MAX_INTEGER:
             return DeadLetterCode.BAD_NUMBER, "holds a number that would not come back equal"
         case str() if any("\ud800" <= character <= "\udfff" for character in item):
             return (

@@ -1,4 +1,4 @@
-"""Writes the generated documents beside the models: `python -m contracts.generate [--check]`."""
+"""Writes schemas, AsyncAPI document and TypeScript constants: `python -m contracts.generate [--check]`."""
 
 import argparse
 import json
@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from contracts.asyncapi import build_document
-from contracts.documents import build_schemas
+from .. import limits, topology
+from .asyncapi import build_document
+from .constants import render_constants
+from .schemas import build_schemas
 
-HERE: Final = Path(__file__).parent
+CONTRACTS: Final = Path(__file__).parents[1]
+TYPESCRIPT: Final = "typescript/src"
 
 _is_plain: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$-]*").fullmatch
 _WORDS: Final = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
@@ -23,7 +26,11 @@ def render() -> dict[str, str]:
     texts = {
         path: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for path, schema in schemas.items()
     }
-    return {"asyncapi.yaml": render_yaml(build_document()), **texts}
+    constants = {
+        f"{TYPESCRIPT}/limits.ts": render_constants(limits),
+        f"{TYPESCRIPT}/topology.ts": render_constants(topology),
+    }
+    return {"asyncapi.yaml": render_yaml(build_document()), **texts, **constants}
 
 
 def render_yaml(value: object) -> str:
@@ -67,9 +74,9 @@ def find_drift(directory: Path, texts: Mapping[str, str]) -> list[str]:
 def write(directory: Path, texts: Mapping[str, str]) -> list[str]:
     """Make the directory hold these texts and no other schema; return the paths that changed."""
     changed = find_drift(directory, texts)
-    (directory / "schemas").mkdir(parents=True, exist_ok=True)
     for path in changed:
         if path in texts:
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
             (directory / path).write_text(texts[path], encoding="utf-8", newline="\n")
         else:
             (directory / path).unlink()
@@ -80,7 +87,7 @@ def _read(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
 
 
-def main(arguments: list[str] | None = None, directory: Path = HERE) -> int:
+def main(arguments: list[str] | None = None, directory: Path = CONTRACTS) -> int:
     """Write or check the documents and return the exit status: 1 when a checked one differs."""
     parser = argparse.ArgumentParser(prog="python -m contracts.generate", description=__doc__)
     parser.add_argument(

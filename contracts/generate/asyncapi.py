@@ -5,15 +5,13 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from contracts.asyncapi_messages import SCHEMA, Node, build_messages, request_name, result_name, title_of
-from contracts.changes import SessionDeleted, SessionStored
-from contracts.dead_letters import DeadLetterHeaders
-from contracts.documents import build_definitions
-from contracts.events import DeleteEvent, EraseEvent, WriteEvent
-from contracts.faults import FieldFault
-from contracts.replies import RESULTS, Confirmation, Failure
-from contracts.requests import PARAMS, Request
-from contracts.topology import (
+from ..changes import SessionDeleted, SessionStored
+from ..dead_letters import DeadLetterHeaders
+from ..events import DeleteEvent, EraseEvent, WriteEvent
+from ..faults import FieldFault
+from ..replies import RESULTS, Confirmation, Failure
+from ..requests import PARAMS, Request
+from ..topology import (
     DELETE_KEY,
     DELETED_KEY,
     ERASE_KEY,
@@ -23,6 +21,8 @@ from contracts.topology import (
     Queue,
     Topology,
 )
+from .asyncapi_messages import SCHEMA, Node, build_messages, request_name, result_name, title_of
+from .schemas import build_definitions
 
 CONTRACT_VERSION: Final = "1.0.0"
 

@@ -7,13 +7,13 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from contracts.changes import Change
-from contracts.dead_letters import DeadLetterHeaders
-from contracts.events import DeleteEvent, EraseEvent, Event, WriteEvent
-from contracts.faults import FieldFault, RpcError
-from contracts.replies import RESULTS, Answer, Confirmation, Failure, Record
-from contracts.requests import PARAMS, Request
-from contracts.session import Session
+from ..changes import Change
+from ..dead_letters import DeadLetterHeaders
+from ..events import DeleteEvent, EraseEvent, Event, WriteEvent
+from ..faults import FieldFault, RpcError
+from ..replies import RESULTS, Answer, Confirmation, Failure, Record
+from ..requests import PARAMS, Request
+from ..session import Session
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 PYTHON_ONLY: Final = "In Python "

@@ -2,10 +2,9 @@
 
 from typing import Final
 
-from contracts.events import CLOUD_EVENT
-from contracts.replies import RESULTS
-from contracts.requests import PARAMS
-from contracts.signing import SIGNATURE_HEADER
+from ..replies import RESULTS
+from ..requests import PARAMS
+from ..topology import DEADLINE_HEADER, EVENT_CONTENT_TYPE, SIGNATURE_HEADER
 
 SCHEMA: Final = "#/components/schemas/"
 CORRELATION: Final = "$message.header#/correlation_id"
@@ -41,7 +40,7 @@ _REQUEST_HEADERS: Final[Node] = {
     "properties": {
         "reply_to": {"type": "string"},
         "correlation_id": {"type": "string"},
-        "deadline": {"type": "integer"},
+        DEADLINE_HEADER: {"type": "integer"},
         "traceparent": {"type": "string"},
         SIGNATURE_HEADER: _SIGNATURE,
     },
@@ -51,7 +50,7 @@ _REQUEST_HEADERS: Final[Node] = {
 
 def build_messages() -> Node:
     """Return every message by its name in the document."""
-    event = {"contentType": CLOUD_EVENT, "headers": _EVENT_HEADERS}
+    event = {"contentType": EVENT_CONTENT_TYPE, "headers": _EVENT_HEADERS}
     return {
         "WriteEvent": _message("A session was written.", _refer("WriteEvent"), **event),
         "DeleteEvent": _message("A session was deleted.", _refer("DeleteEvent"), **event),
@@ -74,7 +73,7 @@ def _message(summary: str, payload: Node, **more: object) -> Node:
 
 
 def _change(summary: str, schema: str) -> Node:
-    return {"summary": summary, "contentType": CLOUD_EVENT, "payload": _refer(schema)}
+    return {"summary": summary, "contentType": EVENT_CONTENT_TYPE, "payload": _refer(schema)}
 
 
 def _request(method: str) -> Node:
