@@ -1,16 +1,16 @@
 const DATE = String.raw`(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])`
 const TIME = String.raw`(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6}0*)?`
 const OFFSET = String.raw`(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)`
-const MOMENT = new RegExp(`^${DATE}[Tt]${TIME}${OFFSET}$`)
+const TIMESTAMP = new RegExp(`^${DATE}[Tt]${TIME}${OFFSET}$`)
 const NAIVE = new RegExp(`^${DATE}[Tt ]${TIME}$`)
 const LEAP_SECOND = new RegExp(String.raw`^${DATE}[Tt][0-9:]{6}60(?:\.\d+)?${OFFSET}$`)
 const TOO_FINE = new RegExp(String.raw`^${DATE}[Tt][0-9:]{8}\.\d{7,}${OFFSET}$`)
 const LEAST = Date.parse('0001-01-01T00:00:00Z')
 const GREATEST = Date.parse('9999-12-31T23:59:59.999Z')
 
-/** Returns the rule that a text breaks as an RFC 3339 moment of the years 1 to 9999, in the worker's words; or nothing. */
-export function faultOfMoment(text: string): string | undefined {
-  const [, year, month, day] = (MOMENT.exec(text) ?? []).map(Number)
+/** Returns the rule that a text breaks as an RFC 3339 timestamp of the years 1 to 9999, in the worker's words; or nothing. */
+export function timestampFault(text: string): string | undefined {
+  const [, year, month, day] = (TIMESTAMP.exec(text) ?? []).map(Number)
   if (year === undefined || month === undefined || day === undefined) return explain(text)
   if (year === 0) return 'names no moment: year 0 is out of range'
   if (day > daysOf(year, month)) return 'names no moment: day is out of range for month'

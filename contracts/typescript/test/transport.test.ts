@@ -1,13 +1,13 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { UntrustedError } from '../src/index.js'
-import { Link, type Publication, type Receive } from '../src/link.js'
+import { ReplyUnverifiedError } from '../src/index.js'
+import { Link, type Publication } from '../src/link.js'
 import { Keyring, replyContent } from '../src/signing.js'
-import { Waiters } from '../src/time.js'
-import { Wire } from '../src/wire.js'
+import { Transport } from '../src/transport.js'
+import { Waiters } from '../src/waiting.js'
 
-const EVENT = { body: Buffer.from('{}'), routingKey: 'session.write', contentType: '', persistent: true, what: '' }
+const EVENT = { body: Buffer.from('{}'), routingKey: 'session.write', contentType: '', persistent: true, call: '' }
 
 /** What was published, and when; each link is lost when the test says so. */
 const published: { at: number; publication: Publication }[] = []
@@ -15,15 +15,15 @@ const watchers = new Set<() => void>()
 let writers: Waiters
 let broker: { isWritable: boolean; [name: string]: unknown }
 let lose: () => void
-let receive: Receive
+let receive: (correlationId: string, body: Buffer, signature?: unknown) => void
 
 beforeEach(() => {
   published.length = 0
   watchers.clear()
   writers = new Waiters()
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
-  vi.spyOn(Link, 'open').mockImplementation(async (_, take) => {
-    receive = take
+  vi.spyOn(Link, 'open').mockImplementation(async (_url, _exchange, onReply, signer) => {
+    receive = (id, body, signature) => onReply(id, body, signer.findFault(id, body, signature))
     const lost = new Promise<undefined>((resolve) => {
       lose = () => {
         resolve(undefined)
@@ -53,48 +53,48 @@ function pauses(): number[] {
 }
 
 test('an event that nobody answers is published again after pauses that double', async () => {
-  const wire = new Wire('amqp://nowhere', '')
-  wire.open()
-  const answer = wire.ask(EVENT, performance.now() + 60_000)
+  const transport = new Transport('amqp://nowhere', '')
+  transport.open()
+  const answer = transport.request(EVENT, performance.now() + 60_000)
   await vi.advanceTimersByTimeAsync(31_000)
   expect(pauses()).toEqual([2, 4, 8, 16])
   const [first] = published
   receive(String(first?.publication.properties.correlationId), Buffer.from('told'))
   expect(String(await answer)).toBe('told')
-  await wire.close()
+  await transport.close()
 })
 
 test('an answer that no key has signed ends no call, and is told of when nothing better comes', async () => {
-  const wire = new Wire('amqp://nowhere', '', undefined, new Keyring(`k1:${'0123456789abcdef'.repeat(2)}`))
-  wire.open()
-  const failed = wire.ask(EVENT, performance.now() + 5_000).catch((error: unknown) => error)
+  const transport = new Transport('amqp://nowhere', '', undefined, new Keyring(`k1:${'0123456789abcdef'.repeat(2)}`))
+  transport.open()
+  const failed = transport.request(EVENT, performance.now() + 5_000).catch((error: unknown) => error)
   await vi.advanceTimersByTimeAsync(1_000)
   receive(String(published[0]?.publication.properties.correlationId), Buffer.from('forged'))
   await vi.advanceTimersByTimeAsync(1_500)
   expect(published).toHaveLength(2)
   await vi.advanceTimersByTimeAsync(5_000)
-  expect(await failed).toBeInstanceOf(UntrustedError)
+  expect(await failed).toBeInstanceOf(ReplyUnverifiedError)
   expect(String(await failed)).toContain('signature unsigned')
-  await wire.close()
+  await transport.close()
 })
 
 test('an answer that a key has signed is taken after a forged one', async () => {
   const keys = new Keyring(`k1:${'0123456789abcdef'.repeat(2)}`)
-  const wire = new Wire('amqp://nowhere', 'eu.', undefined, keys)
-  wire.open()
-  const answer = wire.ask(EVENT, performance.now() + 5_000)
+  const transport = new Transport('amqp://nowhere', 'eu.', undefined, keys)
+  transport.open()
+  const answer = transport.request(EVENT, performance.now() + 5_000)
   await vi.advanceTimersByTimeAsync(1_000)
   const id = String(published[0]?.publication.properties.correlationId)
   receive(id, Buffer.from('forged'), keys.sign(replyContent('eu.sessions', 'another', Buffer.from('forged'))))
   receive(id, Buffer.from('told'), keys.sign(replyContent('eu.sessions', id, Buffer.from('told'))))
   expect(String(await answer)).toBe('told')
-  await wire.close()
+  await transport.close()
 })
 
 test('a lost connection is no silence: the pauses grow no longer by it', async () => {
-  const wire = new Wire('amqp://nowhere', '')
-  wire.open()
-  const answer = wire.ask(EVENT, performance.now() + 60_000).catch(() => undefined)
+  const transport = new Transport('amqp://nowhere', '')
+  transport.open()
+  const answer = transport.request(EVENT, performance.now() + 60_000).catch(() => undefined)
   for (let turn = 0; turn < 5; turn += 1) {
     await vi.advanceTimersByTimeAsync(500)
     lose()
@@ -103,13 +103,13 @@ test('a lost connection is no silence: the pauses grow no longer by it', async (
   published.splice(0, published.length - 1)
   await vi.advanceTimersByTimeAsync(7_000)
   expect(pauses()).toEqual([2, 4])
-  await wire.close()
+  await transport.close()
   await answer
 })
 
 /** Asks on a connection that lives on, and returns what is left of the answer: nothing but this may hold it. */
-async function askAndForget(wire: Wire): Promise<WeakRef<Buffer>> {
-  const answer = wire.ask(EVENT, performance.now() + 5_000)
+async function askAndForget(transport: Transport): Promise<WeakRef<Buffer>> {
+  const answer = transport.request(EVENT, performance.now() + 5_000)
   await vi.advanceTimersByTimeAsync(1)
   receive(String(published.pop()?.publication.properties.correlationId), Buffer.from('told'.repeat(10_000)))
   return new WeakRef(await answer)
@@ -118,16 +118,16 @@ async function askAndForget(wire: Wire): Promise<WeakRef<Buffer>> {
 test('nothing is kept of a call that was answered, however long its connection lives', async () => {
   setFlagsFromString('--expose-gc')
   const collect: () => void = runInNewContext('gc')
-  const wire = new Wire('amqp://nowhere', '')
-  wire.open()
+  const transport = new Transport('amqp://nowhere', '')
+  transport.open()
   const answers: WeakRef<Buffer>[] = []
-  for (let call = 0; call < 5; call += 1) answers.push(await askAndForget(wire))
+  for (let call = 0; call < 5; call += 1) answers.push(await askAndForget(transport))
   await vi.advanceTimersByTimeAsync(1)
   await new Promise((resolve) => setImmediate(resolve))
   collect()
   expect(answers.filter((answer) => answer.deref())).toEqual([])
   expect(watchers.size).toBe(0)
-  await wire.close()
+  await transport.close()
 })
 
 /** Has the broker take messages, or no more. */
@@ -136,15 +136,15 @@ function setWritable(isWritable: boolean): void {
   if (isWritable) writers.wake()
 }
 
-test.each(['ask', 'publish'] as const)(
+test.each(['request', 'publish'] as const)(
   '%s sends nothing while the broker takes nothing, and is done when it does',
   async (way) => {
-    const wire = new Wire('amqp://nowhere', '')
-    wire.open()
+    const transport = new Transport('amqp://nowhere', '')
+    transport.open()
     await vi.advanceTimersByTimeAsync(1)
     setWritable(false)
-    const late = wire[way](EVENT, performance.now() + 1_000).catch((error: unknown) => error)
-    const done = wire[way](EVENT, performance.now() + 5_000)
+    const late = transport[way](EVENT, performance.now() + 1_000).catch((error: unknown) => error)
+    const done = transport[way](EVENT, performance.now() + 5_000)
     await vi.advanceTimersByTimeAsync(2_000)
     expect(published).toEqual([])
     expect(String(await late)).toContain('the broker takes no messages now')
@@ -153,19 +153,19 @@ test.each(['ask', 'publish'] as const)(
     expect(published).toHaveLength(1)
     receive(String(published[0]?.publication.properties.correlationId), Buffer.from('told'))
     await done
-    await wire.close()
+    await transport.close()
   },
 )
 
 test('an answer is taken while the broker takes nothing', async () => {
-  const wire = new Wire('amqp://nowhere', '')
-  wire.open()
-  const answer = wire.ask(EVENT, performance.now() + 60_000)
+  const transport = new Transport('amqp://nowhere', '')
+  transport.open()
+  const answer = transport.request(EVENT, performance.now() + 60_000)
   await vi.advanceTimersByTimeAsync(1)
   setWritable(false)
   await vi.advanceTimersByTimeAsync(10_000)
   expect(published).toHaveLength(1)
   receive(String(published[0]?.publication.properties.correlationId), Buffer.from('told'))
   expect(String(await answer)).toBe('told')
-  await wire.close()
+  await transport.close()
 })

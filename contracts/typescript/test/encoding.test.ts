@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { decode, encode } from '../src/encoding.js'
 import { RejectedError, UnreadableNumberError } from '../src/index.js'
-import { decode, encode } from '../src/numbers.js'
 
 function read(text: string): unknown {
   return decode(Buffer.from(text))

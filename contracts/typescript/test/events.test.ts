@@ -1,6 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { checkWrite } from '../src/check.js'
-import { eventOf } from '../src/events.js'
+import { checkEvent, eventMessage } from '../src/events.js'
 
 const SESSION = {
   sessionId: 'a',
@@ -10,12 +10,10 @@ const SESSION = {
   startedAt: '2025-11-07T10:30:00.000Z',
 }
 
-function check(changed: object, id?: string, revision = 1): void {
+function check(changed: object, eventId: string = randomUUID(), revision = 1): void {
   const session = { ...SESSION, ...changed }
-  const data = { revision, session }
-  checkWrite(
-    eventOf({ type: 'session.write', subject: session.sessionId, data }, { source: 'a', bodyLimit: 9_999 }, id).body,
-  )
+  const place = { subject: session.sessionId, revision, expectedRevision: null, eventId }
+  checkEvent(eventMessage({ type: 'session.write', ...place, session }, { source: 'a', bodyLimit: 9_999 }).body)
 }
 
 function nested(levels: number): unknown {
