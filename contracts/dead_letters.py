@@ -1,4 +1,4 @@
-"""What the dead-letter queue holds (contract: Topology): the message as it came, and why it is there."""
+"""The headers of the dead-letter queue's messages (contract: Topology); body and properties are as they came."""
 
 from typing import Annotated, Final
 
@@ -16,7 +16,7 @@ HISTORY_HEADER: Final = "x-history"  # earlier failures of a message that was re
 
 
 class DeadLetterHeaders(Message):
-    """The headers that a dead letter has beside its own."""
+    """The headers that a dead letter has in addition to its own."""
 
     model_config = ConfigDict(alias_generator=None)
 

@@ -1,4 +1,4 @@
-"""What engines publish: CloudEvents 1.0 in structured JSON form (contract: Event)."""
+"""The events that engines publish: CloudEvents 1.0 in structured JSON form (contract: Event)."""
 
 from typing import Annotated, Final, Literal, Self
 
@@ -30,20 +30,20 @@ Source = Annotated[str, StringConstraints(min_length=1)]
 
 
 class DeleteContent(Message):
-    """The content of a delete: at which revision, and over which."""
+    """The content of a delete: its revision, and the revision that it expects."""
 
     revision: Revision
     expected_revision: ExpectedRevision | None = None
 
 
 class WriteContent(DeleteContent):
-    """The content of a write: the whole session, at which revision, and over which."""
+    """The content of a write: the whole session, its revision, and the revision that it expects."""
 
     session: Session
 
 
 class Envelope(Message):
-    """What every event has beside its type and its content."""
+    """The attributes of every event besides its type and its content."""
 
     specversion: Literal["1.0"]
     id: EventId
@@ -75,7 +75,7 @@ class DeleteEvent(Envelope):
 
 
 class EraseContent(Message):
-    """The content of an erasure: the player's writes go and stay out up to this revision."""
+    """The content of an erasure: the player's writes up to this revision are removed and stay out."""
 
     revision: Revision
 

@@ -48,7 +48,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A durable queue, what it is bound to, and its arguments as the broker compares them."""
+    """A durable queue, its binding, and its arguments as the broker compares them."""
 
     name: str
     exchange: str
@@ -58,9 +58,9 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Every name of one installation; `prefix` lets several share a broker.
+    """Every name of one installation; with a `prefix` several installations share a broker.
 
-    It goes before queues and exchanges; routing keys are the same words in every installation.
+    The prefix precedes the names of queues and exchanges. Routing keys are the same in every installation.
     """
 
     prefix: str = ""
@@ -77,7 +77,7 @@ class Topology:
 
     @property
     def changes(self) -> Exchange:
-        """What was committed is published here."""
+        """Committed changes are published here."""
         return Exchange(f"{self.prefix}{CHANGES_EXCHANGE}")
 
     @property
@@ -92,13 +92,13 @@ class Topology:
 
     @property
     def erase_queue(self) -> Queue:
-        """Erasures of players; one replica at a time takes them: two would hide dead letters from each other."""
+        """Erasures of players; one replica at a time consumes it: two would hide dead letters from each other."""
         queue = self._event_queue(ERASE_KEY)
         return replace(queue, arguments={**queue.arguments, "x-single-active-consumer": True})
 
     @property
     def rpc_queue(self) -> Queue:
-        """Requests; a waiting one is worthless after its time to live."""
+        """Requests; a request that waits longer than its time to live is dropped."""
         arguments: dict[str, Argument] = {
             "x-message-ttl": RPC_TTL_MS,
             "x-max-length": RPC_MAX_LENGTH,
@@ -122,7 +122,7 @@ class Topology:
         return (self.dead_queue, self.write_queue, self.delete_queue, self.erase_queue, self.rpc_queue)
 
     def may_reply_to(self, address: str | None) -> bool:
-        """Return whether an answer may go to `address`: only to callers' own queues (contract: Request)."""
+        """Return whether a reply may go to `address`: only to callers' own queues (contract: Request)."""
         own = (f"{DIRECT_REPLY}.", REPLY_QUEUE_PREFIX, self.prefix + REPLY_QUEUE_PREFIX)
         return address is not None and address.startswith(own)
 

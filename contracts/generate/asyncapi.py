@@ -1,4 +1,4 @@
-"""The AsyncAPI 3 document: who sends what where, from the topology and the models, as the worker sees it."""
+"""The AsyncAPI 3 document, from the topology and the models, as the worker sees it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -42,7 +42,7 @@ _MODELS: Final[tuple[type[BaseModel], ...]] = (
     *RESULTS.values(),
 )
 _ABOUT: Final = (
-    "What engines and the storage worker say to each other. Names of queues and exchanges take the prefix of"
+    "The messages between engines and the storage worker. Names of queues and exchanges take the prefix of"
     " the installation. `reply_to` and `correlation_id` are AMQP properties of a message. A reply goes only"
     " to `amq.rabbitmq.reply-to.*` or to a queue whose name starts with `session.reply.`."
     " Requests may come in JSON-RPC batches."
@@ -71,7 +71,7 @@ def _channels(topology: Topology) -> Node:
         "sessionWrite": _queue(topology.write_queue, events, "Session writes.", ["WriteEvent"]),
         "sessionDelete": _queue(topology.delete_queue, events, "Session deletes.", ["DeleteEvent"]),
         "playerErase": _queue(topology.erase_queue, events, "Erasures of players.", ["EraseEvent"]),
-        "requests": _queue(topology.rpc_queue, events, "Questions.", map(request_name, PARAMS)),
+        "requests": _queue(topology.rpc_queue, events, "Requests.", map(request_name, PARAMS)),
         "confirmations": _reply("Outcomes of events.", ["Confirmation"]),
         "replies": _reply("Answers to requests.", [*map(result_name, RESULTS), "Failure"]),
         "deadLetters": {
@@ -84,7 +84,7 @@ def _channels(topology: Topology) -> Node:
             "x-queue": _declaration(topology.dead_queue),
         },
         "changes": {
-            **_keyed(topology.changes, "What was committed; an optional feed.", (STORED_KEY, DELETED_KEY)),
+            **_keyed(topology.changes, "Committed changes; an optional feed.", (STORED_KEY, DELETED_KEY)),
             "messages": _named(["SessionStored", "SessionDeleted"]),
         },
     }
@@ -159,10 +159,10 @@ def _operations() -> Node:
         },
         **asked,
         "deadLetter": _operation(
-            "send", "deadLetters", "Put a refused event aside, and say why.", ["DeadLetter"]
+            "send", "deadLetters", "Publish a refused event with the reason.", ["DeadLetter"]
         ),
         "announceChange": _operation(
-            "send", "changes", "Say what was committed.", ["SessionStored", "SessionDeleted"]
+            "send", "changes", "Announce committed changes.", ["SessionStored", "SessionDeleted"]
         ),
     }
 

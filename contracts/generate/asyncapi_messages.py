@@ -13,8 +13,8 @@ Node = dict[str, object]
 
 _SIGNATURE: Final[Node] = {
     "type": "string",
-    "description": "Signs the message: version, key id, milliseconds since the epoch, HMAC-SHA256 (docs/engine.md,"
-    " Signed messages). Looked at where the installation has keys; `message_id` must be set with it.",
+    "description": "The signature of the message: version, key id, milliseconds since the epoch, HMAC-SHA256"
+    " (docs/engine.md, Signed messages). Verified where the installation has keys; `message_id` must be set with it.",
     "pattern": "^v1;[A-Za-z0-9_.-]{1,64};[0-9]{1,15};[0-9a-f]{64}$",
 }
 _REPLY_HEADERS: Final[Node] = {
@@ -58,13 +58,13 @@ def build_messages() -> Node:
         **{request_name(method): _request(method) for method in PARAMS},
         **{result_name(method): _result(method) for method in RESULTS},
         "Failure": _message("A request failed.", _refer("Failure"), headers=_REPLY_HEADERS),
-        "Confirmation": _message("What became of an event.", _refer("Confirmation"), headers=_REPLY_HEADERS),
+        "Confirmation": _message("The outcome of an event.", _refer("Confirmation"), headers=_REPLY_HEADERS),
         "DeadLetter": {
             "summary": "A refused event: any bytes, with headers that say why.",
             "headers": _refer("DeadLetterHeaders"),
         },
-        "SessionStored": _change("This is what is stored now.", "SessionStored"),
-        "SessionDeleted": _change("What was stored is not there any more.", "SessionDeleted"),
+        "SessionStored": _change("The session as it is stored now.", "SessionStored"),
+        "SessionDeleted": _change("The session does not exist any more.", "SessionDeleted"),
     }
 
 

@@ -34,7 +34,7 @@ MODELS: Final[Mapping[str, type[BaseModel]]] = {
 
 
 class WireSchema(GenerateJsonSchema):
-    """Says what is on the wire and nothing about Python: no titles of fields, no defaults of null."""
+    """The schema of the wire, without what concerns Python: no titles of fields, no defaults of null."""
 
     def field_title_should_be_set(self, schema: object) -> bool:
         """Return False: a name is title enough."""
@@ -73,7 +73,7 @@ def build_definitions(models: Sequence[type[BaseModel]], template: str) -> dict[
 
 
 def _describe(schema: JsonSchemaValue) -> JsonSchemaValue:
-    """Leave out of every description what only a reader of the Python code can use."""
+    """Return the schema without the paragraphs that help readers of the Python code alone."""
     return {
         name: _description(value) if name == "description" else _inside(value)
         for name, value in schema.items()
