@@ -11,13 +11,12 @@ import os
 import signal
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
-from time import monotonic
 
 import structlog
 
 from contracts.topology import Topology
-from worker.backoff import Backoff
 from worker.broker.session import BrokerOptions
 from worker.broker.signatures import Keys, SignaturePolicy, SignatureVerifier
 from worker.broker.supervisor import BrokerSupervisor
@@ -32,6 +31,7 @@ from worker.observability.log_dedup import Deduplicator
 from worker.observability.metrics import Metrics
 from worker.observability.systemd import SystemdNotifier
 from worker.observability.worker_view import WorkerView
+from worker.retry import Backoff, retry, sleep_unless_stopped, within
 from worker.rpc.answers import Result
 from worker.serving.serving import Serving
 from worker.settings.config import Loaded, Settings
@@ -147,19 +147,22 @@ class Worker:
 
     async def _wait_for_schema(self) -> None:
         """Return once the database has answered, lets us store, and has every migration of this program."""
-        deadline, backoff = monotonic() + self._settings.startup_timeout_s, Backoff()
-        while True:
-            try:
-                await self._storage.check_rights()
-                return await self._storage.check_schema()
-            except StorageUnavailable as error:
-                if monotonic() >= deadline:
-                    raise
-                log.warning("storage.unavailable", reason=error.reason)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(backoff.next()):
-                    await self._stop.wait()
-                    return None
+        sleep = within(self._settings.startup_timeout_s, partial(sleep_unless_stopped, self._stop))
+        try:
+            await retry(
+                self._check_database,
+                StorageUnavailable,
+                sleep,
+                backoff=Backoff(),
+                on_failure=lambda error, _: log.warning("storage.unavailable", reason=error.reason),
+            )
+        except StorageUnavailable:
+            if not self.stopping:
+                raise
+
+    async def _check_database(self) -> None:
+        await self._storage.check_rights()
+        await self._storage.check_schema()
 
 
 async def run_worker(loaded: Loaded, recent: Deduplicator) -> None:

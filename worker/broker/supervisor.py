@@ -7,9 +7,9 @@ from time import monotonic
 import structlog
 
 from contracts.topology import Topology
-from worker.backoff import Backoff
 from worker.broker.session import BrokerOptions, BrokerSession, TopologyMissing, open_session
 from worker.errors import BrokerUnavailable, TopologyError
+from worker.retry import Backoff, sleep_unless_stopped
 
 log = structlog.get_logger()
 
@@ -51,7 +51,9 @@ class BrokerSupervisor:
                 if not self._served and monotonic() - started >= self._startup_timeout:
                     raise
                 self._note(error)
-            await self._pause(stop)
+            if not stop.is_set():
+                self.reconnects += 1
+                await sleep_unless_stopped(stop, self._backoff.next())
 
     async def _live_once(self, serve: Serve) -> None:
         session = await open_session(self._options)
@@ -72,13 +74,3 @@ class BrokerSupervisor:
     def _note(self, error: BrokerUnavailable) -> None:
         self.down_reason = str(error)
         log.warning("broker.unavailable", reason=str(error), failures=self._backoff.failures + 1)
-
-    async def _pause(self, stop: asyncio.Event) -> None:
-        if stop.is_set():
-            return
-        self.reconnects += 1
-        try:
-            async with asyncio.timeout(self._backoff.next()):
-                await stop.wait()
-        except TimeoutError:
-            return

@@ -8,7 +8,6 @@ import structlog
 
 from contracts.events import EraseEvent
 from contracts.outcomes import Outcome
-from worker.backoff import Backoff
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
 from worker.dead_letters.removal import RemovedDeadLetters
@@ -20,10 +19,9 @@ from worker.ingest.erasing import Eraser, receipt_of
 from worker.ingest.settle import Settler
 from worker.observability.metrics import Metrics
 from worker.outcome import Verdict
+from worker.retry import Backoff, retry
 
 log = structlog.get_logger()
-
-LONGEST_REST = 2.0  # between attempts, in seconds
 
 RemoveDeadLetters = Callable[[str], Coroutine[None, None, RemovedDeadLetters]]
 T = TypeVar("T")
@@ -79,10 +77,12 @@ class ErasePath:
         """Sessions first: what would be dead-lettered anew is decided before the letters are looked at."""
         started = monotonic()
         player_id, revision = event.subject, event.data.revision
+        backoff = Backoff.short()
         erased = await self._until_done(
-            lambda failures: self._eraser.erase(player_id, revision, again=redelivered or failures > 0)
+            lambda: self._eraser.erase(player_id, revision, again=redelivered or backoff.failures > 0),
+            backoff,
         )
-        letters = await self._until_done(lambda _: self._remove_letters(player_id))
+        letters = await self._until_done(lambda: self._remove_letters(player_id))
         receipt = receipt_of(player_id, erased, letters.letters, letters.remaining)
         log.info(
             "player.erased",
@@ -93,12 +93,17 @@ class ErasePath:
         )
         return Verdict(Outcome.ERASED, erased.revision, receipt=receipt)
 
-    async def _until_done(self, work: Callable[[int], Coroutine[None, None, T]]) -> T:
-        backoff = Backoff(first=0.05, limit=LONGEST_REST)
-        while True:
-            try:
-                return await self._intake.outlive(work(backoff.failures))
-            except SessionStoreError as error:
-                log.warning("erasure.waiting", reason=str(error), failures=backoff.failures + 1)
-                if not await self._intake.lasts(backoff.next()):
-                    raise
+    async def _until_done(
+        self, work: Callable[[], Coroutine[None, None, T]], backoff: Backoff | None = None
+    ) -> T:
+        return await retry(
+            lambda: self._intake.outlive(work()),
+            SessionStoreError,
+            self._intake.lasts,
+            backoff=backoff,
+            on_failure=_log_failure,
+        )
+
+
+def _log_failure(error: SessionStoreError, failures: int) -> None:
+    log.warning("erasure.waiting", reason=str(error), failures=failures)

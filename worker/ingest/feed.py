@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
 from contracts.topology import Topology
-from worker.backoff import Backoff
 from worker.broker.changes import ChangeMessage, ChangesChannel
+from worker.broker.confirming import publish_until_confirmed
 from worker.broker.intake import Intake
 from worker.broker.signatures import SignatureVerifier
 from worker.errors import BrokerUnavailable
@@ -38,18 +39,15 @@ class Feed:
 
     async def announce(self, messages: Sequence[ChangeMessage], intake: Intake) -> bool:
         """Return once all messages are confirmed; False when the intake was lost before."""
-        backoff, left = Backoff(), self._guard.sign_changes(self._exchange, messages)
-        while left and intake.is_open:
-            try:
-                refused = await intake.outlive(self._line.publish(self._exchange, left))
-            except BrokerUnavailable:
-                break
-            left = [message for message, _ in refused]
-            self.trouble = refused[0][1] if refused else None
-            if refused:
-                log.error("changes.waiting", count=len(left), reason=self.trouble)
-                await intake.lasts(backoff.next())
-        if left:
+        signed = self._guard.sign_changes(self._exchange, messages)
+        publish = partial(self._line.publish, self._exchange)
+        if not await publish_until_confirmed(publish, signed, intake, self._note_refused):
             return False
+        if messages:
+            self.trouble = None
         self._metrics.count_changes(Counter(message.routing_key for message in messages))
         return True
+
+    def _note_refused(self, count: int, reason: str) -> None:
+        self.trouble = reason
+        log.error("changes.waiting", count=count, reason=reason)

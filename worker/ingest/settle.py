@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import orjson
 import structlog
@@ -9,12 +10,11 @@ import structlog
 from contracts.outcomes import DeadLetterCode, Outcome
 from contracts.replies import Receipt
 from contracts.topology import Topology
-from worker.backoff import Backoff
+from worker.broker.confirming import publish_until_confirmed
 from worker.broker.intake import Intake
 from worker.broker.publisher import DeadLetterMessage, Publisher
 from worker.broker.replies import Reply, ReplyChannel
 from worker.dead_letters.message import make_dead_letter
-from worker.errors import BrokerUnavailable
 from worker.failpoint import Failpoint, FailpointHook, no_failpoint
 from worker.ingest.changes import changes_of
 from worker.ingest.deliveries import Settlement
@@ -51,8 +51,8 @@ class Settler:
         Acknowledging covers every earlier delivery of the channel, hence the order. False when the channel
         was lost: the broker delivers the batch again and the order law makes it a no-op.
         """
-        letters = [letter for judged in batch if (letter := self._letter_of(judged))]
-        if letters and not await self._dead_letter(letters, intake):
+        dead_letters = [each for judged in batch if (each := self._dead_letter_of(judged))]
+        if dead_letters and not await self._dead_letter(dead_letters, intake):
             return False
         replies = [reply for judged in batch if (reply := self._reply_of(judged))]
         if replies:
@@ -68,25 +68,16 @@ class Settler:
                 self._metrics.replies_dropped.labels("confirmation").inc(len(replies))
                 log.warning("confirmations.dropped", count=len(replies))
 
-    async def _dead_letter(self, letters: Sequence[DeadLetterMessage], intake: Intake) -> bool:
-        backoff, left = Backoff(), letters
-        while intake.is_open:
-            publishing = self._publisher.publish_dead_letters(self._topology.dead.name, left)
-            try:
-                refused = await intake.outlive(publishing)
-            except BrokerUnavailable:
-                return False
-            if not refused:
-                codes = Counter(letter.code for letter in letters)
-                self._metrics.count_dead_letters(codes)
-                log.warning("events.dead_lettered", codes=dict(codes))
-                return True
-            left = [letter for letter, _ in refused]
-            log.error("dead_letters.waiting", count=len(left), reason=refused[0][1])
-            await intake.lasts(backoff.next())
-        return False
+    async def _dead_letter(self, dead_letters: Sequence[DeadLetterMessage], intake: Intake) -> bool:
+        publish = partial(self._publisher.publish_dead_letters, self._topology.dead.name)
+        if not await publish_until_confirmed(publish, dead_letters, intake, _log_refused):
+            return False
+        codes = Counter(each.code for each in dead_letters)
+        self._metrics.count_dead_letters(codes)
+        log.warning("events.dead_lettered", codes=dict(codes))
+        return True
 
-    def _letter_of(self, judged: Settlement) -> DeadLetterMessage | None:
+    def _dead_letter_of(self, judged: Settlement) -> DeadLetterMessage | None:
         match judged.verdict:
             case Verdict(outcome=Outcome.REJECTED, code=DeadLetterCode() as code, message=str() as message):
                 return make_dead_letter(judged.delivery, judged.properties, code, message)
@@ -106,6 +97,10 @@ class Settler:
             return None
         sign = judged.verdict.code is not DeadLetterCode.BAD_SIGNATURE
         return Reply(*address, orjson.dumps(_confirmation_of(judged)), sign=sign)
+
+
+def _log_refused(count: int, reason: str) -> None:
+    log.error("dead_letters.waiting", count=count, reason=reason)
 
 
 def _confirmation_of(judged: Settlement) -> dict[str, object]:

@@ -9,7 +9,6 @@ from time import monotonic, time
 import structlog
 
 from contracts.outcomes import DeadLetterCode
-from worker.backoff import Backoff
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
 from worker.errors import RowRefused, StorageUnavailable, UnavailableError
@@ -23,13 +22,13 @@ from worker.ingest.published import published_at
 from worker.ingest.settle import Settler
 from worker.observability.metrics import Metrics
 from worker.outcome import Verdict
+from worker.retry import retry, within
 from worker.store.rows import Applied, EventRow
 from worker.store.writer import EventWriter, Round
 from worker.traces.interface import NO_TRACING, Trace, Traces
 
 log = structlog.get_logger()
 
-LONGEST_REST = 2.0  # between attempts to reach the database, in seconds
 LINGER_SECONDS = 0.01  # under load only: the broker sends what was acknowledged again in pieces
 APPLY = "SELECT apply_session_events"
 IN_FLIGHT = 2  # decoding one batch overlaps the database's work on the other
@@ -185,20 +184,23 @@ class WritePath:
 
     async def _persist(self, groups: Sequence[SessionEvents]) -> Verdicts:
         """Apply in one transaction, again and again while the database is away."""
-        backoff = Backoff(first=0.05, limit=LONGEST_REST)
-        started = monotonic()
-        while True:
-            try:
-                return resolve(groups, await self._apply_rounds(rounds_of(groups)))
-            except StorageUnavailable as error:
-                self.failure = error.reason
-                self._metrics.count_failure(error.reason)
-                log.warning("storage.unavailable", reason=error.reason, failures=backoff.failures + 1)
-                if monotonic() - started > self._limits.patience:
-                    self.gave_up, self._given_up = True, groups
-                    await self._intake.close()
-                if not await self._intake.lasts(backoff.next()):
-                    raise
+        sleep = within(self._limits.patience, self._intake.lasts)
+        rounds = rounds_of(groups)
+        try:
+            applied = await retry(
+                lambda: self._apply_rounds(rounds), StorageUnavailable, sleep, on_failure=self._note_failure
+            )
+        except StorageUnavailable:
+            if self._intake.is_open:
+                self.gave_up, self._given_up = True, groups
+                await self._intake.close()
+            raise
+        return resolve(groups, applied)
+
+    def _note_failure(self, error: StorageUnavailable, failures: int) -> None:
+        self.failure = error.reason
+        self._metrics.count_failure(error.reason)
+        log.warning("storage.unavailable", reason=error.reason, failures=failures)
 
     async def _apply_rounds(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
         self._reach(Failpoint.BEFORE_COMMIT)

@@ -15,8 +15,8 @@ from contracts.requests import (
     ReadParams,
     StatsParams,
 )
-from worker.backoff import Backoff
 from worker.errors import AnswerTooLarge, Overloaded, StorageUnavailable
+from worker.retry import Backoff
 from worker.rpc.deadline import Deadline
 from worker.store.cursor import CursorRefused
 from worker.store.failures import TIMEOUTS
