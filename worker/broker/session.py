@@ -15,9 +15,14 @@ from worker.broker.connection import (
 )
 from worker.broker.intake import Intake
 from worker.broker.publisher import Publisher
-from worker.broker.queue_state import QueueState, look_at_queue
 from worker.broker.replies import ReplyChannel, SignReply, no_signature
-from worker.broker.topology import Difference, find_differences, list_differences
+from worker.broker.topology import (
+    Difference,
+    QueueState,
+    find_differences,
+    list_differences,
+    read_queue_state,
+)
 from worker.errors import BrokerUnavailable, TopologyError
 
 
@@ -109,7 +114,7 @@ class BrokerSession:
 
         Asked on the consuming connection: a broker that blocks the other does not read what it asks.
         """
-        return await look_at_queue(self._consuming, queue, self._timeout)
+        return await read_queue_state(self._consuming, queue, self._timeout)
 
     def lose(self, reason: str) -> None:
         """Declare this life over."""

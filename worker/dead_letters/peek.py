@@ -17,7 +17,7 @@ from aiormq.abc import AbstractChannel
 from worker.broker.connection import FilteredConnection, broker_calls, describe, open_channel
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
-from worker.broker.queue_state import look_at_queue
+from worker.broker.topology import read_queue_state
 from worker.errors import BrokerUnavailable
 
 log = structlog.get_logger()
@@ -205,4 +205,4 @@ async def count_messages(connection: FilteredConnection, queue: str) -> int:
 
     Raises BrokerUnavailable, also when there is no such queue.
     """
-    return (await look_at_queue(connection, queue, TIMEOUT_SECONDS)).messages
+    return (await read_queue_state(connection, queue, TIMEOUT_SECONDS)).messages
