@@ -138,7 +138,7 @@ class Worker:
     async def _serve(self) -> None:
         await self._wait_for_schema()
         self._prepared = True
-        await self._link.keep(self._serving.serve, self._stop)
+        await self._link.run(self._serving.serve, self._stop)
 
     def _guard(self, topology: Topology, keys: Keys) -> SignatureVerifier:
         settings = self._settings

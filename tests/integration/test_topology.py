@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from contracts.topology import DELETE_KEY, RPC_KEY, WRITE_KEY, Topology
 from deploy.local.rabbitmq import RabbitServer
 from tests.broker_user import broker_user
-from worker.broker import supervisor as link
+from worker.broker import supervisor as supervisor_module
 from worker.broker.intake import Intake
 from worker.broker.session import BrokerOptions, BrokerSession, open_session
 from worker.broker.supervisor import BrokerSupervisor
@@ -122,16 +122,16 @@ async def test_every_difference_is_named(amqp_url: str, topology: Topology, chan
 async def test_a_worker_does_not_start_where_something_is_missing_or_differs(
     amqp_url: str, topology: Topology, channel: AbstractChannel
 ) -> None:
-    keeper = BrokerSupervisor(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30)
+    supervisor = BrokerSupervisor(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30)
     serve = AsyncMock(side_effect=AssertionError("it serves"))
     with pytest.raises(TopologyError, match="run: session-store topology"):
-        await keeper.keep(serve, asyncio.Event())
+        await supervisor.run(serve, asyncio.Event())
     await declare_topology(amqp_url, topology)
     await channel.queue_delete(topology.write_queue.name)
     await channel.declare_queue(topology.write_queue.name, durable=True)
     with pytest.raises(TopologyError, match=f"{topology.write_queue.name} is declared differently"):
-        await keeper.keep(serve, asyncio.Event())
-    assert keeper.down_reason is not None
+        await supervisor.run(serve, asyncio.Event())
+    assert supervisor.down_reason is not None
 
 
 @pytest.mark.parametrize(("lasting", "ceilings"), [(1000.0, [0.2, 0.4, 0.8]), (0.0, [0.2, 0.2, 0.2])])
@@ -146,7 +146,7 @@ async def test_a_session_that_is_lost_at_once_is_followed_by_ever_longer_rests(
     stop, rests = asyncio.Event(), list[float]()
 
     async def refuse(session: BrokerSession) -> None:
-        session.lose("access refused")
+        session.mark_lost("access refused")
         if len(rests) == len(ceilings):
             stop.set()
 
@@ -154,10 +154,10 @@ async def test_a_session_that_is_lost_at_once_is_followed_by_ever_longer_rests(
         rests.append(ceiling)
         return 0.0
 
-    monkeypatch.setattr(link, "LASTING_SECONDS", lasting)
+    monkeypatch.setattr(supervisor_module, "LASTING_SECONDS", lasting)
     monkeypatch.setattr("worker.retry.random.uniform", draw)
     with capture_logs() as log:
-        await BrokerSupervisor(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30).keep(
+        await BrokerSupervisor(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30).run(
             refuse, stop
         )
     assert rests == ceilings
@@ -180,7 +180,7 @@ async def test_an_intake_that_was_not_started_in_time_leaves_no_consumer(
         await session.open_intake((queue,), prefetch=5)
     monkeypatch.undo()
     await session.open_intake((queue,), prefetch=5)
-    assert (await session.look_at(queue)).consumers == 1
+    assert (await session.queue_state(queue)).consumers == 1
     await session.close()
 
 

@@ -26,7 +26,7 @@ async def test_deliveries_that_pass_the_filter_are_taken_all_the_same(
             exchange = await channel.get_exchange(topology.sessions.name)
             await exchange.publish(aio_pika.Message(b"{}", correlation_id="kept"), "session.write")
         async with asyncio.timeout(10):
-            (delivery,) = await intake.take(limit=10)
+            (delivery,) = await intake.receive(limit=10)
     properties = delivery.read_properties()
     assert (delivery.body, delivery.routing_key) == (b"{}", "session.write")
     assert properties is not None

@@ -38,14 +38,14 @@ class OneDelivery:
     def __init__(self, delivery: Delivery) -> None:
         self._left = [delivery]
 
-    async def take(self, _limit: int) -> list[Delivery]:
+    async def receive(self, _limit: int) -> list[Delivery]:
         taken, self._left = self._left, []
         return taken
 
-    async def outlive(self, work: Coroutine[None, None, Any]) -> Any:
+    async def run_until_lost(self, work: Coroutine[None, None, Any]) -> Any:
         return await work
 
-    async def lasts(self, _seconds: float) -> bool:
+    async def wait_while_open(self, _seconds: float) -> bool:
         return True
 
 

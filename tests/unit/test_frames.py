@@ -15,7 +15,7 @@ from tests.raw_amqp import BODY, HEADER, METHOD, frame, header
 from tests.unit.amqp_stream import HEARTBEAT, ROUTED, Facts, Stream, cut, randoms, streams, without_heartbeats
 from worker.broker.connection import FilteredConnection, FilteredTransport, open_connection
 from worker.broker.delivery import Delivery
-from worker.broker.frames import LARGEST_FRAME, SILENCE_SECONDS, FilteredReader, FrameFilter
+from worker.broker.frames import MAX_FRAME_BYTES, SILENCE_SECONDS, FilteredReader, FrameFilter
 from worker.errors import BrokerUnavailable
 
 
@@ -126,7 +126,7 @@ def test_a_frame_without_its_end_is_passed_on_after_the_frames_before_it() -> No
 
 
 def test_a_frame_that_is_too_large_is_not_waited_for() -> None:
-    start = bytes([BODY]) + b"\x00\x01" + (LARGEST_FRAME + 1).to_bytes(4)
+    start = bytes([BODY]) + b"\x00\x01" + (MAX_FRAME_BYTES + 1).to_bytes(4)
     assert Receiver().feed(start + b"x") == start + b"x"
 
 

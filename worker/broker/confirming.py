@@ -23,11 +23,11 @@ async def publish_until_confirmed(
     backoff, left = Backoff(), messages
     while left and intake.is_open:
         try:
-            refused = await intake.outlive(publish(left))
+            refused = await intake.run_until_lost(publish(left))
         except BrokerUnavailable:
             return False
         left = [message for message, _ in refused]
         if refused:
             on_refused(len(refused), refused[0][1])
-            await intake.lasts(backoff.next())
+            await intake.wait_while_open(backoff.next())
     return not left

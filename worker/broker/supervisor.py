@@ -1,4 +1,4 @@
-"""Keeps a session to the broker: opens it, serves it, and opens the next when it is lost."""
+"""Opens a session to the broker, has it served, and opens the next one when it is lost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ Serve = Callable[[BrokerSession], Awaitable[None]]
 class BrokerSupervisor:
     """The application's own supervisor over plain connections.
 
-    Every life begins with new connections, channels and consumer tags; nothing is restored.
+    Every session begins with new connections, channels and consumer tags; nothing is restored.
     """
 
     def __init__(self, options: BrokerOptions, topology: Topology, startup_timeout: float) -> None:
@@ -33,7 +33,7 @@ class BrokerSupervisor:
         self.reconnects = 0
         self.down_reason: str | None = "not connected yet"
 
-    async def keep(self, serve: Serve, stop: asyncio.Event) -> None:
+    async def run(self, serve: Serve, stop: asyncio.Event) -> None:
         """Serve session after session until `stop` is set.
 
         Raises TopologyError when the broker's side differs (or, before the first session was served, is
@@ -42,7 +42,7 @@ class BrokerSupervisor:
         started = monotonic()
         while not stop.is_set():
             try:
-                await self._live_once(serve)
+                await self._run_session(serve)
             except TopologyMissing as error:
                 if not self._served:
                     raise TopologyError(str(error)) from error
@@ -55,7 +55,7 @@ class BrokerSupervisor:
                 self.reconnects += 1
                 await sleep_unless_stopped(stop, self._backoff.next())
 
-    async def _live_once(self, serve: Serve) -> None:
+    async def _run_session(self, serve: Serve) -> None:
         session = await open_session(self._options)
         try:
             await session.check(self._topology)

@@ -67,7 +67,7 @@ class Page:
         while not self.is_full:
             try:
                 async with asyncio.timeout(QUIET_SECONDS):
-                    taken = await self._intake.take(self._size - self.read)
+                    taken = await self._intake.receive(self._size - self.read)
             except TimeoutError:
                 return False
             self._add(taken)
@@ -76,7 +76,7 @@ class Page:
     async def stop(self) -> None:
         """Have nothing more delivered to this page; what was on its way is in it."""
         await self._intake.stop(TIMEOUT_SECONDS)
-        while self._intake.is_open and (taken := await self._intake.take(self._size)):
+        while self._intake.is_open and (taken := await self._intake.receive(self._size)):
             self._add(taken)
 
     async def remove(self, tags: Sequence[int]) -> None:

@@ -54,7 +54,7 @@ class ErasePath:
 
     async def run(self) -> None:
         """Return once the intake has ended and what was taken from it is settled, or left to be delivered again."""
-        while batch := await self._intake.take(1):
+        while batch := await self._intake.receive(1):
             try:
                 judged = await self._judge(batch[0])
             except SessionStoreError as error:
@@ -97,9 +97,9 @@ class ErasePath:
         self, work: Callable[[], Coroutine[None, None, T]], backoff: Backoff | None = None
     ) -> T:
         return await retry(
-            lambda: self._intake.outlive(work()),
+            lambda: self._intake.run_until_lost(work()),
             SessionStoreError,
-            self._intake.lasts,
+            self._intake.wait_while_open,
             backoff=backoff,
             on_failure=_log_failure,
         )

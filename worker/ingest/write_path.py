@@ -106,7 +106,7 @@ class WritePath:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await free.acquire()
-                batch = await self._intake.take(self._limits.batch, linger)
+                batch = await self._intake.receive(self._limits.batch, linger)
                 if not batch:
                     return
                 linger = LINGER_SECONDS if len(batch) > self._limits.batch // 2 else 0.0
@@ -184,7 +184,7 @@ class WritePath:
 
     async def _persist(self, groups: Sequence[SessionEvents]) -> Verdicts:
         """Apply in one transaction, again and again while the database is away."""
-        sleep = within(self._limits.patience, self._intake.lasts)
+        sleep = within(self._limits.patience, self._intake.wait_while_open)
         rounds = rounds_of(groups)
         try:
             applied = await retry(
@@ -207,7 +207,7 @@ class WritePath:
         self._reach(Failpoint.MID_BATCH)
         started = monotonic()
         with self._traces.querying(APPLY, sum(map(len, rounds))):
-            applied = await self._intake.outlive(self._writer.apply(rounds))
+            applied = await self._intake.run_until_lost(self._writer.apply(rounds))
         self._metrics.database_seconds.observe(monotonic() - started)
         self.failure = None
         self._reach(Failpoint.AFTER_COMMIT)

@@ -55,7 +55,7 @@ class RpcServer:
         """
         serving: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as tasks:
-            while batch := await self._intake.take(limit=1000):
+            while batch := await self._intake.receive(limit=1000):
                 for delivery in batch:
                     task = tasks.create_task(self._serve(delivery))
                     serving.add(task)

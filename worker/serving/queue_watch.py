@@ -27,7 +27,7 @@ async def check_queues(session: BrokerSession, topology: Topology, ours: Set[str
     for queue in topology.queues:
         if queue == topology.rpc_queue and queue.name not in ours:
             continue
-        found = await session.look_at(queue.name)
+        found = await session.queue_state(queue.name)
         metrics.show_queue(queue.name.removeprefix(topology.prefix), *found)
         consumed = consumed and (found.consumers > 0 or queue == topology.dead_queue)
     return consumed
@@ -43,7 +43,7 @@ async def open_request_intake(
     away = False
     while not (stop.is_set() or session.lost.done()):
         try:
-            await session.look_at(queue)
+            await session.queue_state(queue)
             intake = await session.open_intake((queue,), prefetch)
         except BrokerUnavailable as error:
             if not (away or session.lost.done()):

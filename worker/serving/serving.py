@@ -106,7 +106,7 @@ class Serving:
             publisher = await session.open_publisher()
             self._feed = await self._open_feed(session)
         except BrokerUnavailable as error:
-            session.lose(str(error))
+            session.mark_lost(str(error))
             return
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._answer_requests(session))
@@ -185,7 +185,7 @@ class Serving:
         try:
             intake = self._intakes[queues[0]] = await session.open_intake(queues, prefetch, quiet)
         except BrokerUnavailable as error:
-            session.lose(str(error))
+            session.mark_lost(str(error))
             return None
         return intake
 
@@ -206,7 +206,7 @@ class Serving:
 
     def _end(self, session: BrokerSession, intake: Intake) -> None:
         if not self._stop.is_set():
-            session.lose(intake.lost.result() if intake.lost.done() else "the intake ended")
+            session.mark_lost(intake.lost.result() if intake.lost.done() else "the intake ended")
 
     async def _wait_for_database(self, session: BrokerSession, path: WritePath) -> None:
         self.paused = True
@@ -235,10 +235,10 @@ class Serving:
                 if looks == 1:
                     await session.check(self._topology)
             except (BrokerUnavailable, TopologyError) as error:
-                session.lose(str(error))
+                session.mark_lost(str(error))
                 return
             if looks and not consumed and not self.paused and not self._stop.is_set():
-                session.lose("the broker has lost a consumer")
+                session.mark_lost("the broker has lost a consumer")
                 return
             looks += 1
             await sleep_unless_over(session, self._stop, WATCH_SECONDS)

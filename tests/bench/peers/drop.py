@@ -17,7 +17,7 @@ async def main(wanted: int) -> None:
     intake = await session.open_intake([Topology().write_queue.name], prefetch=1000)
     taken, began, worked = 0, 0.0, 0.0
     while taken < wanted:
-        batch = await intake.take(500)
+        batch = await intake.receive(500)
         began, worked = began or monotonic(), worked or process_time()
         taken += len(batch)
         await intake.acknowledge(batch[-1].tag, multiple=True)
