@@ -1,4 +1,4 @@
-"""The changes feed: tells what was committed, again and again until the broker has confirmed it."""
+"""The changes feed: announces committed changes until the broker has confirmed them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ log = structlog.get_logger()
 
 
 class Feed:
-    """What a session's settling has to do with the feed; `trouble` says why the broker refuses it, or None."""
+    """Announces changes over one session to the broker; `trouble` says why the broker refuses them, or None."""
 
     def __init__(
-        self, topology: Topology, line: ChangesChannel, metrics: Metrics, guard: SignatureVerifier
+        self, topology: Topology, channel: ChangesChannel, metrics: Metrics, verifier: SignatureVerifier
     ) -> None:
         self._exchange = topology.changes.name
-        self._line = line
-        self._guard = guard
+        self._channel = channel
+        self._verifier = verifier
         self._metrics = metrics
         self.source = self._exchange
         self.trouble: str | None = None
@@ -35,12 +35,12 @@ class Feed:
     async def announce_removals(self, deletes: Sequence[EventRow], intake: Intake) -> None:
         """Return once deletes that are committed are announced; raises BrokerUnavailable otherwise."""
         if not await self.announce(messages_of(deletes, self.source), intake):
-            raise BrokerUnavailable("the intake was lost before the changes feed was told")
+            raise BrokerUnavailable("the intake was lost before the broker had confirmed the changes feed")
 
     async def announce(self, messages: Sequence[ChangeMessage], intake: Intake) -> bool:
         """Return once all messages are confirmed; False when the intake was lost before."""
-        signed = self._guard.sign_changes(self._exchange, messages)
-        publish = partial(self._line.publish, self._exchange)
+        signed = self._verifier.sign_changes(self._exchange, messages)
+        publish = partial(self._channel.publish, self._exchange)
         if not await publish_until_confirmed(publish, signed, intake, self._note_refused):
             return False
         if messages:

@@ -18,9 +18,9 @@ NOT_SHOWN: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u
 
 
 def configure_logs(level: str, log_format: LogFormat) -> Deduplicator:
-    """Send every log line, the libraries' warnings included, to stderr in one format; return the last troubles."""
+    """Send every log line, the libraries' warnings included, to stderr in one format; return its deduplicator."""
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
-    recent = Deduplicator()
+    deduplicator = Deduplicator()
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -31,7 +31,7 @@ def configure_logs(level: str, log_format: LogFormat) -> Deduplicator:
     last: list[Processor] = [show_exception, renderer]
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[*shared, recent, *last],
+        processors=[*shared, deduplicator, *last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -42,7 +42,7 @@ def configure_logs(level: str, log_format: LogFormat) -> Deduplicator:
     )
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
     hush_libraries()
-    return recent
+    return deduplicator
 
 
 def hush_libraries() -> None:
