@@ -99,7 +99,7 @@ class Worker:
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait((serving,), timeout=DRAIN_SECONDS)
             if not serving.done():
-                log.warning("stop.undrained", seconds=DRAIN_SECONDS)
+                log.warning("drain.timed_out", seconds=DRAIN_SECONDS)
                 self._storage.abandon()
         finally:
             stopping.cancel()

@@ -18,7 +18,7 @@ class Failpoint(StrEnum):
     BEFORE_COMMIT = "before-commit"  # decoded; the database knows nothing of it
     MID_BATCH = "mid-batch"  # the database is at work on it
     AFTER_COMMIT = "after-commit"  # applied; nobody was told
-    BEFORE_ACKNOWLEDGE = "before-acknowledge"  # dead letters and confirmations are out
+    BEFORE_ACKNOWLEDGE = "before-acknowledge"  # dead letters and confirmations are sent
 
 
 FailpointHook = Callable[[Failpoint], None]

@@ -97,10 +97,10 @@ async def test_events_are_stored_and_requests_refused_until_the_node_that_holds_
         await store.read(ID)
     late = await stage.start_replica(AMQP_URL=cluster.url)
     for each in (replica, late):
-        assert "is down" in (await each.logged("requests.unserved"))["reason"]
+        assert "is down" in (await each.logged("requests.unavailable"))["reason"]
     await asyncio.to_thread(lost.start)
     for each in (replica, late):
-        await each.logged("requests.served")
+        await each.logged("requests.available")
     assert await store.read(ID) is not None
 
 

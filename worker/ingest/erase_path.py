@@ -82,7 +82,7 @@ class ErasePath:
         return Settlement(delivery, properties, str(event.id), event.subject, verdict)
 
     async def _erase(self, event: EraseEvent, redelivered: bool) -> Verdict:
-        """Sessions first: what would be dead-lettered anew is decided before the dead letters are read."""
+        """Remove sessions first: an event that is dead-lettered meanwhile is there when the dead letters are read."""
         started = monotonic()
         player_id, revision = event.subject, event.data.revision
         backoff = Backoff.short()
@@ -92,8 +92,8 @@ class ErasePath:
             ),
             backoff,
         )
-        removed = await self._until_done(lambda: self._removers.dead_letters(player_id))
-        receipt = receipt_of(player_id, erased, removed.letters, removed.remaining)
+        dead_letters = await self._until_done(lambda: self._removers.dead_letters(player_id))
+        receipt = receipt_of(player_id, erased, dead_letters.removed, dead_letters.remaining)
         log.info(
             "player.erased",
             sessions=receipt.sessions,
@@ -116,4 +116,4 @@ class ErasePath:
 
 
 def _log_failure(error: SessionStoreError, failures: int) -> None:
-    log.warning("erasure.waiting", reason=str(error), failures=failures)
+    log.warning("erasure.retrying", reason=str(error), failures=failures)

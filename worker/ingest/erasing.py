@@ -3,9 +3,9 @@
 The order is what makes it hold: once the marker is committed, every transaction that did not see it has ended, so
 what there is to remove only becomes less. Doing it again, after a crash in between, removes what was left.
 
-What was removed is announced after its commit, a batch before the next. A crash, or a lost connection, in between
-leaves one batch unannounced, whose player nobody knows any more. So who does it again announces what went since the
-player was marked last, and does so before marking anew: until all of that is told, the mark is the old one.
+Each batch of removals is announced after its commit and before the next batch. A crash, or a lost connection, between
+commit and announcement leaves one batch unannounced. A retry therefore first announces everything removed since the
+player's last erasure marker, and only then writes a new marker.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,10 +29,12 @@ Announce = Callable[[Sequence[EventRow]], Awaitable[None]]
 
 
 class Erased(NamedTuple):
-    """What an erasure came to.
+    """The result of an erasure.
 
-    Writes up to `revision` stay out since `erased_at`. So many sessions were removed, so many were there afterwards
-    up to that revision, and so many were written after it, which stay.
+    revision: writes up to it are refused since `erased_at`.
+    sessions: how many sessions were removed.
+    remaining: how many sessions up to the revision were there afterwards.
+    later: how many sessions have a newer revision, and stay.
     """
 
     revision: int
@@ -42,7 +44,7 @@ class Erased(NamedTuple):
     later: int
 
 
-def receipt_of(player_id: str, erased: Erased, letters: int, remaining_letters: int) -> Receipt:
+def receipt_of(player_id: str, erased: Erased, dead_letters: int, remaining_dead_letters: int) -> Receipt:
     """Return the receipt of an erasure that removed so many dead letters, and found so many left."""
     return Receipt.model_validate(
         {
@@ -52,8 +54,8 @@ def receipt_of(player_id: str, erased: Erased, letters: int, remaining_letters: 
             "sessions": erased.sessions,
             "remainingSessions": erased.remaining,
             "laterSessions": erased.later,
-            "deadLetters": letters,
-            "remainingDeadLetters": remaining_letters,
+            "deadLetters": dead_letters,
+            "remainingDeadLetters": remaining_dead_letters,
         }
     )
 
@@ -69,7 +71,7 @@ class Eraser:
     async def erase(self, player_id: str, revision: int, *, again: bool = False) -> Erased:
         """Return once nothing of the player up to the revision is there, nor comes back, and that is announced.
 
-        `again` says that an attempt before may have removed what it did not announce.
+        `again` says that an earlier attempt may have removed sessions without announcing it.
         """
         if again and self._announce:
             await self._announce_again(player_id, self._announce)

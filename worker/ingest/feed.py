@@ -50,4 +50,4 @@ class Feed:
 
     def _note_refused(self, count: int, reason: str) -> None:
         self.trouble = reason
-        log.error("changes.waiting", count=count, reason=reason)
+        log.error("changes.retrying", count=count, reason=reason)

@@ -101,7 +101,7 @@ class Settler:
 
 
 def _log_refused(count: int, reason: str) -> None:
-    log.error("dead_letters.waiting", count=count, reason=reason)
+    log.error("dead_letters.retrying", count=count, reason=reason)
 
 
 def _confirmation_of(settlement: Settlement) -> dict[str, object]:

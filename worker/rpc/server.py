@@ -72,7 +72,7 @@ class RpcServer:
         properties = delivery.read_properties()
         if properties is None or not self._may_serve(properties):
             self._metrics.rpc_ignored.labels("no_reply_address").inc()
-            log.warning("rpc.not_served", reason="no reply_to that may be answered, or no correlation_id")
+            log.warning("rpc.ignored", reason="no reply_to that may be answered, or no correlation_id")
         elif (deadline := self._deadline_of(properties)).left() > 0:
             await self._answer(delivery, properties, deadline)
         else:

@@ -78,11 +78,11 @@ async def open_request_intake(scope: SessionScope, queue: str, prefetch: int) ->
             intake = await scope.broker.open_intake((queue,), prefetch)
         except BrokerUnavailable as error:
             if not (away or scope.broker.lost.done()):
-                log.error("requests.unserved", reason=str(error))
+                log.error("requests.unavailable", reason=str(error))
             away = True
             await scope.sleep(PROBE_SECONDS)
         else:
             if away:
-                log.info("requests.served")
+                log.info("requests.available")
             return intake
     return None
