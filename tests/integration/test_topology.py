@@ -15,7 +15,7 @@ from deploy.local.rabbitmq import RabbitServer
 from tests.broker_user import broker_user
 from worker.broker import supervisor as supervisor_module
 from worker.broker.intake import Intake
-from worker.broker.session import BrokerOptions, BrokerSession, open_session
+from worker.broker.session import BrokerOptions, BrokerSession, open_broker_session
 from worker.broker.supervisor import BrokerSupervisor
 from worker.broker.topology import Difference, check_topology, declare_topology
 from worker.errors import BrokerUnavailable, TopologyError
@@ -145,8 +145,8 @@ async def test_a_session_that_is_lost_at_once_is_followed_by_ever_longer_rests(
     await declare_topology(amqp_url, topology)
     stop, rests = asyncio.Event(), list[float]()
 
-    async def refuse(session: BrokerSession) -> None:
-        session.mark_lost("access refused")
+    async def refuse(broker: BrokerSession) -> None:
+        broker.mark_lost("access refused")
         if len(rests) == len(ceilings):
             stop.set()
 
@@ -174,14 +174,36 @@ async def test_an_intake_that_was_not_started_in_time_leaves_no_consumer(
         await start(intake, *given)
         raise BrokerUnavailable("the broker answered too late")
 
-    session = await open_session(BrokerOptions(lambda: amqp_url, "test"))
+    broker = await open_broker_session(BrokerOptions(lambda: amqp_url, "test"))
     monkeypatch.setattr(Intake, "start", start_late)
     with pytest.raises(BrokerUnavailable, match="too late"):
-        await session.open_intake((queue,), prefetch=5)
+        await broker.open_intake((queue,), prefetch=5)
     monkeypatch.undo()
-    await session.open_intake((queue,), prefetch=5)
-    assert (await session.queue_state(queue)).consumers == 1
-    await session.close()
+    await broker.open_intake((queue,), prefetch=5)
+    assert (await broker.queue_state(queue)).consumers == 1
+    await broker.close()
+
+
+async def test_a_session_forgets_an_intake_that_is_closed(amqp_url: str, topology: Topology) -> None:
+    await declare_topology(amqp_url, topology)
+    broker = await open_broker_session(BrokerOptions(lambda: amqp_url, "test"))
+    intake = await broker.open_intake((topology.write_queue.name, topology.delete_queue.name), prefetch=5)
+    assert broker.consumed_queues == {topology.write_queue.name, topology.delete_queue.name}
+    await intake.close()
+    assert broker.consumed_queues == set()
+    assert broker._intakes == set()
+    await broker.close()
+
+
+async def test_intakes_are_lost_with_their_session(amqp_url: str, topology: Topology) -> None:
+    await declare_topology(amqp_url, topology)
+    broker = await open_broker_session(BrokerOptions(lambda: amqp_url, "test"))
+    intake = await broker.open_intake((topology.rpc_queue.name,), prefetch=5)
+    broker.mark_lost("a test ends it")
+    assert await intake.lost == "a test ends it"
+    late = await broker.open_intake((topology.rpc_queue.name,), prefetch=5)
+    assert await late.lost == "a test ends it"
+    await broker.close()
 
 
 async def test_a_user_who_may_not_declare_may_check(

@@ -28,9 +28,9 @@ async def test_a_queue_declared_differently_before_its_consumers_came_ends_the_w
     name = topology.delete_queue.name
     open_publisher = BrokerSession.open_publisher
 
-    async def replace_first(session: BrokerSession) -> Publisher:
+    async def replace_first(broker: BrokerSession) -> Publisher:
         await replace_queue(amqp_url, name)
-        return await open_publisher(session)
+        return await open_publisher(broker)
 
     monkeypatch.setattr(
         BrokerSession, "open_publisher", replace_first

@@ -58,6 +58,13 @@ def whole(body: bytes, channel: int = 1) -> bytes:
     )
 
 
+def test_deliveries_of_a_consumer_whose_route_is_removed_pass() -> None:
+    receiver = Receiver()
+    receiver.filter.remove_route(ROUTED[0])
+    assert receiver.feed(whole(b"{}")) == whole(b"{}")
+    assert receiver.taken == []
+
+
 def test_a_delivery_that_another_method_cut_off_takes_nothing_of_what_follows() -> None:
     receiver = Receiver()
     returned = pamqp.frame.marshal(commands.Basic.Return(312, "NO_ROUTE", "", "key"), 1)

@@ -99,6 +99,10 @@ class FrameFilter:
         """Give every delivery of `consumer_tag` to `sink` from now on."""
         self._routes[consumer_tag.encode()] = Route(queue, sink)
 
+    def remove_route(self, consumer_tag: str) -> None:
+        """Forget where the deliveries of a consumer go, whose channel is closed."""
+        self._routes.pop(consumer_tag.encode(), None)
+
     def add_confirms(self, channel: int, confirm: Confirm) -> None:
         """Give the broker's confirmations on a channel to `confirm` from now on."""
         self._confirms[channel] = confirm

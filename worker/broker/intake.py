@@ -40,6 +40,7 @@ class Intake:
         self._deliveries: deque[Delivery] = deque()
         self._changed = asyncio.Event()
         self._consumers: list[Consumer] = []
+        self._tags: list[str] = []
         self._prefetch = 0
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         channel.closing.add_done_callback(lambda _: self.mark_lost("the channel was closed"))
@@ -98,6 +99,7 @@ class Intake:
             for consumer in consumers_of(queues, prefetch, priority_prefetch):
                 await self._channel.basic_qos(prefetch_count=consumer.prefetch, timeout=timeout)
                 self._frames.add_route(consumer.tag, consumer.queue, partial(self._arrive, consumer))
+                self._tags.append(consumer.tag)
                 unfiltered = partial(self._receive_unfiltered, consumer)
                 await self._channel.basic_consume(
                     consumer.queue,
@@ -176,6 +178,8 @@ class Intake:
         """Close the channel: whatever is unacknowledged goes back to its queue."""
         self.mark_lost("closed")
         await close_quietly(self._channel)
+        for tag in self._tags:
+            self._frames.remove_route(tag)
 
     def mark_lost(self, reason: str) -> None:
         """Drop what was delivered: the channel is gone, and the broker delivers it again."""

@@ -153,7 +153,7 @@ class BrokerSession:
         self.mark_lost(f"connection lost: {error}"[:200])
 
 
-async def open_session(options: BrokerOptions) -> BrokerSession:
+async def open_broker_session(options: BrokerOptions) -> BrokerSession:
     """Return a session with both connections open; raises BrokerUnavailable."""
     url = options.url()
     consuming = await open_connection(url, f"{options.name} consume", options.timeout)

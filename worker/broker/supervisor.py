@@ -7,7 +7,7 @@ from time import monotonic
 import structlog
 
 from contracts.topology import Topology
-from worker.broker.session import BrokerOptions, BrokerSession, TopologyMissing, open_session
+from worker.broker.session import BrokerOptions, BrokerSession, TopologyMissing, open_broker_session
 from worker.errors import BrokerUnavailable, TopologyError
 from worker.retry import Backoff, sleep_unless_stopped
 
@@ -56,20 +56,20 @@ class BrokerSupervisor:
                 await sleep_unless_stopped(stop, self._backoff.next())
 
     async def _run_session(self, serve: Serve) -> None:
-        session = await open_session(self._options)
+        broker = await open_broker_session(self._options)
         try:
-            await session.check(self._topology)
+            await broker.check(self._topology)
             connected = monotonic()
             self._served, self.down_reason = True, None
             log.info("broker.connected", reconnects=self.reconnects)
-            await serve(session)
+            await serve(broker)
             if monotonic() - connected >= LASTING_SECONDS:
                 self._backoff.reset()
-            if session.lost.done():
-                log.warning("broker.lost", reason=session.lost.result(), failures=self._backoff.failures + 1)
+            if broker.lost.done():
+                log.warning("broker.lost", reason=broker.lost.result(), failures=self._backoff.failures + 1)
         finally:
-            self.down_reason = session.lost.result() if session.lost.done() else "closing"
-            await session.close()
+            self.down_reason = broker.lost.result() if broker.lost.done() else "closing"
+            await broker.close()
 
     def _note(self, error: BrokerUnavailable) -> None:
         self.down_reason = str(error)

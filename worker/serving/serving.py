@@ -23,12 +23,12 @@ class Serving:
     async def serve(self, broker: BrokerSession) -> None:
         """Serve until the session is lost, or everything that was delivered is settled after a stop."""
         try:
-            session = await open_served_session(broker, self._context)
+            served = await open_served_session(broker, self._context)
         except BrokerUnavailable as error:
             broker.mark_lost(str(error))
             return
-        self._current = session.state
+        self._current = served.state
         try:
-            await session.run()
+            await served.run()
         finally:
             self._current = ServingState
