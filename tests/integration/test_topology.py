@@ -154,7 +154,7 @@ async def test_a_session_that_is_lost_at_once_is_followed_by_ever_longer_rests(
         rests.append(ceiling)
         return 0.0
 
-    monkeypatch.setattr(supervisor_module, "LASTING_SECONDS", lasting)
+    monkeypatch.setattr(supervisor_module, "MIN_SESSION_SECONDS", lasting)
     monkeypatch.setattr("worker.retry.random.uniform", draw)
     with capture_logs() as log:
         await BrokerSupervisor(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30).run(

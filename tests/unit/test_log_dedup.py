@@ -27,7 +27,7 @@ def test_the_same_warning_passes_once_and_is_counted(monkeypatch: pytest.MonkeyP
         False,
     ]
     assert feed(deduplicator, event="away", reason="b")
-    monkeypatch.setattr(log_dedup, "QUIET_SECONDS", -1.0)
+    monkeypatch.setattr(log_dedup, "BURST_SECONDS", -1.0)
     with capture_logs() as lines:
         deduplicator.flush()
         deduplicator.flush()

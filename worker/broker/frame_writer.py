@@ -31,7 +31,7 @@ def frames_of(exchange: str, routing_key: str, properties: Basic.Properties, bod
 
 
 class FrameWriter:
-    """The frames of one channel that wait to be written; a write costs more than what is in it.
+    """The frames of one channel that wait to be written; a write costs more than its frames.
 
     They go to the connection's stream and not through aiormq's queue, whose task would be woken for each.
     """

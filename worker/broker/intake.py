@@ -77,7 +77,7 @@ class Intake:
         try:
             await asyncio.wait((working, self.lost), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            working.cancel()  # nobody waits any more; what is done stays done
+            working.cancel()  # nobody waits any more; a finished task stays finished
         if not working.done():
             raise BrokerUnavailable("the channel was lost")
         return working.result()
@@ -114,7 +114,7 @@ class Intake:
         """Wait for deliveries and return up to `limit` of them in order; empty when there will be none.
 
         With fewer there it waits up to `linger` seconds for more, unless the prefetch is used up. Bodies of 16 MiB
-        together are enough too: what is received is held in memory several times over.
+        together are enough too: each is held in memory several times over.
         """
         while not self._deliveries:
             if self._stopped or not self.is_open:
@@ -151,7 +151,7 @@ class Intake:
         return True
 
     async def stop(self, timeout: float, *, hold: bool = True) -> None:
-        """Cancel the consumers; what was delivered before can still be received and acknowledged.
+        """Cancel the consumers; deliveries of before can still be received and acknowledged.
 
         With `hold` they leave a quorum queue without a redelivery (`worker.broker.leaving`): acknowledgements are
         held back meanwhile. That takes 5 s at most.
@@ -165,7 +165,7 @@ class Intake:
                     await leaving.cancel_when_full()
                 else:
                     await leaving.cancel_all()
-                # what a classic queue had sent before is here once the channel answers again
+                # deliveries that a classic queue had sent before are here once the channel answers again
                 await self._channel.basic_qos(prefetch_count=self._prefetch, timeout=timeout)
             if self.is_open:
                 await self._acknowledgements.release()
@@ -182,7 +182,7 @@ class Intake:
             self._frames.remove_route(tag)
 
     def mark_lost(self, reason: str) -> None:
-        """Drop what was delivered: the channel is gone, and the broker delivers it again."""
+        """Drop the deliveries: the channel is gone, and the broker delivers them again."""
         if not self.lost.done():
             self.lost.set_result(reason)
         self._deliveries.clear()

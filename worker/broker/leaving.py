@@ -20,7 +20,7 @@ POLL_SECONDS: Final = 0.02
 
 
 class Leaving:
-    """Cancels the consumers of one channel while `is_open` returns True; raises what the channel raises."""
+    """Cancels the consumers of one channel while `is_open` returns True; raises the channel's errors."""
 
     def __init__(
         self,

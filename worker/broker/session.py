@@ -65,7 +65,7 @@ class BrokerSession:
 
     @property
     def blocked(self) -> bool:
-        """Whether the broker has stopped taking what we publish: it is short of memory or disk."""
+        """Whether the broker takes nothing that we publish: it is short of memory or disk."""
         return self._publishing.blocked
 
     @property
@@ -132,7 +132,7 @@ class BrokerSession:
         return channel
 
     async def queue_state(self, queue: str) -> QueueState:
-        """Return what the broker says of a queue; raises BrokerUnavailable.
+        """Return how many messages and consumers a queue has; raises BrokerUnavailable.
 
         Asked on the consuming connection: a broker that blocks the publishing one does not read requests there.
         """

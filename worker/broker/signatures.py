@@ -23,7 +23,7 @@ log = structlog.get_logger()
 Mode = Literal["off", "warn", "enforce"]
 DEADLINE_HEADER: Final = "deadline"
 MOVED_ADDRESS: Final = "x-original-reply_to"  # where a replayed dead letter keeps it
-QUIET_SECONDS: Final = 10.0
+LOG_SECONDS: Final = 10.0
 FAULT_MESSAGES: Final[Mapping[SignatureFault, str]] = {
     SignatureFault.UNSIGNED: f"the message has no header {SIGNATURE_HEADER}; sign it",
     SignatureFault.MALFORMED: f"{SIGNATURE_HEADER} must be v1;<key id>;<milliseconds>;<64 hex digits>,"
@@ -107,7 +107,7 @@ class SignatureVerifier:
 
     def _log(self, fault: SignatureFault, queue: str) -> None:
         now = monotonic()
-        if now - self._logged.get(fault, -QUIET_SECONDS) >= QUIET_SECONDS:
+        if now - self._logged.get(fault, -LOG_SECONDS) >= LOG_SECONDS:
             self._logged[fault] = now
             served = self._policy.mode == "warn"
             log.warning(
@@ -116,7 +116,7 @@ class SignatureVerifier:
 
 
 def content_of(exchange: str, routing_key: str, properties: Properties, body: bytes) -> Signed:
-    """Return what the signature of a message must cover."""
+    """Return the content that the signature of a message must cover."""
     headers = properties.headers or {}
     deadline, moved = headers.get(DEADLINE_HEADER), headers.get(MOVED_ADDRESS)
     address = properties.reply_to or (moved if isinstance(moved, str) else None)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
+from typing import Final
 
 import structlog
 
@@ -13,7 +14,9 @@ from worker.retry import Backoff, sleep_unless_stopped
 
 log = structlog.get_logger()
 
-LASTING_SECONDS = 1.0  # a session that is lost sooner is a failure too: what it needs may be refused
+MIN_SESSION_SECONDS: Final = (
+    1.0  # a session that is lost sooner is a failure: the broker may refuse a part of it
+)
 
 Serve = Callable[[BrokerSession], Awaitable[None]]
 
@@ -63,7 +66,7 @@ class BrokerSupervisor:
             self._served, self.down_reason = True, None
             log.info("broker.connected", reconnects=self.reconnects)
             await serve(broker)
-            if monotonic() - connected >= LASTING_SECONDS:
+            if monotonic() - connected >= MIN_SESSION_SECONDS:
                 self._backoff.reset()
             if broker.lost.done():
                 log.warning("broker.lost", reason=broker.lost.result(), failures=self._backoff.failures + 1)

@@ -37,7 +37,7 @@ async def declare_topology(url: str, topology: Topology) -> None:
 
 
 async def check_topology(url: str, topology: Topology) -> dict[str, Difference]:
-    """Return what is missing or differs, by name, over a connection of its own; changes nothing."""
+    """Return the differences by name, over a connection of its own; changes nothing."""
     async with connected(url, NAME, TIMEOUT_SECONDS) as connection:
         return await find_differences(connection, topology)
 
@@ -65,9 +65,9 @@ async def declare(connection: aio_pika.Connection, topology: Topology) -> None:
 
 
 async def find_differences(connection: aio_pika.Connection, topology: Topology) -> dict[str, Difference]:
-    """Return what is missing or differs, by name; empty when all is as it should be. Changes nothing.
+    """Return each exchange and queue that is missing or differs, by name; changes nothing.
 
-    Arguments are compared by declaring what is known to exist; a user who may not declare compares names only.
+    Arguments are compared by declaring an object that exists; a user without that right compares names only.
     """
     found: dict[str, Difference] = {}
     for exchange in topology.exchanges:
@@ -85,7 +85,7 @@ def list_differences(differences: Mapping[str, Difference]) -> str:
 
 
 async def read_queue_state(connection: FilteredConnection, queue: str, timeout: float) -> QueueState:
-    """Return what the broker says of a queue now; raises BrokerUnavailable, also when there is no such queue."""
+    """Return how many messages and consumers a queue has now; raises BrokerUnavailable, also without such a queue."""
     channel = await open_channel(connection, confirms=False, timeout=timeout)
     with broker_calls():
         declared = await channel.queue_declare(queue, passive=True, timeout=timeout)

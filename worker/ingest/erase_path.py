@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Removers:
-    """What removes a player's sessions, and what removes the dead letters of a player and counts those left."""
+    """The two parts of an erasure: of a player's sessions, and of the player's dead letters."""
 
     sessions: Eraser
     dead_letters: RemoveDeadLetters

@@ -1,7 +1,7 @@
-"""Erases a player: first late writes are kept out, then the sessions go in small batches, by the order law.
+"""Erases a player: first late writes are kept out, then the sessions are removed in chunks, by the order law.
 
-The order is what makes it hold: once the marker is committed, every transaction that did not see it has ended, so
-what there is to remove only becomes less. Doing it again, after a crash in between, removes what was left.
+The order makes it hold: once the marker is committed, every transaction that did not see it has ended, so the number
+of sessions to remove only falls. A retry after a crash removes those that are left.
 
 Each batch of removals is announced after its commit and before the next batch. A crash, or a lost connection, between
 commit and announcement leaves one batch unannounced. A retry therefore first announces everything removed since the
@@ -20,7 +20,7 @@ from worker.store.erasures import Erasable, Erasures
 from worker.store.rows import EventRow
 from worker.store.writer import EventWriter
 
-PORTION: Final = 500
+CHUNK_SESSIONS: Final = 500
 REMOVED: Final = (Outcome.DELETED, Outcome.ABSENT)  # absent: in the table, and not in the ledger
 
 
@@ -61,7 +61,7 @@ def receipt_of(player_id: str, erased: Erased, dead_letters: int, remaining_dead
 
 
 class Eraser:
-    """Erases players; raises StorageUnavailable, or what `announce` does, and can be asked again then."""
+    """Erases players; raises StorageUnavailable, or an error of `announce`, and can be asked again then."""
 
     def __init__(self, erasures: Erasures, writer: EventWriter, announce: Announce | None = None) -> None:
         self._erasures = erasures
@@ -83,20 +83,20 @@ class Eraser:
     async def _announce_again(self, player_id: str, announce: Announce) -> None:
         gone = await self._erasures.removed(player_id)
         deletes = [EventRow(name, number, LAST, None, True) for name, number in gone]
-        for at in range(0, len(deletes), PORTION):
-            await announce(deletes[at : at + PORTION])
+        for at in range(0, len(deletes), CHUNK_SESSIONS):
+            await announce(deletes[at : at + CHUNK_SESSIONS])
 
     async def _remove_all(self, player_id: str, revision: int) -> int:
-        """Remove portion after portion, and return how many went; what changed meanwhile is looked at again."""
+        """Remove chunk after chunk, and return how many sessions went; one that changed meanwhile is read again."""
         gone = 0
         before: list[Erasable] = []
-        while (portion := await self._erasures.sessions(player_id, revision)) not in ([], before):
-            gone += await self._remove(portion)
-            before = portion
+        while (chunk := await self._erasures.sessions(player_id, revision)) not in ([], before):
+            gone += await self._remove(chunk)
+            before = chunk
         return gone
 
-    async def _remove(self, portion: Sequence[Erasable]) -> int:
-        deletes = [EventRow(name, revision, LAST, expected, True) for name, revision, expected in portion]
+    async def _remove(self, chunk: Sequence[Erasable]) -> int:
+        deletes = [EventRow(name, revision, LAST, expected, True) for name, revision, expected in chunk]
         (applied,) = await self._writer.apply([sorted(deletes)])
         gone = [delete for delete in deletes if applied[delete.session_id].outcome in REMOVED]
         if self._announce:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic, time
+from typing import Final
 
 import structlog
 
@@ -30,9 +31,9 @@ from worker.traces.interface import Trace
 
 log = structlog.get_logger()
 
-LINGER_SECONDS = 0.01  # under load only: the broker sends what was acknowledged again in pieces
-APPLY = "SELECT apply_session_events"
-IN_FLIGHT = 2  # decoding one batch overlaps the database's work on the other
+LINGER_SECONDS: Final = 0.01  # under load only: the broker fills a prefetch in pieces
+APPLY: Final = "SELECT apply_session_events"
+MAX_BATCHES: Final = 2  # decoding one batch overlaps the database's work on the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +99,14 @@ class WritePath:
         """Return once the intake has ended and every batch received from it is settled or given up.
 
         Returns events that were given up because the database was away for longer than the patience: the intake was
-        closed, and the broker keeps what was unacknowledged. Empty when the intake ended for another reason.
+        closed, and the broker keeps the unacknowledged deliveries. Empty when the intake ended for another reason.
         """
         await self._store_batches()
         return self._given_up
 
     async def _store_batches(self) -> None:
         loop = asyncio.get_running_loop()
-        free = asyncio.Semaphore(IN_FLIGHT)
+        free = asyncio.Semaphore(MAX_BATCHES)
         previous: asyncio.Future[bool] = loop.create_future()
         previous.set_result(True)
         linger = 0.0

@@ -68,7 +68,7 @@ class Health:
         return not self.not_ready_reasons()
 
     def not_ready_reasons(self) -> Mapping[str, str]:
-        """Return what keeps the replica from storing and answering, by part; empty when it is ready."""
+        """Return why the replica does not store and answer, by part; empty when it is ready."""
         return self._reasons if self.is_live else {**self._reasons, "loop": "the event loop stalls"}
 
 

@@ -8,11 +8,11 @@ from typing import Final
 import structlog
 from structlog.typing import EventDict
 
-QUIET_SECONDS: Final = 10.0
+BURST_SECONDS: Final = 10.0
 MAX_KINDS: Final = 100
 MAX_PROBLEMS: Final = 20
 DEDUPLICATED_LEVELS: Final = ("warning", "error", "critical")
-IGNORED_FIELDS: Final = ("timestamp", "trace_id")  # what differs between lines that say the same
+IGNORED_FIELDS: Final = ("timestamp", "trace_id")  # they differ between lines of one kind
 SHOWN_FIELDS: Final = ("reason", "sqlstate", "codes")
 
 Kind = tuple[tuple[str, str], ...]
@@ -20,7 +20,7 @@ Kind = tuple[tuple[str, str], ...]
 
 @dataclass(slots=True)
 class LoggedProblem:
-    """A line that was logged, for people: when, what, why, and how often."""
+    """A warning or an error that was logged: its time, event and reason, and how often it came."""
 
     at: str
     event: str
@@ -64,7 +64,7 @@ class Deduplicator:
 
     def flush(self) -> None:
         """Write how often each kind came within its 10 s; to be called about once a second."""
-        before = monotonic() - QUIET_SECONDS
+        before = monotonic() - BURST_SECONDS
         for kind in [kind for kind, burst in self._bursts.items() if burst.since < before]:
             burst = self._bursts[kind]
             if not burst.held:

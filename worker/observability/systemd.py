@@ -14,7 +14,7 @@ class SystemdNotifier:
         self._was_ready = False
 
     def notify(self, reasons: Mapping[str, str]) -> None:
-        """Say that the event loop turns, once that the worker is ready, and each time what keeps it from being."""
+        """Say that the event loop turns, once that the worker is ready, and each time why it is not."""
         lines = ["WATCHDOG=1"]
         if not reasons and not self._was_ready:
             self._was_ready = True

@@ -21,8 +21,8 @@ from worker.rpc.dispatch import Dispatcher
 
 log = structlog.get_logger()
 
-LARGEST_REQUEST: Final = 4 * 1024 * 1024
-"""In bytes: more than the ids of `session.readMany`, each character written as two escapes, need."""
+MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
+"""More than the ids of `session.readMany`, each character written as two escapes, need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class RpcServer:
         self, delivery: Delivery, properties: Properties, deadline: Deadline
     ) -> tuple[bytes | None, bool]:
         """Return the reply, and whether it may be signed: one to a request that was not verified may not."""
-        if len(delivery.body) > LARGEST_REQUEST:
+        if len(delivery.body) > MAX_REQUEST_BYTES:
             return self._refuse(ErrorReason.INVALID_REQUEST, "the request passes 4 MiB"), False
         if fault := self._policy.verifier.refuse_request(delivery, properties):
             told = self._refuse(ErrorReason.BAD_SIGNATURE, f"{fault}: {FAULT_MESSAGES[fault]}")

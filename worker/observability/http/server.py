@@ -16,7 +16,7 @@ from worker.retry import retry, sleep_always
 log = structlog.get_logger()
 
 RETRY_SECONDS: Final = 5.0
-GOODBYE_SECONDS: Final = 1.0
+SHUTDOWN_SECONDS: Final = 1.0
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -74,7 +74,7 @@ async def listening(view: WorkerView, host: str, port: int) -> AsyncIterator[Non
     that has it may be about to end.
     """
     application = Pages(view).make_application()
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=GOODBYE_SECONDS)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -83,7 +83,7 @@ async def listening(view: WorkerView, host: str, port: int) -> AsyncIterator[Non
             task.cancel()
     finally:
         with suppress(TimeoutError):
-            async with asyncio.timeout(2 * GOODBYE_SECONDS):
+            async with asyncio.timeout(2 * SHUTDOWN_SECONDS):
                 await runner.cleanup()
 
 
