@@ -12,38 +12,38 @@ from enum import StrEnum
 MOMENT_SECONDS = 0.002  # enough to have the call sent, mostly not enough to have it answered
 
 
-class Point(StrEnum):
+class Failpoint(StrEnum):
     """A place in the life of a batch where the process may end."""
 
     BEFORE_COMMIT = "before-commit"  # decoded; the database knows nothing of it
     MID_BATCH = "mid-batch"  # the database is at work on it
     AFTER_COMMIT = "after-commit"  # applied; nobody was told
-    BEFORE_ACKNOWLEDGE = "before-acknowledge"  # dead letters and confirmations are out
+    BEFORE_ACKNOWLEDGE = "before-acknowledge"  # dead letters and confirmations are sent
 
 
-Reach = Callable[[Point], None]
-"""Called where a point is reached."""
+FailpointHook = Callable[[Failpoint], None]
+"""Called at each point."""
 
 
-def pass_by(_: Point) -> None:
+def no_failpoint(_: Failpoint) -> None:
     """Do nothing."""
 
 
-def arm(setting: str) -> Reach:
-    """Return what kills the process at a point, or at the n-th time with `point:n`; nothing happens for ''."""
+def failpoint_from(setting: str) -> FailpointHook:
+    """Return a hook that kills the process at a point, or at the n-th time with `point:n`; none for ''."""
     if not setting:
-        return pass_by
+        return no_failpoint
     name, _, turn = setting.partition(":")
-    armed, left = Point(name), int(turn or 1)
+    armed, left = Failpoint(name), int(turn or 1)
 
-    def reach(point: Point) -> None:
+    def hit(point: Failpoint) -> None:
         nonlocal left
         if point is armed:
             left -= 1
             if left == 0:
-                _die(0 if point is not Point.MID_BATCH else MOMENT_SECONDS)
+                _die(0 if point is not Failpoint.MID_BATCH else MOMENT_SECONDS)
 
-    return reach
+    return hit
 
 
 def _die(seconds: float) -> None:

@@ -19,8 +19,8 @@ from tests.faults.mirror import Mirror
 from tests.faults.stage import POLL_SECONDS, Stage
 from tests.faults.stream import Mix
 from tests.faults.test_status import Status
-from worker.broker.admin import declare_topology
-from worker.failpoint import Point
+from worker.broker.topology import declare_topology
+from worker.failpoint import Failpoint
 
 ON = {"SESSION_STORE_CHANGES_FEED": "true"}
 SESSION = {"playerId": "player_1", "encounter": {}, "state": {}, "startedAt": "2025-11-07T10:30:00.000Z"}
@@ -47,9 +47,9 @@ async def assert_told(stage: Stage, listener: Listener) -> list[Told]:
     return told
 
 
-@pytest.mark.parametrize("point", list(Point))
+@pytest.mark.parametrize("point", list(Failpoint))
 async def test_a_worker_that_dies_at_a_point_of_a_batch_leaves_nothing_untold(
-    stage: Stage, listener: Listener, point: Point
+    stage: Stage, listener: Listener, point: Failpoint
 ) -> None:
     doomed = [await stage.start_replica(ON, SESSION_STORE_FAILPOINT=f"{point}:{turn}") for turn in (1, 3)]
     await stage.publish(600)
@@ -61,7 +61,7 @@ async def test_a_worker_that_dies_at_a_point_of_a_batch_leaves_nothing_untold(
 
 
 async def test_what_was_committed_before_a_crash_is_told_after_it(stage: Stage, listener: Listener) -> None:
-    doomed = await stage.start_replica(ON, SESSION_STORE_FAILPOINT=Point.AFTER_COMMIT)
+    doomed = await stage.start_replica(ON, SESSION_STORE_FAILPOINT=Failpoint.AFTER_COMMIT)
     probe = stage.make_probe()
     asking = asyncio.create_task(stage.producer.ask(probe))
     await doomed.ended()
@@ -113,7 +113,7 @@ async def test_while_a_full_queue_refuses_the_feed_events_wait_and_the_worker_is
         queue = await channel.declare_queue(f"{stage.topology.prefix}full", arguments=full)
         await queue.bind(stage.topology.changes.name, "#")
         await stage.publish(300)
-        await replica.logged("changes.waiting")
+        await replica.logged("changes.retrying")
         while (why := (await status.readiness())[1].get("changes")) is None:
             await asyncio.sleep(POLL_SECONDS)
         assert "the broker refuses the changes feed" in why
@@ -169,7 +169,7 @@ async def test_an_erasure_that_a_worker_died_over_is_told_by_the_next(
         for name in names:
             await store.write({**SESSION, "sessionId": name})
         await first.stop()
-        doomed = await stage.start_replica(ON, SESSION_STORE_FAILPOINT=Point.BEFORE_ACKNOWLEDGE)
+        doomed = await stage.start_replica(ON, SESSION_STORE_FAILPOINT=Failpoint.BEFORE_ACKNOWLEDGE)
         erasing = asyncio.create_task(store.erase_player("player_1"))
         assert await doomed.ended() == -signal.SIGKILL
         last = await stage.start_replica(ON)

@@ -12,13 +12,14 @@ from contracts.topology import ERASE_KEY
 from tests.unit.deliveries import deliver
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
-from worker.broker.letter_removal import RemovedLetters
+from worker.dead_letters.removal import RemovedDeadLetters
 from worker.errors import StorageUnavailable
-from worker.ingest.erase_path import ErasePath
+from worker.ingest.deliveries import Settlement
+from worker.ingest.erase_path import ErasePath, Removers
 from worker.ingest.erasing import Erased, Eraser
-from worker.ingest.judged import Judged
 from worker.ingest.settle import Settler
-from worker.metrics import Metrics
+from worker.ingest.write_path import Limits
+from worker.observability.metrics import Metrics
 
 ERASURE = orjson.dumps(
     {
@@ -38,14 +39,14 @@ class OneDelivery:
     def __init__(self, delivery: Delivery) -> None:
         self._left = [delivery]
 
-    async def take(self, _limit: int) -> list[Delivery]:
+    async def receive(self, _limit: int) -> list[Delivery]:
         taken, self._left = self._left, []
         return taken
 
-    async def outlive(self, work: Coroutine[None, None, Any]) -> Any:
+    async def run_until_lost(self, work: Coroutine[None, None, Any]) -> Any:
         return await work
 
-    async def lasts(self, _seconds: float) -> bool:
+    async def wait_while_open(self, _seconds: float) -> bool:
         return True
 
 
@@ -66,15 +67,15 @@ class Settling:
     """Stands in for a settler, and keeps what it is given."""
 
     def __init__(self) -> None:
-        self.settled: list[Judged] = []
+        self.settled: list[Settlement] = []
 
-    async def settle(self, batch: list[Judged], _intake: Intake) -> bool:
+    async def settle(self, batch: list[Settlement], _intake: Intake) -> bool:
         self.settled += batch
         return True
 
 
-async def no_letters(_player: str) -> RemovedLetters:
-    return RemovedLetters(0, 0)
+async def no_dead_letters(_player: str) -> RemovedDeadLetters:
+    return RemovedDeadLetters(0, 0)
 
 
 @pytest.mark.parametrize(("redelivered", "asked"), [(False, [False, True]), (True, [True, True])])
@@ -85,7 +86,9 @@ async def test_what_an_attempt_may_have_left_untold_is_told_by_the_next(
     delivery.redelivered = redelivered
     eraser, settler = FailingOnce(), Settling()
     intake = cast(Intake, OneDelivery(delivery))
-    path = ErasePath(intake, cast(Eraser, eraser), no_letters, cast(Settler, settler), 1024, Metrics("test"))
+    removers = Removers(cast(Eraser, eraser), no_dead_letters)
+    limits = Limits(batch=1, body=1024, patience=60)
+    path = ErasePath(intake, removers, cast(Settler, settler), limits, Metrics("test"))
     await path.run()
     assert eraser.asked == asked
     assert [judged.verdict.outcome for judged in settler.settled] == [Outcome.ERASED]

@@ -1,4 +1,4 @@
-"""Publishes what was committed, many messages at once, each confirmed by the broker."""
+"""Publishes committed changes, many messages at once, each confirmed by the broker."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -15,8 +15,8 @@ from contracts.signing import Keyring, change_content
 from contracts.topology import EVENT_CONTENT_TYPE, SIGNATURE_HEADER
 from worker.broker.connection import FilteredConnection, broker_calls, open_channel
 from worker.broker.delivery import Properties
+from worker.broker.frame_writer import FRAME_BODY
 from worker.broker.frames import BODY, FRAME, FRAME_END
-from worker.broker.outbox import FRAME_BODY
 from worker.errors import BrokerUnavailable
 
 PROPERTIES: Final = Properties(content_type=EVENT_CONTENT_TYPE, delivery_mode=2)
@@ -26,7 +26,7 @@ REFUSED: Final = "the broker refused it: a queue that is bound is full?"
 
 
 class ChangeMessage(NamedTuple):
-    """What is told of one session, and its signature where there are keys."""
+    """The message about one session, and its signature where there are keys."""
 
     routing_key: str
     body: bytes
@@ -47,7 +47,7 @@ def sign_changes(
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """Messages that were written together, numbered from `first` on, and what the broker has said of them."""
+    """Messages that were written together, numbered from `first` on, and how many the broker has not confirmed."""
 
     messages: Sequence[ChangeMessage]
     first: int
@@ -63,7 +63,7 @@ class _Call:
             self.done.set_result(None)
 
 
-class ChangesLine:
+class ChangesChannel:
     """A channel with confirms that publishes changes and nothing else.
 
     All messages of a call are one write to the connection's stream, and confirmations are counted as they arrive:
@@ -87,7 +87,7 @@ class ChangesLine:
     ) -> list[tuple[ChangeMessage, str]]:
         """Return the messages that the broker refused, and why; all others it has confirmed.
 
-        A message for which nobody has bound a queue is confirmed too. Waits for as long as the channel lasts.
+        A message for which nobody has bound a queue is confirmed too. Waits for as long as the channel is open.
         Raises BrokerUnavailable.
         """
         if not messages:
@@ -154,6 +154,6 @@ def _signed_properties(signature: str) -> Properties:
     return Properties(content_type=EVENT_CONTENT_TYPE, delivery_mode=2, headers=headers)
 
 
-async def open_changes(connection: FilteredConnection, timeout: float) -> ChangesLine:
-    """Return a line on a channel of its own; raises BrokerUnavailable."""
-    return ChangesLine(await open_channel(connection, confirms=True, timeout=timeout), connection)
+async def open_changes(connection: FilteredConnection, timeout: float) -> ChangesChannel:
+    """Return a channel with confirms; raises BrokerUnavailable."""
+    return ChangesChannel(await open_channel(connection, confirms=True, timeout=timeout), connection)

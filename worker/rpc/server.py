@@ -1,6 +1,7 @@
 """Serves one intake of requests: admit, answer, reply, acknowledge."""
 
 import asyncio
+from dataclasses import dataclass
 from time import time
 
 import orjson
@@ -12,16 +13,24 @@ from contracts.signing import SignatureFault
 from contracts.topology import DEADLINE_HEADER, Topology
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.intake import Intake
-from worker.broker.replies import Reply, ReplyLine
-from worker.broker.signatures import SAID, Guard
-from worker.metrics import Metrics
+from worker.broker.replies import Reply, ReplyChannel
+from worker.broker.signatures import FAULT_MESSAGES, SignatureVerifier
+from worker.instruments import Instruments
+from worker.rpc.deadline import Deadline
 from worker.rpc.dispatch import Dispatcher
-from worker.rpc.patience import Patience
-from worker.traces.untraced import Traces
 
 log = structlog.get_logger()
 
-"""In bytes: more than the ids of `session.readMany`, each character written as two escapes, need."""
+"""More than the ids of `session.readMany`, each character written as two escapes, need."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPolicy:
+    """Which requests are served: to whom a reply may go, how they are signed, and in how many seconds at most."""
+
+    topology: Topology
+    verifier: SignatureVerifier
+    seconds: float
 
 
 class RpcServer:
@@ -30,31 +39,26 @@ class RpcServer:
     def __init__(
         self,
         intake: Intake,
-        replies: ReplyLine,
+        replies: ReplyChannel,
         dispatcher: Dispatcher,
-        topology: Topology,
-        seconds: float,
-        metrics: Metrics,
-        traces: Traces,
-        guard: Guard,
+        policy: RequestPolicy,
+        instruments: Instruments,
     ) -> None:
         self._intake = intake
         self._replies = replies
         self._dispatcher = dispatcher
-        self._topology = topology
-        self._seconds = seconds
-        self._metrics = metrics
-        self._traces = traces
-        self._guard = guard
+        self._policy = policy
+        self._metrics = instruments.metrics
+        self._traces = instruments.traces
 
     async def run(self) -> None:
-        """Return once the intake has ended and everything taken from it is answered.
+        """Return once the intake has ended and everything received from it is answered.
 
         When the channel was lost nobody gets these answers any more: the broker delivers the requests again.
         """
         serving: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as tasks:
-            while batch := await self._intake.take(limit=1000):
+            while batch := await self._intake.receive(limit=1000):
                 for delivery in batch:
                     task = tasks.create_task(self._serve(delivery))
                     serving.add(task)
@@ -67,19 +71,19 @@ class RpcServer:
         properties = delivery.read_properties()
         if properties is None or not self._may_serve(properties):
             self._metrics.rpc_ignored.labels("no_reply_address").inc()
-            log.warning("rpc.not_served", reason="no reply_to that may be answered, or no correlation_id")
-        elif (patience := self._patience_of(properties)).left() > 0:
-            await self._answer(delivery, properties, patience)
+            log.warning("rpc.ignored", reason="no reply_to that may be answered, or no correlation_id")
+        elif (deadline := self._deadline_of(properties)).left() > 0:
+            await self._answer(delivery, properties, deadline)
         else:
             self._metrics.rpc_ignored.labels("past_deadline").inc()
         await self._intake.acknowledge(delivery.tag)
 
-    async def _answer(self, delivery: Delivery, properties: Properties, patience: Patience) -> None:
+    async def _answer(self, delivery: Delivery, properties: Properties, deadline: Deadline) -> None:
         with self._traces.serving(delivery, properties) as trace:
-            body, vouched = await self._reply_to(delivery, properties, patience)
+            body, sign = await self._reply_to(delivery, properties, deadline)
             if body is None:
                 return
-            reply = Reply(str(properties.reply_to), str(properties.correlation_id), body, vouched=vouched)
+            reply = Reply(str(properties.reply_to), str(properties.correlation_id), body, sign=sign)
             with trace.sending([reply]) as traced:
                 sent = await self._replies.send(traced)
             if not sent:
@@ -87,15 +91,15 @@ class RpcServer:
                 log.warning("rpc.reply_dropped")
 
     async def _reply_to(
-        self, delivery: Delivery, properties: Properties, patience: Patience
+        self, delivery: Delivery, properties: Properties, deadline: Deadline
     ) -> tuple[bytes | None, bool]:
         """Return the reply, and whether it may be signed: one to a request that was not verified may not."""
         if len(delivery.body) > MAX_MESSAGE_BYTES:
             return self._refuse(ErrorReason.INVALID_REQUEST, "the request passes 4 MiB"), False
-        if fault := self._guard.refuse_request(delivery, properties):
-            told = self._refuse(ErrorReason.BAD_SIGNATURE, f"{fault}: {SAID[fault]}")
+        if fault := self._policy.verifier.refuse_request(delivery, properties):
+            told = self._refuse(ErrorReason.BAD_SIGNATURE, f"{fault}: {FAULT_MESSAGES[fault]}")
             return told, fault is SignatureFault.EXPIRED
-        return await self._dispatcher.reply_to(delivery.body, patience), True
+        return await self._dispatcher.reply_to(delivery.body, deadline), True
 
     def _refuse(self, reason: ErrorReason, message: str) -> bytes:
         """Return the reply to a request of which nothing is read, not even its id."""
@@ -104,10 +108,10 @@ class RpcServer:
         return orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error.model_dump(mode="json")})
 
     def _may_serve(self, properties: Properties) -> bool:
-        return bool(properties.correlation_id) and self._topology.may_reply_to(properties.reply_to)
+        return bool(properties.correlation_id) and self._policy.topology.may_reply_to(properties.reply_to)
 
-    def _patience_of(self, properties: Properties) -> Patience:
+    def _deadline_of(self, properties: Properties) -> Deadline:
         deadline = (properties.headers or {}).get(DEADLINE_HEADER)
         if type(deadline) is not int:
-            return Patience.of(self._seconds)
-        return Patience.of(min(self._seconds, deadline / 1000 - time()), has_deadline=True)
+            return Deadline.of(self._policy.seconds)
+        return Deadline.of(min(self._policy.seconds, deadline / 1000 - time()), has_deadline=True)
