@@ -30,5 +30,5 @@ def constants_of(module: ModuleType) -> dict[str, int | str]:
 
 def _literal(value: int | str) -> str:
     if isinstance(value, str):
-        return "'" + json.dumps(value)[1:-1] + "'"
+        return "'" + json.dumps(value)[1:-1].replace("'", "\\'") + "'"
     return f"{value}n" if abs(value) > MAX_SAFE_INTEGER else str(value)

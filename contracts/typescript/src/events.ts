@@ -3,7 +3,7 @@ import { RejectedError } from './errors.js'
 import { MAX_IDENTIFIER_CHARACTERS } from './limits.js'
 import { kindOf, reject } from './refusals.js'
 import { timestampFault } from './timestamps.js'
-import { EVENT_CONTENT_TYPE } from './topology.js'
+import { type DELETE_KEY, type ERASE_KEY, EVENT_CONTENT_TYPE, type WRITE_KEY } from './topology.js'
 
 const CONTROL = /\p{Cc}/u
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
@@ -30,7 +30,7 @@ export interface OutgoingMessage {
 
 /** An event of a session or a player; only a write has a `session`. The same `eventId` is the same event. */
 export interface OutgoingEvent {
-  type: 'session.write' | 'session.delete' | 'player.erase'
+  type: typeof WRITE_KEY | typeof DELETE_KEY | typeof ERASE_KEY
   subject: string
   revision: number
   expectedRevision: number | null
