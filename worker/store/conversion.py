@@ -37,7 +37,7 @@ async def convert(connection: Connection, plan: Plan, copied: Copied) -> bool:
         return False
     copied.of = await connection.fetchval(sql.statement("estimate_sessions"))
     if layout == PLAIN:
-        while await connection.fetchval(sql.statement("forget_places")):
+        while await connection.fetchval(sql.statement("clear_places")):
             pass
         await run_script(connection, "begin")
     await make_partitions(connection, plan, converting=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import sql
 from worker.errors import RightsError
-from worker.store.aged import Retention
+from worker.store.expired import Retention
 from worker.store.cursor import CursorCodec
 from worker.store.erasures import Erasures
 from worker.store.failures import translated

@@ -21,8 +21,8 @@ class EventWriter:
     """Applies rounds of events; every round of one call commits, or none does.
 
     One for `deletes` alone applies nothing else, by a function that a login may call which may write no session.
-    On Citus each bucket's share is a transaction: they are applied apart, each on the one node that has it. A call
-    that failed may have applied some; applied again, they are duplicates.
+    On Citus each bucket's share is a call and a transaction of its own, on the one node that has the bucket. A call
+    of `apply` that failed may have applied some shares; applied again, their events are duplicates.
     """
 
     def __init__(self, pool: Pool, *, deletes: bool = False, citus: bool = False) -> None:
@@ -32,8 +32,6 @@ class EventWriter:
         self._statement = (
             sql.statement("delete_sessions") if deletes else sql.statement("apply_session_events")
         )
-        if citus:
-            self._statement = sql.statement("apply_session_events_of")
 
     async def apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
         """Apply the rounds in order in one transaction and return what became of each, by session id.
@@ -51,39 +49,34 @@ class EventWriter:
     async def _apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
         if not self._citus:
             return await self._apply_together(rounds)
-        shares = by_bucket(rounds)
-        applying = (self._apply_together(list(share.values()), bucket) for bucket, share in shares.items())
+        shares = list(by_bucket(rounds).values())
+        applying = (self._apply_together(list(share.values())) for share in shares)
         applied = await asyncio.gather(
             *applying, return_exceptions=True
         )  # none is left at work when one fails
         found: list[dict[str, Applied]] = [{} for _ in rounds]
-        for share, answers in zip(shares.values(), applied, strict=True):
+        for share, answers in zip(shares, applied, strict=True):
             if isinstance(answers, BaseException):
                 raise answers
             for place, answer in zip(share, answers, strict=True):
                 found[place].update(answer)
         return found
 
-    async def _apply_together(
-        self, rounds: Sequence[Round], bucket: int | None = None
-    ) -> list[dict[str, Applied]]:
+    async def _apply_together(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
         with translated():
             async with self._pool.acquire() as connection:
                 if len(rounds) == 1:
-                    return [await self._apply_round(connection, rounds[0], bucket)]
+                    return [await self._apply_round(connection, rounds[0])]
                 async with connection.transaction():
-                    return [await self._apply_round(connection, events, bucket) for events in rounds]
+                    return [await self._apply_round(connection, events) for events in rounds]
 
-    async def _apply_round(
-        self, connection: Connection, events: Round, bucket: int | None
-    ) -> dict[str, Applied]:
+    async def _apply_round(self, connection: Connection, events: Round) -> dict[str, Applied]:
         columns = list(zip(*events, strict=True))
         if self._deletes:
             *columns, are_deletes = columns[:5]
             if not all(are_deletes):
                 raise AssertionError("a write among deletes")
-        named = () if bucket is None else (bucket,)
-        records = await connection.fetch(self._statement, *named, *columns)
+        records = await connection.fetch(self._statement, *columns)
         return {record[0]: _applied(record) for record in records}
 
 

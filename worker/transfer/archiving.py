@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from worker.errors import SessionStoreError
-from worker.store.aged import Aged
+from worker.store.expired import Expired
 from worker.store.rows import StoredSession
 from worker.transfer.parquet import ParquetTarget
 from worker.transfer.target import LineTarget, Target, replacing
@@ -18,8 +18,8 @@ from worker.transfer.target import LineTarget, Target, replacing
 FILE_SESSIONS: Final = 20_000
 READ_AT_ONCE: Final = 50  # sessions of a megabyte are possible
 
-Portions = AsyncGenerator[list[Aged], None]
-Read = Callable[[Sequence[Aged]], Awaitable[list[StoredSession]]]
+Portions = AsyncGenerator[list[Expired], None]
+Read = Callable[[Sequence[Expired]], Awaitable[list[StoredSession]]]
 
 
 class ArchiveFormat(StrEnum):
@@ -54,14 +54,14 @@ class Archive:
                 path = self._folder / f"sessions-{self._stamp}-{self._files:05}.{self._form}"
                 try:
                     with replacing(path) as draft:
-                        await self._write(draft, [aged for portion in held for aged in portion])
+                        await self._write(draft, [expired for portion in held for expired in portion])
                     await asyncio.to_thread(_settle_folder, self._folder)
                 except OSError as error:
                     raise SessionStoreError(f"cannot write {path}: {error.strerror or error}") from error
                 for portion in held:
                     yield portion
 
-    async def _write(self, path: Path, wanted: Sequence[Aged]) -> None:
+    async def _write(self, path: Path, wanted: Sequence[Expired]) -> None:
         target = self._form.open(path)
         for at in range(0, len(wanted), READ_AT_ONCE):
             sessions = await self._read(wanted[at : at + READ_AT_ONCE])
@@ -69,9 +69,9 @@ class Archive:
         await asyncio.to_thread(target.close)
 
 
-async def _take(portions: Portions) -> list[list[Aged]]:
+async def _take(portions: Portions) -> list[list[Expired]]:
     """Return the next portions, a file's worth of them; none after the last."""
-    taken: list[list[Aged]] = []
+    taken: list[list[Expired]] = []
     sessions = 0
     while sessions < FILE_SESSIONS and (portion := await anext(portions, None)):
         taken.append(portion)

@@ -14,7 +14,7 @@ import structlog
 
 from contracts.changes import LAST
 from contracts.outcomes import Outcome
-from worker.store.aged import Aged, AgedReader, Retention
+from worker.store.expired import Expired, ExpiredReader, Retention
 from worker.store.rows import EventRow
 from worker.transfer.archiving import Archive
 from worker.transfer.storing import Sink
@@ -28,7 +28,7 @@ class Ages:
 
     completed: int | None
     abandoned: int | None
-    markers: int | None
+    tombstones: int | None
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class Removed:
 
     completed: int = 0
     abandoned: int = 0
-    markers: int = 0
+    tombstones: int = 0
     changed: int = 0
 
 
@@ -61,23 +61,23 @@ class Retainer:
         Raises Overloaded where another process does it, StorageUnavailable when the database goes away,
         SessionStoreError when the archive cannot be written.
         """
-        async with self._retention.claim() as aged:
+        async with self._retention.lock() as expired:
             try:
-                await self._remove_aged(aged, ages)
+                await self._remove_expired(expired, ages)
             finally:
                 told = "retention.counted" if self._sink is None else "retention.removed"
                 log.info(told, **asdict(self._removed))
 
-    async def _remove_aged(self, aged: AgedReader, ages: Ages) -> None:
+    async def _remove_expired(self, expired: ExpiredReader, ages: Ages) -> None:
         if ages.completed is not None:
-            await self._remove_all("completed", aged.completed(ages.completed))
+            await self._remove_all("completed", expired.completed(ages.completed))
         if ages.abandoned is not None:
-            await self._remove_all("abandoned", aged.abandoned(ages.abandoned))
-        if ages.markers is not None:
-            await self._forget_all(aged.markers(ages.markers), ages.markers)
+            await self._remove_all("abandoned", expired.abandoned(ages.abandoned))
+        if ages.tombstones is not None:
+            await self._delete_tombstones(expired.tombstones(ages.tombstones), ages.tombstones)
 
     async def _remove_all(
-        self, kind: Literal["completed", "abandoned"], portions: AsyncGenerator[list[Aged], None]
+        self, kind: Literal["completed", "abandoned"], portions: AsyncGenerator[list[Expired], None]
     ) -> None:
         if self._archive and self._sink:
             portions = self._archive.keep(portions)
@@ -85,22 +85,22 @@ class Retainer:
             async for portion in portions:
                 self._count(kind, portion, await self._remove(portion))
 
-    async def _remove(self, portion: Sequence[Aged]) -> int:
+    async def _remove(self, portion: Sequence[Expired]) -> int:
         if self._sink is None:
             return len(portion)
         deletes = [EventRow(name, revision, LAST, revision, True) for name, revision in portion]
         verdicts = await self._sink.take(deletes)
         return sum(verdict.outcome is Outcome.DELETED for verdict in verdicts.values())
 
-    async def _forget_all(self, portions: AsyncGenerator[list[Aged], None], days: int) -> None:
+    async def _delete_tombstones(self, portions: AsyncGenerator[list[Expired], None], days: int) -> None:
         async with aclosing(portions):
             async for portion in portions:
-                names = [aged.session_id for aged in portion]
-                gone = await self._retention.forget(names, days) if self._sink else len(names)
-                self._count("markers", portion, gone)
+                names = [expired.session_id for expired in portion]
+                gone = await self._retention.delete_tombstones(names, days) if self._sink else len(names)
+                self._count("tombstones", portion, gone)
 
     def _count(
-        self, kind: Literal["completed", "abandoned", "markers"], portion: Sequence[Aged], gone: int
+        self, kind: Literal["completed", "abandoned", "tombstones"], portion: Sequence[Expired], gone: int
     ) -> None:
         setattr(self._removed, kind, getattr(self._removed, kind) + gone)
         self._removed.changed += len(portion) - gone
