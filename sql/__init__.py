@@ -14,7 +14,7 @@ _INCLUDE = re.compile(r"^\\ir (\S+\.sql)\n", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class MigrationFile:
-    """One numbered file of `sql/migrations`; `checksum` is the SHA-256 of its bytes, in hex, includes as they stand."""
+    """One numbered file of `sql/migrations`; `checksum` is the SHA-256 of its own bytes, in hex."""
 
     version: int
     name: str
@@ -61,4 +61,4 @@ def _whole(path: str) -> str:
     """Return the text of a file, each line that psql reads as `\\ir <file>` replaced by that file."""
     here = posixpath.dirname(path)
     text = files(__package__).joinpath(path).read_text(encoding="utf-8")
-    return _INCLUDE.sub(lambda line: _whole(posixpath.normpath(f"{here}/{line[1]}")), text)
+    return _INCLUDE.sub(lambda line: _whole(posixpath.normpath(posixpath.join(here, line[1]))), text)

@@ -1,7 +1,7 @@
 """Erases a player: first late writes are kept out, then the sessions go in small batches, by the order law.
 
-The order is what makes it hold: once the marker is committed, every transaction that did not see it has ended, so
-what there is to remove only becomes less. Doing it again, after a crash in between, removes what was left.
+The order is what makes it hold: once the erasure marker is committed, every transaction that did not see it has
+ended, so what there is to remove only becomes less. Doing it again, after a crash in between, removes what was left.
 
 What was removed is announced after its commit, a batch before the next. A crash, or a lost connection, in between
 leaves one batch unannounced, whose player nobody knows any more. So who does it again announces what went since the

@@ -1,4 +1,4 @@
-"""The database's side of erasing a player: a marker that keeps late writes out, and what there is to remove."""
+"""The database's side of an erasure: a marker that keeps late writes out, and what there is to remove."""
 
 import asyncio
 from datetime import datetime
