@@ -18,7 +18,6 @@ from tests.citus.test_writer import (
     test_the_database_and_the_worker_put_a_session_into_one_bucket,
 )
 from tests.conftest import database_copy
-from tests.integration.postgres_programs import SQL, dump_schema, run_file
 from tests.integration.test_interleavings import (
     director,
     stage,
@@ -81,14 +80,6 @@ async def test_a_writer_gets_the_answers_of_the_plain_layout(
         for _ in range(ROUNDS):
             rounds = [some_events(chance) for _ in range(chance.randrange(1, 4))]
             assert await spread.apply(rounds) == await plain.apply(rounds)
-
-
-async def test_the_migrations_run_again_leave_the_layout_as_it_is(
-    connection: asyncpg.Connection, database_url: str
-) -> None:
-    before = dump_schema(database_url)
-    run_file(database_url, SQL / "migrations" / "0001_session_store.sql")
-    assert dump_schema(database_url) == before
 
 
 async def test_the_law_runs_with_the_rights_of_its_caller(connection: asyncpg.Connection) -> None:

@@ -178,18 +178,6 @@ async def test_psql_alone_makes_the_same_layout(
     assert dump_schema(empty_database_url) == dump_schema(database_url)
 
 
-async def test_the_migrations_run_again_leave_the_layout_as_it_is(
-    connection: asyncpg.Connection, converter: asyncpg.Connection, database_url: str
-) -> None:
-    await apply_each(connection, WRITES)
-    await convert(converter, PLAN, CopyProgress())
-    before = dump_schema(database_url)
-    for file in sorted((SQL / "migrations").glob("*.sql")):
-        run_file(database_url, file)
-    assert dump_schema(database_url) == before
-    assert (await apply_one(connection, WRITES[0]._replace(revision=2))).outcome == "stored"
-
-
 async def test_open_connections_go_on_with_their_statements(
     connection: asyncpg.Connection, converter: asyncpg.Connection, database_url: str
 ) -> None:
