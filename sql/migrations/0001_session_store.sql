@@ -20,7 +20,7 @@ BEGIN
     IF is_older THEN
         RAISE object_not_in_prerequisite_state USING
             MESSAGE = 'this database has the twelve migrations of a development version, which are one now',
-            HINT = 'sql/README.md, "A database of a development version", says how to go on.';
+            HINT = 'See "A database of a development version" in sql/README.md.';
     END IF;
 END
 $development$;
@@ -36,6 +36,34 @@ CREATE TABLE IF NOT EXISTS session_store_migrations (
 COMMENT ON TABLE session_store_migrations IS 'The migrations that were applied.';
 COMMENT ON COLUMN session_store_migrations.checksum
     IS 'SHA-256 of the file; null until `session-store migrate` has seen it.';
+
+-- The view and the function of the plugin. One that has other columns cannot be replaced in place, so it is dropped. That
+-- comes first: where something depends on it, this fails before the table is rewritten.
+
+DO $adopt$
+DECLARE
+    other regprocedure;
+BEGIN
+    IF (SELECT string_agg(format('%s %s', attname, format_type(atttypid, atttypmod)), ', ' ORDER BY attnum)
+          FROM pg_attribute
+         WHERE attrelid = to_regclass(format('%I.active_sessions', current_schema())) AND attnum > 0)
+       <> 'session_id character varying(255), player_id character varying(255), encounter jsonb, state jsonb, '
+          'started_at timestamp with time zone, duration_seconds numeric' THEN
+        DROP VIEW active_sessions;
+    END IF;
+
+    FOR other IN
+        SELECT oid FROM pg_proc
+         WHERE pronamespace = current_schema()::regnamespace AND proname = 'get_session_stats'
+           AND (pg_get_function_arguments(oid), pg_get_function_result(oid)) <>
+               ('p_player_id character varying DEFAULT NULL::character varying',
+                'TABLE(total_sessions bigint, completed_sessions bigint, active_sessions bigint, '
+                'avg_completion_time_seconds numeric)')
+    LOOP
+        EXECUTE format('DROP FUNCTION %s', other);
+    END LOOP;
+END
+$adopt$;
 
 -- The sessions.
 
@@ -245,33 +273,7 @@ BEGIN
 END
 $triggers$;
 
--- The view and the function of the plugin, with the same columns. One that has other columns cannot be replaced in place, so
--- it is dropped first.
-
-DO $adopt$
-DECLARE
-    other regprocedure;
-BEGIN
-    IF (SELECT string_agg(format('%s %s', attname, format_type(atttypid, atttypmod)), ', ' ORDER BY attnum)
-          FROM pg_attribute
-         WHERE attrelid = to_regclass(format('%I.active_sessions', current_schema())) AND attnum > 0)
-       <> 'session_id character varying(255), player_id character varying(255), encounter jsonb, state jsonb, '
-          'started_at timestamp with time zone, duration_seconds numeric' THEN
-        DROP VIEW active_sessions;
-    END IF;
-
-    FOR other IN
-        SELECT oid FROM pg_proc
-         WHERE pronamespace = current_schema()::regnamespace AND proname = 'get_session_stats'
-           AND (pg_get_function_arguments(oid), pg_get_function_result(oid)) <>
-               ('p_player_id character varying DEFAULT NULL::character varying',
-                'TABLE(total_sessions bigint, completed_sessions bigint, active_sessions bigint, '
-                'avg_completion_time_seconds numeric)')
-    LOOP
-        EXECUTE format('DROP FUNCTION %s', other);
-    END LOOP;
-END
-$adopt$;
+-- What the plugin offered to SQL, with the same columns.
 
 CREATE OR REPLACE VIEW active_sessions AS
 SELECT session_id, player_id, encounter, state, started_at,

@@ -70,9 +70,9 @@ async def migrate(dsn: str) -> list[int]:
     """Apply what is pending, and return its versions: none when the database was up to date.
 
     Safe to run from several places at once: one does the work, the others wait and find it done.
-    Raises MigrationsReplacedError, SchemaAheadError or MigrationAlteredError before anything is changed. Raises
-    MigrationFailedError, MigrationRefusedError, MigrationBlockedError or StorageUnavailable once the migrations before
-    the failed one are applied.
+    Raises MigrationsReplacedError, SchemaAheadError or MigrationAlteredError before anything is changed; with the
+    migrations before the failed one applied, MigrationFailedError, MigrationRefusedError, MigrationBlockedError or
+    StorageUnavailable.
     """
     async with connection_to(dsn) as connection:
         with _by_the_owner():
@@ -153,8 +153,8 @@ def refuse_if_behind(found: MigrationStatus) -> None:
 def _refuse_replaced(found: MigrationStatus) -> None:
     if found.replaced:
         raise MigrationsReplacedError(
-            f"the database has other migrations {_listed(found.replaced)}, those of a development version; "
-            f"sql/README.md says how to go on: {DEVELOPMENT}"
+            f"the database has the migrations of a development version: {_listed(found.replaced)} are others here; "
+            f"see '{DEVELOPMENT}' in sql/README.md"
         )
 
 

@@ -29,8 +29,8 @@ async def examine_schema(connection: asyncpg.Connection) -> Finding:
     found = await status_of(connection)
     if found.replaced:
         return wrong(
-            f"the database has other migrations {_versions(found.replaced)}, those of a development version",
-            f"sql/README.md, section {DEVELOPMENT}",
+            f"the migrations of a development version: {_versions(found.replaced)} are others here",
+            f"see '{DEVELOPMENT}' in sql/README.md",
         )
     if found.pending:
         return wrong(f"the database lacks migrations {_versions(found.pending)}", "session-store migrate")
