@@ -1,6 +1,7 @@
 """A delivery from decoding to settling, as values."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Final, NamedTuple, Self
 
 from worker.broker.delivery import Delivery, Properties
@@ -12,12 +13,17 @@ LONGEST: Final = 255  # characters of what a refused event says of itself
 
 
 class Decoded(NamedTuple):
-    """A delivery and the event in it, or the verdict that it holds none and what could be parsed of it."""
+    """A delivery and the event in it, or the verdict that rejects it.
+
+    `document` is the JSON object of an invalid event, empty where the body was not parsed; `time` is the one that
+    an event's publisher gave it.
+    """
 
     delivery: Delivery
     properties: Properties | None
     event: EventRow | Verdict
     document: Mapping[str, object] = {}
+    time: datetime | None = None
 
 
 class Settlement(NamedTuple):

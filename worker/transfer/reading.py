@@ -11,7 +11,7 @@ from contracts.refusals import code_of, describe
 from contracts.scalars import MAX_DEPTH
 from contracts.session import Session
 from worker.ingest.decode import row_of, row_of_write, validate
-from worker.ingest.document import InvalidEvent, check_content, parse
+from worker.ingest.document import InvalidEvent, ParsedBody, check_content, parse
 from worker.store.rows import EventRow
 from worker.transfer.event_identity import event_id_of, revision_of
 from worker.transfer.findings import Location, Rejection
@@ -46,26 +46,26 @@ def read_session(text: SourceText) -> EventRow | Rejection:
 def read_line(text: SourceText) -> EventRow | Rejection:
     """Return the event that a line is, or the write of the session that it is, or what is wrong with it."""
     try:
-        document = parse(text.body)
-        if "specversion" not in document:
-            return _session_row(text, document)
+        parsed = parse(text.body)
+        if "specversion" not in parsed.document:
+            return _session_row(text, parsed)
         if len(text.body) > text.largest:
-            _check_size(len(orjson.dumps(document)), text.largest)
-        return row_of(validate(text.body, document))
+            _check_size(len(orjson.dumps(parsed.document)), text.largest)
+        return row_of(validate(parsed))
     except InvalidEvent as refused:
         return _explain(text, refused)
 
 
-def _session_row(text: SourceText, document: dict[str, object]) -> EventRow:
-    deepest = MAX_DEPTH - ENVELOPE_DEPTH
+def _session_row(text: SourceText, parsed: ParsedBody) -> EventRow:
+    max_depth = MAX_DEPTH - ENVELOPE_DEPTH
     if len(text.body) > text.largest - ENVELOPE_BYTES:
-        _check_size(len(orjson.dumps(document)) + ENVELOPE_BYTES, text.largest)
+        _check_size(len(orjson.dumps(parsed.document)) + ENVELOPE_BYTES, text.largest)
     try:
-        session = Session.model_validate(document)
+        session = Session.model_validate(parsed.document)
     except ValidationError as error:
-        check_content(text.body, document, None, deepest)
-        raise InvalidEvent(code_of(error), describe(error)) from None
-    check_content(text.body, document, document, deepest)
+        check_content(parsed, None, max_depth)
+        raise parsed.invalid(code_of(error), describe(error)) from None
+    check_content(parsed, parsed.document, max_depth)
     return row_of_write(session, revision_of(session, datetime.now(UTC)), event_id_of(session), None)
 
 
