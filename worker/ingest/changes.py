@@ -23,7 +23,7 @@ from worker.ingest.deliveries import Settlement
 from worker.ingest.fold import EventKey, key_of
 from worker.ingest.ordering import APPLIED
 from worker.outcome import Verdict
-from worker.store.records import session_of
+from worker.store.records import session_of_event
 from worker.store.rows import EventRow
 
 
@@ -57,7 +57,7 @@ def message_of(event: EventRow, is_stored: bool, source: str, now: str) -> Chang
     removed = event.event_id == LAST or not (is_stored or event.is_delete)
     number = removal_id(event.session_id, event.revision) if removed else event.event_id
     if is_stored:
-        data["session"] = _session_of(event)
+        data["session"] = session_of_event(event)
     body = {
         "specversion": "1.0",
         "id": number,
@@ -76,11 +76,3 @@ def _is_told(verdict: Verdict) -> bool:
 
 def _is_stored(verdict: Verdict) -> bool:
     return Outcome.STORED in (verdict.outcome, verdict.first)
-
-
-def _session_of(event: EventRow) -> dict[str, object]:
-    """The session as a read answers it; the row is that of a write."""
-    completed = datetime.fromisoformat(event.completed_at) if event.completed_at else None
-    started = datetime.fromisoformat(event.started_at or "")
-    content = (event.player_id or "", event.encounter or "", event.state or "", event.extra)
-    return session_of(event.session_id, *content, started, completed)

@@ -14,9 +14,10 @@ APPLIED = frozenset((Outcome.STORED, Outcome.DELETED, Outcome.ABSENT))
 def decide(entry: LedgerEntry | None, event: EventRow) -> Applied:
     """Return what becomes of `event` where the ledger says `entry`."""
     stored = entry.stored_revision if entry else None
-    if entry is not None and (event.revision, event.event_id) <= entry[:2]:
-        same = (event.revision, event.event_id) == entry[:2]
-        return Applied(Outcome.DUPLICATE if same else Outcome.SUPERSEDED, entry)
+    if entry is not None:
+        new, last = (event.revision, event.event_id), (entry.revision, entry.event_id)
+        if new <= last:
+            return Applied(Outcome.DUPLICATE if new == last else Outcome.SUPERSEDED, entry)
     if event.expected_revision is not None and event.expected_revision != (stored or 0):
         return Applied(Outcome.CONFLICT, entry)
     if not event.is_delete:

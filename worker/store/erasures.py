@@ -63,25 +63,25 @@ class Erasures:
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute(LOCK_TIMEOUT)
                 (row,) = await connection.fetch(sql.statement("mark_erasure"), player_id, revision)
-        return Marker(*row)
+        return Marker(**row)
 
     async def sessions(self, player_id: str, revision: int) -> list[Erasable]:
         """Return sessions of the player up to a revision; none when there are none left."""
         with translated():
             asked = self._pool.fetch(sql.statement("sessions_to_erase"), player_id, revision)
             rows = await asyncio.shield(asked)
-        return [Erasable(*row) for row in rows]
+        return [Erasable(**row) for row in rows]
 
     async def removed(self, player_id: str) -> list[Removed]:
         """Return the sessions removed since the player was marked last, not all of them the player's."""
         with translated():
             asked = self._pool.fetch(sql.statement("removed_since_erasure"), player_id)
             rows = await asyncio.shield(asked)
-        return [Removed(*row) for row in rows]
+        return [Removed(**row) for row in rows]
 
     async def count(self, player_id: str, revision: int) -> Left:
         """Return how many sessions of the player there are now."""
         with translated():
             asked = self._pool.fetch(sql.statement("count_erasable"), player_id, revision)
             (row,) = await asyncio.shield(asked)
-        return Left(*row)
+        return Left(**row)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import asyncpg
+
 import sql
 from contracts.outcomes import Outcome
 from worker.store.failures import translated
@@ -19,4 +21,8 @@ class LedgerReader:
         """Return the last event applied to each session, by id; ids that were never seen are left out."""
         with translated():
             rows = await self._pool.fetch(sql.statement("read_ledger_entries"), list(session_ids))
-        return {row[0]: LedgerEntry(row[1], row[2], Outcome(row[3])) for row in rows}
+        return {row["session_id"]: _entry_of(row) for row in rows}
+
+
+def _entry_of(row: asyncpg.Record) -> LedgerEntry:
+    return LedgerEntry(row["revision"], row["event_id"], Outcome(row["outcome"]))

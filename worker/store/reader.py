@@ -89,7 +89,7 @@ class SessionReader:
         if not rows:
             return Since(0, None)
         [row] = rows
-        return Since(row["applied"], None if row["session_id"] is None else record_of(row[1:]))
+        return Since(row["applied"], None if row["session_id"] is None else record_of(row))
 
     async def query(self, wanted: Filter, options: QueryOptions, timeout: float) -> Page:
         """Return one page; raises CursorRefused for a cursor that is not of this filter and order."""
@@ -113,18 +113,20 @@ class SessionReader:
     async def count(self, wanted: Filter, timeout: float) -> int:
         """Return how many sessions pass the filter; the statistics have all, the complete and the others."""
         if wanted.model_fields_set <= {"completed"}:
-            total, completed, active, _ = (await self._fetch("session_stats", timeout, None))[0]
-            return int({None: total, True: completed, False: active}[wanted.completed])
+            [totals] = await self._fetch("session_stats", timeout, None)
+            column = {None: "total_sessions", True: "completed_sessions", False: "active_sessions"}
+            return int(totals[column[wanted.completed]])
         rows = await self._fetch("count_sessions", timeout, *filter_values(wanted))
-        return int(rows[0][0])
+        return int(rows[0]["count"])
 
     async def stats(self, player_id: str | None, timeout: float) -> Json:
         """Return the totals of a player, or of everybody; the average is None when no session is complete."""
-        total, completed, active, average = (await self._fetch("session_stats", timeout, player_id))[0]
+        [totals] = await self._fetch("session_stats", timeout, player_id)
+        average = totals["avg_completion_time_seconds"]
         return {
-            "totalSessions": total,
-            "completedSessions": completed,
-            "activeSessions": active,
+            "totalSessions": totals["total_sessions"],
+            "completedSessions": totals["completed_sessions"],
+            "activeSessions": totals["active_sessions"],
             "avgCompletionTimeSeconds": None if average is None else float(average),
         }
 

@@ -30,4 +30,4 @@ class SnapshotReader:
             ):
                 cursor = await connection.cursor(sql.statement("export_sessions"), *filter_values(wanted))
                 while rows := await cursor.fetch(PORTION):
-                    yield [StoredSession(*row) for row in rows]
+                    yield [StoredSession(**row) for row in rows]

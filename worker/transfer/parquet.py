@@ -43,12 +43,8 @@ class ParquetTarget:
         settle(self._file)
 
     def _write_group(self) -> None:
-        columns = [list(column) for column in zip(*self._rows, strict=True)]
-        columns[-1] = [str(event_id) for event_id in columns[-1]]
-        arrays = [
-            self._arrow.array(values, field.type) for values, field in zip(columns, self._schema, strict=True)
-        ]
-        self._writer.write_batch(self._arrow.record_batch(arrays, schema=self._schema))
+        rows = [{**row._asdict(), "event_id": str(row.event_id)} for row in self._rows]
+        self._writer.write_batch(self._arrow.RecordBatch.from_pylist(rows, schema=self._schema))
         self._rows, self._bytes = [], 0
 
 

@@ -42,7 +42,7 @@ class FolderTarget:
         for session in sessions:
             name = session.session_id + SUFFIX
             if is_file_name(name):
-                document = orjson.loads(orjson.dumps(session_of(*session[:7])))
+                document = orjson.loads(orjson.dumps(session_of(session)))
                 (self._path / name).write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
             else:
                 reason = "its id cannot be the name of a file: export to NDJSON"
@@ -118,5 +118,5 @@ def _event_of(stored: StoredSession) -> dict[str, object]:
         "type": "session.write",
         "subject": stored.session_id,
         "time": format_timestamp(changed),
-        "data": {"revision": stored.revision, "session": session_of(*stored[:7])},
+        "data": {"revision": stored.revision, "session": session_of(stored)},
     }
