@@ -21,7 +21,7 @@ from worker.store.reader import SessionReader
 from worker.store.replica import Replica
 from worker.store.replica_reader import ReplicaFirstReader
 from worker.store.snapshot import SnapshotReader
-from worker.store.writer import EventWriter
+from worker.store.writer import CitusEventWriter, DeleteWriter, EventWriter
 
 WRITE_CONNECTIONS = 2  # one for each batch in flight
 CLOSE_SECONDS = 2.0
@@ -73,7 +73,7 @@ class Storage:
         self._pools = {"write": writing, "read": reading, **({"replica": replica.pool} if replica else {})}
         self.replica = replica
         self.writer = writer
-        self.deleter = EventWriter(writing, deletes=True)
+        self.deleter = DeleteWriter(writing)
         self.reader = (
             ReplicaFirstReader(reading, replica, cursors) if replica else SessionReader(reading, cursors)
         )
@@ -168,7 +168,7 @@ async def open_storage(options: StorageOptions) -> AsyncIterator[Storage]:
     if dsn := options.replica_dsn:
         near = PoolOptions(dsn, "replica", reads, *bounds, MAY_STAND_BY, {**common, **READ_SETTINGS}, pooler)
         replica = Replica(await open_pool(near))
-    writer = EventWriter(writing, citus=options.citus)
+    writer = CitusEventWriter(writing) if options.citus else EventWriter(writing)
     storage = Storage(writing, reading, CursorCodec(options.dsn()), replica, writer)
     try:
         yield storage
