@@ -12,7 +12,7 @@ AT_ONCE: Final = (
     101  # rows that are fetched in one go: a page of the default size, and whether there is another
 )
 CHUNK_ROWS: Final = 50
-LARGEST_ANSWER: Final = 4 * 1024 * 1024
+MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 """In bytes (contract: Request, Errors)."""
 
 
@@ -35,6 +35,6 @@ async def fetch_sessions(
             size += sum(
                 len(row["encounter"]) + len(row["state"]) + len(row["extra"] or "") for row in portion
             )
-            if size > LARGEST_ANSWER:
+            if size > MAX_ANSWER_BYTES:
                 raise AnswerTooLarge("the sessions asked for pass 4 MiB")
     return rows
