@@ -151,7 +151,7 @@ class Worker:
         while True:
             try:
                 await self._storage.check_rights()
-                return await self._storage.check_schema()
+                return await self._storage.refresh_layout()
             except StorageUnavailable as error:
                 if monotonic() >= deadline:
                     raise

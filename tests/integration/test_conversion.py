@@ -182,12 +182,12 @@ async def test_open_connections_go_on_with_their_statements(
     connection: asyncpg.Connection, converter: asyncpg.Connection, database_url: str
 ) -> None:
     async with open_storage(StorageOptions(lambda: database_url, 3, 10, 30)) as storage:
-        await storage.check_schema()
+        await storage.refresh_layout()
         for _ in range(7):  # the sixth run is the first whose plan is kept
             before = await use(storage, "before")
         await convert(converter, PLAN, CopyProgress())
         assert await use(storage, "after", before="before") == before
-        await storage.check_schema()  # now it reads by place
+        await storage.refresh_layout()  # now it reads by place
         assert await use(storage, "last", before="after") == before
 
 

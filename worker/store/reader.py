@@ -62,8 +62,8 @@ class SessionReader:
         self._is_partitioned = False
         self._releasing: set[asyncio.Future[None]] = set()
 
-    def note_layout(self, *, is_partitioned: bool) -> None:
-        """Read by id as is fast on this layout; both ways are right on both."""
+    def use_layout(self, *, is_partitioned: bool) -> None:
+        """Read by id as is fast on this layout; either way gives the same answers on both."""
         self._is_partitioned = is_partitioned
 
     async def read(self, session_id: str, timeout: float) -> Json | None:

@@ -27,10 +27,10 @@ class ReplicaFirstReader(SessionReader):
         self._replica = replica
         self._near = SessionReader(replica.pool, cursors)
 
-    def note_layout(self, *, is_partitioned: bool) -> None:
+    def use_layout(self, *, is_partitioned: bool) -> None:
         """As the primary's; the replica is asked in the same way."""
-        super().note_layout(is_partitioned=is_partitioned)
-        self._near.note_layout(is_partitioned=is_partitioned)
+        super().use_layout(is_partitioned=is_partitioned)
+        self._near.use_layout(is_partitioned=is_partitioned)
 
     async def read_since(self, session_id: str, revision: int, timeout: float) -> Since:
         """As the primary's; what the replica has not applied yet is asked of the primary at once."""
