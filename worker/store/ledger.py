@@ -1,4 +1,4 @@
-"""What the ledger says of sessions, read outside the write path."""
+"""Reads the ledger outside the write path."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ class LedgerReader:
         self._pool = pool
 
     async def read(self, session_ids: Sequence[str]) -> dict[str, LedgerEntry]:
-        """Return the last event applied to each session, by id; ids that were never seen are left out."""
+        """Return the last event applied to each session, by id; a session without an event is left out."""
         with translated():
             rows = await self._pool.fetch(sql.statement("read_ledger_entries"), list(session_ids))
         return {row["session_id"]: _entry_of(row) for row in rows}
