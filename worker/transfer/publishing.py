@@ -1,4 +1,4 @@
-"""Where an import's events go when a running worker stores them: the queue, each write confirmed."""
+"""Imports events through the queue: a running worker stores them and confirms each."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from worker.store.rows import EventRow
 
 
 class QueueSink:
-    """Publishes the events of a portion at once and waits until each is committed."""
+    """Publishes the events of a chunk together and waits until each is committed."""
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
 
     async def take(self, events: Sequence[EventRow]) -> Verdicts:
-        """Return every event's verdict as the worker told it."""
+        """Return every event's verdict, as the worker confirmed it."""
         verdicts = await asyncio.gather(*(self._publish(event) for event in events))
         return dict(zip(map(key_of, events), verdicts, strict=True))
 
