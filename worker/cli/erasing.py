@@ -83,7 +83,7 @@ async def _erase(settings: Settings, player_id: str, revision: int | None) -> Re
         eraser = Eraser(storage.erasures, storage.deleter, announce)
         erased = await _erase_sessions(storage, eraser, player_id, revision, settings.patience_s)
     letters = await remove_dead_letters(url, Topology(settings.prefix), DeadLetterFilter(player=player_id))
-    return receipt_of(player_id, erased, letters.letters, letters.remaining)
+    return receipt_of(player_id, erased, letters.removed, letters.remaining)
 
 
 @asynccontextmanager

@@ -83,7 +83,7 @@ class ErasePath:
             lambda failures: self._eraser.erase(player_id, revision, again=redelivered or failures > 0)
         )
         letters = await self._until_done(lambda _: self._remove_letters(player_id))
-        receipt = receipt_of(player_id, erased, letters.letters, letters.remaining)
+        receipt = receipt_of(player_id, erased, letters.removed, letters.remaining)
         log.info(
             "player.erased",
             sessions=receipt.sessions,
