@@ -149,7 +149,7 @@ class WritePath:
         if not await turn.comes():
             return False
         batch = settlements_of(decoded, verdicts)
-        trace.judge(batch)
+        trace.record_outcomes(batch)
         return await self._settle(batch, trace)
 
     async def _settle(self, batch: Sequence[Settlement], trace: Trace) -> bool:
