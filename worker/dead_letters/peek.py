@@ -17,7 +17,7 @@ from aiormq.abc import AbstractChannel
 from worker.broker.connection import FilteredConnection, broker_calls, describe, open_channel
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
-from worker.broker.queue_state import look_at_queue
+from worker.broker.topology import read_queue_state
 from worker.errors import BrokerUnavailable
 
 log = structlog.get_logger()
@@ -67,7 +67,7 @@ class Page:
         while not self.is_full:
             try:
                 async with asyncio.timeout(QUIET_SECONDS):
-                    received = await self._intake.take(self._size - self.read_count)
+                    received = await self._intake.receive(self._size - self.read_count)
             except TimeoutError:
                 return False
             self._add(received)
@@ -76,7 +76,7 @@ class Page:
     async def stop(self) -> None:
         """Stop the delivery of messages to this page; messages that were in transit are in it."""
         await self._intake.stop(TIMEOUT_SECONDS)
-        while self._intake.is_open and (received := await self._intake.take(self._size)):
+        while self._intake.is_open and (received := await self._intake.receive(self._size)):
             self._add(received)
 
     async def remove(self, tags: Sequence[int]) -> None:
@@ -147,9 +147,8 @@ class QueuePeek:
         try:
             async with asyncio.timeout(REORDER_SECONDS):
                 while self._held and self._may_follow:
-                    (
-                        await self._read_page(min(self.total - self.read_count, self._next_size()))
-                    ).deliveries.clear()
+                    page = await self._read_page(min(self.total - self.read_count, self._next_size()))
+                    page.deliveries.clear()
         except (TimeoutError, BrokerUnavailable) as error:
             log.warning("messages.reordered", queue=self._queue, reason=describe(error))
         finally:
@@ -207,4 +206,4 @@ async def count_messages(connection: FilteredConnection, queue: str) -> int:
 
     Raises BrokerUnavailable, also when there is no such queue.
     """
-    return (await look_at_queue(connection, queue, TIMEOUT_SECONDS)).messages
+    return (await read_queue_state(connection, queue, TIMEOUT_SECONDS)).messages
