@@ -34,7 +34,7 @@ POLL_SECONDS: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class PageSizes:
-    """How many messages the first page holds, and any page at most."""
+    """The number of messages of the first page, and the most of any page."""
 
     first: int = 64
     largest: int = 2000

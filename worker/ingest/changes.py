@@ -5,8 +5,8 @@ once, whenever a worker is killed: a delivery that was not acknowledged comes ba
 then. One that comes back `superseded` needs no message, because the event that replaced it has one. An `absent`
 delete is announced too: the delete that it replaced may have removed the session and come back superseded.
 
-A write that an erasure keeps out is `superseded`, and announced as a removal: what the session held up to the write's
-revision is gone.
+A write that an erasure keeps out is `superseded`, and announced as a removal: afterwards no session is stored up to
+the revision of the write.
 """
 
 from collections.abc import Iterable

@@ -117,7 +117,7 @@ def row_of_write(session: Session, revision: int, event_id: UUID, expected: int 
 
 
 def _extra_of(session: Session) -> str | None:
-    """The fields without a column; a null `completedAt` is one of them, so that it comes back as it went in."""
+    """The fields without a column, as JSON; a null `completedAt` is one of them, so that a read returns it."""
     extra = session.model_extra or {}
     if session.completed_at is None and "completed_at" in session.model_fields_set:
         extra = {**extra, "completedAt": None}

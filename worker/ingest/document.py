@@ -78,7 +78,7 @@ def check_content(parsed: ParsedBody, content: object, max_depth: int = MAX_DEPT
 
     `content` is the whole document, or its value under `data`, or None for an event that is refused anyway: then
     no NUL is looked for, and numbers are checked under `data`.
-    The checks look at the bytes first: hardly any event needs the slow walk.
+    The bytes are searched first: hardly any event needs the slow walk.
     Raises InvalidEvent: `too_deep`, `nul_character`, `bad_number`.
     """
     raw, document = parsed
@@ -140,12 +140,12 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _may_lose_precision(body: bytes, shapes: bytes, shape: bytes) -> bool:
-    """Whether a number of this shape would not come back equal; most that look so are parts of a UUID or a text."""
+    """Whether a number of this shape would not come back equal; most matches are parts of a UUID or of a text."""
     at = shapes.find(shape)
     while at >= 0:
         digits = shapes[max(0, at - _NEAR) : at]
         before = digits.rstrip(b"0").removesuffix(b"-")
-        if not before:  # so many digits are looked at closely
+        if not before:  # too many digits to find where they begin: parse the body
             return True
         if before[-1:] in _BEFORE_A_NUMBER:
             number = _NUMBER.match(body, at - len(digits) + len(before))
@@ -156,7 +156,7 @@ def _may_lose_precision(body: bytes, shapes: bytes, shape: bytes) -> bool:
 
 
 def _changes_numbers(body: bytes, *, whole: bool) -> bool:
-    """Whether orjson changed a number of the content; numbers elsewhere are nobody's concern."""
+    """Whether orjson changed a number of the content; numbers elsewhere are not stored."""
     changed = False
 
     def check_float(text: str) -> float | LossyNumber:

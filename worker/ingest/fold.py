@@ -56,16 +56,16 @@ class SessionEvents(NamedTuple):
         """Return every event's verdict as if the events were applied to a session whose ledger entry is `entry`."""
         return self._verdicts(self._replay(entry))
 
-    def _verdicts(self, judged: Sequence[Applied]) -> Verdicts:
-        return {key_of(e): verdict_of(e, a) for e, a in zip(self.events, judged, strict=True)}
+    def _verdicts(self, decisions: Sequence[Applied]) -> Verdicts:
+        return {key_of(e): verdict_of(e, a) for e, a in zip(self.events, decisions, strict=True)}
 
     def _replay(self, entry: LedgerEntry | None) -> list[Applied]:
-        judged = []
+        decisions = []
         for event in self.events:
             applied = decide(entry, event)
             entry = entry_after(event, applied)
-            judged.append(applied)
-        return judged
+            decisions.append(applied)
+        return decisions
 
 
 class VerdictCursor:

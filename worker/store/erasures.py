@@ -67,20 +67,20 @@ class Erasures:
     async def sessions(self, player_id: str, revision: int) -> list[Erasable]:
         """Return at most 500 sessions of the player up to a revision; none when none is left."""
         with translated():
-            asked = self._pool.fetch(sql.statement("sessions_to_erase"), player_id, revision)
-            rows = await asyncio.shield(asked)
+            reading = self._pool.fetch(sql.statement("sessions_to_erase"), player_id, revision)
+            rows = await asyncio.shield(reading)
         return [Erasable(**row) for row in rows]
 
     async def removed(self, player_id: str) -> list[RemovedSession]:
         """Return the sessions removed since the player was last marked, other players' among them."""
         with translated():
-            asked = self._pool.fetch(sql.statement("removed_since_erasure"), player_id)
-            rows = await asyncio.shield(asked)
+            reading = self._pool.fetch(sql.statement("removed_since_erasure"), player_id)
+            rows = await asyncio.shield(reading)
         return [RemovedSession(**row) for row in rows]
 
     async def count(self, player_id: str, revision: int) -> PlayerSessions:
         """Return how many sessions the player has now."""
         with translated():
-            asked = self._pool.fetch(sql.statement("count_erasable"), player_id, revision)
-            (row,) = await asyncio.shield(asked)
+            reading = self._pool.fetch(sql.statement("count_erasable"), player_id, revision)
+            (row,) = await asyncio.shield(reading)
         return PlayerSessions(**row)

@@ -1,4 +1,4 @@
-"""Rows as the contract's records; JSON that PostgreSQL wrote goes into the answer as it is."""
+"""Rows as the contract's records; JSON of the database is copied into the answer without parsing it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -85,6 +85,6 @@ def _session(
 
 
 def records_in_order(rows: Sequence[asyncpg.Record], session_ids: Sequence[str]) -> list[Json | None]:
-    """Return the record of each id in the order asked; None where there is no such session."""
+    """Return the record of each id, in the order of the ids; None where there is no such session."""
     by_id = {row["session_id"]: record_of(row) for row in rows}
     return [by_id.get(session_id) for session_id in session_ids]

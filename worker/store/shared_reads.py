@@ -18,7 +18,7 @@ FetchSessions = Callable[[Sequence[str], float], Awaitable[Sequence[asyncpg.Reco
 
 @dataclass(slots=True, eq=False)
 class PendingRead:
-    """A read, the moment (monotonic, in seconds) until which its caller waits, and the answer."""
+    """A read, the time (monotonic, in seconds) until which its caller waits, and the future answer."""
 
     session_id: str
     until: float
@@ -36,7 +36,7 @@ class SharedReads:
     async def read(self, session_id: str, timeout: float) -> Json | None:
         """Return the record of a session as of a moment after this call, or None when it is not there.
 
-        Raises TimeoutError, and what `fetch` raises.
+        Raises TimeoutError, and the errors of `fetch`.
         """
         pending = PendingRead(session_id, monotonic() + timeout, asyncio.get_running_loop().create_future())
         self._waiting.append(pending)

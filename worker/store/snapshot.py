@@ -13,7 +13,7 @@ CHUNK_ROWS = 50  # sessions of a megabyte are possible
 
 
 class SnapshotReader:
-    """Reads any number of sessions as they were at one moment; raises StorageUnavailable."""
+    """Reads any number of sessions as of one moment; raises StorageUnavailable."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

@@ -28,7 +28,7 @@ class EventWriter:
         self._pool = pool
 
     async def apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
-        """Apply the rounds in order in one transaction and return what became of each, by session id.
+        """Apply the rounds in order in one transaction and return the decision on each event, by session id.
 
         Raises RowRefused when the database refuses the content of some event, StorageUnavailable when it
         cannot take events now; in both cases nothing is committed, unless the connection was lost in COMMIT.

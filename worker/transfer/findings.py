@@ -1,4 +1,4 @@
-"""What reading a file gives: events, and the reasons why the rest is no event."""
+"""The result of reading a source: events, and rejections of the rest."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -33,7 +33,7 @@ class Ages:
 
 @dataclass(frozen=True, slots=True)
 class RemovalCounts(Counts):
-    """Numbers of what was removed; `changed` is what was written or deleted meanwhile, and stays."""
+    """Numbers of sessions and markers removed; `changed` ones were written or deleted meanwhile, and stay."""
 
     completed: int = 0
     abandoned: int = 0
@@ -42,7 +42,7 @@ class RemovalCounts(Counts):
 
 
 class Retainer:
-    """Removes what is older than its age; without a sink it only counts.
+    """Removes sessions and markers beyond an age; without a sink it only counts them.
 
     With an archive a session is removed only once a file on the disk holds it as it was.
     """
