@@ -41,6 +41,7 @@ check: setup ## Format, lint, types, import rules, dependencies, spelling, migra
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+	$(BIN)/deptry contracts --config contracts/pyproject.toml
 	$(BIN)/codespell
 	$(BIN)/squawk sql/migrations/*.sql sql/functions/*.sql sql/functions/*/*.sql
 	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_WORKER) worker contracts sql
@@ -87,7 +88,7 @@ urls: ## Print DATABASE_URL and AMQP_URL of what runs
 audit: setup .venv-release/stamp ## Ask the vulnerability databases about what is locked; exit 75 when they are not reachable
 	@$(BIN)/python -m deploy.release.audit
 
-dist: setup .venv-release/stamp ## Build wheel, sdist, npm package, lists of their parts and checksums into dist
+dist: setup .venv-release/stamp ## Build wheels, sdists, npm package, lists of their parts and checksums into dist
 	@test -d contracts/typescript/node_modules || npm --prefix contracts/typescript install --silent --no-save
 	@$(BIN)/python -m deploy.release.build dist
 
