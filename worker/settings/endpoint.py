@@ -53,8 +53,8 @@ class Destination:
     is_encrypted: bool
 
     @property
-    def exposed(self) -> list[str]:
-        """The other hosts to which a password and sessions go in plain text."""
+    def plaintext_hosts(self) -> list[str]:
+        """The hosts, other than this one, that receive a password and sessions without TLS."""
         if self.is_encrypted:
             return []
         return [endpoint.host for endpoint in self.endpoints if not endpoint.is_here]

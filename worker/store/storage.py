@@ -115,7 +115,7 @@ class Storage:
             async with self._reading.acquire() as connection:
                 rows = await connection.fetch(sql.statement("examine_rights"))
         if rows:
-            lacking = ", ".join(row["lacking"] for row in rows)
+            lacking = ", ".join(row["name"] for row in rows)
             raise RightsError(
                 f"the database's login lacks {lacking}; run session-store roles as a superuser, and log in as "
                 "session_store_worker"
