@@ -34,10 +34,11 @@ from worker.observability.systemd import SystemdNotifier
 from worker.observability.worker_view import WorkerView
 from worker.rpc.answers import Result
 from worker.serving.serving import Serving
-from worker.settings.config import Loaded, Settings
+from worker.settings.config import Settings
 from worker.settings.keyring import FixedKeyring, ReloadingKeyring, keyring_of
+from worker.settings.loading import Loaded
 from worker.settings.reloading_url import ReloadingUrl
-from worker.store.storage import Storage, StorageOptions, open_storage
+from worker.store.storage import Storage, open_storage, storage_options
 from worker.traces.choice import open_traces
 from worker.traces.interface import NO_TRACING, Traces
 
@@ -74,7 +75,7 @@ class Worker:
         self._serving = Serving(
             settings, topology, storage, self._stop, self, self.metrics, traces, guard, remove
         )
-        timeout = settings.connection_timeout_ms / 1000
+        timeout = settings.connection_timeout_s
         options = BrokerOptions(broker, "session-store", timeout, guard.sign_reply)
         self._link = BrokerSupervisor(options, topology, settings.startup_timeout_s)
 
@@ -167,14 +168,11 @@ async def run_worker(loaded: Loaded, recent: Deduplicator) -> None:
     settings = loaded.settings
     traces = open_traces(settings, VERSION)
     _collect_seldom()
-    options = StorageOptions(
-        ReloadingUrl(loaded, "database_url"),
-        settings.pool_size,
-        settings.connection_timeout_ms / 1000,
-        settings.statement_timeout_ms / 1000,
-        ReloadingUrl(loaded, "read_database_url") if settings.read_database_url.get_secret_value() else None,
-        settings.pooler,
-        settings.citus,
+    has_replica = bool(settings.read_database_url.get_secret_value())
+    options = storage_options(
+        settings,
+        dsn=ReloadingUrl(loaded, "database_url"),
+        replica_dsn=ReloadingUrl(loaded, "read_database_url") if has_replica else None,
     )
     manager = SystemdNotifier(settings.notify_socket)
     board = WorkerView(Metrics(VERSION), Health(), History(), recent)

@@ -130,7 +130,9 @@ async def test_an_export_that_fails_leaves_nothing(tmp_path: Path) -> None:
 async def test_what_is_written_meanwhile_is_not_in_the_export(
     filled: Variables, connection: asyncpg.Connection
 ) -> None:
-    options = StorageOptions(lambda: filled["DATABASE_URL"], 3, 10, 30)
+    options = StorageOptions(
+        dsn=lambda: filled["DATABASE_URL"], pool_size=3, connect_timeout=10, statement_timeout=30
+    )
     async with open_storage(options) as storage:
         portions = storage.snapshot.read(Filter())
         found = await anext(portions)

@@ -17,5 +17,7 @@ async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 @pytest.fixture
 async def storage(database_url: str) -> AsyncIterator[Storage]:
     """Yield a storage on this test's database."""
-    async with open_storage(StorageOptions(lambda: database_url, 4, 10, 30)) as storage:
+    async with open_storage(
+        StorageOptions(dsn=lambda: database_url, pool_size=4, connect_timeout=10, statement_timeout=30)
+    ) as storage:
         yield storage

@@ -27,7 +27,9 @@ AGES = ("--completed-days", "90", "--abandoned-days", "30")
 @pytest.fixture
 async def storage(database_url: str) -> AsyncIterator[Storage]:
     """Yield a storage with as few connections as the settings allow."""
-    async with open_storage(StorageOptions(lambda: database_url, 3, 10, 30)) as storage:
+    async with open_storage(
+        StorageOptions(dsn=lambda: database_url, pool_size=3, connect_timeout=10, statement_timeout=30)
+    ) as storage:
         yield storage
 
 

@@ -181,7 +181,9 @@ async def test_psql_alone_makes_the_same_layout(
 async def test_open_connections_go_on_with_their_statements(
     connection: asyncpg.Connection, converter: asyncpg.Connection, database_url: str
 ) -> None:
-    async with open_storage(StorageOptions(lambda: database_url, 3, 10, 30)) as storage:
+    async with open_storage(
+        StorageOptions(dsn=lambda: database_url, pool_size=3, connect_timeout=10, statement_timeout=30)
+    ) as storage:
         await storage.check_schema()
         for _ in range(7):  # the sixth run is the first whose plan is kept
             before = await use(storage, "before")

@@ -19,7 +19,9 @@ async def test_no_default_isolation_lets_a_write_past_an_erasure(
     started = "2025-11-07T10:30:00+00:00"
     write = EventRow("a", 5, uuid4(), None, False, "p", "{}", "{}", None, started)
     async with (
-        open_storage(StorageOptions(lambda: database_url, 4, 10, 30)) as storage,
+        open_storage(
+            StorageOptions(dsn=lambda: database_url, pool_size=4, connect_timeout=10, statement_timeout=30)
+        ) as storage,
         asyncio.TaskGroup() as tasks,
         connection.transaction(),
     ):

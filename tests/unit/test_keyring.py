@@ -10,8 +10,8 @@ from worker.doctor.finding import State
 from worker.doctor.settings import check_signatures
 from worker.errors import ConfigurationError
 from worker.settings import keyring as keys
-from worker.settings.config import load
 from worker.settings.keyring import ReloadingKeyring, keyring_of
+from worker.settings.loading import load
 
 VARIABLE: Final = "SESSION_STORE_SIGNING_KEYS"
 OLD: Final = "k1:s3cr3t-0123456789-abcdefghijklmnop"
@@ -30,8 +30,8 @@ def secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_keys_are_changed_without_a_restart(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "STALE_SECONDS", 0.0)
-    monkeypatch.setattr(keys, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(keys, "MAX_AGE_SECONDS", 0.0)
+    monkeypatch.setattr(keys, "MIN_AGE_SECONDS", 0.0)
     (secrets / VARIABLE).write_text(OLD)
     live = ReloadingKeyring(load(required=()))
     assert live().ids == ("k1",)

@@ -1,7 +1,6 @@
 """`doctor`: the faults of an installation, and what fixes them."""
 
 from collections import Counter
-from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Annotated, Final
 
@@ -9,14 +8,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from worker.cli.console import print_json, run_to_end
-from worker.cli.dead.text import printable
+from worker.cli.console import print_json, printable, run_to_end
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.doctor.finding import Finding, State
 from worker.doctor.run import Scope, examine_installation
 from worker.errors import ConfigurationError
 from worker.observability.logs import configure_logs
-from worker.settings.config import Loaded, load
+from worker.settings.config import Flags
+from worker.settings.loading import Loaded, load
 
 STYLES: Final = {
     State.OK: "green",
@@ -33,10 +32,10 @@ def examine(
     database_url: DatabaseUrl = None,
     amqp_url: AmqpUrl = None,
     prefix: Prefix = None,
-    pool_size: Annotated[int | None, typer.Option(help="Most connections a worker has.")] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, max=600, help="Seconds a check may take.")] = 5.0,
+    pool_size: Annotated[int | None, typer.Option(help="Maximum of connections of a worker.")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, max=600, help="Seconds that a check may take.")] = 5.0,
     long_after: Annotated[
-        float, typer.Option(min=0, help="Seconds after which a transaction is long.")
+        float, typer.Option(min=0, help="Seconds after which a transaction counts as long.")
     ] = 60.0,
     security: Annotated[
         bool,
@@ -46,12 +45,14 @@ def examine(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find the faults of an installation and say what fixes them; exit status 1 for an error. Changes nothing."""
+    """Find the faults of an installation and print what fixes them. Changes nothing. Exit status 1 for an error."""
     configure_logs("error", "auto")
-    flags = {"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix, "pool_size": pool_size}
+    loaded = _load(
+        {"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix, "pool_size": pool_size}
+    )
     report = Report(as_json=as_json)
     scope = Scope(version("session-store"), timeout, long_after, security)
-    run_to_end(examine_installation(_load(flags), scope, report.add))
+    run_to_end(examine_installation(loaded, scope, report.add))
     report.finish()
     if status := report.status:
         raise typer.Exit(status)
@@ -87,7 +88,7 @@ class Report:
         return EXIT_FAILED if failed else 0
 
 
-def _load(flags: Mapping[str, object]) -> Loaded | str:
+def _load(flags: Flags) -> Loaded | str:
     try:
         return load(flags, required=())
     except ConfigurationError as error:

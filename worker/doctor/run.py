@@ -11,7 +11,8 @@ from worker.doctor.finding import Finding, error, ok
 from worker.doctor.runner import Check, Runner
 from worker.doctor.settings import check_exposure, check_secrets, check_signatures, check_variables
 from worker.doctor.workers import check_answer
-from worker.settings.config import Loaded, Settings
+from worker.settings.config import Settings
+from worker.settings.loading import Loaded
 
 VALUES: Final = "settings.values"
 SHOW_SETTINGS: Final = "session-store config  # prints the settings in force and where each comes from"

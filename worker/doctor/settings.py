@@ -7,9 +7,10 @@ from typing import Final
 
 from contracts.signing import Keyring
 from worker.doctor.finding import Finding, error, ok, skipped, warning
-from worker.settings.config import Loaded, Settings, variables
+from worker.settings.config import Settings, variables
 from worker.settings.endpoint import TLS_SETTINGS, Destination
 from worker.settings.files import DOTENV
+from worker.settings.loading import Loaded
 
 ALL_ADDRESSES: Final = ("0.0.0.0", "::", "")  # noqa: S104 - compared, not listened on
 USE_FILES: Final = (

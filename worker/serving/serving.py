@@ -162,7 +162,7 @@ class Serving:
             self._intakes[queue] = intake
             answers = Answers(self._storage.reader, self._health, self._traces)
             dispatcher = Dispatcher(answers, self._metrics.count_request, self._traces)
-            seconds = self._settings.statement_timeout_ms / 1000
+            seconds = self._settings.statement_timeout_s
             server = RpcServer(
                 intake,
                 session.replies,

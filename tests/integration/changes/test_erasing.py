@@ -64,7 +64,9 @@ async def test_what_an_erasure_removed_before_it_was_cut_off_is_told_when_it_is_
     database_url: str, calls: int
 ) -> None:
     names = {f"s{number:03}" for number in range(700)}  # two portions
-    async with open_storage(StorageOptions(lambda: database_url, 4, 10, 30)) as storage:
+    async with open_storage(
+        StorageOptions(dsn=lambda: database_url, pool_size=4, connect_timeout=10, statement_timeout=30)
+    ) as storage:
         await storage.writer.apply([[write_row(name) for name in sorted(names)]])
         cut_off = Told(calls)
         with pytest.raises(BrokerUnavailable):
