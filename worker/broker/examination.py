@@ -24,8 +24,7 @@ from worker.broker.connection import (
     open_connection,
 )
 from worker.broker.permission_probe import NAME, allowed_actions
-from worker.broker.queue_state import QueueState, look_at_queue
-from worker.broker.topology import Difference, find_differences
+from worker.broker.topology import Difference, QueueState, find_differences, read_queue_state
 from worker.errors import BrokerUnavailable
 from worker.settings.certificates import reason_of_tls
 
@@ -100,7 +99,7 @@ class ExaminedBroker:
     async def queue_states(self) -> QueueStates:
         """Return the state of each queue, by name."""
         return {
-            queue.name: await look_at_queue(self._connection, queue.name, self._timeout)
+            queue.name: await read_queue_state(self._connection, queue.name, self._timeout)
             for queue in self._topology.queues
         }
 
