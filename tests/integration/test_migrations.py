@@ -11,11 +11,11 @@ from sql import MigrationFile, migration_files
 from tests.integration.postgres_programs import SQL, dump_schema, run_file
 from worker.errors import StorageUnavailable
 from worker.store.migrations import (
-    MigrationAlteredError,
-    MigrationBlockedError,
-    MigrationFailedError,
+    MigrationAltered,
+    MigrationBlocked,
+    MigrationFailed,
     MigrationStatus,
-    SchemaAheadError,
+    SchemaAhead,
     migrate,
     status,
 )
@@ -85,7 +85,7 @@ async def test_a_database_of_a_newer_release_is_refused(
 ) -> None:
     run_file(empty_database_url, SQL / "migrations" / "0001_sessions.sql")
     await connection.execute("INSERT INTO session_store_migrations (version, name) VALUES (9000, 'later')")
-    with pytest.raises(SchemaAheadError, match="9000"):
+    with pytest.raises(SchemaAhead, match="9000"):
         await migrate(empty_database_url)
     assert await status(empty_database_url) == MigrationStatus((1, 9000), VERSIONS[1:], (9000,), ())
 
@@ -95,7 +95,7 @@ async def test_a_migration_that_was_altered_is_refused(
 ) -> None:
     await migrate(empty_database_url)
     await connection.execute("UPDATE session_store_migrations SET checksum = 'other' WHERE version = 2")
-    with pytest.raises(MigrationAlteredError, match="0002"):
+    with pytest.raises(MigrationAltered, match="0002"):
         await migrate(empty_database_url)
     assert (await status(empty_database_url)).altered == (2,)
 
@@ -108,7 +108,7 @@ async def test_a_migration_gives_up_on_a_lock_so_that_readers_do_not_queue_behin
     monkeypatch.setattr(runner, "LOCK_TIMEOUT_SECONDS", 0.05)
     async with connection.transaction():
         await connection.execute("SELECT FROM sessions")
-        with pytest.raises(MigrationBlockedError, match="trial"):
+        with pytest.raises(MigrationBlocked, match="trial"):
             await migrate(empty_database_url)
     assert await migrate(empty_database_url) == [VERSIONS[-1] + 1]
 
@@ -117,7 +117,7 @@ async def test_a_migration_that_fails_leaves_nothing_behind(
     empty_database_url: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(monkeypatch, "CREATE TABLE trial (); SELECT 1/0;")
-    with pytest.raises(MigrationFailedError, match="division by zero"):
+    with pytest.raises(MigrationFailed, match="division by zero"):
         await migrate(empty_database_url)
     assert await connection.fetchval("SELECT to_regclass('trial')") is None
     assert (await status(empty_database_url)).applied == VERSIONS

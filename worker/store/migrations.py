@@ -24,23 +24,23 @@ _REFUSAL_CLASSES = ("22", "23", "2B", "42")  # the content, a dependent object, 
 _END_OF_STATEMENT = re.compile(r";[ \t]*\n")
 
 
-class SchemaAheadError(SchemaError):
+class SchemaAhead(SchemaError):
     """The database has migrations that this program does not know: a newer release was here."""
 
 
-class MigrationAlteredError(SchemaError):
+class MigrationAltered(SchemaError):
     """A migration that the database has is not the one this program carries."""
 
 
-class MigrationFailedError(SchemaError):
+class MigrationFailed(SchemaError):
     """The database refused a migration, which left nothing behind if it runs in a transaction."""
 
 
-class MigrationRefusedError(RightsError):
+class MigrationRefused(RightsError):
     """The login may not change the schema; the migrations before the refused one are applied."""
 
 
-class MigrationBlockedError(UnavailableError):
+class MigrationBlocked(UnavailableError):
     """A migration waited too long for a lock; it can be tried again."""
 
 
@@ -62,8 +62,8 @@ async def migrate(dsn: str) -> list[int]:
     """Apply what is pending, and return its versions: none when the database was up to date.
 
     Safe to run from several places at once: one does the work, the others wait and find it done.
-    Raises SchemaAheadError or MigrationAlteredError before anything is changed; after these the migrations before the
-    failed one are applied: MigrationFailedError, MigrationRefusedError, MigrationBlockedError, StorageUnavailable.
+    Raises SchemaAhead or MigrationAltered before anything is changed; after these the migrations before the
+    failed one are applied: MigrationFailed, MigrationRefused, MigrationBlocked, StorageUnavailable.
     """
     async with connection_to(dsn) as connection:
         with _by_the_owner():
@@ -87,7 +87,7 @@ def _by_the_owner() -> Iterator[None]:
         yield
     except asyncpg.InsufficientPrivilegeError as error:
         said = f"{error}; log in as session_store_migrator, or where a table is another's, as a superuser"
-        raise MigrationRefusedError(said) from error
+        raise MigrationRefused(said) from error
 
 
 async def status(dsn: str) -> MigrationStatus:
@@ -118,12 +118,12 @@ async def status_of(connection: Connection) -> MigrationStatus:
 def refuse_unless_ours(found: MigrationStatus) -> MigrationStatus:
     """Return the status of a database that may be migrated; raise for one that is ahead or altered."""
     if found.ahead:
-        raise SchemaAheadError(
+        raise SchemaAhead(
             f"the database has migrations {_listed(found.ahead)}, which this release does not know; "
             "use the release that applied them, or a newer one"
         )
     if found.altered:
-        raise MigrationAlteredError(
+        raise MigrationAltered(
             f"migrations {_listed(found.altered)} were applied from other files than this release carries; "
             "compare the releases, and set session_store_migrations.checksum to null once the schema is right"
         )
@@ -150,7 +150,7 @@ async def _apply(connection: asyncpg.Connection, file: MigrationFile) -> None:
     try:
         await _run(connection, file)
     except asyncpg.LockNotAvailableError as error:
-        raise MigrationBlockedError(
+        raise MigrationBlocked(
             f"migration {file.version:04}_{file.name} waited {LOCK_TIMEOUT_SECONDS} s for a lock; "
             "run it again when the long transaction in its way has ended"
         ) from error
@@ -159,7 +159,7 @@ async def _apply(connection: asyncpg.Connection, file: MigrationFile) -> None:
     except asyncpg.PostgresError as error:
         if not (error.sqlstate or "").startswith(_REFUSAL_CLASSES):
             raise
-        raise MigrationFailedError(f"migration {file.version:04}_{file.name}: {error}") from error
+        raise MigrationFailed(f"migration {file.version:04}_{file.name}: {error}") from error
 
 
 async def _run(connection: asyncpg.Connection, file: MigrationFile) -> None:

@@ -30,11 +30,11 @@ _ITERATIONS: Final = 4096  # PostgreSQL's own, scram-common.h
 _SALT_BYTES: Final = 16
 
 
-class RolesRefusedError(RightsError):
+class RolesRefused(RightsError):
     """The login may not make roles."""
 
 
-class RolesBlockedError(UnavailableError):
+class RolesBlocked(UnavailableError):
     """A transaction holds a table whose owner was to change; nothing was changed."""
 
 
@@ -50,7 +50,7 @@ async def give_roles(dsn: str, passwords: Mapping[str, str]) -> RolesGiven:
     """Make the roles, give them their rights where the schema is this release's, and set the passwords of `LOGINS`.
 
     All of it or nothing, by a superuser's `dsn`; again with nothing to do it waits for nobody. The password of a role
-    that comes with the schema is left out until then. Raises RolesRefusedError, RolesBlockedError, SchemaError where
+    that comes with the schema is left out until then. Raises RolesRefused, RolesBlocked, SchemaError where
     the database is ahead or altered, StorageUnavailable.
     """
     async with connection_to(dsn) as connection:
@@ -62,9 +62,9 @@ async def give_roles(dsn: str, passwords: Mapping[str, str]) -> RolesGiven:
                     await connection.execute(script("roles"))
                 with_password = await _set_passwords(connection, passwords)
         except asyncpg.InsufficientPrivilegeError as error:
-            raise RolesRefusedError(f"{error}; log in as a superuser to make roles") from error
+            raise RolesRefused(f"{error}; log in as a superuser to make roles") from error
         except asyncpg.LockNotAvailableError as error:
-            raise RolesBlockedError(
+            raise RolesBlocked(
                 f"{error}. {error.detail or ''} Run it again once those have ended."
             ) from error
     return RolesGiven(with_password, has_schema)
