@@ -8,10 +8,11 @@ import asyncpg
 import pytest
 from yarl import URL
 
+from sql.logins import LOGINS
 from tests.command import run_command
 from tests.faults.replica import Replica
 from tests.installation import Variables
-from worker.store.roles import LOGINS, verifier_of
+from worker.store.roles import verifier_of
 
 OWNERS = (
     "SELECT DISTINCT relowner::regrole::text FROM pg_class"

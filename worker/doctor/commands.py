@@ -1,6 +1,11 @@
 """The shell commands that the doctor advises."""
 
 import shlex
+from typing import Final
+
+from sql.logins import WORKER
+
+MAKE_ROLES: Final = f"session-store roles  # as a superuser; then log in as {WORKER}"
 
 
 def psql(*statements: str, run_as: str = "") -> str:

@@ -15,16 +15,9 @@ from typing import Final
 import asyncpg
 
 from sql import script
+from sql.logins import LOGINS
 from worker.errors import RightsError, UnavailableError
 from worker.store.migrations import connection_to, refuse_unless_ours, status_of
-
-LOGINS: Final = (
-    "session_store_migrator",
-    "session_store_worker",
-    "session_store_janitor",
-    "session_store_reader",
-)
-"""The roles of sql/owner.sql and sql/roles.sql that log in."""
 
 _ITERATIONS: Final = 4096  # PostgreSQL's own, scram-common.h
 _SALT_BYTES: Final = 16

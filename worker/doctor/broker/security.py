@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from contracts.access import WORKER
 from contracts.topology import Topology
 from worker.broker.examination import ExaminedBroker
 from worker.broker.permission_probe import (
@@ -30,7 +31,7 @@ async def check_permissions(broker: ExaminedBroker, topology: Topology, to: Dest
 async def check_user(url: str, to: Destination, timeout: float) -> Finding:
     """Find the user that every broker comes with, and a login that may enter the default virtual host."""
     if to.user == DEFAULT_USER:
-        return error("the login is guest, whose password everybody knows", "log in as session_store_worker")
+        return error("the login is guest, whose password everybody knows", f"log in as {WORKER}")
     if await default_user_may_log_in(url, timeout):
         delete = rabbitmqctl("delete_user", DEFAULT_USER)
         return error("guest may log in with the password that everybody knows", delete)

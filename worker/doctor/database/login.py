@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from worker.doctor.commands import psql
+from worker.doctor.commands import MAKE_ROLES, psql
 from worker.doctor.finding import Finding, error
 from worker.errors import StorageUnavailable
 from worker.settings.endpoint import Destination
@@ -40,7 +40,7 @@ def _explain_other(problem: LoginProblem, detail: str, to: Destination) -> tuple
         case LoginProblem.ROLE:
             return (
                 f"role {to.user} does not exist or may not log in",
-                "session-store roles  # as a superuser; then log in as session_store_worker",
+                MAKE_ROLES,
             )
         case LoginProblem.TLS:
             return (

@@ -2,12 +2,11 @@
 
 from typing import Final
 
-from worker.doctor.commands import psql
+from worker.doctor.commands import MAKE_ROLES, psql
 from worker.doctor.finding import Finding, error, ok, warning
 from worker.settings.endpoint import TLS_SETTINGS
 from worker.store.examination.database import ExaminedDatabase
 
-LOG_IN: Final = "session-store roles  # as a superuser; then log in as session_store_worker"
 RESTORE_GUARDS: Final = (
     "psql -v ON_ERROR_STOP=1 -1 -f sql/migrations/0009_guarded_writes.sql  # as the owner of the tables; "
     "ALTER TABLE … ENABLE TRIGGER revisions_only_rise where it is switched off"
@@ -18,9 +17,9 @@ async def check_role(database: ExaminedDatabase) -> Finding:
     """Find a login that is more than a login: a superuser, an owner, a member of another role."""
     role = await database.role()
     if role.is_privileged:
-        return error("the role is a superuser, or may make roles or databases or replicate", LOG_IN)
+        return error("the role is a superuser, or may make roles or databases or replicate", MAKE_ROLES)
     if role.owned:
-        return error(f"the role owns {role.owned} objects: it may change and drop them", LOG_IN)
+        return error(f"the role owns {role.owned} objects: it may change and drop them", MAKE_ROLES)
     if role.member_of:
         revokes = (f'REVOKE "{group}" FROM "{role.role}"' for group in role.member_of)
         message = f"the role is a member of {', '.join(role.member_of)}, and has their rights"
@@ -42,7 +41,7 @@ async def check_limits(database: ExaminedDatabase) -> Finding:
     """Find a role whose sessions have no time limits."""
     role = await database.role()
     if role.unlimited:
-        return error(f"the role has no {', '.join(role.unlimited)}", LOG_IN)
+        return error(f"the role has no {', '.join(role.unlimited)}", MAKE_ROLES)
     return ok("statements, locks and idle transactions have time limits")
 
 
