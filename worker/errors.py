@@ -5,6 +5,7 @@ SessionStoreError
 │   ├── SchemaError             the schema is not the one that this release needs
 │   │   ├── SchemaAhead         a newer release migrated the database
 │   │   ├── MigrationAltered    a migration was applied from another file
+│   │   ├── MigrationsReplaced  a development version migrated the database
 │   │   ├── MigrationFailed     the database refused a migration
 │   │   └── LayoutRefused       the sessions cannot be partitioned
 │   ├── RightsError             the login lacks a right

@@ -13,7 +13,7 @@ from worker.store.buckets import bucket_of
 from worker.store.pgbouncer import Pooler
 from worker.store.pool import TAKES_WRITES, PoolOptions, open_pool
 from worker.store.rows import EventRow
-from worker.store.writer import EventWriter
+from worker.store.writer import CitusEventWriter, EventWriter
 
 ENCOUNTER: Final = '{"difficulty": "easy", "pad": "' + "x" * 1200 + '"}'
 
@@ -33,7 +33,7 @@ async def writing(url: str, *, citus: bool = False, pooler: Pooler = "none") -> 
             pooler=pooler,
         )
     )
-    yield EventWriter(pool, citus=citus)
+    yield CitusEventWriter(pool) if citus else EventWriter(pool)
     await pool.close()
 
 

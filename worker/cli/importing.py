@@ -1,11 +1,11 @@
 """`import`: stores sessions from the engine's file storage or from NDJSON."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 import typer
 
@@ -19,11 +19,11 @@ from worker.observability.logs import configure_logs
 from worker.settings.config import Flags, Settings
 from worker.settings.loading import load
 from worker.transfer.dry_run import DryRunSink
-from worker.transfer.importing import Importer, Refuse
+from worker.transfer.findings import OnRejection
+from worker.transfer.importing import ImportCounts, Importer
 from worker.transfer.publishing import QueueSink
 from worker.transfer.source import Source, open_source
 from worker.transfer.storing import DatabaseSink, Sink
-from worker.transfer.tally import ImportCounts
 
 CONFIRMATION_SECONDS: Final = 60.0
 
@@ -67,26 +67,60 @@ def import_sessions(
     flags: Flags = {"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix}
     settings = load(flags, ["AMQP_URL" if via is Via.QUEUE else "DATABASE_URL"]).settings
     configure_logs(settings.log_level, settings.log_format)
-    counts = ImportCounts()
-    with _printing_counts(counts, as_json=as_json, dry_run=dry_run):
+    with _Summary(as_json=as_json, dry_run=dry_run) as summary:
         try:
-            with open_source(source, settings.body_limit) as opened, RejectionReport(report) as refuse:
-                run_to_end(_import(opened, settings, via, refuse, counts, dry_run=dry_run))
+            with open_source(source, settings.body_limit) as opened, RejectionReport(report) as on_rejection:
+                run_to_end(_import(opened, settings, via, on_rejection, summary, dry_run=dry_run))
         except OSError as error:
             raise typer.BadParameter(f"{source}: {error.strerror}", param_hint="--source") from None
-    if counts.refused:
+    if summary.counts.refused:
         raise typer.Exit(1)
 
 
+class _Summary:
+    """The counts so far; printed at the end, also when an error ends the import early."""
+
+    def __init__(self, *, as_json: bool, dry_run: bool) -> None:
+        self._as_json = as_json
+        self._dry_run = dry_run
+        self.counts = ImportCounts()
+
+    def update(self, counts: ImportCounts) -> None:
+        """Keep the counts so far."""
+        self.counts = counts
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or self.counts.found:
+            self._print()
+
+    def _print(self) -> None:
+        counts = asdict(self.counts)
+        if self._as_json:
+            print_json({**counts, "dryRun": self._dry_run})
+            return
+        names = {"imported": "would be imported"} if self._dry_run else {}
+        rows = [(names.get(name, name), f"{count:,}") for name, count in counts.items()]
+        print_table(("what", "number"), rows)
+
+
 async def _import(
-    source: Source, settings: Settings, via: Via, refuse: Refuse, counts: ImportCounts, *, dry_run: bool
+    source: Source,
+    settings: Settings,
+    via: Via,
+    on_rejection: OnRejection,
+    summary: _Summary,
+    *,
+    dry_run: bool,
 ) -> None:
     def look() -> Extent:
-        return Extent(counts.found, source.part_of(counts.found))
+        return Extent(summary.counts.found, source.fraction_read(summary.counts.found))
 
     opened = _queue(settings) if via is Via.QUEUE else _database(settings, dry_run=dry_run)
     async with opened as sink, progress("importing", source.unit, look):
-        await Importer(sink, refuse, counts).run(source.portions)
+        await Importer(sink, on_rejection, summary.update).run(source.chunks)
 
 
 @asynccontextmanager
@@ -110,26 +144,3 @@ async def _queue(settings: Settings) -> AsyncIterator[Sink]:
         body_limit=settings.body_limit,
     ) as store:
         yield QueueSink(store)
-
-
-@contextmanager
-def _printing_counts(counts: ImportCounts, *, as_json: bool, dry_run: bool) -> Iterator[None]:
-    """Print the counts at the end, also when an error ends the import early."""
-    try:
-        yield
-    except BaseException:
-        if counts.found:
-            _print_counts(counts, as_json=as_json, dry_run=dry_run)
-        raise
-    _print_counts(counts, as_json=as_json, dry_run=dry_run)
-
-
-def _print_counts(counts: ImportCounts, *, as_json: bool, dry_run: bool) -> None:
-    numbers = asdict(counts)
-    if as_json:
-        print_json({**numbers, "dryRun": dry_run})
-        return
-    names = {"imported": "would be imported"} if dry_run else {}
-    print_table(
-        ("what", "number"), [(names.get(name, name), f"{count:,}") for name, count in numbers.items()]
-    )

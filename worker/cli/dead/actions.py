@@ -19,9 +19,7 @@ from worker.dead_letters.queue import DeadLetterQueue, Match, open_dead_letters,
 from worker.dead_letters.replay import can_replay
 
 SIZES = PageSizes()
-HOLD_SECONDS = (
-    600  # for a page of a slow replay; the broker requeues dead letters that are held for 30 minutes
-)
+HOLD_SECONDS = 600  # for a page of a slow replay; the broker takes dead letters back after 30 minutes
 INPUT_SECONDS = 0.2
 
 
@@ -41,8 +39,8 @@ async def list_selected(selected: Selected, listing: Listing, counts: Counts) ->
     with progress_bar(shown=not sys.stdout.isatty()) as bar:
         async with _reading(selected, counts, bar) as pages:
             async for chosen in pages:
-                counts.count(chosen.letters)
-                await listing.show(chosen.letters)
+                counts.count(chosen.dead_letters)
+                await listing.show(chosen.dead_letters)
                 if listing.is_broken:
                     return
 
@@ -52,8 +50,8 @@ async def find_first(selected: Selected) -> DeadLetter | None:
     with progress_bar(shown=True) as bar:
         async with _reading(selected, Counts(), bar) as pages:
             async for chosen in pages:
-                if chosen.letters:
-                    return chosen.letters[0]
+                if chosen.dead_letters:
+                    return chosen.dead_letters[0]
     return None
 
 
@@ -75,8 +73,8 @@ async def replay_selected(selected: Selected, rate: float | None, counts: Counts
             _reading(selected, counts, bar, PageSizes(largest=largest)) as pages,
         ):
             async for chosen in pages:
-                events = list(filter(can_replay, chosen.letters))
-                no_events += len(chosen.letters) - len(events)
+                events = list(filter(can_replay, chosen.dead_letters))
+                no_events += len(chosen.dead_letters) - len(events)
                 await replayer.replay(chosen.page, events, note)
     return no_events
 
@@ -88,11 +86,11 @@ async def discard_selected(
     marked: list[tuple[Page, list[int], list[str]]] = []
     async with _reading(selected, counts, progress_bar(shown=False)) as pages:
         async for chosen in pages:
-            await listing.show(chosen.letters)
+            await listing.show(chosen.dead_letters)
             if file:
-                await asyncio.to_thread(file.write, chosen.letters)
-            tags = [letter.delivery.tag for letter in chosen.letters]
-            marked.append((chosen.page, tags, [letter.failure.code for letter in chosen.letters]))
+                await asyncio.to_thread(file.write, chosen.dead_letters)
+            tags = [letter.delivery.tag for letter in chosen.dead_letters]
+            marked.append((chosen.page, tags, [letter.failure.code for letter in chosen.dead_letters]))
         await listing.wait()
         if file:
             await asyncio.to_thread(file.finish)
@@ -122,9 +120,9 @@ async def _count_read(
     task = bar.add_task("letters", total=dead.total)
     async with aclosing(dead.choose(selected.filter, selected.limit)) as pages:
         async for chosen in pages:
-            counts.read = chosen.read
+            counts.read = chosen.read_count
             yield chosen
-            bar.update(task, completed=chosen.read)
+            bar.update(task, completed=chosen.read_count)
 
 
 async def _agrees(question: str) -> bool:

@@ -10,6 +10,7 @@ from worker.doctor.finding import Finding, error, ok, warning
 from worker.store.examination.database import ExaminedDatabase
 from worker.store.examination.facts import Index
 from worker.store.layout import CONVERTING, PLAIN
+from worker.store.migrations import DEVELOPMENT
 
 BLOATED_TIMES: Final = 4
 BLOATED_BYTES: Final = 64 * 1024 * 1024
@@ -30,6 +31,11 @@ async def check_rights(database: ExaminedDatabase) -> Finding:
 async def check_schema(database: ExaminedDatabase) -> Finding:
     """Find a schema that is behind this release, ahead of it, or made from other files."""
     found = await database.migrations()
+    if found.replaced:
+        return error(
+            f"the database has other migrations as {_versions(found.replaced)}: those of a development version",
+            f"see '{DEVELOPMENT}' in sql/README.md",
+        )
     if found.pending:
         return error(f"the database lacks migrations {_versions(found.pending)}", "session-store migrate")
     if found.altered:

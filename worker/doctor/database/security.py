@@ -8,7 +8,7 @@ from worker.settings.endpoint import TLS_SETTINGS
 from worker.store.examination.database import ExaminedDatabase
 
 RESTORE_GUARDS: Final = (
-    "psql -v ON_ERROR_STOP=1 -1 -f sql/migrations/0009_guarded_writes.sql  # as the owner of the tables; "
+    "psql -v ON_ERROR_STOP=1 -1 -f sql/migrations/0001_session_store.sql  # as the owner of the tables; "
     "ALTER TABLE … ENABLE TRIGGER revisions_only_rise where it is switched off"
 )
 
