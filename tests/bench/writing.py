@@ -21,7 +21,18 @@ ENCOUNTER: Final = '{"difficulty": "easy", "pad": "' + "x" * 1200 + '"}'
 @asynccontextmanager
 async def writing(url: str, *, citus: bool = False, pooler: Pooler = "none") -> AsyncIterator[EventWriter]:
     """Yield a writer as a worker has it."""
-    pool = await open_pool(PoolOptions(lambda: url, "write", 2, 10, 60, TAKES_WRITES, {}, pooler))
+    pool = await open_pool(
+        PoolOptions(
+            dsn=lambda: url,
+            name="write",
+            size=2,
+            connect_timeout=10,
+            command_timeout=60,
+            target=TAKES_WRITES,
+            settings={},
+            pooler=pooler,
+        )
+    )
     yield CitusEventWriter(pool) if citus else EventWriter(pool)
     await pool.close()
 

@@ -20,7 +20,7 @@ from tests.faults.replica import Replica
 from tests.integration.rpc.caller import Failed, make_event, make_session
 from worker.dead_letters.filter import DeadLetterFilter
 from worker.dead_letters.queue import open_dead_letters
-from worker.settings.config import load
+from worker.settings.loading import load
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,10 +10,11 @@ import pyarrow.parquet
 import pytest
 
 from tests.command import run_command
+from tests.integration.storages import storage_at
 from tests.integration.test_retention import LateSink, names, store, touched_ago, write
 from tests.layouts import on_both_layouts
 from worker.errors import SessionStoreError
-from worker.store.storage import Storage, StorageOptions, open_storage
+from worker.store.storage import Storage
 from worker.transfer import archiving
 from worker.transfer.archiving import Archive, ArchiveFormat
 from worker.transfer.retaining import Ages, RemovalCounts, Retainer
@@ -27,7 +28,7 @@ AGES = ("--completed-days", "90", "--abandoned-days", "30")
 @pytest.fixture
 async def storage(database_url: str) -> AsyncIterator[Storage]:
     """Yield a storage with as few connections as the settings allow."""
-    async with open_storage(StorageOptions(lambda: database_url, 3, 10, 30)) as storage:
+    async with storage_at(database_url, 3) as storage:
         yield storage
 
 

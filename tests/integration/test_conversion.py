@@ -13,6 +13,7 @@ from contracts.requests import Filter, QueryOptions
 from tests.command import run_command
 from tests.integration.postgres_programs import SQL, dump_schema, run_file
 from tests.integration.session_events import apply_each, apply_one, read_contents, read_ledger
+from tests.integration.storages import storage_at
 from tests.integration.test_session_totals import ADD, assert_kept
 from tests.model import Event
 from worker.store.conversion import ComparisonFailed, CopyProgress, abandon, convert
@@ -25,7 +26,7 @@ from worker.store.layout import (
     run_script,
 )
 from worker.store.rows import EventRow
-from worker.store.storage import Storage, StorageOptions, open_storage
+from worker.store.storage import Storage
 
 PLAN = Plan(ahead=0)
 WRITES = [Event(name, 1, UUID(int=number)) for number, name in enumerate("abcdefgh")]
@@ -47,11 +48,8 @@ async def test_every_session_is_there_afterwards_and_counted(
 ) -> None:
     await apply_each(connection, WRITES)
     await connection.execute(ADD)  # no event wrote these
-    before, totals, rows = (
-        await read_contents(connection),
-        await assert_kept(connection),
-        await all_of(connection),
-    )
+    before, totals = await read_contents(connection), await assert_kept(connection)
+    rows = await all_of(connection)
     progress: list[CopyProgress] = []
     copied = await convert(converter, PLAN, progress.append)
     assert copied is not None
@@ -183,7 +181,7 @@ async def test_psql_alone_makes_the_same_layout(
 async def test_open_connections_go_on_with_their_statements(
     connection: asyncpg.Connection, converter: asyncpg.Connection, database_url: str
 ) -> None:
-    async with open_storage(StorageOptions(lambda: database_url, 3, 10, 30)) as storage:
+    async with storage_at(database_url, 3) as storage:
         await storage.refresh_layout()
         for _ in range(7):  # the sixth run is the first whose plan is kept
             before = await use(storage, "before")

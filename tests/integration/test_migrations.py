@@ -14,21 +14,21 @@ from deploy.schema import MAJOR, PAGE, page_of
 from sql import MigrationFile, migration_files
 from tests.conftest import database_copy
 from tests.integration.postgres_programs import SQL, dump_schema, run_file
+from tests.integration.storages import storage_at
 from tests.layouts import CITUS, LAYOUTS, Templates
 from tests.page import commands_of, run_commands
 from worker.errors import StorageUnavailable
 from worker.store.migrations import (
     DEVELOPMENT,
-    MigrationAlteredError,
-    MigrationBlockedError,
-    MigrationFailedError,
-    MigrationsReplacedError,
+    MigrationAltered,
+    MigrationBlocked,
+    MigrationFailed,
+    MigrationsReplaced,
     MigrationStatus,
-    SchemaAheadError,
+    SchemaAhead,
     migrate,
     status,
 )
-from worker.store.storage import StorageOptions, open_storage
 
 VERSIONS = tuple(file.version for file in migration_files())
 UP_TO_DATE = MigrationStatus(applied=VERSIONS, pending=(), ahead=(), altered=())
@@ -115,7 +115,7 @@ async def test_a_database_of_a_newer_release_is_refused(
 ) -> None:
     run_file(empty_database_url, path_of(migration_files()[0]))
     await connection.execute("INSERT INTO session_store_migrations (version, name) VALUES (9000, 'later')")
-    with pytest.raises(SchemaAheadError, match="9000"):
+    with pytest.raises(SchemaAhead, match="9000"):
         await migrate(empty_database_url)
     assert await status(empty_database_url) == MigrationStatus((1, 9000), VERSIONS[1:], (9000,), ())
 
@@ -125,7 +125,7 @@ async def test_a_migration_that_was_altered_is_refused(
 ) -> None:
     await migrate(empty_database_url)
     await connection.execute("UPDATE session_store_migrations SET checksum = 'other' WHERE version = 2")
-    with pytest.raises(MigrationAlteredError, match="0002"):
+    with pytest.raises(MigrationAltered, match="0002"):
         await migrate(empty_database_url)
     assert (await status(empty_database_url)).altered == (2,)
 
@@ -138,7 +138,7 @@ async def test_a_migration_gives_up_on_a_lock_so_that_readers_do_not_queue_behin
     monkeypatch.setattr(runner, "LOCK_TIMEOUT_SECONDS", 0.05)
     async with connection.transaction():
         await connection.execute("SELECT FROM sessions")
-        with pytest.raises(MigrationBlockedError, match="trial"):
+        with pytest.raises(MigrationBlocked, match="trial"):
             await migrate(empty_database_url)
     assert await migrate(empty_database_url) == [VERSIONS[-1] + 1]
 
@@ -147,7 +147,7 @@ async def test_a_migration_that_fails_leaves_nothing_behind(
     empty_database_url: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(monkeypatch, "CREATE TABLE trial (); SELECT 1/0;")
-    with pytest.raises(MigrationFailedError, match="division by zero"):
+    with pytest.raises(MigrationFailed, match="division by zero"):
         await migrate(empty_database_url)
     assert await connection.fetchval("SELECT to_regclass('trial')") is None
     assert (await status(empty_database_url)).applied == VERSIONS
@@ -186,10 +186,10 @@ async def test_a_database_of_a_development_version_is_refused_until_it_is_taken_
         INSERT INTO session_store_migrations (version, name, checksum)
         VALUES (1, 'sessions', 'one'), (2, 'session_ledger', 'two'), (3, 'apply_session_events', 'three');
     """)
-    async with open_storage(StorageOptions(lambda: empty_database_url, 4, 10, 30)) as storage:
-        with pytest.raises(MigrationsReplacedError, match="development version"):
+    async with storage_at(empty_database_url) as storage:
+        with pytest.raises(MigrationsReplaced, match="development version"):
             await storage.check_schema()
-    with pytest.raises(MigrationsReplacedError, match=f"0001, 0002.*{DEVELOPMENT}"):
+    with pytest.raises(MigrationsReplaced, match=f"0001, 0002.*{DEVELOPMENT}"):
         await migrate(empty_database_url)
     with pytest.raises(AssertionError, match="development version"):
         run_file(empty_database_url, path_of(migration_files()[0]))

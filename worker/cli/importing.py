@@ -1,4 +1,4 @@
-"""`import`: sessions out of the engine's file storage, or out of NDJSON."""
+"""`import`: stores sessions from the engine's file storage or from NDJSON."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,10 +13,11 @@ from contracts.client import SessionStore
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.cli.progress import Extent, progress
-from worker.cli.refusals import Refusals
+from worker.cli.rejections import RejectionReport
 from worker.cli.storage import prepared_storage
 from worker.observability.logs import configure_logs
-from worker.settings.config import Settings, load
+from worker.settings.config import Flags, Settings
+from worker.settings.loading import load
 from worker.transfer.dry_run import DryRunSink
 from worker.transfer.findings import OnRejection
 from worker.transfer.importing import ImportCounts, Importer
@@ -28,7 +29,7 @@ CONFIRMATION_SECONDS: Final = 60.0
 
 
 class Via(StrEnum):
-    """Which way an import takes."""
+    """How an import stores the sessions."""
 
     DATABASE = "database"
     QUEUE = "queue"
@@ -40,10 +41,10 @@ From = Annotated[
         "--source", help="A folder with <sessionId>.json, an NDJSON file (.gz too), or - for stdin."
     ),
 ]
-Way = Annotated[Via, typer.Option("--via", help="Straight into the database, or through a running worker.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would become of it; change nothing.")]
+Way = Annotated[Via, typer.Option("--via", help="Directly into the database, or through a running worker.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would happen; change nothing.")]
 Report = Annotated[
-    Path | None, typer.Option("--report", help="Write what is refused to this file, a JSON document a line.")
+    Path | None, typer.Option("--report", help="Write what is rejected to this file, a JSON document a line.")
 ]
 
 
@@ -57,18 +58,18 @@ def import_sessions(
     prefix: Prefix = None,
     as_json: AsJson = False,
 ) -> None:
-    """Store sessions from files; importing again changes nothing, and what an engine wrote since is kept.
+    """Store sessions from files. A repeated import changes nothing, and newer writes of engines are kept.
 
-    Exit status 1 when something was refused, though all the rest is stored.
+    Exit status 1 when something was rejected; everything else is stored.
     """
     if dry_run and via is Via.QUEUE:
-        raise typer.BadParameter("asks the database: leave out --via queue", param_hint="--dry-run")
-    flags = {"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix}
+        raise typer.BadParameter("reads the database: leave out --via queue", param_hint="--dry-run")
+    flags: Flags = {"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix}
     settings = load(flags, ["AMQP_URL" if via is Via.QUEUE else "DATABASE_URL"]).settings
     configure_logs(settings.log_level, settings.log_format)
     with _Summary(as_json=as_json, dry_run=dry_run) as summary:
         try:
-            with open_source(source, settings.body_limit) as opened, Refusals(report) as on_rejection:
+            with open_source(source, settings.body_limit) as opened, RejectionReport(report) as on_rejection:
                 run_to_end(_import(opened, settings, via, on_rejection, summary, dry_run=dry_run))
         except OSError as error:
             raise typer.BadParameter(f"{source}: {error.strerror}", param_hint="--source") from None
@@ -77,7 +78,7 @@ def import_sessions(
 
 
 class _Summary:
-    """The counts so far; printed when the block ends, also where it ends early and something was read."""
+    """The counts so far; printed at the end, also when an error ends the import early."""
 
     def __init__(self, *, as_json: bool, dry_run: bool) -> None:
         self._as_json = as_json
@@ -124,7 +125,7 @@ async def _import(
 
 @asynccontextmanager
 async def _database(settings: Settings, *, dry_run: bool) -> AsyncIterator[Sink]:
-    async with prepared_storage(settings, settings.statement_timeout_ms / 1000) as storage:
+    async with prepared_storage(settings) as storage:
         if dry_run:
             yield DryRunSink(storage.ledger)
         else:

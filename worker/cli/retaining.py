@@ -1,4 +1,4 @@
-"""`retain`: what is old goes."""
+"""`retain`: removes what is old."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -10,36 +10,40 @@ from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AsJson, DatabaseUrl
 from worker.cli.storage import LONG_SECONDS, prepared_storage
 from worker.observability.logs import configure_logs
-from worker.settings.config import Settings, load
+from worker.settings.config import Settings
+from worker.settings.loading import load
 from worker.transfer.archiving import Archive, ArchiveFormat
 from worker.transfer.retaining import Ages, RemovalCounts, Retainer
 from worker.transfer.storing import DatabaseSink
 
-MOST_DAYS: Final = 36_500
+MAX_DAYS: Final = 36_500
 Completed = Annotated[
     int | None,
-    typer.Option("--completed-days", min=1, max=MOST_DAYS, help="Sessions completed longer ago than this."),
+    typer.Option("--completed-days", min=1, max=MAX_DAYS, help="Sessions completed longer ago than this."),
 ]
 Abandoned = Annotated[
     int | None,
     typer.Option(
-        "--abandoned-days", min=1, max=MOST_DAYS, help="Incomplete sessions that nothing touched for so long."
+        "--abandoned-days", min=1, max=MAX_DAYS, help="Incomplete sessions without a change for so long."
     ),
 ]
 Tombstones = Annotated[
     int | None,
     typer.Option(
-        "--tombstone-days", min=1, max=MOST_DAYS, help="What keeps late writes of deleted sessions out."
+        "--tombstone-days",
+        min=1,
+        max=MAX_DAYS,
+        help="Tombstones: they keep late writes of deleted sessions out.",
     ),
 ]
 ArchiveTo = Annotated[
     Path | None,
-    typer.Option("--archive", help="A folder; sessions go into files there before they are removed."),
+    typer.Option("--archive", help="A folder; sessions are written to files there before they are removed."),
 ]
 ArchiveAs = Annotated[
     ArchiveFormat, typer.Option("--archive-as", help="Parquet for analysis, NDJSON to import again.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Count what would go; change nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Count what would be removed; change nothing.")]
 
 
 def retain(
@@ -52,13 +56,13 @@ def retain(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what is older than the ages given, while everybody works; what has no age given stays.
+    """Remove what is older than the given ages, while workers run; an age that is not given removes nothing.
 
     Exit status 75 when another process does it already.
     """
     ages = Ages(completed_days, abandoned_days, tombstone_days)
     if ages == Ages(None, None, None):
-        raise typer.BadParameter("say what: --completed-days, --abandoned-days or --tombstone-days")
+        raise typer.BadParameter("give an age: --completed-days, --abandoned-days or --tombstone-days")
     if archive and not archive.is_dir():
         raise typer.BadParameter(f"{archive} is not a folder", param_hint="--archive")
     settings = load({"database_url": database_url}, ["DATABASE_URL"]).settings

@@ -1,4 +1,4 @@
-"""`migrate` and `topology`: what the servers must have before a worker runs."""
+"""`migrate` and `topology`: prepare the servers for workers."""
 
 from typing import Annotated
 
@@ -9,24 +9,26 @@ from worker.broker.topology import check_topology, declare_topology
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.errors import ConfigurationError
-from worker.settings.config import load
+from worker.settings.loading import load
 from worker.store.migrations import MigrationStatus, migrate, status
 
 
 def migrate_database(
     database_url: DatabaseUrl = None,
     show_status: Annotated[
-        bool, typer.Option("--status", help="Say what is applied; change nothing.")
+        bool, typer.Option("--status", help="Print which migrations are applied; change nothing.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option(help="Say what would be applied; change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Print which migrations would be applied; change nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the database to the schema this release needs."""
+    """Bring the database to the schema that this release needs."""
     settings = load({"database_url": database_url}, required=["DATABASE_URL"]).settings
     if settings.pooler == "transaction":
         raise ConfigurationError(
-            "migrations need a session of their own: give DATABASE_URL of the server itself, not of its pooler, "
-            "and SESSION_STORE_POOLER=none"
+            "migrations need a session of their own: set DATABASE_URL to the server, not to its pooler, and "
+            "SESSION_STORE_POOLER=none"
         )
     dsn = settings.database_url.get_secret_value()
     if show_status or dry_run:
@@ -43,7 +45,7 @@ def declare_or_check(
     amqp_url: AmqpUrl = None,
     prefix: Prefix = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Compare; change nothing; exit 1 when it differs.")
+        bool, typer.Option("--check", help="Compare; change nothing; exit status 1 when they differ.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -53,12 +55,12 @@ def declare_or_check(
     if not check:
         run_to_end(declare_topology(url, names))
     differences = run_to_end(check_topology(url, names))
-    listed = [thing.name for thing in names.exchanges] + [thing.name for thing in names.queues]
-    things = {name: differences.get(name, "ok") for name in listed}
+    listed = [exchange.name for exchange in names.exchanges] + [queue.name for queue in names.queues]
+    states = {name: differences.get(name, "ok") for name in listed}
     if as_json:
-        print_json(things)
+        print_json(states)
     else:
-        print_table(("name", "state"), [(name, str(state)) for name, state in things.items()])
+        print_table(("name", "state"), [(name, str(state)) for name, state in states.items()])
     if differences:
         raise typer.Exit(1)
 

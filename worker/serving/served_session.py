@@ -72,7 +72,7 @@ class ServedSession:
             health_check = HealthCheck(context.storage, self._storing.state)
             answers = Answers(context.storage.reader, health_check, instruments.traces)
             dispatcher = Dispatcher(answers, instruments.metrics.count_request, instruments.traces)
-            policy = RequestPolicy(context.topology, context.verifier, settings.statement_timeout_ms / 1000)
+            policy = RequestPolicy(context.topology, context.verifier, settings.statement_timeout_s)
             server = RpcServer(intake, self._scope.broker.replies, dispatcher, policy, instruments)
             await self._scope.run(intake, server.run(), hold=False)
             self._scope.end(intake)

@@ -27,27 +27,27 @@ _REFUSAL_CLASSES = ("22", "23", "2B", "42")  # the content, a dependent object, 
 _END_OF_STATEMENT = re.compile(r";[ \t]*\n")
 
 
-class SchemaAheadError(SchemaError):
+class SchemaAhead(SchemaError):
     """The database has migrations that this program does not know: a newer release was here."""
 
 
-class MigrationAlteredError(SchemaError):
+class MigrationAltered(SchemaError):
     """A migration that the database has is not the one this program carries."""
 
 
-class MigrationsReplacedError(SchemaError):
+class MigrationsReplaced(SchemaError):
     """The database has other migrations under our numbers: those of a development version."""
 
 
-class MigrationFailedError(SchemaError):
+class MigrationFailed(SchemaError):
     """The database refused a migration, which left nothing behind if it runs in a transaction."""
 
 
-class MigrationRefusedError(RightsError):
+class MigrationRefused(RightsError):
     """The login may not change the schema; the migrations before the refused one are applied."""
 
 
-class MigrationBlockedError(UnavailableError):
+class MigrationBlocked(UnavailableError):
     """A migration waited too long for a lock; it can be tried again."""
 
 
@@ -70,9 +70,8 @@ async def migrate(dsn: str) -> list[int]:
     """Apply what is pending, and return its versions: none when the database was up to date.
 
     Safe to run from several places at once: one does the work, the others wait and find it done.
-    Raises MigrationsReplacedError, SchemaAheadError or MigrationAlteredError before anything is changed; with the
-    migrations before the failed one applied, MigrationFailedError, MigrationRefusedError, MigrationBlockedError or
-    StorageUnavailable.
+    Raises MigrationsReplaced, SchemaAhead or MigrationAltered before anything is changed; with the migrations before
+    the failed one applied, MigrationFailed, MigrationRefused, MigrationBlocked or StorageUnavailable.
     """
     async with connection_to(dsn) as connection:
         with _by_the_owner():
@@ -96,7 +95,7 @@ def _by_the_owner() -> Iterator[None]:
         yield
     except asyncpg.InsufficientPrivilegeError as error:
         said = f"{error}; log in as session_store_migrator, or where a table is another's, as a superuser"
-        raise MigrationRefusedError(said) from error
+        raise MigrationRefused(said) from error
 
 
 async def status(dsn: str) -> MigrationStatus:
@@ -129,12 +128,12 @@ def refuse_unless_ours(found: MigrationStatus) -> MigrationStatus:
     """Return the status of a database that may be migrated; raise for one that is ahead, altered or replaced."""
     _refuse_replaced(found)
     if found.ahead:
-        raise SchemaAheadError(
+        raise SchemaAhead(
             f"the database has migrations {_listed(found.ahead)}, which this release does not know; "
             "use the release that applied them, or a newer one"
         )
     if found.altered:
-        raise MigrationAlteredError(
+        raise MigrationAltered(
             f"migrations {_listed(found.altered)} were applied from other files than this release carries; "
             "compare the releases, and set session_store_migrations.checksum to null once the schema is right"
         )
@@ -152,7 +151,7 @@ def refuse_if_behind(found: MigrationStatus) -> None:
 
 def _refuse_replaced(found: MigrationStatus) -> None:
     if found.replaced:
-        raise MigrationsReplacedError(
+        raise MigrationsReplaced(
             f"the database has the migrations of a development version: {_listed(found.replaced)} are others here; "
             f"see '{DEVELOPMENT}' in sql/README.md"
         )
@@ -170,7 +169,7 @@ async def _apply(connection: asyncpg.Connection, file: MigrationFile) -> None:
     try:
         await _run(connection, file)
     except asyncpg.LockNotAvailableError as error:
-        raise MigrationBlockedError(
+        raise MigrationBlocked(
             f"migration {file.version:04}_{file.name} waited {LOCK_TIMEOUT_SECONDS} s for a lock; "
             "run it again when the long transaction in its way has ended"
         ) from error
@@ -179,7 +178,7 @@ async def _apply(connection: asyncpg.Connection, file: MigrationFile) -> None:
     except asyncpg.PostgresError as error:
         if not (error.sqlstate or "").startswith(_REFUSAL_CLASSES):
             raise
-        raise MigrationFailedError(f"migration {file.version:04}_{file.name}: {error}") from error
+        raise MigrationFailed(f"migration {file.version:04}_{file.name}: {error}") from error
 
 
 async def _run(connection: asyncpg.Connection, file: MigrationFile) -> None:

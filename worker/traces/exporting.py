@@ -16,7 +16,7 @@ from yarl import URL
 from contracts.topology import Topology
 from worker.errors import ConfigurationError
 from worker.settings.config import Settings
-from worker.settings.placeholders import mask
+from worker.settings.urls import mask_passwords
 from worker.traces.otel import OtelTracing, Peers
 
 log = structlog.get_logger()
@@ -32,14 +32,14 @@ def export_traces(settings: Settings, endpoint: str, version: str) -> OtelTracin
 
     Raises ConfigurationError for a variable that the SDK cannot read.
     """
-    _forward_warnings(mask(endpoint))
+    _forward_warnings(mask_passwords(endpoint))
     try:
         limits = SpanLimits(max_links=settings.batch_size)  # a batch links to each of its messages
         provider = TracerProvider(resource=_resource(version), span_limits=limits, shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
     except ValueError as error:
         raise ConfigurationError(f"a variable of OpenTelemetry (OTEL_…) is wrong: {error}") from error
-    log.info("traces.exporting", endpoint=mask(endpoint))
+    log.info("traces.exporting", endpoint=mask_passwords(endpoint))
     return OtelTracing(provider.get_tracer(NAME, version), _peers(settings), _closing(provider))
 
 
@@ -101,7 +101,7 @@ class _SdkWarnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Log the record, unless it is about one attempt of several: the last failed attempt is an error."""
         if record.levelno >= logging.ERROR or not record.name.startswith("opentelemetry.exporter"):
-            _call_in_loop(self._loop, self._log_warning, mask(record.getMessage()))
+            _call_in_loop(self._loop, self._log_warning, mask_passwords(record.getMessage()))
 
     def _log_warning(self, reason: str) -> None:
         log.warning("traces.not_exported", endpoint=self._endpoint, reason=reason)

@@ -1,4 +1,4 @@
-"""Tells of what a command could not take: all of it in a report file, or on stderr where there is none."""
+"""Reports the items that a command rejects: to a report file, or to stderr where there is none."""
 
 import os
 from pathlib import Path
@@ -12,13 +12,13 @@ from worker.cli.console import warn
 from worker.errors import SessionStoreError
 from worker.transfer.findings import Rejection
 
-SHOWN: Final = 20
+REJECTIONS_SHOWN: Final = 20
 
 
-class Refusals:
-    """Called with each refusal; with a path they go to that file as they come, a JSON document a line.
+class RejectionReport:
+    """Called with each rejection; with a path each goes to that file at once, as a line of JSON.
 
-    The file is made anew, for its owner alone, and is there and empty when nothing was refused.
+    The file replaces an older one and only its owner may read it. It is empty when nothing was rejected.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -27,26 +27,26 @@ class Refusals:
         self._count = 0
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Return itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file, and say how many it has that were not shown."""
+        """Close the file, and print how many of its rejections were not shown."""
         if self._file:
             self._file.close()
-            if self._count > SHOWN:
-                warn(f"and {self._count - SHOWN:,} more, all in {self._path}")
+            if self._count > REJECTIONS_SHOWN:
+                warn(f"and {self._count - REJECTIONS_SHOWN:,} more, all in {self._path}")
 
-    def __call__(self, refusal: Rejection) -> None:
-        """Tell of one."""
+    def __call__(self, rejection: Rejection) -> None:
+        """Report one rejection."""
         self._count += 1
-        if self._file is None or self._count <= SHOWN:
-            warn(str(refusal))
+        if self._file is None or self._count <= REJECTIONS_SHOWN:
+            warn(str(rejection))
         if self._file:
             try:
-                self._file.write(orjson.dumps(refusal.as_json()).decode() + "\n")
+                self._file.write(orjson.dumps(rejection.as_json()).decode() + "\n")
             except OSError as error:
                 raise SessionStoreError(f"cannot write {self._path}: {error.strerror}") from error
 

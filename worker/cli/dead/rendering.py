@@ -1,29 +1,27 @@
-"""Dead letters as text that is safe to print: nothing a sender wrote can drive a terminal."""
+"""Dead letters as text and as JSON that are safe to print: nothing a sender wrote can drive a terminal."""
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from math import isfinite
 from typing import Final
 
 from contracts.session import format_timestamp
-from worker.cli.dead.documents import plain
+from worker.cli.console import printable
 from worker.dead_letters.dead_letter import DeadLetter, Failure
 
 COLUMNS: Final = ("number", "failed at", "code", "tries", "queue", "session", "event id", "message")
-DEEPEST: Final = 64
-MOST_BYTES: Final = 4096
+MAX_INDENT: Final = 64
+MAX_DUMP_BYTES: Final = 4096
 _TOKEN: Final = re.compile(r'\{\s*\}|\[\s*\]|"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
 
-
-def printable(text: str) -> str:
-    """Return `text` on one line, every character that is not plainly visible as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+Json = dict[str, object]
 
 
-class LetterTable:
-    """A table whose lines can be printed one by one: its columns are wide enough for what is usual."""
+class DeadLetterTable:
+    """A table that can be printed line by line: its columns have the width of the usual values."""
 
     def __init__(self, queue_width: int) -> None:
         self._widths = (6, 20, 19, 5, queue_width, 24, 36, 0)
@@ -33,7 +31,7 @@ class LetterTable:
         return self._align(COLUMNS)
 
     def row(self, letter: DeadLetter) -> str:
-        """Return a letter as a line, every value whole."""
+        """Return a dead letter as a line, every value in full."""
         failure = letter.failure
         moment = failure.failed_at and format_timestamp(failure.failed_at.replace(microsecond=0))
         cells = (
@@ -53,24 +51,79 @@ class LetterTable:
         return "  ".join(padded).rstrip()
 
 
+def summary_of(letter: DeadLetter) -> Json:
+    """Return the values of the table as JSON, times and names in full."""
+    return {
+        "number": letter.number,
+        **_failure_document(letter.failure),
+        "tries": len(letter.history) + 1,
+        "routingKey": letter.delivery.routing_key,
+        "sessionId": next(iter(letter.session_ids), None),
+        "eventId": letter.event_id,
+        "bytes": len(letter.delivery.body),
+    }
+
+
+def document_of(letter: DeadLetter) -> Json:
+    """Return a whole dead letter as JSON.
+
+    The body is text in `body`, or in `bodyBase64` when it is not UTF-8; bytes in headers are `{"base64": …}`.
+    """
+    document = {
+        **summary_of(letter),
+        "history": [_failure_document(failure) for failure in letter.history],
+        "properties": plain(letter.values),
+        "headers": plain(letter.headers),
+    }
+    if letter.undecodable is not None:
+        document["undecodableProperties"] = plain(letter.undecodable)
+    try:
+        return {**document, "body": letter.delivery.body.decode()}
+    except UnicodeDecodeError:
+        return {**document, "bodyBase64": b64encode(letter.delivery.body).decode()}
+
+
+def json_line(value: Json) -> str:
+    """Return a value as one line of ASCII."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def plain(value: object) -> object:
+    """Return an AMQP value in the types of JSON."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if isfinite(value) else str(value)
+        case bytes() | bytearray():
+            return {"base64": b64encode(value).decode()}
+        case datetime():
+            return format_timestamp(value)
+        case dict():
+            return {str(name): plain(item) for name, item in value.items()}
+        case list():
+            return [plain(item) for item in value]
+    return str(value)
+
+
 def lines_of(letter: DeadLetter) -> Iterator[str]:
-    """Yield all there is of a letter, line by line."""
+    """Yield a whole dead letter, line by line."""
     yield f"letter {letter.number}"
     yield from _fields(_facts(letter))
     for number, failure in enumerate(letter.history, 1):
-        yield from _section(f"earlier failure {number}", _failure(failure))
+        yield from _section(f"earlier failure {number}", _failure_fields(failure))
     yield from _section("properties", letter.values)
     yield from _section("headers", letter.headers)
     if letter.undecodable is not None:
-        yield from ("", "undecodable properties, as they came", *_dump(letter.undecodable))
+        yield from ("", "undecodable properties, as received", *_dump(letter.undecodable))
     yield from ("", f"body ({len(letter.delivery.body):,} bytes)")
     yield from pretty(letter.delivery.body)
 
 
 def pretty(body: bytes) -> Iterator[str]:
-    """Yield a body's lines: what looks like JSON indented, each number and key as it was sent.
+    """Yield a body's lines: JSON is indented, each number and key stays as it was sent.
 
-    Works on tokens, so that broken JSON shows where it breaks; bytes that are not UTF-8 are escapes.
+    Works on tokens, so that broken JSON shows where it breaks; bytes that are not UTF-8 become escapes.
     """
     text = body.decode(errors="backslashreplace")
     if text.lstrip()[:1] not in ("{", "["):
@@ -99,19 +152,28 @@ def pretty(body: bytes) -> Iterator[str]:
 
 def _facts(letter: DeadLetter) -> Mapping[str, object]:
     return {
-        **_failure(letter.failure),
+        **_failure_fields(letter.failure),
         "routing key": letter.delivery.routing_key,
         "session": " and ".join(letter.session_ids) or "-",
         "event id": letter.event_id or "-",
     }
 
 
-def _failure(failure: Failure) -> Mapping[str, object]:
+def _failure_fields(failure: Failure) -> Mapping[str, object]:
     return {
         "code": failure.code,
         "message": failure.message,
         "failed at": failure.failed_at or "-",
         "queue": failure.queue or "-",
+    }
+
+
+def _failure_document(failure: Failure) -> Json:
+    return {
+        "failedAt": format_timestamp(failure.failed_at) if failure.failed_at else None,
+        "code": failure.code,
+        "message": failure.message,
+        "queue": failure.queue or None,
     }
 
 
@@ -129,13 +191,13 @@ def _fields(values: Mapping[str, object]) -> Iterator[str]:
 
 
 def _dump(raw: bytes) -> Iterator[str]:
-    for at in range(0, min(len(raw), MOST_BYTES), 16):
+    for at in range(0, min(len(raw), MAX_DUMP_BYTES), 16):
         row = raw[at : at + 16]
         seen = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
         yield f"  {at:06x}  {row.hex(' ').ljust(47)}  {seen}"
-    if len(raw) > MOST_BYTES:
-        yield f"  … {len(raw) - MOST_BYTES:,} bytes more: --json prints them all"
+    if len(raw) > MAX_DUMP_BYTES:
+        yield f"  … {len(raw) - MAX_DUMP_BYTES:,} bytes more: --json prints them all"
 
 
 def _indented(depth: int, line: str) -> str:
-    return "  " * min(depth, DEEPEST) + line
+    return "  " * min(depth, MAX_INDENT) + line

@@ -1,4 +1,4 @@
-"""The text of a URL: variables put in, passwords left out."""
+"""Fills placeholders into a URL, masks its passwords, and builds one from libpq's variables."""
 
 import re
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ _IN_QUERY: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*")
 _PLACEHOLDER: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def expand(text: str, environment: Mapping[str, str]) -> str:
-    """Return `text` with every `${NAME}` replaced, quoted as a part of a URL needs it.
+def expand_placeholders(text: str, environment: Mapping[str, str]) -> str:
+    """Return `text` with every `${NAME}` replaced by the variable, quoted for a URL.
 
-    Raises ValueError naming a variable that is not set.
+    Raises ValueError that names a variable that is not set.
     """
 
     def value_of(match: re.Match[str]) -> str:
@@ -25,13 +25,13 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(value_of, text)
 
 
-def mask(url: str) -> str:
-    """Return a URL without its password, wherever in it that stands."""
+def mask_passwords(url: str) -> str:
+    """Return a URL with `***` in place of its passwords."""
     return _IN_QUERY.sub(r"\1***", _IN_LOGIN.sub(r"\1***@", url))
 
 
-def libpq_url(environment: Mapping[str, str]) -> str | None:
-    """Return the URL that libpq's variables say, as far as they do; None when none is set."""
+def url_from_libpq(environment: Mapping[str, str]) -> str | None:
+    """Return the URL from libpq's variables, with libpq's defaults for those not set; None when none is set."""
     if not any(environment.get(name) for name in LIBPQ):
         return None
     host, port, database, user, password = (quote(environment.get(name, ""), safe="") for name in LIBPQ)
