@@ -104,7 +104,7 @@ clean: ## Remove .venv, caches, and the servers with all they store
 	    case $$directory in '.local/*/' | .local/test-*) ;; \
 	    *) $(PYTHON) -m deploy.local erase --instance "$$(basename $$directory)" ;; esac; \
 	done
-	@$(PYTHON) -c 'from tests.slots import clear_abandoned; clear_abandoned()'
+	@$(PYTHON) -c 'from tests.support.servers.slots import clear_abandoned; clear_abandoned()'
 	rm -rf .venv .venv-bench .venv-release .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -12,9 +12,15 @@ import pytest
 from contracts.topology import Topology
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.installation import delete_topology, installation, plain_installation, servers, start_replica
-from tests.layouts import CHOSEN_LAYOUT, LAYOUTS, Templates
-from tests.slots import claim_slot
+from tests.support.programs.installation import (
+    delete_topology,
+    installation,
+    plain_installation,
+    servers,
+    start_replica,
+)
+from tests.support.servers.layouts import CHOSEN_LAYOUT, LAYOUTS, Templates
+from tests.support.servers.slots import claim_slot
 
 __all__ = [  # fixtures for every suite, and what cleans up after one
     "delete_topology",

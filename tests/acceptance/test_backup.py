@@ -14,10 +14,10 @@ from contracts.client import SessionStore
 from contracts.outcomes import Outcome
 from deploy.local.ports import choose_port
 from deploy.local.postgres import PostgresServer
-from tests.command import run_command
-from tests.faults.replica import Replica
-from tests.integration.rpc.caller import make_session
-from tests.page import commands_of, run_commands
+from tests.support.broker.caller import make_session
+from tests.support.programs.command import run_command
+from tests.support.programs.page import commands_of, run_commands
+from tests.support.programs.replica import Replica
 
 PAGE = "docs/operations.md"
 KEPT = (

@@ -16,13 +16,13 @@ import pytest
 from aiormq.abc import DeliveredMessage
 
 from contracts.topology import WRITE_KEY, Topology
-from tests.command import run_command
-from tests.faults.replica import PROGRAM
-from tests.installation import StartReplica, Variables
-from tests.integration.dead_letters import send_letters, take_all, until_queue_holds
-from tests.integration.replica import write_body
-from tests.integration.rpc.caller import Caller, make_session
-from tests.raw_amqp import UNDECODABLE, raw_publisher
+from tests.support.broker.caller import Caller, make_session
+from tests.support.broker.dead_letters import send_letters, take_all, until_queue_holds
+from tests.support.broker.raw_amqp import UNDECODABLE, raw_publisher
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.programs.replica import PROGRAM
+from tests.support.programs.watched_worker import write_body
 from worker.cli.dead.text import COLUMNS
 
 INTERRUPTED: Final = 130

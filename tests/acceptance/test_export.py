@@ -10,9 +10,9 @@ import pyarrow.parquet
 import pytest
 
 from contracts.requests import Filter
-from tests.command import run_command
-from tests.installation import Variables
-from tests.session_files import SAMPLES, session_of, write_session
+from tests.support.events.session_files import SAMPLES, session_of, write_session
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import Variables
 from worker.store.storage import StorageOptions, open_storage
 
 SESSIONS = (

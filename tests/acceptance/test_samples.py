@@ -10,7 +10,7 @@ import orjson
 from contracts.topology import Topology
 from deploy.demo.engine import Engine, Json
 from deploy.demo.verdict import SAMPLES, Expected, compare
-from tests.installation import StartReplica, Variables
+from tests.support.programs.installation import StartReplica, Variables
 
 LINES = (SAMPLES / "events.ndjson").read_bytes().splitlines()
 

@@ -15,8 +15,8 @@ from typing import Final
 import pytest
 
 from deploy.local.instance import PROJECT
-from tests.faults.replica import Replica
-from tests.installation import Variables
+from tests.support.programs.installation import Variables
+from tests.support.programs.replica import Replica
 
 UNIT: Final = PROJECT / "deploy" / "systemd" / "session-store@.service"
 NIGHTLY: Final = [

@@ -6,9 +6,9 @@ import pytest
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.authority import SecureServers, prepared_servers
-from tests.command import run_command
-from tests.faults.replica import Replica
+from tests.support.programs.command import run_command
+from tests.support.programs.replica import Replica
+from tests.support.servers.authority import SecureServers, prepared_servers
 
 WRONG = {
     "expired": "the server's certificate has expired",

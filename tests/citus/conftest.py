@@ -8,7 +8,7 @@ from typing import Final
 import asyncpg
 import pytest
 
-from tests.faults.replica import PROJECT
+from deploy.local.instance import PROJECT
 from tests.integration.conftest import connection
 from worker.store.migrations import migrate
 

@@ -7,12 +7,12 @@ import pytest
 from contracts.client import SessionStore
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.authority import SecureServers, prepared_servers
-from tests.command import run_command
 from tests.conformance.test_python import test_the_python_client_conforms
-from tests.faults.replica import Replica
-from tests.installation import StartReplica, Variables
-from tests.integration.forgeries import KEYS
+from tests.support.broker.forgeries import KEYS
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.programs.replica import Replica
+from tests.support.servers.authority import SecureServers, prepared_servers
 from tests.typescript.test_package import built, run_node
 
 __all__ = ["built", "test_the_python_client_conforms"]  # collected here as well, with the fixtures below

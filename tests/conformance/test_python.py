@@ -11,8 +11,8 @@ import pytest
 from contracts.client import Closed, Conflict, Rejected, SessionStore
 from contracts.replies import Record
 from contracts.requests import Filter, QueryOptions
-from tests.installation import StartReplica, Variables
-from tests.integration.forgeries import KEYS
+from tests.support.broker.forgeries import KEYS
+from tests.support.programs.installation import StartReplica, Variables
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
 Step = dict[str, Any]

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.faults.stage import Stage
+from tests.support.stage.stage import Stage
 
 BACK_SECONDS = 5.0  # I6; a machine that runs other things beside gets double
 _CHOSEN = int(os.environ.get("FAULT_SEED") or secrets.randbelow(10**9))

@@ -19,13 +19,13 @@ import orjson
 import pytest
 
 from deploy.local.ports import LOOPBACK, choose_port
-from tests.faults.caller import Caller
-from tests.faults.events import spoil
-from tests.faults.history import Sent
-from tests.faults.prometheus import Prometheus, rules, watching
-from tests.faults.replica import Replica
-from tests.faults.stage import Stage
-from tests.faults.stream import Mix
+from tests.support.programs.replica import Replica
+from tests.support.servers.prometheus import Prometheus, rules, watching
+from tests.support.stage.caller import Caller
+from tests.support.stage.events import spoil
+from tests.support.stage.history import Sent
+from tests.support.stage.stage import Stage
+from tests.support.stage.stream import Mix
 
 WINDOWS: Final = {"SessionStoreRestarting": "30s"}
 LIMITS: Final = {

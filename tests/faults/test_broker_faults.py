@@ -11,11 +11,11 @@ import aio_pika
 import pytest
 
 from deploy.local.ports import LOOPBACK
-from tests.faults.events import spoil
-from tests.faults.history import Sent
-from tests.faults.proxy import Proxy
-from tests.faults.stage import Stage
-from tests.faults.stream import Mix
+from tests.support.servers.proxy import Proxy
+from tests.support.stage.events import spoil
+from tests.support.stage.history import Sent
+from tests.support.stage.stage import Stage
+from tests.support.stage.stream import Mix
 from worker.broker.admin import declare_topology
 
 BackInTime = Callable[[float], None]

@@ -13,7 +13,7 @@ from contracts.outcomes import DeadLetterCode
 from deploy.local.cluster import ClusterNode, RabbitCluster
 from deploy.local.postgres import PostgresServer
 from tests.conftest import delete_topology, unique_prefix
-from tests.faults.stage import Stage
+from tests.support.stage.stage import Stage
 from worker.broker.delivery import Properties
 from worker.broker.publisher import DeadLetterMessage
 from worker.broker.session import BrokerOptions, open_session

@@ -3,9 +3,9 @@
 import pytest
 
 from deploy.local.ports import LOOPBACK
-from tests.faults.cuts import cut_everywhere
-from tests.faults.proxy import Proxy
-from tests.faults.stage import Stage
+from tests.support.servers.proxy import Proxy
+from tests.support.stage.cuts import cut_everywhere
+from tests.support.stage.stage import Stage
 
 SAMPLES = 12  # places a direction; `make chaos OPTIONS=--cuts` takes every byte
 

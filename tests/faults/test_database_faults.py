@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import PostgresServer
-from tests.faults.caller import Caller
-from tests.faults.proxy import Proxy
-from tests.faults.replica import Replica
-from tests.faults.stage import PASSWORD, ROLE, ROLES_SQL, Stage
-from tests.layouts import on_both_layouts
+from tests.support.programs.replica import Replica
+from tests.support.servers.layouts import on_both_layouts
+from tests.support.servers.proxy import Proxy
+from tests.support.stage.caller import Caller
+from tests.support.stage.stage import PASSWORD, ROLE, ROLES_SQL, Stage
 from worker.store.migrations import migrate
 
 BackInTime = Callable[[float], None]

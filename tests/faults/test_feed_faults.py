@@ -13,12 +13,12 @@ from aio_pika.abc import AbstractChannel
 from pamqp.common import FieldValue
 
 from contracts.client import SessionStore
-from tests.faults.aftermath import read_tables
-from tests.faults.feed import Listener, Told, judge_feed
-from tests.faults.mirror import Mirror
-from tests.faults.stage import POLL_SECONDS, Stage
-from tests.faults.stream import Mix
 from tests.faults.test_status import Status
+from tests.support.stage.aftermath import read_tables
+from tests.support.stage.feed import Listener, Told, judge_feed
+from tests.support.stage.mirror import Mirror
+from tests.support.stage.stage import POLL_SECONDS, Stage
+from tests.support.stage.stream import Mix
 from worker.broker.admin import declare_topology
 from worker.failpoint import Failpoint
 

@@ -6,9 +6,9 @@ from asyncio.subprocess import PIPE, Process
 
 import pytest
 
-from tests.command import run_command
-from tests.faults.replica import PROGRAM
-from tests.faults.stage import Stage
+from tests.support.programs.command import run_command
+from tests.support.programs.replica import PROGRAM
+from tests.support.stage.stage import Stage
 
 BESIDE = 12_000
 """Sessions that are there before, so that copying them takes a while."""

@@ -6,9 +6,9 @@ import aio_pika
 
 from contracts.dead_letters import CODE_HEADER
 from contracts.topology import WRITE_KEY
-from tests.faults.stage import Stage
-from tests.faults.stream import Mix
-from tests.raw_amqp import UNDECODABLE, raw_publisher
+from tests.support.broker.raw_amqp import UNDECODABLE, raw_publisher
+from tests.support.stage.stage import Stage
+from tests.support.stage.stream import Mix
 
 VALID = Mix(invalid=0.0, conditional=0.0)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.faults.stage import Stage
+from tests.support.stage.stage import Stage
 
 
 async def test_one_replica_becomes_eight_and_one_again_and_nothing_is_stale(stage: Stage) -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.instance import PROJECT
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.command import run_command
-from tests.faults.replica import PROJECT
-from tests.faults.stage import Stage
-from tests.page import commands_of, run_commands
+from tests.support.programs.command import run_command
+from tests.support.programs.page import commands_of, run_commands
+from tests.support.stage.stage import Stage
 
 PACKAGES = ("worker", "contracts", "sql")
 WRONG = 78

@@ -8,11 +8,11 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
-from tests.faults.aftermath import count_ready
-from tests.faults.replica import Replica
-from tests.faults.stage import POLL_SECONDS, Stage
-from tests.faults.stream import Mix
-from tests.layouts import on_both_layouts
+from tests.support.programs.replica import Replica
+from tests.support.servers.layouts import on_both_layouts
+from tests.support.stage.aftermath import count_ready
+from tests.support.stage.stage import POLL_SECONDS, Stage
+from tests.support.stage.stream import Mix
 from worker.failpoint import Failpoint
 
 TALKATIVE = Mix(asks=0.3, conditional=0.1, invalid=0.05)

@@ -9,9 +9,9 @@ import orjson
 import pyarrow.parquet
 import pytest
 
-from tests.command import run_command
 from tests.integration.test_retention import LateSink, names, store, touched_ago, write
-from tests.layouts import on_both_layouts
+from tests.support.programs.command import run_command
+from tests.support.servers.layouts import on_both_layouts
 from worker.errors import SessionStoreError
 from worker.store.storage import Storage, StorageOptions, open_storage
 from worker.transfer import archiving

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.batches import batches, consistent, decoded, row_of, verdicts_one_by_one
-from tests.model import Entry, Event
+from tests.support.events.batches import batches, consistent, decoded, row_of, verdicts_one_by_one
+from tests.support.events.model import Entry, Event
 from worker.errors import RowRefused
 from worker.ingest.deliveries import settlements_of
 from worker.ingest.fold import group_by_session, resolve, rounds_of

@@ -9,7 +9,7 @@ import pytest
 
 from contracts.outcomes import Outcome
 from deploy.local.ports import LOOPBACK
-from tests.integration.replica import until_waiting
+from tests.support.programs.watched_worker import until_waiting
 from worker.errors import StorageUnavailable
 from worker.store.rows import EventRow
 from worker.store.storage import StorageOptions, open_storage

@@ -10,8 +10,8 @@ import pytest
 from contracts.client import Closed, Conflict, Misconfigured, Rejected, SessionStore, TimedOut
 from contracts.outcomes import Outcome
 from contracts.requests import Filter, QueryOptions
-from tests.faults.proxy import Proxy
-from tests.installation import StartReplica, Variables
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.servers.proxy import Proxy
 
 
 def session_of(number: int, **changed: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from uuid import uuid4
 import asyncpg
 
 from contracts.outcomes import Outcome
-from tests.integration.replica import until_waiting
+from tests.support.programs.watched_worker import until_waiting
 from worker.store.rows import EventRow
 from worker.store.storage import StorageOptions, open_storage
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from contracts.client import Closed, SessionStore
-from tests.faults.replica import PROJECT
+from deploy.local.instance import PROJECT
 from tests.integration.test_client import session_of
 
 SNIPPET = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.changes import LAST
-from tests.integration.erasing import erase, player_of
-from tests.integration.schedules import Erasure
-from tests.integration.session_events import apply, apply_one, read_contents, read_ledger
-from tests.layouts import on_both_layouts
-from tests.model import Entry, Event
+from tests.support.events.erasing import erase, player_of
+from tests.support.events.model import Entry, Event
+from tests.support.events.schedules import Erasure
+from tests.support.events.session_events import apply, apply_one, read_contents, read_ledger
+from tests.support.servers.layouts import on_both_layouts
 from worker.errors import StorageUnavailable
 from worker.ingest.fold import group_by_session, resolve, rounds_of
 from worker.store.erasures import LOCK_TIMEOUT

@@ -14,7 +14,7 @@ from deploy.local.processes import Process, family, is_alive
 from deploy.local.rabbitmq import RabbitServer
 from deploy.local.record import read_record
 from deploy.local.server import Server
-from tests import slots
+from tests.support.servers import slots
 
 _AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
 _POSTGRES_GREETING = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # an SSLRequest

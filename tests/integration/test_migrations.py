@@ -8,7 +8,7 @@ import pytest
 
 import worker.store.migrations as runner
 from sql import MigrationFile, migration_files
-from tests.integration.postgres_programs import SQL, dump_schema, run_file
+from tests.support.servers.postgres_programs import SQL, dump_schema, run_file
 from worker.errors import StorageUnavailable
 from worker.store.migrations import (
     MigrationAlteredError,

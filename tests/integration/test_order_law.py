@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.session_events import (
+from tests.support.events.model import Entry, Event, judge
+from tests.support.events.session_events import (
     APPLIED,
     Answer,
     applied_chains,
@@ -22,8 +23,7 @@ from tests.integration.session_events import (
     read_contents,
     read_ledger,
 )
-from tests.layouts import on_both_layouts
-from tests.model import Entry, Event, judge
+from tests.support.servers.layouts import on_both_layouts
 
 pytestmark = on_both_layouts
 

@@ -11,9 +11,9 @@ import pytest
 from contracts.client import SessionStore
 from deploy.local.pgbouncer import PgBouncer
 from deploy.local.postgres import PostgresServer
-from tests.command import run_command
-from tests.faults.replica import Replica
-from tests.installation import Variables
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import Variables
+from tests.support.programs.replica import Replica
 
 MODES: Final = ("session", "transaction")
 CALLERS: Final = 40

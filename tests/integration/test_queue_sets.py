@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from contracts.topology import Topology
-from tests.command import run_command
+from deploy.local.instance import PROJECT
 from tests.conftest import delete_topology
-from tests.faults.replica import PROJECT, Replica
 from tests.integration.test_docs import functions_of
+from tests.support.programs.command import run_command
+from tests.support.programs.replica import Replica
 
 PREFIXES = ("a.", "b.")
 

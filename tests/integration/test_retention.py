@@ -10,9 +10,9 @@ import pytest
 
 from contracts.changes import LAST
 from contracts.outcomes import Outcome
-from tests.command import run_command
-from tests.integration.replica import until_waiting
-from tests.layouts import on_both_layouts
+from tests.support.programs.command import run_command
+from tests.support.programs.watched_worker import until_waiting
+from tests.support.servers.layouts import on_both_layouts
 from worker.errors import Overloaded
 from worker.ingest.erasing import Eraser
 from worker.ingest.fold import Verdicts

@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 
 from sql import statement
-from tests.integration.postgres_programs import SQL, run_file
-from tests.integration.session_events import apply_one, read_ledger
-from tests.layouts import on_both_layouts
-from tests.model import Event
+from tests.support.events.model import Event
+from tests.support.events.session_events import apply_one, read_ledger
+from tests.support.servers.layouts import on_both_layouts
+from tests.support.servers.postgres_programs import SQL, run_file
 
 WRITE = Event("a", 1, UUID(int=2))  # an even id: the session is not complete
 DELETE = Event("a", 2, UUID(int=2), is_delete=True)

@@ -8,9 +8,9 @@ import asyncpg
 import pytest
 from yarl import URL
 
-from tests.command import run_command
-from tests.faults.replica import Replica
-from tests.installation import Variables
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import Variables
+from tests.support.programs.replica import Replica
 from worker.store.roles import LOGINS, verifier_of
 
 OWNERS = (

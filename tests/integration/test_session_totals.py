@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 
 from sql import migration_files
-from tests.integration.postgres_programs import SQL, run_file
-from tests.integration.session_writers import write
-from tests.layouts import on_both_layouts
+from tests.support.events.session_writers import write
+from tests.support.servers.layouts import on_both_layouts
+from tests.support.servers.postgres_programs import SQL, run_file
 
 pytestmark = on_both_layouts
 

@@ -15,10 +15,10 @@ from pamqp.common import FieldTable
 from contracts.client import Distrusted, Rejected, SessionStore, Untrusted
 from contracts.signing import SIGNATURE_HEADER, Keyring, reply_content
 from contracts.topology import RPC_KEY, Topology
-from tests.integration.forgeries import FORGERIES, KEYS, Sent
-from tests.integration.replica import Installation, install, until
-from tests.integration.reply_queue import ReplyQueue, reply_queue
-from tests.integration.rpc.caller import DIRECT_REPLY, Caller, make_session
+from tests.support.broker.caller import DIRECT_REPLY, Caller, make_session
+from tests.support.broker.forgeries import FORGERIES, KEYS, Sent
+from tests.support.broker.reply_queue import ReplyQueue, reply_queue
+from tests.support.programs.watched_worker import Installation, install, until
 from worker.broker.admin import declare_topology
 
 KEYRING = Keyring.parse(KEYS)

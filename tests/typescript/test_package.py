@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from contracts.client import SessionStore
+from deploy.local.instance import PROJECT
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from deploy.release.build import build_node
-from tests.faults.replica import PROJECT
-from tests.installation import StartReplica, Variables
-from tests.integration.forgeries import KEYS
+from tests.support.broker.forgeries import KEYS
+from tests.support.programs.installation import StartReplica, Variables
 
 PACKAGE = PROJECT / "contracts" / "typescript"
 TYPESCRIPT_COMPILER = str(PACKAGE / "node_modules" / ".bin" / "tsc")

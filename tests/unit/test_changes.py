@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from contracts.changes import CHANGE, LAST, SessionDeleted, SessionStored, removal_id
 from contracts.client.changes import Latest
 from contracts.outcomes import Outcome
-from tests.batches import batches, consistent, decoded
-from tests.model import Entry, Event
+from tests.support.events.batches import batches, consistent, decoded
+from tests.support.events.model import Entry, Event
 from tests.unit.test_fold import Ledger
 from worker.ingest.changes import changes_of, messages_of
 from worker.ingest.deliveries import Settlement, settlements_of

@@ -7,7 +7,7 @@ import pytest
 
 from contracts.client.messages import Message
 from contracts.outcomes import Outcome
-from tests.unit.client_wire import SESSION, Answer, Wire, client, told
+from tests.support.broker.client_wire import SESSION, Answer, Wire, client, told
 
 
 @pytest.fixture

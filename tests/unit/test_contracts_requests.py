@@ -19,7 +19,7 @@ from contracts.requests import (
     parse_params,
 )
 from contracts.scalars import MAX_REVISION
-from tests.unit.strategies import values
+from tests.support.events.strategies import values
 
 TIME = "2025-11-07T10:30:00Z"
 MOMENT = datetime(2025, 11, 7, 10, 30, tzinfo=UTC)

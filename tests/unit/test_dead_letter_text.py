@@ -7,7 +7,7 @@ import pytest
 import typer
 from pamqp.common import FieldTable
 
-from tests.unit.dead_letters import delivered
+from tests.support.events.dead_letters import delivered
 from worker.broker.delivery import Properties
 from worker.cli.dead.documents import document_of, line_of
 from worker.cli.dead.text import LetterTable, lines_of, pretty, printable

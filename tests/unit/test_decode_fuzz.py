@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.outcomes import DeadLetterCode
-from tests.unit.decoding import row_or_code
-from tests.unit.strategies import OWN_NAMES, events
+from tests.support.events.decoding import row_or_code
+from tests.support.events.strategies import OWN_NAMES, events
 from worker.store.rows import EventRow
 
 

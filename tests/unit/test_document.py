@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contracts.outcomes import DeadLetterCode
 from contracts.scalars import MAX_DEPTH
-from tests.unit.strategies import texts
+from tests.support.events.strategies import texts
 from worker.ingest.document import InvalidEvent, check_content, parse
 
 KEPT = [

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 
 from contracts.outcomes import DeadLetterCode, Outcome
-from tests.batches import batches, consistent, decoded, row_of, verdicts_one_by_one
-from tests.model import Entry, Event, judge
-from tests.unit.deliveries import deliver
+from tests.support.events.batches import batches, consistent, decoded, row_of, verdicts_one_by_one
+from tests.support.events.deliveries import deliver
+from tests.support.events.model import Entry, Event, judge
 from worker.broker.delivery import Properties
 from worker.ingest.deliveries import Decoded, settlements_of
 from worker.ingest.fold import Verdicts, group_by_session, resolve, rounds_of

@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 from pamqp import commands
 from yarl import URL
 
-from tests.raw_amqp import BODY, HEADER, METHOD, frame, header
-from tests.unit.amqp_stream import HEARTBEAT, ROUTED, Facts, Stream, cut, randoms, streams, without_heartbeats
+from tests.support.broker.amqp_stream import (
+    HEARTBEAT,
+    ROUTED,
+    Facts,
+    Stream,
+    cut,
+    randoms,
+    streams,
+    without_heartbeats,
+)
+from tests.support.broker.raw_amqp import BODY, HEADER, METHOD, frame, header
 from worker.broker.connection import FilteredConnection, FilteredTransport, open_connection
 from worker.broker.delivery import Delivery
 from worker.broker.frames import LARGEST_FRAME, SILENCE_SECONDS, FilteredReader, FrameFilter

@@ -11,8 +11,8 @@ import pytest_asyncio
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from tests.conftest import delete_topology, unique_prefix
-from tests.integration.rpc.caller import Caller, Failed, Json, make_session, within
-from tests.integration.rpc.installation import Installation, install
+from tests.support.broker.caller import Caller, Failed, Json, make_session, within
+from tests.support.programs.rpc_worker import Installation, install
 from worker.broker.admin import declare_topology
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

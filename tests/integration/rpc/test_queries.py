@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
-from tests.integration.rpc.caller import Caller, Failed, Json
-from tests.integration.rpc.population import (
+from tests.support.broker.caller import Caller, Failed, Json
+from tests.support.events.population import (
     FILTERS,
     SORTS,
     Filter,
@@ -17,7 +17,7 @@ from tests.integration.rpc.population import (
     populate,
     select,
 )
-from tests.layouts import on_both_layouts
+from tests.support.servers.layouts import on_both_layouts
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), on_both_layouts]
 

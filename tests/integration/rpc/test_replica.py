@@ -12,8 +12,8 @@ import pytest_asyncio
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from tests.conftest import delete_topology, unique_prefix
-from tests.integration.rpc.caller import Caller, Failed, make_session, within
-from tests.integration.rpc.installation import Installation, install
+from tests.support.broker.caller import Caller, Failed, make_session, within
+from tests.support.programs.rpc_worker import Installation, install
 from worker.finding import State
 from worker.store.examination.replica import examine_replica
 from worker.store.replica import Replica
