@@ -1,18 +1,16 @@
 """The whole suite of both clients again: over TLS with certificates of both sides, and with signatures enforced."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from contracts.client import SessionStore
-from deploy.local.postgres import PostgresServer
-from deploy.local.rabbitmq import RabbitServer
 from tests.conformance.test_python import test_the_python_client_conforms
 from tests.support.broker.forgeries import KEYS
 from tests.support.programs.command import run_command
 from tests.support.programs.installation import StartReplica, Variables
 from tests.support.programs.replica import Replica
-from tests.support.servers.authority import SecureServers, prepared_servers
+from tests.support.servers.authority import SecureServers
 from tests.typescript.test_package import built, run_node
 
 __all__ = ["built", "test_the_python_client_conforms"]  # collected here as well, with the fixtures below
@@ -21,11 +19,10 @@ PREFIX = "secure."
 
 
 @pytest.fixture(scope="module")
-def secure(own_postgres: PostgresServer, own_rabbit: RabbitServer) -> Iterator[SecureServers]:
-    with prepared_servers(own_postgres, own_rabbit) as secure:
-        declared = run_command("topology", variables=secure.urls() | {"SESSION_STORE_PREFIX": PREFIX})
-        assert declared.returncode == 0, declared.stderr
-        yield secure
+def secure(secure_servers: SecureServers) -> SecureServers:
+    declared = run_command("topology", variables=secure_servers.urls() | {"SESSION_STORE_PREFIX": PREFIX})
+    assert declared.returncode == 0, declared.stderr
+    return secure_servers
 
 
 @pytest.fixture

@@ -31,14 +31,15 @@ def draw(fault_seed: int) -> random.Random:
 
 @pytest.fixture
 async def stage(
-    own_postgres: PostgresServer,
-    own_rabbit: RabbitServer,
-    own_database_url: str,
-    own_prefix: str,
+    breakable_postgres: PostgresServer,
+    breakable_rabbit: RabbitServer,
+    breakable_database_url: str,
+    breakable_prefix: str,
     fault_seed: int,
 ) -> AsyncIterator[Stage]:
-    """Yield an installation of this test alone on servers that this module may stop, kill and freeze."""
-    stage = Stage(own_postgres, own_rabbit, own_database_url.rpartition("/")[2], own_prefix, fault_seed)
+    """Yield an installation of this test alone on servers that it may stop, kill and freeze."""
+    database = breakable_database_url.rpartition("/")[2]
+    stage = Stage(breakable_postgres, breakable_rabbit, database, breakable_prefix, fault_seed)
     await stage.prepare()
     yield stage
     await stage.close()
@@ -63,9 +64,9 @@ async def calm_stage(
     prefix: str,
     fault_seed: int,
 ) -> AsyncIterator[Stage]:
-    """Yield an installation of this test alone on servers that others use too."""
+    """Yield an installation of this test alone on the shared servers: the test kills workers and clients only."""
     stage = Stage(postgres_server, rabbit_server, database_url.rpartition("/")[2], prefix, fault_seed)
-    await stage.prepare()
+    await stage.prepare(calm=True)
     yield stage
     await stage.close()
 

@@ -11,6 +11,7 @@ import aio_pika
 import pytest
 
 from deploy.local.ports import LOOPBACK
+from tests.support.selection import long
 from tests.support.servers.proxy import Proxy
 from tests.support.stage.events import spoil
 from tests.support.stage.history import Sent
@@ -90,6 +91,7 @@ async def test_reset_connections_are_opened_again(
     assert report.is_clean, report
 
 
+@long("missed heartbeats are waited for")
 async def test_a_silent_broker_is_noticed_and_left(
     stage: Stage, proxy: Proxy, back_in_time: BackInTime
 ) -> None:
@@ -175,6 +177,7 @@ async def test_bad_events_wait_while_the_dead_letter_queue_is_full(
     assert replica.count("broker.connected") == 1, replica.tail()
 
 
+@long("the watchdog is waited for, 22 s")
 async def test_a_broker_short_of_memory_gets_each_dead_letter_once(
     stage: Stage, back_in_time: BackInTime
 ) -> None:

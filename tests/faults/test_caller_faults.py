@@ -23,6 +23,12 @@ NOWHERE = (  # RabbitMQ 3.10 closes the connection on which a reply goes to one 
 
 
 @pytest.fixture
+def stage(calm_stage: Stage) -> Stage:
+    """Return a stage whose servers stay: clients alone go away."""
+    return calm_stage
+
+
+@pytest.fixture
 async def caller(stage: Stage) -> AsyncIterator[Caller]:
     """Yield a caller at the stage's broker."""
     caller = Caller(stage.rabbit.url, stage.topology)

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import PostgresServer
 from tests.support.programs.replica import Replica
-from tests.support.servers.layouts import on_both_layouts
 from tests.support.servers.proxy import Proxy
 from tests.support.stage.caller import Caller
 from tests.support.stage.stage import PASSWORD, ROLE, ROLES_SQL, Stage
@@ -51,7 +50,6 @@ async def test_a_long_stop_leaves_events_with_the_broker(stage: Stage, back_in_t
     assert replica.count("broker.connected") == 1, "the link to the broker had no part in it"
 
 
-@on_both_layouts
 async def test_sessions_that_are_terminated_in_mid_batch_cost_nothing(
     stage: Stage, back_in_time: BackInTime
 ) -> None:

@@ -69,7 +69,7 @@ async def test_an_upgrade_under_load_loses_nothing_and_old_workers_run_on_the_ne
 ) -> None:
     over = asyncio.Event()
     old = await asyncio.gather(*(old_stage.start_replica(last_release) for _ in range(2)))
-    publishing = asyncio.create_task(_publish_until(old_stage, over))
+    publishing = asyncio.create_task(old_stage.publish_until(over, rate=500))
     early = await old_stage.start_replica(ready=False)
     assert await early.ended() == WRONG, "a new worker took the old schema"
     await asyncio.to_thread(_prepare_servers, old_stage, last_release)
@@ -95,8 +95,3 @@ def _prepare_servers(stage: Stage, last_release: Variables) -> None:
     (prepare,) = commands_of("docs/operations.md", "Upgrade without a stop")
     run_commands(prepare, servers)
     assert run_command("migrate", variables=servers | last_release).returncode == WRONG
-
-
-async def _publish_until(stage: Stage, over: asyncio.Event) -> None:
-    while not over.is_set():
-        await stage.publish(500, rate=500)

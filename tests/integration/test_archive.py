@@ -11,15 +11,12 @@ import pytest
 
 from tests.integration.test_retention import LateSink, names, store, touched_ago, write
 from tests.support.programs.command import run_command
-from tests.support.servers.layouts import on_both_layouts
 from worker.errors import SessionStoreError
 from worker.store.storage import Storage, StorageOptions, open_storage
 from worker.transfer import archiving
 from worker.transfer.archiving import Archive, ArchiveFormat
 from worker.transfer.retaining import Ages, Removed, Retainer
 from worker.transfer.storing import DatabaseSink
-
-pytestmark = on_both_layouts
 
 AGES = ("--completed-days", "90", "--abandoned-days", "30")
 

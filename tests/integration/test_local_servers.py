@@ -29,10 +29,9 @@ def postgres(own_postgres: PostgresServer) -> PostgresServer:
 
 
 @pytest.fixture
-def rabbit(own_rabbit: RabbitServer) -> RabbitServer:
-    """Return the module's RabbitMQ, running."""
-    own_rabbit.start()
-    return own_rabbit
+def rabbit(breakable_rabbit: RabbitServer) -> RabbitServer:
+    """Return a RabbitMQ that may be killed, running."""
+    return breakable_rabbit
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])

@@ -7,10 +7,10 @@ import pytest
 
 from contracts.topology import Topology
 from deploy.local.instance import PROJECT
-from tests.conftest import delete_topology
 from tests.integration.test_docs import functions_of
 from tests.support.programs.command import run_command
 from tests.support.programs.replica import Replica
+from tests.support.servers.running import delete_topology
 
 PREFIXES = ("a.", "b.")
 

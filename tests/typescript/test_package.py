@@ -20,6 +20,7 @@ from deploy.local.rabbitmq import RabbitServer
 from deploy.release.build import build_node
 from tests.support.broker.forgeries import KEYS
 from tests.support.programs.installation import StartReplica, Variables
+from tests.support.selection import long
 
 PACKAGE = PROJECT / "contracts" / "typescript"
 TYPESCRIPT_COMPILER = str(PACKAGE / "node_modules" / ".bin" / "tsc")
@@ -84,7 +85,9 @@ def test_the_package_is_clean_and_its_types_are_those_of_the_schemas() -> None:
 
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("built")
-@pytest.mark.parametrize("signatures", ["off", "enforce"])
+@pytest.mark.parametrize(
+    "signatures", [pytest.param("off", marks=long("the same without signatures")), "enforce"]
+)
 async def test_the_client_conforms_and_keeps_its_promises(
     installation: Variables, start_replica: StartReplica, signatures: str
 ) -> None:
@@ -95,6 +98,7 @@ async def test_the_client_conforms_and_keeps_its_promises(
     assert "Test Files  10 passed" in printed
 
 
+@long("a thousand sessions are played")
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("built")
 async def test_an_engine_plays_on_while_its_worker_is_restarted_twice(
@@ -146,6 +150,7 @@ async def test_health_is_bad_and_says_why_to_both_clients_while_the_database_is_
     assert health.database not in ("", "ok")
 
 
+@long("the client gives up after its timeout")
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("built")
 async def test_writes_to_a_broker_short_of_memory_are_not_heaped_up_in_the_engine(
@@ -218,6 +223,7 @@ def test_every_snippet_of_the_documentation_runs(page: Path, plain_installation:
         )
 
 
+@long("the package is built twice")
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("built")
 def test_the_packed_package_is_the_same_bytes_from_any_directory(tmp_path: Path) -> None:

@@ -17,9 +17,8 @@ from tests.support.events.population import (
     populate,
     select,
 )
-from tests.support.servers.layouts import on_both_layouts
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), on_both_layouts]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SESSIONS: Final = 300
 ORDERS: Final = [(sort_by, sort_order) for sort_by in SORTS for sort_order in ("asc", "desc")]

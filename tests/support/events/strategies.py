@@ -18,11 +18,11 @@ numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infini
 values: SearchStrategy[object] = st.recursive(
     st.none() | st.booleans() | numbers | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
-    max_leaves=12,
+    max_leaves=6,
 )
 objects = st.dictionaries(texts, values, max_size=4)
 extras = st.dictionaries(
-    (texts | st.sampled_from(TEMPTING)).filter(lambda name: name not in OWN_NAMES), values
+    (texts | st.sampled_from(TEMPTING)).filter(lambda name: name not in OWN_NAMES), values, max_size=3
 )
 
 

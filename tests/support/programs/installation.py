@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import aio_pika
 import pytest
 
 from contracts.topology import Topology
-from tests.support.programs.command import run_command
 from tests.support.programs.replica import Replica
+from tests.support.servers.running import delete_topology
+from worker.broker.admin import declare_topology
 
 Variables = dict[str, str]
 StartReplica = Callable[[], Awaitable[Replica]]
@@ -20,10 +20,9 @@ def servers(database_url: str, amqp_url: str, prefix: str) -> Variables:
 
 
 @pytest.fixture
-def installation(servers: Variables) -> Variables:
+async def installation(servers: Variables) -> Variables:
     """Return the variables of an installation that is ready for workers."""
-    declared = run_command("topology", variables=servers)
-    assert declared.returncode == 0, declared.stderr
+    await declare_topology(servers["AMQP_URL"], Topology(servers["SESSION_STORE_PREFIX"]))
     return servers
 
 
@@ -47,20 +46,9 @@ async def start_replica(installation: Variables) -> AsyncIterator[StartReplica]:
 async def plain_installation(database_url: str, amqp_url: str) -> AsyncIterator[str]:
     """Yield the URL of a broker where a worker serves the names without a prefix, as documentation has them."""
     variables = {"DATABASE_URL": database_url, "AMQP_URL": amqp_url, "SESSION_STORE_CHANGES_FEED": "true"}
-    declared = run_command("topology", variables=variables)
-    assert declared.returncode == 0, declared.stderr
+    await declare_topology(amqp_url, Topology())
     replica = await Replica.start(variables)
     await replica.logged("broker.connected")
     yield amqp_url
     await replica.stop()
     await delete_topology(amqp_url, Topology())
-
-
-async def delete_topology(url: str, topology: Topology) -> None:
-    """Delete by name; the broker takes it as done when there is nothing of that name."""
-    connection = await aio_pika.connect(url, timeout=30)
-    async with connection, connection.channel() as channel:
-        for queue in topology.queues:
-            await channel.queue_delete(queue.name)
-        for exchange in topology.exchanges:
-            await channel.exchange_delete(exchange.name)

@@ -53,7 +53,9 @@ class SecureServers:
         (at / "client.pem").chmod(0o600)
 
     def start(self) -> None:
-        """Have both servers show a good certificate."""
+        """Have both servers running, showing a good certificate."""
+        self.postgres.start()
+        self.rabbit.directory.mkdir(parents=True, exist_ok=True)
         self._write(self._authority.issue_cert(LOOPBACK))
         (self.rabbit.directory / "advanced.config").write_text(
             _RABBIT.format(host=LOOPBACK, port=self.port, at=self.at)

@@ -37,6 +37,12 @@ class Templates:
             self._made.add(key)
         return name
 
+    def forget(self, server: PostgresServer) -> None:
+        """Take the server's databases for gone."""
+        self._made = {
+            (directory, layout) for directory, layout in self._made if directory != str(server.directory)
+        }
+
 
 async def _prepare(url: str, layout: str) -> None:
     from worker.store.migrations import migrate  # imported late: tests of the servers alone need no worker

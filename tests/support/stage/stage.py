@@ -31,6 +31,7 @@ ROLES_SQL: Final = PROJECT / "sql" / "roles.sql"
 POLL_SECONDS: Final = 0.05
 DRAIN_SECONDS: Final = 60.0
 SESSIONS: Final = 200
+UNTIL_EVENTS: Final = 300  # between two looks whether it is over
 POOL_SIZE: Final = 10
 MOST_FILES: Final = 32  # three connections to the broker, the pool, and what the interpreter has
 STATES: Final = """
@@ -61,12 +62,16 @@ class Stage:
         """The replicas that have not ended."""
         return [replica for replica in self.replicas if replica.is_running]
 
-    async def prepare(self, roles: str | None = None) -> None:
-        """Have roles (by this SQL, or ours) and topology in place, and the queues on disk."""
+    async def prepare(self, roles: str | None = None, *, calm: bool = False) -> None:
+        """Have roles (by this SQL, or ours) and topology in place.
+
+        The queues are on disk then, unless the stage is `calm`: nobody kills its broker.
+        """
         await asyncio.to_thread(self.postgres.psql, roles or ROLES_SQL.read_text(), self.database)
         self.set_password(PASSWORD)
         await declare_topology(self.rabbit.url, self.topology)
-        await asyncio.to_thread(self.rabbit.sync)
+        if not calm:
+            await asyncio.to_thread(self.rabbit.sync)
 
     def set_password(self, password: str) -> None:
         """Give the workers' role this password."""
@@ -107,6 +112,11 @@ class Stage:
     async def publish(self, number: int, rate: float | None = None) -> None:
         """Return once so many events of the stream are confirmed by the broker."""
         await self.producer.publish(self.events(number), rate)
+
+    async def publish_until(self, over: asyncio.Event, rate: float, mix: Mix | None = None) -> None:
+        """Publish at this rate, in events a second, until it is over; every event is confirmed then."""
+        while not over.is_set():
+            await self.producer.publish(self.events(UNTIL_EVENTS, mix), rate)
 
     def make_probe(self) -> Sent:
         """Return a write to a session of its own whose publisher asks for the outcome."""
