@@ -9,11 +9,10 @@ from typing import Final
 
 import pytest
 
-from tests.support.servers.layouts import CHOSEN_LAYOUT, LAYOUTS
+from tests.support.servers.layouts import BOTH, CHOSEN_LAYOUT, LAYOUTS
 
 long = pytest.mark.long
 """Marks a test to be run by `make test-all` alone, and says why: `@long("three nodes take a while to start")`."""
-BOTH: Final = "both"
 SLOWEST_FIRST: Final = (
     "faults",
     "acceptance",

@@ -1,6 +1,7 @@
 """The two layouts of the sessions, and a migrated database with each for tests to copy.
 
-`SESSIONS_LAYOUT=partitioned pytest tests/faults` runs on partitions what runs on the plain table otherwise.
+`SESSIONS_LAYOUT=partitioned pytest tests/faults` runs on partitions what runs on the plain table otherwise, and
+`SESSIONS_LAYOUT=both` everything on each.
 """
 
 import asyncio
@@ -13,12 +14,15 @@ import sql
 from deploy.local.postgres import PostgresServer
 
 LAYOUTS: Final = ("plain", "partitioned")
+BOTH: Final = "both"
 CHOSEN_LAYOUT: Final = os.environ.get("SESSIONS_LAYOUT", "plain")
 MONTHS: Final = (("2025-12-01", "2026-01-01"), ("2026-01-01", "2026-02-01"))
 """Partitions that the tests' dates fall into, or next to; the rest goes to the default one."""
 
 on_both_layouts = pytest.mark.on_both_layouts
-"""Marks tests, or as `pytestmark` a module, to be run on each layout."""
+"""Marks tests, or as `pytestmark` a module, to be run on each layout by every run."""
+on_plain_layout = pytest.mark.on_plain_layout
+"""Marks tests that say something of the plain table alone."""
 
 
 class Templates:
@@ -30,7 +34,7 @@ class Templates:
     def name_of(self, server: PostgresServer, layout: str) -> str:
         """Return the name of a migrated database with this layout, which is made when it is first asked for."""
         if layout not in LAYOUTS:
-            raise ValueError(f"SESSIONS_LAYOUT is one of {', '.join(LAYOUTS)}, not {layout}")
+            raise ValueError(f"SESSIONS_LAYOUT is one of {', '.join((*LAYOUTS, BOTH))}, not {layout}")
         key, name = (str(server.directory), layout), f"migrated_{layout}"
         if key not in self._made:
             asyncio.run(_prepare(server.create_database(name), layout))
