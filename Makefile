@@ -20,7 +20,7 @@ MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo unit test test-all check fmt chaos soak rolling test-citus bench bench-scale up down status urls audit dist lock clean
+.PHONY: help setup demo unit test test-all check fmt chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -68,6 +68,10 @@ soak: setup ## Ten minutes of steady load, and the slope of the worker's memory;
 
 rolling: setup ## Restart three replicas one after the other under load; OPTIONS="--restarts 100 --surge"
 	@$(BIN)/python -m tests.faults.rolling $(OPTIONS)
+
+lost-moves: setup ## Play sessions on engines over HTTP and print the moves that were lost; OPTIONS="--engines 1 2 4"
+	@$(PYTHON) -m deploy.local install --for-tests
+	@$(BIN)/python -m tests.engine $(OPTIONS)
 
 test-citus: setup ## The order law and a small benchmark on a Citus database that is empty: CITUS_DSN=postgresql://…
 	CITUS_DSN='$(CITUS_DSN)' $(BIN)/pytest -n 0 tests/citus

@@ -24,7 +24,7 @@ from tests.bench.measure import cpu_seconds
 from tests.bench.writing import batch, rate, writing
 from tests.support.servers.cluster import RabbitCluster
 from tests.support.servers.pgbouncer import PgBouncer
-from worker.broker.admin import declare_topology
+from worker.broker.topology import declare_topology
 from worker.store.migrations import migrate
 from worker.store.pgbouncer import Pooler
 

@@ -11,8 +11,9 @@ from tests.conformance.test_python import store, test_the_python_client_conforms
 from tests.support.broker.forgeries import KEYS
 from tests.support.programs.installation import Variables, working
 from tests.support.servers.authority import SecureServers
-from tests.typescript.test_package import built, run_node
-from worker.broker.admin import declare_topology
+from tests.typescript.node import run_node
+from tests.typescript.test_package import built
+from worker.broker.topology import declare_topology
 
 __all__ = [
     "built",

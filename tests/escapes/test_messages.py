@@ -106,7 +106,7 @@ async def test_an_answer_goes_to_no_queue_but_a_callers(
     seen = talk.requests.mark()
     body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "health.check"})
     await talk.caller.publish(body, reply_to=address, correlation_id="other")
-    await talk.requests.logged("rpc.not_served", since=seen)
+    await talk.requests.logged("rpc.ignored", since=seen)
     assert [await walls.count(RPC_VHOST, name) for name in ("session.dead", "session.write")] == [0, 0]
 
 

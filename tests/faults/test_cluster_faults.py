@@ -17,7 +17,7 @@ from tests.support.servers.running import delete_topology, unique_prefix
 from tests.support.stage.stage import Stage
 from worker.broker.delivery import Properties
 from worker.broker.publisher import DeadLetterMessage
-from worker.broker.session import BrokerOptions, open_session
+from worker.broker.session import BrokerOptions, open_broker_session
 
 pytestmark = long("a broker of three nodes takes a while to start")
 
@@ -100,10 +100,10 @@ async def test_events_are_stored_and_requests_refused_until_the_node_that_holds_
         await store.read(ID)
     late = await stage.start_replica(AMQP_URL=cluster.url)
     for each in (replica, late):
-        assert "is down" in (await each.logged("requests.unserved"))["reason"]
+        assert "is down" in (await each.logged("requests.unavailable"))["reason"]
     await asyncio.to_thread(lost.start)
     for each in (replica, late):
-        await each.logged("requests.served")
+        await each.logged("requests.available")
     assert await store.read(ID) is not None
 
 
@@ -112,18 +112,18 @@ async def test_a_dead_letter_outlives_a_channel_that_is_refused_for_ever(
 ) -> None:
     stage, survivor = cluster_stage, cluster.nodes[1]
     await lose(stage, cluster.nodes[0], survivor)
-    session = await open_session(BrokerOptions(lambda: survivor.url, "test"))
+    broker = await open_broker_session(BrokerOptions(lambda: survivor.url, "test"))
     try:
-        publisher = await session.open_publisher()
+        publisher = await broker.open_publisher()
         letter = DeadLetterMessage(
             DeadLetterCode.BAD_JSON, "session.write", Properties(delivery_mode=2), b"{"
         )
         async with asyncio.timeout(WAIT_SECONDS):
             while await publisher.publish_dead_letters(stage.topology.dead.name, [letter]):
                 await asyncio.sleep(0.1)
-        assert not session.lost.done()
+        assert not broker.lost.done()
     finally:
-        await session.close()
+        await broker.close()
 
 
 async def test_requests_are_answered_on_where_their_queue_is_mirrored(

@@ -19,7 +19,7 @@ from tests.support.broker.dead_letters import (
     until_queue_holds,
 )
 from tests.support.servers.proxy import Proxy
-from worker.broker.admin import declare_topology
+from worker.broker.topology import declare_topology
 from worker.dead_letters.dead_letter import DeadLetter
 from worker.dead_letters.filter import DeadLetterFilter
 from worker.dead_letters.queue import open_dead_letters, open_replayer

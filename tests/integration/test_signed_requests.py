@@ -19,7 +19,7 @@ from tests.support.broker.caller import DIRECT_REPLY, Caller, make_session
 from tests.support.broker.forgeries import FORGERIES, KEYS, Sent
 from tests.support.broker.reply_queue import ReplyQueue, reply_queue
 from tests.support.programs.watched_worker import Installation, install, until
-from worker.broker.admin import declare_topology
+from worker.broker.topology import declare_topology
 
 KEYRING = Keyring.parse(KEYS)
 READ = orjson.dumps(

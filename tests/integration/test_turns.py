@@ -56,7 +56,7 @@ async def test_two_batches_are_in_flight_and_no_more(
     for number in range(4):
         await installation.write(f"s{number}")
     await until(lambda: len(installation.delivered) == before + 4)
-    await installation.worker.check()
+    await installation.caller.call("health.check")
     assert gate.held == 2
     gate.open.set()
     await installation.settle()
@@ -75,7 +75,7 @@ async def test_a_write_that_expects_no_session_waits_for_the_batch_that_deletes_
     async with TaskGroup() as tasks:
         confirming = tasks.create_task(installation.caller.send(body, WRITE_KEY))
         await until(lambda: installation.delivered[-1].body == body)
-        await installation.worker.check()
+        await installation.caller.call("health.check")
         gate.open.set()
     assert orjson.loads(confirming.result())["outcome"] == "stored"
 
@@ -92,8 +92,8 @@ async def test_nothing_is_settled_after_a_batch_that_was_not(
     monkeypatch.setattr(Settler, "settle", fail)
     for number in range(3):
         await installation.write(f"s{number}")
-        await until(lambda: installation.worker.look().in_flight == number + 1)  # noqa: B023
-    await until(lambda: installation.worker.look().oldest == 0)
+        await until(lambda: installation.worker.state().serving.in_flight == number + 1)  # noqa: B023
+    await until(lambda: installation.worker.state().serving.lag == 0)
     assert tried == ["s0"]
     assert await installation.revisions() == {"s0": 1, "s1": 1, "s2": 1}
 

@@ -10,11 +10,11 @@ from contracts.topology import Topology
 from tests.support.programs.watched_worker import until_waiting
 from worker import app
 from worker.app import Worker
-from worker.broker.admin import declare_topology
 from worker.broker.publisher import Publisher
 from worker.broker.session import BrokerSession
+from worker.broker.topology import declare_topology
 from worker.errors import TopologyError
-from worker.serving import serving
+from worker.serving import queue_watch
 from worker.settings.config import load
 from worker.settings.reloading_url import ReloadingUrl
 from worker.store.storage import StorageOptions, open_storage
@@ -28,14 +28,14 @@ async def test_a_queue_declared_differently_before_its_consumers_came_ends_the_w
     name = topology.delete_queue.name
     open_publisher = BrokerSession.open_publisher
 
-    async def replace_first(session: BrokerSession) -> Publisher:
+    async def replace_first(broker: BrokerSession) -> Publisher:
         await replace_queue(amqp_url, name)
-        return await open_publisher(session)
+        return await open_publisher(broker)
 
     monkeypatch.setattr(
         BrokerSession, "open_publisher", replace_first
     )  # after the check, before consumers are there
-    monkeypatch.setattr(serving, "WATCH_SECONDS", 2.0)
+    monkeypatch.setattr(queue_watch, "WATCH_SECONDS", 2.0)
     loaded = load({"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix})
     async with open_storage(
         StorageOptions(ReloadingUrl(loaded, "database_url"), loaded.settings.pool_size, 5.0, 10.0)

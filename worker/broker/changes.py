@@ -1,4 +1,4 @@
-"""Publishes what was committed, many messages at once, each confirmed by the broker."""
+"""Publishes committed changes, many messages at once, each confirmed by the broker."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ REFUSED: Final = "the broker refused it: a queue that is bound is full?"
 
 
 class ChangeMessage(NamedTuple):
-    """What is told of one session, and its signature where there are keys."""
+    """The message about one session, and its signature where there are keys."""
 
     routing_key: str
     body: bytes
@@ -47,7 +47,7 @@ def sign_changes(
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """Messages that were written together, numbered from `first` on, and what the broker has said of them."""
+    """Messages that were written together, numbered from `first` on, and how many the broker has not confirmed."""
 
     messages: Sequence[ChangeMessage]
     first: int
@@ -87,7 +87,7 @@ class ChangesChannel:
     ) -> list[tuple[ChangeMessage, str]]:
         """Return the messages that the broker refused, and why; all others it has confirmed.
 
-        A message for which nobody has bound a queue is confirmed too. Waits for as long as the channel lasts.
+        A message for which nobody has bound a queue is confirmed too. Waits for as long as the channel is open.
         Raises BrokerUnavailable.
         """
         if not messages:
@@ -155,5 +155,5 @@ def _signed_properties(signature: str) -> Properties:
 
 
 async def open_changes(connection: FilteredConnection, timeout: float) -> ChangesChannel:
-    """Return a line on a channel of its own; raises BrokerUnavailable."""
+    """Return a channel with confirms; raises BrokerUnavailable."""
     return ChangesChannel(await open_channel(connection, confirms=True, timeout=timeout), connection)

@@ -24,8 +24,13 @@ from worker.broker.connection import (
     open_connection,
 )
 from worker.broker.permission_probe import confine, examine_permissions
-from worker.broker.queue_state import QueueState, look_at_queue
-from worker.broker.topology import Difference, find_differences, list_differences
+from worker.broker.topology import (
+    Difference,
+    QueueState,
+    find_differences,
+    list_differences,
+    read_queue_state,
+)
 from worker.errors import BrokerUnavailable
 from worker.finding import Finding, ok, warning, wrong
 from worker.settings.certificates import reason_of_tls
@@ -101,7 +106,7 @@ class Broker:
     async def read_queues(self) -> QueueStates:
         """Return what the broker says of each queue, by name; raises BrokerUnavailable."""
         return {
-            queue.name: await look_at_queue(self._connection, queue.name, self._timeout)
+            queue.name: await read_queue_state(self._connection, queue.name, self._timeout)
             for queue in self._topology.queues
         }
 

@@ -1,17 +1,19 @@
-"""Declares the broker's side, or compares it with what this program was written for."""
+"""Exchanges and queues at the broker: declared, compared with what this program was written for, and counted."""
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final, NamedTuple
 
 import aio_pika
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from contracts.topology import Exchange, Queue, Topology
-from worker.broker.connection import broker_calls, open_channel
+from worker.broker.connection import FilteredConnection, broker_calls, connected, open_channel
 from worker.errors import TopologyError
 
-TIMEOUT_SECONDS = 10.0
+NAME: Final = "session-store topology"
+TIMEOUT_SECONDS: Final = 10.0
 
 
 class Difference(StrEnum):
@@ -19,6 +21,25 @@ class Difference(StrEnum):
 
     MISSING = "missing"
     DIFFERENT = "declared differently"
+
+
+class QueueState(NamedTuple):
+    """How many messages wait in a queue, without those that consumers hold, and how many consumers it has."""
+
+    messages: int
+    consumers: int
+
+
+async def declare_topology(url: str, topology: Topology) -> None:
+    """Leave the whole topology declared, by a connection of its own; raises as `declare` does."""
+    async with connected(url, NAME, TIMEOUT_SECONDS) as connection:
+        await declare(connection, topology)
+
+
+async def check_topology(url: str, topology: Topology) -> dict[str, Difference]:
+    """Return the differences by name, over a connection of its own; changes nothing."""
+    async with connected(url, NAME, TIMEOUT_SECONDS) as connection:
+        return await find_differences(connection, topology)
 
 
 async def declare(connection: aio_pika.Connection, topology: Topology) -> None:
@@ -44,9 +65,9 @@ async def declare(connection: aio_pika.Connection, topology: Topology) -> None:
 
 
 async def find_differences(connection: aio_pika.Connection, topology: Topology) -> dict[str, Difference]:
-    """Return what is missing or differs, by name; empty when all is as it should be. Changes nothing.
+    """Return each exchange and queue that is missing or differs, by name; changes nothing.
 
-    Arguments are compared by declaring what is known to exist; a user who may not declare compares names only.
+    Arguments are compared by declaring an object that exists; a user without that right compares names only.
     """
     found: dict[str, Difference] = {}
     for exchange in topology.exchanges:
@@ -61,6 +82,15 @@ async def find_differences(connection: aio_pika.Connection, topology: Topology) 
 def list_differences(differences: Mapping[str, Difference]) -> str:
     """Return differences as a person reads them."""
     return ", ".join(f"{name} is {difference}" for name, difference in differences.items())
+
+
+async def read_queue_state(connection: FilteredConnection, queue: str, timeout: float) -> QueueState:
+    """Return how many messages and consumers a queue has now; raises BrokerUnavailable, also without such a queue."""
+    channel = await open_channel(connection, confirms=False, timeout=timeout)
+    with broker_calls():
+        declared = await channel.queue_declare(queue, passive=True, timeout=timeout)
+        await channel.close()
+    return QueueState(declared.message_count or 0, declared.consumer_count or 0)
 
 
 async def _compare(connection: aio_pika.Connection, wanted: Exchange | Queue) -> Difference | None:

@@ -1,10 +1,9 @@
 """`erase`: a player's sessions and dead letters go, and late events bring nothing back."""
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from time import monotonic, time
+from time import time
 from typing import Annotated
 
 import typer
@@ -12,7 +11,6 @@ import typer
 from contracts.replies import Receipt
 from contracts.scalars import MAX_REVISION
 from contracts.topology import Topology
-from worker.backoff import Backoff
 from worker.broker.changes import open_changes, sign_changes
 from worker.broker.connection import connected
 from worker.cli.console import print_json, print_table, run_to_end
@@ -24,6 +22,7 @@ from worker.errors import BrokerUnavailable, StorageUnavailable
 from worker.ingest.changes import messages_of
 from worker.ingest.erasing import Announce, Erased, Eraser, receipt_of
 from worker.observability.logs import configure_logs
+from worker.retry import retry, within
 from worker.settings.config import Settings, load
 from worker.settings.keyring import keyring_of
 from worker.store.rows import EventRow
@@ -82,8 +81,10 @@ async def _erase(settings: Settings, player_id: str, revision: int | None) -> Re
     ):
         eraser = Eraser(storage.erasures, storage.deleter, announce)
         erased = await _erase_sessions(storage, eraser, player_id, revision, settings.patience_s)
-    letters = await remove_dead_letters(url, Topology(settings.prefix), DeadLetterFilter(player=player_id))
-    return receipt_of(player_id, erased, letters.letters, letters.remaining)
+    dead_letters = await remove_dead_letters(
+        url, Topology(settings.prefix), DeadLetterFilter(player=player_id)
+    )
+    return receipt_of(player_id, erased, dead_letters.removed, dead_letters.remaining)
 
 
 @asynccontextmanager
@@ -108,14 +109,13 @@ async def _erase_sessions(
     storage: Storage, eraser: Eraser, player_id: str, revision: int | None, patience: float
 ) -> Erased:
     """Erase up to the revision, again and again while the database is away or busy."""
-    backoff, started = Backoff(first=0.05, limit=2.0), monotonic()
-    while True:
-        try:
-            if revision is None:
-                greatest = (await storage.erasures.count(player_id, 0)).greatest or 0
-                revision = max(int(time() * 1_000_000), greatest)
-            return await eraser.erase(player_id, revision, again=True)  # this may be the second run
-        except StorageUnavailable:
-            if monotonic() - started > patience:
-                raise
-        await asyncio.sleep(backoff.next())
+    up_to = revision
+
+    async def erase_once() -> Erased:
+        nonlocal up_to
+        if up_to is None:
+            greatest = (await storage.erasures.count(player_id, 0)).greatest or 0
+            up_to = max(int(time() * 1_000_000), greatest)
+        return await eraser.erase(player_id, up_to, again=True)  # this may be the second run
+
+    return await retry(erase_once, StorageUnavailable, within(patience))

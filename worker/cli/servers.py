@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from contracts.topology import Topology
-from worker.broker.admin import check_topology, declare_topology
+from worker.broker.topology import check_topology, declare_topology
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.errors import ConfigurationError

@@ -12,8 +12,7 @@ from worker.observability.logs import configure_logs
 from worker.settings.config import Loaded, Settings, load, variables
 from worker.settings.keyring import keyring_of
 from worker.settings.placeholders import mask
-from worker.startup.core_dumps import forbid_core_dumps
-from worker.startup.open_files import allow_open_files
+from worker.startup.process_limits import allow_open_files, forbid_core_dumps
 from worker.startup.require_tls import refuse_plain_text
 
 
@@ -31,9 +30,9 @@ def run(
     loaded = load(dict(locals()))
     refuse_plain_text(loaded.settings)
     allow_open_files(loaded.settings)
-    recent = configure_logs(loaded.settings.log_level, loaded.settings.log_format)
+    deduplicator = configure_logs(loaded.settings.log_level, loaded.settings.log_format)
     _warn_of_unknown(loaded)
-    run_to_end(run_worker(loaded, recent))
+    run_to_end(run_worker(loaded, deduplicator))
 
 
 def print_config(as_json: AsJson = False) -> None:

@@ -17,7 +17,7 @@ from aiormq.abc import AbstractChannel
 from worker.broker.connection import FilteredConnection, broker_calls, describe, open_channel
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
-from worker.broker.queue_state import look_at_queue
+from worker.broker.topology import read_queue_state
 from worker.errors import BrokerUnavailable
 
 log = structlog.get_logger()
@@ -67,7 +67,7 @@ class Page:
         while not self.is_full:
             try:
                 async with asyncio.timeout(QUIET_SECONDS):
-                    taken = await self._intake.take(self._size - self.read)
+                    taken = await self._intake.receive(self._size - self.read)
             except TimeoutError:
                 return False
             self._add(taken)
@@ -76,7 +76,7 @@ class Page:
     async def stop(self) -> None:
         """Have nothing more delivered to this page; what was on its way is in it."""
         await self._intake.stop(TIMEOUT_SECONDS)
-        while self._intake.is_open and (taken := await self._intake.take(self._size)):
+        while self._intake.is_open and (taken := await self._intake.receive(self._size)):
             self._add(taken)
 
     async def remove(self, tags: Sequence[int]) -> None:
@@ -205,4 +205,4 @@ async def count_messages(connection: FilteredConnection, queue: str) -> int:
 
     Raises BrokerUnavailable, also when there is no such queue.
     """
-    return (await look_at_queue(connection, queue, TIMEOUT_SECONDS)).messages
+    return (await read_queue_state(connection, queue, TIMEOUT_SECONDS)).messages

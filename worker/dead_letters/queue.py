@@ -13,10 +13,9 @@ from aiormq.exceptions import ChannelNotFoundEntity
 
 from contracts.signing import Keyring
 from contracts.topology import Topology
-from worker.broker.admin import check_topology
 from worker.broker.connection import connected, open_channel
 from worker.broker.publisher import Publisher
-from worker.broker.topology import list_differences
+from worker.broker.topology import check_topology, list_differences
 from worker.dead_letters.dead_letter import DeadLetter, read_dead_letter
 from worker.dead_letters.filter import DeadLetterFilter
 from worker.dead_letters.peek import Page, PageSizes, QueuePeek, count_messages

@@ -8,9 +8,9 @@ from worker.dead_letters.queue import open_dead_letters
 
 
 class RemovedDeadLetters(NamedTuple):
-    """How many letters were removed, and how many the queue held when it was read again afterwards."""
+    """How many dead letters were removed, and how many the queue held when it was read again afterwards."""
 
-    letters: int
+    removed: int
     remaining: int
 
 

@@ -13,7 +13,7 @@ from contracts.session import format_timestamp
 from contracts.signing import SIGNATURE_HEADER, Keyring
 from contracts.topology import DELETE_KEY, ERASE_KEY, WRITE_KEY
 from worker.broker.delivery import Properties
-from worker.broker.properties import BROKER_ACTS_ON, LARGEST_HEADER, copy_properties, keep_bytes
+from worker.broker.properties import BROKER_ACTS_ON, MAX_HEADER_BYTES, copy_properties, keep_bytes
 from worker.broker.publisher import Publisher
 from worker.broker.signatures import content_of
 from worker.dead_letters.dead_letter import FAILURE_HEADERS, DeadLetter, Failure
@@ -119,7 +119,9 @@ class Replayer:
 
 
 def _restore(properties: Properties, added: FieldTable) -> Properties | None:
-    return copy_properties(properties, added, dropped=_DROPPED, moved=_MOVED, largest=LARGEST_HEADER - ROOM)
+    return copy_properties(
+        properties, added, dropped=_DROPPED, moved=_MOVED, max_bytes=MAX_HEADER_BYTES - ROOM
+    )
 
 
 def _entry_of(failure: Failure) -> FieldTable:

@@ -1,11 +1,11 @@
-"""Erases a player: first late writes are kept out, then the sessions go in small batches, by the order law.
+"""Erases a player: first late writes are kept out, then the sessions are removed in chunks, by the order law.
 
-The order is what makes it hold: once the marker is committed, every transaction that did not see it has ended, so
-what there is to remove only becomes less. Doing it again, after a crash in between, removes what was left.
+The order makes it hold: once the marker is committed, every transaction that did not see it has ended, so the number
+of sessions to remove only falls. A retry after a crash removes those that are left.
 
-What was removed is announced after its commit, a batch before the next. A crash, or a lost connection, in between
-leaves one batch unannounced, whose player nobody knows any more. So who does it again announces what went since the
-player was marked last, and does so before marking anew: until all of that is told, the mark is the old one.
+Each batch of removals is announced after its commit and before the next batch. A crash, or a lost connection, between
+commit and announcement leaves one batch unannounced. A retry therefore first announces everything removed since the
+player's last erasure marker, and only then writes a new marker.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,7 +20,7 @@ from worker.store.erasures import Erasable, Erasures
 from worker.store.rows import EventRow
 from worker.store.writer import EventWriter
 
-PORTION: Final = 500
+CHUNK_SESSIONS: Final = 500
 REMOVED: Final = (Outcome.DELETED, Outcome.ABSENT)  # absent: in the table, and not in the ledger
 
 
@@ -29,10 +29,12 @@ Announce = Callable[[Sequence[EventRow]], Awaitable[None]]
 
 
 class Erased(NamedTuple):
-    """What an erasure came to.
+    """The result of an erasure.
 
-    Writes up to `revision` stay out since `erased_at`. So many sessions were removed, so many were there afterwards
-    up to that revision, and so many were written after it, which stay.
+    revision: writes up to it are refused since `erased_at`.
+    sessions: how many sessions were removed.
+    remaining: how many sessions up to the revision were there afterwards.
+    later: how many sessions have a newer revision, and stay.
     """
 
     revision: int
@@ -42,7 +44,7 @@ class Erased(NamedTuple):
     later: int
 
 
-def receipt_of(player_id: str, erased: Erased, letters: int, remaining_letters: int) -> Receipt:
+def receipt_of(player_id: str, erased: Erased, dead_letters: int, remaining_dead_letters: int) -> Receipt:
     """Return the receipt of an erasure that removed so many dead letters, and found so many left."""
     return Receipt.model_validate(
         {
@@ -52,14 +54,14 @@ def receipt_of(player_id: str, erased: Erased, letters: int, remaining_letters: 
             "sessions": erased.sessions,
             "remainingSessions": erased.remaining,
             "laterSessions": erased.later,
-            "deadLetters": letters,
-            "remainingDeadLetters": remaining_letters,
+            "deadLetters": dead_letters,
+            "remainingDeadLetters": remaining_dead_letters,
         }
     )
 
 
 class Eraser:
-    """Erases players; raises StorageUnavailable, or what `announce` does, and can be asked again then."""
+    """Erases players; raises StorageUnavailable, or an error of `announce`, and can be asked again then."""
 
     def __init__(self, erasures: Erasures, writer: EventWriter, announce: Announce | None = None) -> None:
         self._erasures = erasures
@@ -69,7 +71,7 @@ class Eraser:
     async def erase(self, player_id: str, revision: int, *, again: bool = False) -> Erased:
         """Return once nothing of the player up to the revision is there, nor comes back, and that is announced.
 
-        `again` says that an attempt before may have removed what it did not announce.
+        `again` says that an earlier attempt may have removed sessions without announcing it.
         """
         if again and self._announce:
             await self._announce_again(player_id, self._announce)
@@ -81,20 +83,20 @@ class Eraser:
     async def _announce_again(self, player_id: str, announce: Announce) -> None:
         gone = await self._erasures.removed(player_id)
         deletes = [EventRow(name, number, LAST, None, True) for name, number in gone]
-        for at in range(0, len(deletes), PORTION):
-            await announce(deletes[at : at + PORTION])
+        for at in range(0, len(deletes), CHUNK_SESSIONS):
+            await announce(deletes[at : at + CHUNK_SESSIONS])
 
     async def _remove_all(self, player_id: str, revision: int) -> int:
-        """Remove portion after portion, and return how many went; what changed meanwhile is looked at again."""
+        """Remove chunk after chunk, and return how many sessions went; one that changed meanwhile is read again."""
         gone = 0
         before: list[Erasable] = []
-        while (portion := await self._erasures.sessions(player_id, revision)) not in ([], before):
-            gone += await self._remove(portion)
-            before = portion
+        while (chunk := await self._erasures.sessions(player_id, revision)) not in ([], before):
+            gone += await self._remove(chunk)
+            before = chunk
         return gone
 
-    async def _remove(self, portion: Sequence[Erasable]) -> int:
-        deletes = [EventRow(name, revision, LAST, expected, True) for name, revision, expected in portion]
+    async def _remove(self, chunk: Sequence[Erasable]) -> int:
+        deletes = [EventRow(name, revision, LAST, expected, True) for name, revision, expected in chunk]
         (applied,) = await self._writer.apply([sorted(deletes)])
         gone = [delete for delete in deletes if applied[delete.session_id].outcome in REMOVED]
         if self._announce:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from time import monotonic
-from typing import Protocol
 
 from contracts.faults import ErrorReason, FieldFault, RpcError, make_error
 from contracts.requests import (
@@ -15,9 +14,10 @@ from contracts.requests import (
     ReadParams,
     StatsParams,
 )
-from worker.backoff import Backoff
 from worker.errors import AnswerTooLarge, Overloaded, StorageUnavailable
+from worker.retry import Backoff
 from worker.rpc.deadline import Deadline
+from worker.rpc.health_check import HealthCheck
 from worker.store.cursor import CursorRefused
 from worker.store.failures import TIMEOUTS
 from worker.store.reader import SessionReader
@@ -35,13 +35,6 @@ QUERIES: Mapping[type[Params], str] = {
 VISIBLE_SECONDS = 5.0  # how long `minRevision` is waited for when the request has no deadline
 
 
-class Health(Protocol):
-    """Whoever knows how the worker is."""
-
-    async def check(self) -> Result:
-        """Return the result of `health.check`."""
-
-
 class RpcFailure(Exception):
     """A request that is answered with an error."""
 
@@ -53,7 +46,7 @@ class RpcFailure(Exception):
 class Answers:
     """Answers validated parameters from the database."""
 
-    def __init__(self, reader: SessionReader, health: Health, traces: Traces = NO_TRACING) -> None:
+    def __init__(self, reader: SessionReader, health: HealthCheck, traces: Traces = NO_TRACING) -> None:
         self._reader = reader
         self._health = health
         self._traces = traces

@@ -14,7 +14,7 @@ from tests.support.broker.caller import Caller, Failed, Json, make_session, with
 from tests.support.programs.rpc_worker import Installation, install
 from tests.support.servers.layouts import Templates
 from tests.support.servers.running import delete_topology, unique_prefix
-from worker.broker.admin import declare_topology
+from worker.broker.topology import declare_topology
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

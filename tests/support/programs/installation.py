@@ -12,7 +12,7 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from tests.support.programs.replica import Replica
 from tests.support.servers.running import delete_topology, prefix_on
-from worker.broker.admin import declare_topology
+from worker.broker.topology import declare_topology
 
 Variables = dict[str, str]
 StartReplica = Callable[[], Awaitable[Replica]]

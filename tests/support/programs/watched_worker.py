@@ -16,8 +16,8 @@ from contracts.topology import WRITE_KEY, Topology
 from tests.support.broker.caller import Caller, make_session
 from worker.app import Worker
 from worker.broker import frames
-from worker.broker.admin import declare_topology
 from worker.broker.delivery import Delivery
+from worker.broker.topology import declare_topology
 from worker.settings.config import load
 from worker.settings.reloading_url import ReloadingUrl
 from worker.store.storage import StorageOptions, open_storage
@@ -46,7 +46,7 @@ class Installation:
         """Return once every write published before is acknowledged: a confirmed write is so after them."""
         confirmation = await self.caller.write(make_session(f"last {uuid4()}"))
         assert confirmation["outcome"] == "stored"
-        await until(lambda: self.worker.look().in_flight == 0)
+        await until(lambda: self.worker.state().serving.in_flight == 0)
 
     async def dead_letters(self, count: int) -> list[AbstractIncomingMessage]:
         """Return the next dead letters, and that there are no more of them now."""
@@ -62,7 +62,7 @@ class Installation:
 
     def assert_undisturbed(self) -> None:
         """No connection was closed and nothing was delivered twice."""
-        assert self.worker._link.reconnects == 0
+        assert self.worker.state().reconnects == 0
         assert not [delivery for delivery in self.delivered if delivery.redelivered]
 
 

@@ -23,7 +23,7 @@ from tests.support.stage.judge import judge
 from tests.support.stage.producer import Producer
 from tests.support.stage.stream import Mix, Stream
 from tests.support.stage.verdict import Report
-from worker.broker.admin import declare_topology
+from worker.broker.topology import declare_topology
 
 ROLE: Final = "session_store_worker"
 PASSWORD: Final = "worker"

@@ -1,4 +1,4 @@
-"""How many files, connections among them, a worker may have open."""
+"""Limits of the process: no core dumps, and enough files, connections among them."""
 
 import resource
 from typing import Final
@@ -6,8 +6,18 @@ from typing import Final
 from worker.errors import ConfigurationError
 from worker.settings.config import Settings
 
+NO_CORE: Final = (0, 0)
 BESIDE_POOLS: Final = 64
 """Modules, log, event loop, the connections to the broker old and new, scrapes and probes."""
+
+
+def forbid_core_dumps() -> None:
+    """Leave this process without a core file: it would hold the logins and the sessions in hand.
+
+    A program that the kernel hands cores to (core_pattern with a pipe) sees this limit and may decide otherwise.
+    """
+    if resource.getrlimit(resource.RLIMIT_CORE) != NO_CORE:  # a sandbox that has set it may not let it be set
+        resource.setrlimit(resource.RLIMIT_CORE, NO_CORE)
 
 
 def allow_open_files(settings: Settings) -> None:
