@@ -15,6 +15,7 @@ long = pytest.mark.long
 """Marks a test to be run by `make test-all` alone, and says why: `@long("three nodes take a while to start")`."""
 SLOWEST_FIRST: Final = (
     "faults",
+    "engine",
     "acceptance",
     "conformance",
     "typescript",
