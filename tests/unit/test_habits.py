@@ -50,3 +50,10 @@ def test_git_and_the_editor_call_targets_of_make() -> None:
     assert local["repo"] == "local"
     assert {command.split()[0] for command in commands} == {"make"}
     assert {command.split()[1] for command in commands} <= TARGETS
+
+
+def test_every_place_where_something_is_put_exists() -> None:
+    page = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w.]+(?:/[\w.-]+)+)`", page))
+    assert "contracts/outcomes.py" in named
+    assert {path for path in named if not (PROJECT / path).exists()} == set()
