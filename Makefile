@@ -20,7 +20,7 @@ MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo unit test test-all check fmt chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist lock clean
+.PHONY: help setup demo unit test test-all check fmt chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist schema lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -54,7 +54,7 @@ check: .venv/stamp ## Format, lint, types, import rules, dependencies, spelling,
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/codespell
-	$(BIN)/squawk sql/migrations/*.sql
+	$(BIN)/squawk sql/migrations/*.sql sql/functions/*.sql sql/functions/*/*.sql
 	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_WORKER) worker contracts sql
 	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_DEPLOY) deploy
 	@git ls-files -z ':!tests' ':!*.svg' $(NO_SECRET_FILES) | xargs -0 $(SECRETS) --exclude-secrets $(NO_SECRET) --exclude-secrets '^name: '
@@ -102,6 +102,9 @@ audit: setup .venv-release/stamp ## Ask the vulnerability databases about what i
 dist: setup .venv-release/stamp ## Build wheel, sdist, npm package, lists of their parts and checksums into dist
 	@test -d contracts/typescript/node_modules || npm --prefix contracts/typescript install --silent --no-save
 	@$(BIN)/python -m deploy.release.build dist
+
+schema: setup ## Write sql/schema.sql, what the migrations make of an empty database
+	@$(BIN)/python -m deploy.schema
 
 lock: ## Resolve the dependencies anew and write the lock files (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

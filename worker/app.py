@@ -144,7 +144,7 @@ class Worker:
 
     async def _check_database(self) -> None:
         await self._storage.check_rights()
-        await self._storage.check_schema()
+        await self._storage.refresh_layout()
 
 
 async def run_worker(loaded: Loaded, deduplicator: Deduplicator) -> None:

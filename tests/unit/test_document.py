@@ -97,9 +97,9 @@ NOT_JSON = {
 
 def check(body: bytes) -> dict[str, object]:
     """Return what a body holds once all checks let it pass."""
-    document = parse(body)
-    check_content(body, document, document.get("data"))
-    return document
+    parsed = parse(body)
+    check_content(parsed, parsed.document.get("data"))
+    return parsed.document
 
 
 def checked(body: bytes) -> dict[str, object] | DeadLetterCode:

@@ -18,8 +18,8 @@ from worker.broker.delivery import Delivery, Properties
 from worker.errors import ConfigurationError
 from worker.settings.config import Settings, load
 from worker.traces.choice import endpoint_of, open_traces
-from worker.traces.continued import trace_of_event
 from worker.traces.interface import NO_TRACING
+from worker.traces.propagation import trace_of_event
 
 SERVERS = {"DATABASE_URL": "postgresql://127.0.0.1/d", "AMQP_URL": "amqp://127.0.0.1"}
 COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"

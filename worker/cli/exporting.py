@@ -25,9 +25,9 @@ from worker.cli.storage import LONG_SECONDS, prepared_storage
 from worker.errors import SessionStoreError, UnavailableError
 from worker.settings.config import Settings, load
 from worker.store.storage import Storage
-from worker.transfer.exporting import Written, export
+from worker.transfer.exporting import ExportCounts, export
 from worker.transfer.parquet import ParquetTarget
-from worker.transfer.target import FolderTarget, LineTarget, Target, replacing
+from worker.transfer.target import FolderTarget, LineTarget, Target, atomic_write
 
 COUNT_SECONDS: Final = 10.0
 
@@ -48,21 +48,21 @@ def export_sessions(
 
     Exit status 1 when the layout could not hold some, though all the rest is written.
     """
-    wanted, make = filter_of(locals()), _target_for(to)
+    filter, make = filter_of(locals()), _target_for(to)
     settings = load({"database_url": database_url}, ["DATABASE_URL"]).settings
     try:
-        with replacing(to) as draft, Refusals(None) as refuse:
-            written = run_to_end(_export(settings, wanted, lambda: make(draft), refuse))
+        with atomic_write(to) as draft, Refusals(None) as on_rejection:
+            counts = run_to_end(_export(settings, filter, lambda: make(draft), on_rejection))
     except FileExistsError:
         raise typer.BadParameter(f"{to} exists already", param_hint="--to") from None
     except OSError as error:
         raise SessionStoreError(f"cannot write {to}: {error.strerror or error}") from error
     if as_json:
-        print_json(asdict(written))
+        print_json(asdict(counts))
     else:
-        print(f"exported {written.exported:,} sessions to {to}")
-    if written.refused:
-        warn(f"{written.refused:,} could not be written")
+        print(f"exported {counts.exported:,} sessions to {to}")
+    if counts.refused:
+        warn(f"{counts.refused:,} could not be written")
         raise typer.Exit(1)
 
 
@@ -80,26 +80,30 @@ def _target_for(path: Path) -> Callable[[Path], Target]:
 
 
 async def _export(
-    settings: Settings, wanted: Filter, open_target: Callable[[], Target], refuse: Refusals
-) -> Written:
-    written = Written()
+    settings: Settings, filter: Filter, open_target: Callable[[], Target], on_rejection: Refusals
+) -> ExportCounts:
+    counts = ExportCounts()
+
+    def update(counts_so_far: ExportCounts) -> None:
+        nonlocal counts
+        counts = counts_so_far
+
     async with prepared_storage(settings, LONG_SECONDS) as storage:
-        total = await _count(storage, wanted)
+        total = await _count(storage, filter)
 
         def look() -> Extent:
-            return Extent(written.exported, written.exported / total if total else None)
+            return Extent(counts.exported, counts.exported / total if total else None)
 
         async with (
             progress("exporting", "sessions", look),
-            aclosing(storage.snapshot.read(wanted)) as portions,
+            aclosing(storage.snapshot.read(filter)) as chunks,
         ):
-            await export(portions, open_target(), refuse, written)
-    return written
+            return await export(chunks, open_target(), on_rejection, update)
 
 
-async def _count(storage: Storage, wanted: Filter) -> int | None:
+async def _count(storage: Storage, filter: Filter) -> int | None:
     """Return how many it will be, about; None where that takes too long to tell."""
     try:
-        return await storage.reader.count(wanted, COUNT_SECONDS)
+        return await storage.reader.count(filter, COUNT_SECONDS)
     except UnavailableError:
         return None

@@ -52,12 +52,11 @@ def convert_sessions(
 
     Exit status 75 when another process does it, or a long transaction is in the way.
     """
-    copied = CopyProgress()
-    done = run_to_end(_convert(_dsn(database_url), Plan(width, since, ahead, least), copied))
+    copied = run_to_end(_convert(_dsn(database_url), Plan(width, since, ahead, least)))
     if as_json:
-        print_json({"converted": done, "copied": copied.sessions})
+        print_json({"converted": copied is not None, "copied": copied.sessions if copied else 0})
     else:
-        print(f"partitioned; copied {copied.sessions:,} sessions" if done else "partitioned before")
+        print(f"partitioned; copied {copied.sessions:,} sessions" if copied else "partitioned before")
 
 
 @app.command("abandon")
@@ -110,12 +109,18 @@ def _dsn(database_url: str | None) -> str:
     return settings.database_url.get_secret_value()
 
 
-async def _convert(dsn: str, plan: Plan, copied: CopyProgress) -> bool:
+async def _convert(dsn: str, plan: Plan) -> CopyProgress | None:
+    copied = CopyProgress()
+
+    def update(progress: CopyProgress) -> None:
+        nonlocal copied
+        copied = progress
+
     def look() -> Extent:
-        return Extent(copied.sessions, copied.sessions / copied.of if copied.of else None)
+        return Extent(copied.sessions, copied.sessions / copied.total if copied.total else None)
 
     async with layout_connection(dsn) as connection, progress("copying", "sessions", look):
-        return await convert(connection, plan, copied)
+        return await convert(connection, plan, update)
 
 
 async def _abandon(dsn: str) -> bool:

@@ -19,7 +19,6 @@ from worker.ingest.decode import VerifySignature, accept_all, decode
 from worker.ingest.deliveries import Decoded, Settlement, settlements_of
 from worker.ingest.document import InvalidEvent
 from worker.ingest.fold import SessionEvents, Verdicts, group_by_session, resolve, rounds_of
-from worker.ingest.published import published_at
 from worker.ingest.settle import Settler
 from worker.instruments import Instruments
 from worker.observability.health import ServingState
@@ -148,7 +147,7 @@ class WritePath:
         if not await order.wait():
             return False
         batch = settlements_of(decoded, verdicts)
-        trace.judge(batch)
+        trace.record_outcomes(batch)
         return await self._settle(batch, trace)
 
     async def _settle(self, batch: Sequence[Settlement], trace: Trace) -> bool:
@@ -160,8 +159,8 @@ class WritePath:
         return settled
 
     def _observe_lag(self, first: Decoded) -> None:
-        if isinstance(first.event, EventRow) and (published := published_at(first.delivery.body)):
-            self._metrics.commit_lag.observe(max(0.0, time() - published))
+        if first.time:
+            self._metrics.commit_lag.observe(max(0.0, time() - first.time.timestamp()))
 
     def _decode(self, delivery: Delivery) -> Decoded:
         properties = delivery.read_properties()
@@ -174,7 +173,7 @@ class WritePath:
             log.exception("event.not_decoded")
             verdict = Verdict.rejected(DeadLetterCode.BAD_SCHEMA, "the worker cannot decode it; see its log")
             return Decoded(delivery, properties, verdict)
-        return Decoded(delivery, properties, event)
+        return Decoded(delivery, properties, event.row, time=event.time)
 
     async def _apply(self, events: Sequence[EventRow]) -> Verdicts:
         """Return every event's verdict, committed; raise StorageUnavailable when given up."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from time import time
 from typing import Final
 
-import orjson
 import structlog
 
 from contracts.faults import ErrorReason, make_error
@@ -17,7 +16,7 @@ from worker.broker.replies import Reply, ReplyChannel
 from worker.broker.signatures import DEADLINE_HEADER, FAULT_MESSAGES, SignatureVerifier
 from worker.instruments import Instruments
 from worker.rpc.deadline import Deadline
-from worker.rpc.dispatch import Dispatcher
+from worker.rpc.dispatch import Dispatcher, error_reply
 
 log = structlog.get_logger()
 
@@ -105,8 +104,7 @@ class RpcServer:
     def _refuse(self, reason: ErrorReason, message: str) -> bytes:
         """Return the reply to a request of which nothing is read, not even its id."""
         self._metrics.count_request("", reason, 0.0)
-        error = make_error(reason, message)
-        return orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error.model_dump(mode="json")})
+        return error_reply(None, make_error(reason, message))
 
     def _may_serve(self, properties: Properties) -> bool:
         return bool(properties.correlation_id) and self._policy.topology.may_reply_to(properties.reply_to)

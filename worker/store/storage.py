@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import sql
 from worker.errors import RightsError
-from worker.store.aged import Retention
 from worker.store.cursor import CursorCodec
 from worker.store.erasures import Erasures
+from worker.store.expired import Retention
 from worker.store.failures import translated
 from worker.store.layout import PARTITIONED
 from worker.store.ledger import LedgerReader
@@ -21,7 +21,7 @@ from worker.store.reader import SessionReader
 from worker.store.replica import Replica
 from worker.store.replica_reader import ReplicaFirstReader
 from worker.store.snapshot import SnapshotReader
-from worker.store.writer import EventWriter
+from worker.store.writer import CitusEventWriter, DeleteWriter, EventWriter
 
 WRITE_CONNECTIONS = 2  # one for each batch in flight
 CLOSE_SECONDS = 2.0
@@ -73,7 +73,7 @@ class Storage:
         self._pools = {"write": writing, "read": reading, **({"replica": replica.pool} if replica else {})}
         self.replica = replica
         self.writer = writer
-        self.deleter = EventWriter(writing, deletes=True)
+        self.deleter = DeleteWriter(writing)
         self.reader = (
             ReplicaFirstReader(reading, replica, cursors) if replica else SessionReader(reading, cursors)
         )
@@ -94,17 +94,21 @@ class Storage:
             async with self._writing.acquire(timeout=PING_SECONDS) as connection:
                 await connection.execute("SELECT 1", timeout=PING_SECONDS)
 
-    async def check_schema(self, timeout: float | None = None) -> None:
-        """Raise SchemaError when the database lacks a migration of this program, StorageUnavailable when away.
+    async def check_schema(self, timeout: float | None = None) -> str:
+        """Return the layout of the sessions, PARTITIONED or another.
 
-        One that is ahead will do: migrations add first, so that old and new workers run side by side. How sessions
-        are read by id follows from what is found here.
+        Raises SchemaError when the database lacks a migration of this program, StorageUnavailable when away. A schema
+        that is ahead will do: migrations add first, so that old and new workers run side by side.
         """
         with translated():
             async with self._reading.acquire(timeout=timeout) as connection:
                 refuse_if_behind(await status_of(connection))
-                layout = await connection.fetchval(sql.statement("read_layout"))
-        self.reader.note_layout(is_partitioned=layout == PARTITIONED)
+                return str(await connection.fetchval(sql.statement("read_layout")))
+
+    async def refresh_layout(self, timeout: float | None = None) -> None:
+        """Check the schema, and have the reader read by id as is fast on its layout; raises as `check_schema`."""
+        layout = await self.check_schema(timeout)
+        self.reader.use_layout(is_partitioned=layout == PARTITIONED)
 
     async def check_rights(self) -> None:
         """Raise RightsError when the login lacks a right that a worker needs, StorageUnavailable when away.
@@ -122,8 +126,8 @@ class Storage:
             )
 
     async def probe(self) -> None:
-        """As `check_schema`, but waits no longer than 2 s for a connection; its caller bounds the rest."""
-        await self.check_schema(PING_SECONDS)
+        """As `refresh_layout`, but waits no longer than 2 s for a connection; its caller bounds the rest."""
+        await self.refresh_layout(PING_SECONDS)
 
     def usage(self) -> dict[str, PoolUsage]:
         """Return how the connections of each pool are used now."""
@@ -168,7 +172,7 @@ async def open_storage(options: StorageOptions) -> AsyncIterator[Storage]:
     if dsn := options.replica_dsn:
         near = PoolOptions(dsn, "replica", reads, *bounds, MAY_STAND_BY, {**common, **READ_SETTINGS}, pooler)
         replica = Replica(await open_pool(near))
-    writer = EventWriter(writing, citus=options.citus)
+    writer = CitusEventWriter(writing) if options.citus else EventWriter(writing)
     storage = Storage(writing, reading, CursorCodec(options.dsn()), replica, writer)
     try:
         yield storage

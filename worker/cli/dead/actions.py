@@ -26,8 +26,8 @@ async def list_chosen(asked: Asked, listing: Listing, tally: Tally) -> None:
     with progress_bar(shown=not sys.stdout.isatty()) as bar:
         async with _reading(asked, tally, bar) as pages:
             async for chosen in pages:
-                tally.count(chosen.letters)
-                await listing.show(chosen.letters)
+                tally.count(chosen.dead_letters)
+                await listing.show(chosen.dead_letters)
                 if listing.is_broken:
                     return
 
@@ -37,8 +37,8 @@ async def find_first(asked: Asked) -> DeadLetter | None:
     with progress_bar(shown=True) as bar:
         async with _reading(asked, Tally(), bar) as pages:
             async for chosen in pages:
-                if chosen.letters:
-                    return chosen.letters[0]
+                if chosen.dead_letters:
+                    return chosen.dead_letters[0]
     return None
 
 
@@ -58,8 +58,8 @@ async def replay_chosen(asked: Asked, rate: float | None, tally: Tally, *, sign:
             _reading(asked, tally, bar, PageSizes(largest=largest)) as pages,
         ):
             async for chosen in pages:
-                events = list(filter(can_replay, chosen.letters))
-                strange += len(chosen.letters) - len(events)
+                events = list(filter(can_replay, chosen.dead_letters))
+                strange += len(chosen.dead_letters) - len(events)
                 await replayer.replay(chosen.page, events, note)
     return strange
 
@@ -71,11 +71,11 @@ async def discard_chosen(
     marked: list[tuple[Page, list[int], list[str]]] = []
     async with _reading(asked, tally, progress_bar(shown=False)) as pages:
         async for chosen in pages:
-            await listing.show(chosen.letters)
+            await listing.show(chosen.dead_letters)
             if file:
-                await asyncio.to_thread(file.write, chosen.letters)
-            tags = [letter.delivery.tag for letter in chosen.letters]
-            marked.append((chosen.page, tags, [letter.failure.code for letter in chosen.letters]))
+                await asyncio.to_thread(file.write, chosen.dead_letters)
+            tags = [letter.delivery.tag for letter in chosen.dead_letters]
+            marked.append((chosen.page, tags, [letter.failure.code for letter in chosen.dead_letters]))
         await listing.wait()
         if file:
             await asyncio.to_thread(file.finish)
@@ -105,9 +105,9 @@ async def _count_read(
     task = bar.add_task("letters", total=dead.total)
     async with aclosing(dead.choose(asked.wanted, asked.limit)) as pages:
         async for chosen in pages:
-            tally.read = chosen.read
+            tally.read = chosen.read_count
             yield chosen
-            bar.update(task, completed=chosen.read)
+            bar.update(task, completed=chosen.read_count)
 
 
 async def _agrees(question: str) -> bool:

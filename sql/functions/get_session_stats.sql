@@ -1,23 +1,11 @@
--- The sessions from before the totals were kept are counted, while everybody writes: both halves of the difference are of
--- one snapshot. Running this file again counts again, and puts right what triggers that were switched off missed.
-
-WITH counted AS (
-    SELECT count(*) AS sessions, count(completed_at) AS completed,
-           coalesce(sum(session_seconds(started_at, completed_at)), 0) AS seconds
-      FROM sessions
-), kept AS (
-    SELECT coalesce(sum(sessions), 0)::bigint AS sessions, coalesce(sum(completed), 0)::bigint AS completed,
-           coalesce(sum(seconds), 0) AS seconds
-      FROM session_totals
-)
-INSERT INTO session_totals (sessions, completed, seconds)
-SELECT counted.sessions - kept.sessions, counted.completed - kept.completed, counted.seconds - kept.seconds
-  FROM counted, kept
- WHERE counted <> kept;
-
--- Everybody's are the totals; a player's are counted. The average is null when no session is complete.
+-- get_session_stats: the statistics of all sessions, from the totals, or of one player's, counted. The average is null when no
+-- session is complete. Citus has another: citus/get_session_stats.sql.
+--
 -- TRUNCATE locks sessions and then session_totals, so this names them in that order. Each half has its condition
 -- outside, where it is not even planned when it is false: a plan of all sessions is dear enough to be compiled.
+
+DO $layout$ BEGIN IF to_regclass('session_buckets') IS NULL THEN
+
 CREATE OR REPLACE FUNCTION get_session_stats(p_player_id varchar DEFAULT NULL)
 RETURNS TABLE (
     total_sessions bigint,
@@ -40,4 +28,4 @@ AS $function$
              WHERE p_player_id IS NULL) AS totals (sessions, completed, seconds)
 $function$;
 
-INSERT INTO session_store_migrations (version, name) VALUES (7, 'get_session_stats') ON CONFLICT DO NOTHING;
+END IF; END $layout$;

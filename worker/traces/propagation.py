@@ -1,4 +1,4 @@
-"""Which trace a message continues: W3C trace context in its headers, or in its event as CloudEvents has it."""
+"""Propagates W3C trace context: in a message's headers, or in its event's attributes as CloudEvents defines them."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,25 +10,25 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from worker.broker.delivery import Delivery, Properties
 
-LONGEST: Final = 512
-LARGEST_BODY: Final = 1_048_576
+MAX_FIELD_CHARACTERS: Final = 512
+MAX_BODY_BYTES: Final = 1_048_576
 FIELDS: Final = ("traceparent", "tracestate")
 _MARK: Final = b'"traceparent"'
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
 def trace_of_event(delivery: Delivery, properties: Properties | None) -> Context | None:
-    """Return the trace that an event continues; its message's headers go before its own attributes."""
+    """Return the trace that an event continues; the message's headers take precedence over the event's attributes."""
     return trace_in_headers(properties) or _trace_in(_attributes_of(delivery.body))
 
 
 def trace_in_headers(properties: Properties | None) -> Context | None:
-    """Return the trace that a message's headers name; None where they name none, or a broken one."""
+    """Return the trace in a message's headers; None where there is none, or an invalid one."""
     return _trace_in((properties.headers or {}) if properties else {})
 
 
 def headers_for(span: Span) -> dict[str, str]:
-    """Return the headers by which a message continues the trace of a span."""
+    """Return the headers with which a message continues the trace of a span."""
     headers: dict[str, str] = {}
     _PROPAGATOR.inject(headers, set_span_in_context(span, Context()))
     return headers
@@ -36,7 +36,11 @@ def headers_for(span: Span) -> dict[str, str]:
 
 def _trace_in(fields: Mapping[str, object]) -> Context | None:
     given = {name: fields[name] for name in FIELDS if name in fields}
-    carrier = {name: text for name, text in given.items() if isinstance(text, str) and len(text) <= LONGEST}
+    carrier = {
+        name: text
+        for name, text in given.items()
+        if isinstance(text, str) and len(text) <= MAX_FIELD_CHARACTERS
+    }
     if FIELDS[0] not in carrier:
         return None
     context = _PROPAGATOR.extract(carrier, Context())
@@ -44,7 +48,7 @@ def _trace_in(fields: Mapping[str, object]) -> Context | None:
 
 
 def _attributes_of(body: bytes) -> Mapping[str, object]:
-    if len(body) > LARGEST_BODY or _MARK not in body:
+    if len(body) > MAX_BODY_BYTES or _MARK not in body:
         return {}
     try:
         event = orjson.loads(body)

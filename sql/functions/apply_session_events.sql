@@ -1,10 +1,4 @@
--- What both layouts of `sessions` need: one table, as it is so far, or partitions by started_at, which
--- sql/partitioning makes where that is asked for.
-
--- Where the row is: its started_at, where sessions are partitioned. Null also where nobody has said it yet.
-ALTER TABLE session_ledger ADD COLUMN IF NOT EXISTS started_at timestamptz;
-
--- apply_session_events: judges and applies a batch of events, one array a field, one element an event.
+-- apply_session_events: decides a batch of events by the order law, and applies it; one array a field, one element an event.
 --
 -- Every session id at most once in a call; SQLSTATE 21000 otherwise. Rows are locked in the order of
 -- session ids, so calls that run at the same time wait for each other and never deadlock. The caller owns the
@@ -14,8 +8,11 @@ ALTER TABLE session_ledger ADD COLUMN IF NOT EXISTS started_at timestamptz;
 -- conflict) and the session's ledger entry as the event found it; nulls when there was none.
 --
 -- A write of an erased player, up to the revision of the erasure, is a delete at its own revision, after every
--- other event of that revision, and its outcome is superseded. It is told that it found a delete at the erasure's
--- revision, unless it found something newer; and so is a later write of that player which is stored.
+-- other event of that revision, and its outcome is superseded. Its answer says that it found a delete at the erasure's
+-- revision, unless it found something newer. A later write of that player which is stored gets the same answer.
+--
+-- This text is the same in every layout. Three functions that it calls once a batch differ between layouts:
+-- advance_ledger, store_sessions and ledger_entries.
 
 CREATE OR REPLACE FUNCTION apply_session_events(
     p_session_ids        text[],
@@ -72,75 +69,13 @@ BEGIN
                AS event (revision, event_id, is_delete, erased, place);
     END IF;
 
-    -- First the ledger: lock, compare, take over. A row whose WHERE is false is locked all the same.
-    -- An event that expects a revision never inserts, so it passes only where there is an entry; the
-    -- scalar subselect keeps that a look-up by key, which EXISTS under OR would not be.
-    WITH won AS (
-        INSERT INTO session_ledger AS entry
-                    (session_id, revision, event_id, outcome, deleted_at, expected_revision)
-        SELECT event.session_id, event.revision, event.event_id,
-               CASE WHEN event.is_delete THEN 'absent' ELSE 'stored' END,
-               CASE WHEN event.is_delete THEN now() END,
-               event.expected_revision
-          FROM unnest(p_session_ids, p_revisions, p_event_ids, p_expected_revisions, p_deletes)
-               AS event (session_id, revision, event_id, expected_revision, is_delete)
-         WHERE coalesce(event.expected_revision, 0) = 0
-            OR (SELECT true FROM session_ledger AS known WHERE known.session_id = event.session_id)
-         ORDER BY event.session_id COLLATE "C"
-        ON CONFLICT (session_id) DO UPDATE
-           SET revision = excluded.revision,
-               event_id = excluded.event_id,
-               outcome = CASE WHEN excluded.outcome = 'stored' THEN 'stored'
-                              WHEN entry.outcome = 'stored' THEN 'deleted'
-                              ELSE 'absent' END,
-               deleted_at = excluded.deleted_at,
-               expected_revision = excluded.expected_revision,
-               replaced_revision = entry.revision,
-               replaced_event_id = entry.event_id,
-               replaced_outcome = entry.outcome
-         WHERE (entry.revision, entry.event_id) < (excluded.revision, excluded.event_id)
-           AND (excluded.expected_revision IS NULL
-                OR excluded.expected_revision
-                   = CASE WHEN entry.outcome = 'stored' THEN entry.revision ELSE 0 END)
-        RETURNING entry.session_id, entry.outcome,
-                  entry.replaced_revision, entry.replaced_event_id, entry.replaced_outcome
-    )
-    SELECT array_agg(won.session_id::text), array_agg(won.outcome), array_agg(won.replaced_revision),
-           array_agg(won.replaced_event_id), array_agg(won.replaced_outcome)
-      INTO won_ids, won_outcomes, replaced_revisions, replaced_event_ids, replaced_outcomes
-      FROM won;
+    -- First the ledger: lock, compare, take over.
+    SELECT * INTO won_ids, won_outcomes, replaced_revisions, replaced_event_ids, replaced_outcomes
+      FROM advance_ledger(p_session_ids, p_revisions, p_event_ids, p_expected_revisions, p_deletes);
 
-    -- Then the table, in a statement of its own: its snapshot is taken with the ledger's rows locked, so
-    -- it sees what every call before this one committed. Where sessions are partitioned a function knows how.
-    IF to_regproc('store_sessions') IS NULL THEN
-        INSERT INTO sessions AS stored
-                    (session_id, player_id, encounter, state, extra, started_at, completed_at, revision, updated_at)
-        SELECT event.session_id, event.player_id, event.encounter::jsonb, event.state::jsonb,
-               event.extra::jsonb, event.started_at, event.completed_at, event.revision, now()
-          FROM unnest(p_session_ids, p_revisions, p_deletes, p_player_ids, p_encounters, p_states, p_extras,
-                      p_started_ats, p_completed_ats)
-               AS event (session_id, revision, is_delete, player_id, encounter, state, extra,
-                         started_at, completed_at)
-         WHERE NOT event.is_delete
-           AND (event.session_id IN (SELECT unnest(won_ids))) IS TRUE  -- IS TRUE: a hash table, not a join
-         ORDER BY event.session_id COLLATE "C"
-        ON CONFLICT (session_id) DO UPDATE
-           SET player_id = excluded.player_id,
-               encounter = excluded.encounter,
-               state = excluded.state,
-               extra = excluded.extra,
-               started_at = excluded.started_at,
-               completed_at = excluded.completed_at,
-               revision = excluded.revision,
-               updated_at = excluded.updated_at;
-
-        IF true = ANY (p_deletes) THEN
-            DELETE FROM sessions
-             WHERE session_id = ANY (ARRAY(
-                   SELECT won.session_id FROM unnest(won_ids, won_outcomes) AS won (session_id, outcome)
-                    WHERE won.outcome <> 'stored'));
-        END IF;
-    ELSIF won_ids IS NOT NULL THEN
+    -- Then the table, in statements of their own: their snapshots are taken with the ledger's rows locked, so
+    -- they see what every call before this one committed.
+    IF won_ids IS NOT NULL THEN
         PERFORM store_sessions(p_session_ids, p_revisions, p_deletes, p_player_ids, p_encounters, p_states, p_extras,
                                p_started_ats, p_completed_ats, won_ids);
     END IF;
@@ -158,14 +93,14 @@ BEGIN
                        entry.revision, entry.event_id, entry.outcome
                   FROM unnest(p_session_ids, p_revisions, p_event_ids, p_expected_revisions)
                        AS event (session_id, revision, event_id, expected_revision)
-                  LEFT JOIN LATERAL (
-                       SELECT * FROM session_ledger AS found
-                        WHERE found.session_id = event.session_id
-                          AND ((found.revision, found.event_id) >= (event.revision, event.event_id)
-                               OR found.revision <> event.expected_revision
-                               OR found.outcome <> 'stored')
-                        LIMIT 1) AS entry ON true
-                 WHERE (event.session_id IN (SELECT unnest(won_ids))) IS NOT TRUE)
+                  LEFT JOIN ledger_entries(ARRAY(
+                       SELECT id FROM unnest(p_session_ids) AS id
+                        WHERE (id IN (SELECT unnest(won_ids))) IS NOT TRUE)) AS entry
+                    ON entry.session_id = event.session_id
+                   AND ((entry.revision, entry.event_id) >= (event.revision, event.event_id)
+                        OR entry.revision <> event.expected_revision
+                        OR entry.outcome <> 'stored')
+                 WHERE (event.session_id IN (SELECT unnest(won_ids))) IS NOT TRUE)  -- a hash table, not a join
                AS lost (session_id, outcome, revision, event_id, entry_outcome);
     END IF;
 
@@ -188,12 +123,14 @@ BEGIN
 END
 $function$;
 
--- To replace a function is to forget what was said of it: it is run with its owner's rights (0009).
+-- It runs with its owner's rights: workers need none on the tables. On Citus it runs with its caller's, because Citus logs in
+-- to the other nodes as whoever runs a statement, and the owner does not log in.
 DO $rights$
 BEGIN
-    EXECUTE format('ALTER FUNCTION apply_session_events SECURITY DEFINER SET search_path = %I, pg_temp',
-                   current_schema());
+    IF to_regclass('session_buckets') IS NULL THEN
+        EXECUTE format('ALTER FUNCTION apply_session_events SECURITY DEFINER SET search_path = %I, pg_temp',
+                       current_schema());
+    END IF;
+    REVOKE ALL ON FUNCTION apply_session_events FROM PUBLIC;
 END
 $rights$;
-
-INSERT INTO session_store_migrations (version, name) VALUES (11, 'partitioning') ON CONFLICT DO NOTHING;

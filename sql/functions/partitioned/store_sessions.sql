@@ -1,12 +1,13 @@
--- What the partitioned layout has that the plain one has not.
-
--- store_sessions: what won in the ledger is written to the table. For apply_session_events alone, which has locked the
--- ledger's rows: each snapshot here is taken with them locked.
+-- store_sessions: as ../store_sessions.sql, where `sessions` is partitioned. Each snapshot here is taken with the ledger's rows
+-- locked.
 --
--- A session is in one partition, and the ledger says in which. A row that is elsewhere goes before the new one comes, which
--- has its creation time. An entry of a row that no event wrote does not know where that is: it is looked for everywhere, as
--- is what a delete does not know of.
-CREATE FUNCTION store_sessions(
+-- A session is in one partition, and the ledger says in which. A row that is in another one is deleted before the new row
+-- comes, which keeps its creation time. The ledger entry of a row that no event wrote does not say where the row is: every
+-- partition is searched then, as it is for a delete of a session whose place is unknown.
+
+DO $layout$ BEGIN IF (SELECT relkind = 'p' FROM pg_class WHERE oid = 'sessions'::regclass) THEN
+
+CREATE OR REPLACE FUNCTION store_sessions(
     p_session_ids text[], p_revisions bigint[], p_deletes boolean[], p_player_ids text[], p_encounters text[],
     p_states text[], p_extras text[], p_started_ats timestamptz[], p_completed_ats timestamptz[],
     p_won_ids text[]
@@ -80,36 +81,4 @@ BEGIN
 END
 $function$;
 
--- Whoever moves a session by SQL of his own moves its place in the ledger. It runs as its owner, so that he needs no right on that.
-CREATE FUNCTION note_session_place() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-AS $function$
-BEGIN
-    UPDATE session_ledger SET started_at = NEW.started_at WHERE session_id = NEW.session_id;
-    RETURN NEW;
-END
-$function$;
-
--- stored_sessions: sessions by id, in no order; those that are not there are left out. The ledger first: with the place in hand one partition is opened and read. The plan is kept, because one for these very
--- values would cost more than it reads; it has every partition, of which all but one are removed before it begins.
-CREATE FUNCTION stored_sessions(p_session_ids text[]) RETURNS SETOF sessions
-LANGUAGE plpgsql STABLE
-SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off
-AS $function$
-DECLARE
-    wanted record;
-BEGIN
-    FOR wanted IN
-        SELECT session_id, started_at AS place
-          FROM session_ledger
-         WHERE session_id = ANY (p_session_ids) AND outcome = 'stored'
-    LOOP
-        IF wanted.place IS NOT NULL THEN
-            RETURN QUERY SELECT * FROM sessions WHERE session_id = wanted.session_id AND started_at = wanted.place;
-        ELSE
-            RETURN QUERY SELECT * FROM sessions WHERE session_id = wanted.session_id;
-        END IF;
-    END LOOP;
-END
-$function$;
+END IF; END $layout$;

@@ -11,18 +11,18 @@ from opentelemetry.trace import Link, Span, SpanKind, Tracer, get_current_span, 
 from contracts.requests import PARAMS
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.replies import Reply
-from worker.traces.continued import headers_for, trace_in_headers, trace_of_event
-from worker.traces.interface import Taken
-from worker.traces.spans import TracedCall, TracedMessages, logging_in, reply_addresses, running, wall_time
+from worker.traces.interface import ReceivedMessage
+from worker.traces.propagation import headers_for, trace_in_headers, trace_of_event
+from worker.traces.spans import TracedCall, TracedMessages, log_trace_id, reply_addresses, running, wall_time
 
 Values = dict[str, str | int | bool]
 
-REPLY: Final = "send (temporary)"  # to a caller's own queue, whose name no trace is to be told by
+REPLY: Final = "send (temporary)"  # to a caller's own queue, whose name would identify the caller
 
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """What spans say of the servers: of the broker, of the database, and which exchange messages come through."""
+    """Attributes of the broker and of the database, and the exchange that messages come through."""
 
     broker: Mapping[str, str | int]
     database: Mapping[str, str | int]
@@ -40,36 +40,42 @@ class OtelTracing:
         self._close = close
 
     @contextmanager
-    def storing(self, batch: Sequence[Taken], begun: float) -> Iterator[TracedMessages]:
-        """Trace a batch, with a link to every message that carried a trace, and each of those in its own.
+    def storing(self, batch: Sequence[ReceivedMessage], started: float) -> Iterator[TracedMessages]:
+        """Trace a batch, with a link to every message that carried a trace, and each such message in its own trace.
 
-        A message that carried none has no span. The batch belongs to the trace of its first sampled message, so
-        that of what is sampled the storing is too.
+        A message that carried none has no span. The batch belongs to the trace of its first sampled message, so that
+        a sampled trace contains the storing.
         """
-        carried = [(taken, at) for taken in batch if (at := trace_of_event(taken.delivery, taken.properties))]
-        spans = [self._begin(taken.delivery, at) for taken, at in carried]
+        continued = [
+            (message, context)
+            for message in batch
+            if (context := trace_of_event(message.delivery, message.properties))
+        ]
+        spans = [self._begin(message.delivery, context) for message, context in continued]
         sampled = next((span for span in spans if span.is_recording()), None)
         parent = (
-            set_span_in_context(sampled, Context()) if sampled else next((at for _, at in carried), Context())
+            set_span_in_context(sampled, Context())
+            if sampled
+            else next((context for _, context in continued), Context())
         )
-        links = [Link(get_current_span(at).get_span_context()) for _, at in carried]
+        links = [Link(get_current_span(context).get_span_context()) for _, context in continued]
         values = {**self._message_values("store"), "messaging.batch.message_count": len(batch)}
-        whole = self._tracer.start_span(
-            "store batch", parent, SpanKind.CONSUMER, values, links, start_time=wall_time(begun)
+        batch_span = self._tracer.start_span(
+            "store batch", parent, SpanKind.CONSUMER, values, links, start_time=wall_time(started)
         )
         for span in spans:
-            span.add_link(whole.get_span_context())
-        traced = [(taken, span) for (taken, _), span in zip(carried, spans, strict=True)]
-        by_tag = {taken.delivery.tag: span for taken, span in traced}
-        with running(*spans, whole), logging_in(whole):
+            span.add_link(batch_span.get_span_context())
+        traced = [(message, span) for (message, _), span in zip(continued, spans, strict=True)]
+        by_tag = {message.delivery.tag: span for message, span in traced}
+        with running(*spans, batch_span), log_trace_id(batch_span):
             yield TracedMessages(self._send, by_tag, reply_addresses(traced))
 
     @contextmanager
     def serving(self, request: Delivery, properties: Properties) -> Iterator[TracedMessages]:
-        """Trace a request, within its caller's trace where it names one."""
+        """Trace a request, within its caller's trace where it carries one."""
         span = self._begin(request, trace_in_headers(properties) or Context())
         answered = {(properties.reply_to, properties.correlation_id): span}
-        with running(span), logging_in(span):
+        with running(span), log_trace_id(span):
             yield TracedMessages(self._send, {request.tag: span}, answered)
 
     @contextmanager
@@ -83,7 +89,7 @@ class OtelTracing:
 
     @contextmanager
     def querying(self, summary: str, rows: int = 1) -> Iterator[None]:
-        """Trace a call to the database within what is being traced."""
+        """Trace a call to the database within the current span."""
         values: Values = {
             "db.system.name": "postgresql",
             "db.operation.name": summary.partition(" ")[0],
@@ -96,21 +102,21 @@ class OtelTracing:
             yield
 
     async def close(self) -> None:
-        """Hand over what is not exported yet, for a second at most."""
+        """Export the remaining spans, for a second at most."""
         await self._close()
 
     def _begin(self, delivery: Delivery, parent: Context) -> Span:
-        """Return the span of a message, which begins when it came."""
-        where = f"{self._peers.exchange}:{delivery.queue}"
+        """Return the span of a message, which starts when the message was received."""
+        destination = f"{self._peers.exchange}:{delivery.queue}"
         values: Values = {
             **self._message_values("process"),
-            "messaging.destination.name": where,
+            "messaging.destination.name": destination,
             "messaging.message.body.size": len(delivery.body),
             "messaging.rabbitmq.message.delivery_tag": delivery.tag,
         }
-        begun = wall_time(delivery.received)
+        started = wall_time(delivery.received)
         return self._tracer.start_span(
-            f"process {where}", parent, SpanKind.CONSUMER, values, start_time=begun
+            f"process {destination}", parent, SpanKind.CONSUMER, values, start_time=started
         )
 
     def _send(self, reply: Reply, parent: Span) -> tuple[Reply, Span]:
@@ -119,8 +125,8 @@ class OtelTracing:
             "messaging.destination.temporary": True,
             "messaging.message.body.size": len(reply.body),
         }
-        within = set_span_in_context(parent, Context())
-        span = self._tracer.start_span(REPLY, within, SpanKind.PRODUCER, values)
+        parent_context = set_span_in_context(parent, Context())
+        span = self._tracer.start_span(REPLY, parent_context, SpanKind.PRODUCER, values)
         return replace(reply, headers=headers_for(span)), span
 
     def _message_values(self, operation: str) -> Values:

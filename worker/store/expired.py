@@ -13,36 +13,36 @@ from worker.store.rows import StoredSession
 PORTION = 500
 
 
-class Aged(NamedTuple):
-    """A session, or the marker of a deleted one, at the revision at which it is old."""
+class Expired(NamedTuple):
+    """A session, or the tombstone of a deleted one, at the revision at which it is old."""
 
     session_id: str
     revision: int
 
 
-class AgedReader:
+class ExpiredReader:
     """Reads what is older than so many days, a portion at a time; raises StorageUnavailable."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def completed(self, days: int) -> AsyncGenerator[list[Aged], None]:
+    def completed(self, days: int) -> AsyncGenerator[list[Expired], None]:
         """Yield sessions that were completed before."""
-        return self._read(sql.statement("aged_completed"), days)
+        return self._read(sql.statement("expired_completed"), days)
 
-    def abandoned(self, days: int) -> AsyncGenerator[list[Aged], None]:
+    def abandoned(self, days: int) -> AsyncGenerator[list[Expired], None]:
         """Yield incomplete sessions that nothing has touched since."""
-        return self._read(sql.statement("aged_abandoned"), days)
+        return self._read(sql.statement("expired_abandoned"), days)
 
-    def markers(self, days: int) -> AsyncGenerator[list[Aged], None]:
-        """Yield the markers of sessions that were deleted before."""
-        return self._read(sql.statement("aged_markers"), days)
+    def tombstones(self, days: int) -> AsyncGenerator[list[Expired], None]:
+        """Yield the tombstones of sessions that were deleted before."""
+        return self._read(sql.statement("expired_tombstones"), days)
 
-    async def _read(self, statement: str, days: int) -> AsyncGenerator[list[Aged], None]:
+    async def _read(self, statement: str, days: int) -> AsyncGenerator[list[Expired], None]:
         with translated():
             cursor = await self._connection.cursor(statement, days)
             while rows := await cursor.fetch(PORTION):
-                yield [Aged(*row) for row in rows]
+                yield [Expired(*row) for row in rows]
 
 
 class Retention:
@@ -53,24 +53,24 @@ class Retention:
         self._writing = writing
 
     @asynccontextmanager
-    async def claim(self) -> AsyncIterator[AgedReader]:
+    async def lock(self) -> AsyncIterator[ExpiredReader]:
         """Yield the reader of what is old; raises Overloaded where somebody else has it."""
         with translated():
             async with self._reading.acquire() as connection, connection.transaction():
-                if not await connection.fetchval(sql.statement("claim_retention")):
+                if not await connection.fetchval(sql.statement("lock_retention")):
                     raise Overloaded("another process removes what is old; one at a time does")
-                yield AgedReader(connection)
+                yield ExpiredReader(connection)
 
-    async def read(self, aged: Sequence[Aged]) -> list[StoredSession]:
+    async def read(self, expired: Sequence[Expired]) -> list[StoredSession]:
         """Return those sessions that are at the same revision still, in no order."""
-        names, revisions = zip(*aged, strict=True)
+        names, revisions = zip(*expired, strict=True)
         with translated():
-            # not on the connections that read: `claim` may hold the only one
+            # not on the connections that read: `lock` may hold the only one
             rows = await self._writing.fetch(sql.statement("archive_sessions"), names, revisions)
         return [StoredSession(*row) for row in rows]
 
-    async def forget(self, session_ids: list[str], days: int) -> int:
-        """Return how many markers are gone; one whose session was written or deleted since stays."""
+    async def delete_tombstones(self, session_ids: list[str], days: int) -> int:
+        """Return how many tombstones are gone; one whose session was written or deleted since stays."""
         with translated():
-            rows = await self._writing.fetch(sql.statement("remove_markers"), session_ids, days)
+            rows = await self._writing.fetch(sql.statement("delete_tombstones"), session_ids, days)
         return len(rows)
