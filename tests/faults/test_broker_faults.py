@@ -46,7 +46,7 @@ async def test_a_broker_that_is_stopped_and_started_costs_nothing(
 async def test_a_broker_that_is_killed_costs_nothing(stage: Stage, back_in_time: BackInTime) -> None:
     replicas = [await stage.start_replica() for _ in range(2)]
     publishing = asyncio.create_task(stage.publish(3000, rate=1000))
-    await asyncio.sleep(1)
+    await stage.probe()
     await asyncio.to_thread(stage.rabbit.restart, "kill")
     back_in_time(await stage.probe())
     await publishing
@@ -58,7 +58,7 @@ async def test_a_broker_that_is_killed_costs_nothing(stage: Stage, back_in_time:
 async def test_a_frozen_broker_costs_nothing(stage: Stage, back_in_time: BackInTime) -> None:
     await stage.start_replica()
     publishing = asyncio.create_task(stage.publish(3000, rate=1000))
-    await asyncio.sleep(1)
+    await stage.probe()
     await asyncio.to_thread(stage.rabbit.freeze)
     await asyncio.sleep(3)
     await asyncio.to_thread(stage.rabbit.thaw)
@@ -97,7 +97,7 @@ async def test_a_silent_broker_is_noticed_and_left(
 ) -> None:
     await stage.start_replica(AMQP_URL=stage.amqp_url(proxy.port))
     publishing = asyncio.create_task(stage.publish(1000, rate=500))
-    await asyncio.sleep(1)
+    await stage.probe()
     known = proxy.counters.accepted
     proxy.pause()
     begun = monotonic()

@@ -96,7 +96,7 @@ async def test_a_broker_that_goes_and_comes_back_leaves_nothing_untold(
     for _ in range(2):
         await stage.start_replica(ON)
     publishing = asyncio.create_task(stage.publish(3000, rate=1000))
-    await asyncio.sleep(1)
+    await stage.probe()
     if how == "kill":
         await asyncio.to_thread(stage.rabbit.restart, "kill")
     else:

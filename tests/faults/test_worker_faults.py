@@ -76,14 +76,13 @@ async def test_a_stop_under_load_redelivers_nothing(calm_stage: Stage) -> None:
 async def test_a_second_sigterm_ends_a_worker_at_once_and_loses_nothing(stage: Stage) -> None:
     replica = await stage.start_replica()
     stage.postgres.freeze()
-    publishing = asyncio.create_task(stage.publish(1000))
-    await asyncio.sleep(0.5)
+    await stage.publish(200)
+    await stage.drained()
     replica.send(signal.SIGTERM)
     await replica.logged("worker.stopping")
     replica.send(signal.SIGTERM)
     assert await replica.ended(timeout=2) == 1
     stage.postgres.thaw()
-    await publishing
     await stage.start_replica()
     report = await stage.finish()
     assert report.is_clean, report
@@ -93,7 +92,7 @@ async def test_a_second_sigterm_ends_a_worker_at_once_and_loses_nothing(stage: S
 async def test_a_worker_frozen_until_the_broker_gave_it_up_does_no_harm(calm_stage: Stage) -> None:
     frozen, other = [await calm_stage.start_replica() for _ in range(2)]
     publishing = asyncio.create_task(calm_stage.publish(12_000, rate=600))
-    await asyncio.sleep(1)
+    await calm_stage.probe()
     frozen.send(signal.SIGSTOP)
     await publishing
     frozen.send(signal.SIGCONT)
