@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from contracts.client import Distrusted, SessionStore, Untrusted
+from contracts.client import ReplyUnverified, SessionStore, SignatureRefused
 from contracts.topology import WRITE_KEY, Topology
 from tests.command import run_command
 from tests.faults.replica import PROJECT, Replica
@@ -183,5 +183,5 @@ async def until_refused(variables: Variables, keys: str) -> None:
             try:
                 async with client(variables, keys, timeout=1) as store:
                     await store.read("sess")
-            except (Distrusted, Untrusted):
+            except (SignatureRefused, ReplyUnverified):
                 return

@@ -130,12 +130,12 @@ async def test_a_right_too_many_is_taken_away_by_the_command(
     walls: Walls, superuser: asyncpg.Connection
 ) -> None:
     await superuser.execute(
-        f"GRANT DELETE ON sessions TO {WORKER}; GRANT EXECUTE ON FUNCTION remove_markers TO {WORKER}"
+        f"GRANT DELETE ON sessions TO {WORKER}; GRANT EXECUTE ON FUNCTION delete_tombstones TO {WORKER}"
     )
     found = (await look(walls))["rights"]
     assert (found.state, found.said) == (
         State.WRONG,
-        "more than a worker needs: DELETE on sessions, EXECUTE on remove_markers",
+        "more than a worker needs: DELETE on sessions, EXECUTE on delete_tombstones",
     )
     await follow(found.mend, {"DATABASE_URL": walls.postgres.url_of(walls.database)})
     assert (await look(walls))["rights"].state is State.OK

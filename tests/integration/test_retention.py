@@ -118,7 +118,7 @@ async def test_a_session_that_is_written_meanwhile_stays(
     assert await names(connection) == ["woken"]
 
 
-async def test_markers_go_when_they_are_old_and_their_sessions_were_not_written_since(
+async def test_tombstones_go_when_they_are_old_and_their_sessions_were_not_written_since(
     storage: Storage, connection: asyncpg.Connection
 ) -> None:
     for name in ("old", "young", "back"):
@@ -126,20 +126,20 @@ async def test_markers_go_when_they_are_old_and_their_sessions_were_not_written_
     await connection.execute("UPDATE session_ledger SET deleted_at = now() - interval '400 days'")
     await connection.execute("UPDATE session_ledger SET deleted_at = now() WHERE session_id = 'young'")
     await store(storage, write("back", 9))
-    assert await retain(storage, Ages(None, None, 365)) == RemovalCounts(markers=1)
+    assert await retain(storage, Ages(None, None, 365)) == RemovalCounts(tombstones=1)
     known = await connection.fetch("SELECT session_id FROM session_ledger ORDER BY session_id")
     assert [row[0] for row in known] == ["back", "young"]
-    assert await storage.retention.forget(["young", "back"], 365) == 0
+    assert await storage.retention.delete_tombstones(["young", "back"], 365) == 0
 
 
-async def test_an_event_that_expects_a_marker_that_is_just_going_is_a_conflict(
+async def test_an_event_that_expects_a_tombstone_that_is_just_going_is_a_conflict(
     storage: Storage, connection: asyncpg.Connection
 ) -> None:
     await store(storage, write("old", 5), EventRow("old", 6, uuid4(), None, True))
     await connection.execute("UPDATE session_ledger SET deleted_at = now() - interval '400 days'")
     expecting = write("old", 9)._replace(expected_revision=5)
     async with asyncio.TaskGroup() as tasks, connection.transaction():
-        assert len(await connection.fetch("SELECT remove_markers(ARRAY['old'], 365)")) == 1
+        assert len(await connection.fetch("SELECT delete_tombstones(ARRAY['old'], 365)")) == 1
         storing = tasks.create_task(DatabaseSink(storage.writer, 30).take([expecting]))
         await until_waiting(connection, 1)
     assert [verdict.outcome for verdict in storing.result().values()] == [Outcome.CONFLICT]
@@ -160,7 +160,7 @@ async def test_what_removes_never_writes(storage: Storage, connection: asyncpg.C
 
 
 async def test_only_one_removes_at_a_time(storage: Storage) -> None:
-    async with storage.retention.claim():
+    async with storage.retention.lock():
         with pytest.raises(Overloaded, match="one at a time"):
             await retain(storage, NOTHING)
     assert await retain(storage, NOTHING) == RemovalCounts()
@@ -170,7 +170,7 @@ async def test_a_dry_run_counts_and_changes_nothing(
     storage: Storage, connection: asyncpg.Connection, database_url: str
 ) -> None:
     await store(storage, write("done", completed=91), write("open"))
-    words = ("retain", "--completed-days", "90", "--abandoned-days", "30", "--marker-days", "365")
+    words = ("retain", "--completed-days", "90", "--abandoned-days", "30", "--tombstone-days", "365")
     variables = {"DATABASE_URL": database_url}
     told = run_command(*words, "--dry-run", variables=variables)
     assert (told.returncode, told.stdout.split()[4:6]) == (0, ["completed", "1"])

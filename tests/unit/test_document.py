@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.limits import MAX_DEPTH
 from contracts.outcomes import DeadLetterCode
-from contracts.scalars import MAX_DEPTH
 from tests.unit.strategies import texts
 from worker.ingest.document import InvalidEvent, check_content, parse
 

@@ -26,10 +26,10 @@ Abandoned = Annotated[
         "--abandoned-days", min=1, max=MOST_DAYS, help="Incomplete sessions that nothing touched for so long."
     ),
 ]
-Markers = Annotated[
+Tombstones = Annotated[
     int | None,
     typer.Option(
-        "--marker-days", min=1, max=MOST_DAYS, help="What keeps late writes of deleted sessions out."
+        "--tombstone-days", min=1, max=MOST_DAYS, help="What keeps late writes of deleted sessions out."
     ),
 ]
 ArchiveTo = Annotated[
@@ -45,7 +45,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Count what would go; ch
 def retain(
     completed_days: Completed = None,
     abandoned_days: Abandoned = None,
-    marker_days: Markers = None,
+    tombstone_days: Tombstones = None,
     archive: ArchiveTo = None,
     archive_as: ArchiveAs = ArchiveFormat.PARQUET,
     dry_run: DryRun = False,
@@ -56,9 +56,9 @@ def retain(
 
     Exit status 75 when another process does it already.
     """
-    ages = Ages(completed_days, abandoned_days, marker_days)
+    ages = Ages(completed_days, abandoned_days, tombstone_days)
     if ages == Ages(None, None, None):
-        raise typer.BadParameter("say what: --completed-days, --abandoned-days or --marker-days")
+        raise typer.BadParameter("say what: --completed-days, --abandoned-days or --tombstone-days")
     if archive and not archive.is_dir():
         raise typer.BadParameter(f"{archive} is not a folder", param_hint="--archive")
     settings = load({"database_url": database_url}, ["DATABASE_URL"]).settings

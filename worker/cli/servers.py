@@ -69,6 +69,7 @@ def _print_status(found: MigrationStatus, *, as_json: bool) -> None:
         "pending": found.pending,
         "ahead": found.ahead,
         "altered": found.altered,
+        "replaced": found.replaced,
     }
     if as_json:
         print_json(states)

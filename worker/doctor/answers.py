@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from contracts.client import Distrusted, Misconfigured, SessionStore, Untrusted
+from contracts.client import Misconfigured, ReplyUnverified, SessionStore, SignatureRefused
 from contracts.client import SessionStoreError as ClientError
 from worker.broker.examination import is_refusal
 from worker.finding import Finding, ok, skipped, warning, wrong
@@ -20,7 +20,7 @@ async def examine_answer(url: str, prefix: str, keys: str, release: str, timeout
             url, prefix=prefix, source="session-store doctor", timeout=timeout, keys=keys
         ) as store:
             health = await store.health()
-    except (Distrusted, Untrusted) as error:
+    except (SignatureRefused, ReplyUnverified) as error:
         return wrong(str(error), KEYS)
     except Misconfigured as error:
         if is_refusal(error):

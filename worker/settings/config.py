@@ -15,6 +15,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from contracts.limits import BODY_LIMIT
 from worker.errors import ConfigurationError
 from worker.settings import rules
 from worker.settings.files import DOTENV, read_dotenv, read_secrets
@@ -91,7 +92,7 @@ class Settings(BaseSettings):
         1000, "SESSION_STORE_PREFETCH", "unacknowledged events a queue, whatever their size", ge=1, le=65_535
     )
     body_limit: int = _setting(
-        1_048_576, "SESSION_STORE_BODY_LIMIT", "largest event in bytes", ge=1024, le=134_217_728
+        BODY_LIMIT, "SESSION_STORE_BODY_LIMIT", "largest event in bytes", ge=1024, le=134_217_728
     )
     rpc_concurrency: int = _setting(
         64, "SESSION_STORE_RPC_CONCURRENCY", "requests answered at a time", ge=1, le=10_000

@@ -47,7 +47,7 @@ async def convert(
         return None
     total = await connection.fetchval(sql.statement("estimate_sessions"))
     if layout == PLAIN:
-        while await connection.fetchval(sql.statement("forget_places")):
+        while await connection.fetchval(sql.statement("clear_places")):
             pass
         await run_script(connection, "begin")
     await make_partitions(connection, plan, converting=True)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import sql
 from worker.errors import RightsError
-from worker.store.aged import Retention
 from worker.store.cursor import CursorCodec
 from worker.store.erasures import Erasures
+from worker.store.expired import Retention
 from worker.store.failures import translated
 from worker.store.layout import PARTITIONED
 from worker.store.ledger import LedgerReader

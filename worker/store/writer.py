@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 
 import asyncpg
 
@@ -71,10 +70,7 @@ class CitusEventWriter(EventWriter):
 
     async def _apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
         shares = by_bucket(rounds)
-        committing = (
-            self._commit(list(share.values()), partial(_apply_events_of, bucket))
-            for bucket, share in shares.items()
-        )
+        committing = (self._commit(list(share.values()), _apply_events) for share in shares.values())
         results = await asyncio.gather(*committing, return_exceptions=True)  # so that all end when one fails
         merged: list[dict[str, Applied]] = [{} for _ in rounds]
         for share, applied in zip(shares.values(), results, strict=True):
@@ -87,11 +83,6 @@ class CitusEventWriter(EventWriter):
 
 async def _apply_events(connection: Connection, events: Round) -> list[asyncpg.Record]:
     return await connection.fetch(sql.statement("apply_session_events"), *zip(*events, strict=True))
-
-
-async def _apply_events_of(bucket: int, connection: Connection, events: Round) -> list[asyncpg.Record]:
-    statement = sql.statement("apply_session_events_of")
-    return await connection.fetch(statement, bucket, *zip(*events, strict=True))
 
 
 async def _apply_deletes(connection: Connection, events: Round) -> list[asyncpg.Record]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from worker.errors import SessionStoreError
-from worker.store.aged import Aged
+from worker.store.expired import Expired
 from worker.store.rows import StoredSession
 from worker.transfer.parquet import ParquetTarget
 from worker.transfer.target import LineTarget, Target, atomic_write
@@ -18,8 +18,8 @@ from worker.transfer.target import LineTarget, Target, atomic_write
 FILE_SESSIONS: Final = 20_000
 CHUNK_SESSIONS: Final = 50  # sessions of a megabyte are possible
 
-Chunks = AsyncGenerator[list[Aged], None]
-Read = Callable[[Sequence[Aged]], Awaitable[list[StoredSession]]]
+Chunks = AsyncGenerator[list[Expired], None]
+Read = Callable[[Sequence[Expired]], Awaitable[list[StoredSession]]]
 """Reads those sessions that have not changed since."""
 
 
@@ -55,24 +55,24 @@ class Archive:
                 path = self._folder / f"sessions-{self._stamp}-{self._files:05}.{self._format}"
                 try:
                     with atomic_write(path) as draft:
-                        await self._write(draft, [aged for chunk in file_chunks for aged in chunk])
+                        await self._write(draft, [expired for chunk in file_chunks for expired in chunk])
                     await asyncio.to_thread(_fsync_folder, self._folder)
                 except OSError as error:
                     raise SessionStoreError(f"cannot write {path}: {error.strerror or error}") from error
                 for chunk in file_chunks:
                     yield chunk
 
-    async def _write(self, path: Path, aged: Sequence[Aged]) -> None:
+    async def _write(self, path: Path, expired: Sequence[Expired]) -> None:
         target = self._format.open(path)
-        for start in range(0, len(aged), CHUNK_SESSIONS):
-            sessions = await self._read(aged[start : start + CHUNK_SESSIONS])
+        for start in range(0, len(expired), CHUNK_SESSIONS):
+            sessions = await self._read(expired[start : start + CHUNK_SESSIONS])
             await asyncio.to_thread(target.write, sessions)
         await asyncio.to_thread(target.close)
 
 
-async def _next_file(chunks: Chunks) -> list[list[Aged]]:
+async def _next_file(chunks: Chunks) -> list[list[Expired]]:
     """Return the chunks of the next file; none after the last."""
-    file_chunks: list[list[Aged]] = []
+    file_chunks: list[list[Expired]] = []
     sessions = 0
     while sessions < FILE_SESSIONS and (chunk := await anext(chunks, None)):
         file_chunks.append(chunk)

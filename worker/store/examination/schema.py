@@ -7,7 +7,7 @@ import asyncpg
 
 import sql
 from worker.finding import Finding, ok, psql, warning, wrong
-from worker.store.migrations import status_of
+from worker.store.migrations import DEVELOPMENT, status_of
 
 BLOATED_TIMES: Final = 4
 BLOATED_BYTES: Final = 64 * 1024 * 1024
@@ -27,6 +27,11 @@ async def examine_rights(connection: asyncpg.Connection) -> Finding:
 async def examine_schema(connection: asyncpg.Connection) -> Finding:
     """Find a schema that is behind this release, ahead of it, or made from other files."""
     found = await status_of(connection)
+    if found.replaced:
+        return wrong(
+            f"the migrations of a development version: {_versions(found.replaced)} are others here",
+            f"see '{DEVELOPMENT}' in sql/README.md",
+        )
     if found.pending:
         return wrong(f"the database lacks migrations {_versions(found.pending)}", "session-store migrate")
     if found.altered:

@@ -11,7 +11,7 @@ from worker.settings.endpoint import TLS_SETTINGS
 ROLES: Final = "session-store roles"
 LOG_IN: Final = f"{ROLES}  # as a superuser; then log in as session_store_worker"
 GUARDS: Final = (
-    "psql -v ON_ERROR_STOP=1 -1 -f sql/migrations/0009_guarded_writes.sql  # as the owner of the tables; "
+    "psql -v ON_ERROR_STOP=1 -1 -f sql/migrations/0001_session_store.sql  # as the owner of the tables; "
     "ALTER TABLE … ENABLE TRIGGER revisions_only_rise where it is switched off"
 )
 
