@@ -48,11 +48,8 @@ async def test_every_session_is_there_afterwards_and_counted(
 ) -> None:
     await apply_each(connection, WRITES)
     await connection.execute(ADD)  # no event wrote these
-    before, totals, rows = (
-        await read_contents(connection),
-        await assert_kept(connection),
-        await all_of(connection),
-    )
+    before, totals = await read_contents(connection), await assert_kept(connection)
+    rows = await all_of(connection)
     progress: list[CopyProgress] = []
     copied = await convert(converter, PLAN, progress.append)
     assert copied is not None
