@@ -63,12 +63,20 @@ async def test_a_schema_from_other_files_and_one_ahead_are_told_apart(
     found = await examine(patient)
     assert states_of(found) == {**NO_BROKER, "database.schema": "warning"}
     await connection.execute("DELETE FROM session_store_migrations WHERE version = 9999")
-    await connection.execute("UPDATE session_store_migrations SET checksum = 'x' WHERE version = 3")
+    await connection.execute("UPDATE session_store_migrations SET checksum = 'x' WHERE version = 2")
     schema = (await examine(patient))["database.schema"]
     assert schema.state is State.WRONG
-    assert "0003" in schema.said
+    assert "0002" in schema.said
     await follow(schema.mend.partition(": ")[2], patient)
     assert states_of(await examine(patient)) == NO_BROKER
+
+
+async def test_a_schema_of_a_development_version_is_told(
+    patient: Variables, connection: asyncpg.Connection
+) -> None:
+    await connection.execute("UPDATE session_store_migrations SET name = 'sessions' WHERE version = 1")
+    schema = (await examine(patient))["database.schema"]
+    assert (schema.state, "development version" in schema.said) == (State.WRONG, True)
 
 
 async def test_a_missing_index_is_built_by_the_command(
@@ -77,7 +85,7 @@ async def test_a_missing_index_is_built_by_the_command(
     await connection.execute("DROP INDEX idx_sessions_player_id, idx_sessions_completed_at")
     found = await examine(patient)
     assert states_of(found) == {**NO_BROKER, "database.indexes": "wrong"}
-    assert found["database.indexes"].said == "missing: idx_sessions_player_id, idx_sessions_completed_at"
+    assert found["database.indexes"].said == "missing: idx_sessions_completed_at, idx_sessions_player_id"
     await follow(found["database.indexes"].mend, patient)
     assert states_of(await examine(patient)) == NO_BROKER
 
