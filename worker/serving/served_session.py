@@ -32,9 +32,7 @@ class ServedSession:
         self._feed = feed
         self._settler = Settler(context.topology, publisher, broker.replies, context.instruments, feed)
         self._storing = EventStoring(self._scope, context, self._settler)
-        self._watch = QueueWatch(
-            self._scope, context.topology, context.instruments.metrics, self._storing.state
-        )
+        self._watch = QueueWatch(self._scope, context.topology, context.instruments.metrics)
 
     def state(self) -> ServingState:
         """Return how the session is served now."""
