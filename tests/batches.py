@@ -10,7 +10,7 @@ from contracts.outcomes import Outcome
 from tests.model import Entry, Event, judge
 from tests.unit.deliveries import deliver
 from worker.broker.delivery import Properties
-from worker.ingest.judged import Decoded
+from worker.ingest.deliveries import Decoded
 from worker.outcome import Verdict
 from worker.store.rows import EventRow
 

@@ -48,10 +48,10 @@ async def _prepare(url: str, layout: str) -> None:
 
 async def partition(url: str) -> None:
     """Partition the sessions of a migrated database: the months that tests write to, and this one."""
-    from worker.store.conversion import Copied, convert
+    from worker.store.conversion import CopyProgress, convert
     from worker.store.layout import Plan, layout_connection, run_script
 
     async with layout_connection(url) as connection:
-        await convert(connection, Plan(ahead=0), Copied())
+        await convert(connection, Plan(ahead=0), CopyProgress())
         for bounds in MONTHS:
             await run_script(connection, "make_partition", sql.statement("set_partition_bounds"), *bounds)

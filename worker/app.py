@@ -16,27 +16,27 @@ from time import monotonic
 import structlog
 
 from contracts.topology import Topology
-from worker.address import Address
 from worker.backoff import Backoff
-from worker.broker.link import Link
 from worker.broker.session import BrokerOptions
-from worker.broker.signatures import Guard, Keys, Terms
-from worker.config import Loaded, Settings
+from worker.broker.signatures import Keys, SignaturePolicy, SignatureVerifier
+from worker.broker.supervisor import BrokerSupervisor
 from worker.errors import StorageUnavailable
-from worker.health import Condition, Health
-from worker.history import History
-from worker.http.board import Board
-from worker.http.server import listening
-from worker.keys import FixedKeys, LiveKeys, keyring_of
-from worker.metrics import Metrics
-from worker.pulse import Pulse, beating
+from worker.observability.health import Health, WorkerState
+from worker.observability.heartbeat import Heartbeat, running
+from worker.observability.history import History
+from worker.observability.http.server import listening
+from worker.observability.log_dedup import Deduplicator
+from worker.observability.metrics import Metrics
+from worker.observability.systemd import SystemdNotifier
+from worker.observability.worker_view import WorkerView
 from worker.rpc.answers import Result
-from worker.service_manager import ServiceManager
-from worker.serving import Serving
+from worker.serving.serving import Serving
+from worker.settings.config import Loaded, Settings
+from worker.settings.keyring import FixedKeyring, ReloadingKeyring, keyring_of
+from worker.settings.reloading_url import ReloadingUrl
 from worker.store.storage import Storage, StorageOptions, open_storage
-from worker.storms import Recent
 from worker.traces.choice import open_traces
-from worker.traces.untraced import UNTRACED, Traces
+from worker.traces.interface import NO_TRACING, Traces
 
 log = structlog.get_logger()
 
@@ -51,10 +51,10 @@ class Worker:
     def __init__(
         self,
         settings: Settings,
-        broker: Address,
+        broker: ReloadingUrl,
         storage: Storage,
         metrics: Metrics | None = None,
-        traces: Traces = UNTRACED,
+        traces: Traces = NO_TRACING,
         keys: Keys | None = None,
     ) -> None:
         self._settings = settings
@@ -63,11 +63,11 @@ class Worker:
         self._stop = asyncio.Event()
         self._prepared = False
         self.metrics = metrics or Metrics(VERSION)
-        guard = self._guard(topology, keys or FixedKeys(keyring_of(settings)))
+        guard = self._guard(topology, keys or FixedKeyring(keyring_of(settings)))
         self._serving = Serving(settings, topology, storage, self._stop, self, self.metrics, traces, guard)
         timeout = settings.connection_timeout_ms / 1000
         options = BrokerOptions(broker, "session-store", timeout, guard.sign_reply)
-        self._link = Link(options, topology, settings.startup_timeout_s)
+        self._link = BrokerSupervisor(options, topology, settings.startup_timeout_s)
 
     @property
     def stopping(self) -> bool:
@@ -98,10 +98,10 @@ class Worker:
         with suppress(asyncio.CancelledError):
             await serving
 
-    def look(self) -> Condition:
+    def look(self) -> WorkerState:
         """Return how the worker is now."""
         serving = self._serving
-        return Condition(
+        return WorkerState(
             prepared=self._prepared,
             stopping=self.stopping,
             broker=self._link.down_reason,
@@ -131,10 +131,10 @@ class Worker:
         self._prepared = True
         await self._link.keep(self._serving.serve, self._stop)
 
-    def _guard(self, topology: Topology, keys: Keys) -> Guard:
+    def _guard(self, topology: Topology, keys: Keys) -> SignatureVerifier:
         settings = self._settings
-        terms = Terms(settings.signatures, topology.sessions.name, settings.signature_window_s)
-        return Guard(terms, keys, lambda fault: self.metrics.bad_signatures.labels(fault).inc())
+        terms = SignaturePolicy(settings.signatures, topology.sessions.name, settings.signature_window_s)
+        return SignatureVerifier(terms, keys, lambda fault: self.metrics.bad_signatures.labels(fault).inc())
 
     async def _wait_for_schema(self) -> None:
         """Return once the database has answered, lets us store, and has every migration of this program."""
@@ -153,31 +153,36 @@ class Worker:
                     return None
 
 
-async def run_worker(loaded: Loaded, recent: Recent) -> None:
+async def run_worker(loaded: Loaded, recent: Deduplicator) -> None:
     """Run one replica until SIGTERM or SIGINT; a second one ends the process at once, which loses nothing."""
     settings = loaded.settings
     traces = open_traces(settings, VERSION)
     _collect_seldom()
     options = StorageOptions(
-        Address(loaded, "database_url"),
+        ReloadingUrl(loaded, "database_url"),
         settings.pool_size,
         settings.connection_timeout_ms / 1000,
         settings.statement_timeout_ms / 1000,
-        Address(loaded, "read_database_url") if settings.read_database_url.get_secret_value() else None,
+        ReloadingUrl(loaded, "read_database_url") if settings.read_database_url.get_secret_value() else None,
         settings.pooler,
         settings.citus,
     )
-    manager = ServiceManager(settings.notify_socket)
-    board = Board(Metrics(VERSION), Health(), History(), recent)
+    manager = SystemdNotifier(settings.notify_socket)
+    board = WorkerView(Metrics(VERSION), Health(), History(), recent)
     async with listening(board, settings.http_host, settings.http_port), open_storage(options) as storage:
         worker = Worker(
-            settings, Address(loaded, "amqp_url"), storage, board.metrics, traces, LiveKeys(loaded)
+            settings,
+            ReloadingUrl(loaded, "amqp_url"),
+            storage,
+            board.metrics,
+            traces,
+            ReloadingKeyring(loaded),
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop_or_exit, worker, manager)
         log.info("worker.starting", version=VERSION)
-        async with beating(Pulse(worker.look, storage, board, manager)):
+        async with running(Heartbeat(worker.look, storage, board, manager)):
             await worker.run()
         await traces.close()
         log.info("worker.stopped")
@@ -189,7 +194,7 @@ def _collect_seldom() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
-def _stop_or_exit(worker: Worker, manager: ServiceManager) -> None:
+def _stop_or_exit(worker: Worker, manager: SystemdNotifier) -> None:
     if worker.stopping:
         os._exit(EXIT_FAILED)
     log.info("worker.stopping")

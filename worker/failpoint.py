@@ -12,7 +12,7 @@ from enum import StrEnum
 MOMENT_SECONDS = 0.002  # enough to have the call sent, mostly not enough to have it answered
 
 
-class Point(StrEnum):
+class Failpoint(StrEnum):
     """A place in the life of a batch where the process may end."""
 
     BEFORE_COMMIT = "before-commit"  # decoded; the database knows nothing of it
@@ -21,27 +21,27 @@ class Point(StrEnum):
     BEFORE_ACKNOWLEDGE = "before-acknowledge"  # dead letters and confirmations are out
 
 
-Reach = Callable[[Point], None]
+FailpointHook = Callable[[Failpoint], None]
 """Called where a point is reached."""
 
 
-def pass_by(_: Point) -> None:
+def no_failpoint(_: Failpoint) -> None:
     """Do nothing."""
 
 
-def arm(setting: str) -> Reach:
+def failpoint_from(setting: str) -> FailpointHook:
     """Return what kills the process at a point, or at the n-th time with `point:n`; nothing happens for ''."""
     if not setting:
-        return pass_by
+        return no_failpoint
     name, _, turn = setting.partition(":")
-    armed, left = Point(name), int(turn or 1)
+    armed, left = Failpoint(name), int(turn or 1)
 
-    def reach(point: Point) -> None:
+    def reach(point: Failpoint) -> None:
         nonlocal left
         if point is armed:
             left -= 1
             if left == 0:
-                _die(0 if point is not Point.MID_BATCH else MOMENT_SECONDS)
+                _die(0 if point is not Failpoint.MID_BATCH else MOMENT_SECONDS)
 
     return reach
 

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from deploy.generated import write_or_check
-from worker.config import SECRETS_DIRECTORIES, Settings
+from worker.settings.config import SECRETS_DIRECTORIES, Settings
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "operations.md"
 TABLE: Final = re.compile(r"^\| variable \| default \| allowed \|.*\n(\|.*\n)*", re.MULTILINE)

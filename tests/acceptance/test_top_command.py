@@ -14,7 +14,7 @@ from tests.command import run_command
 from tests.faults.replica import PROGRAM
 from tests.installation import StartReplica, Variables
 from worker.cli.top.figures import QUEUES, read_queues
-from worker.http.scrape import look_at_all
+from worker.cli.top.scrape import look_at_all
 
 NOBODY = f"http://{LOOPBACK}:1"
 

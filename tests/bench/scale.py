@@ -26,7 +26,7 @@ from tests.bench.measure import cpu_seconds
 from tests.bench.writing import batch, rate, writing
 from worker.broker.admin import declare_topology
 from worker.store.migrations import migrate
-from worker.store.pooled import Pooler
+from worker.store.pgbouncer import Pooler
 
 PLACE: Final = LOCAL / "bench-scale"
 AT_ONCE: Final = 500

@@ -10,8 +10,8 @@ from pamqp.commands import Basic
 
 from contracts.topology import REPLY_QUEUE_PREFIX
 from worker.broker.connection import FilteredConnection, connected, open_channel
+from worker.broker.frame_writer import FrameWriter, frames_of
 from worker.broker.frames import Sink
-from worker.broker.outbox import Outbox, frames_of
 
 SECONDS: Final = 30.0
 
@@ -22,7 +22,7 @@ class Line:
     def __init__(self, connection: FilteredConnection, channel: AbstractChannel) -> None:
         self._frames = connection.frames
         self._channel = channel
-        self._outbox = Outbox(channel, connection.writer)
+        self._outbox = FrameWriter(channel, connection.writer)
 
     async def send(
         self, body: bytes, routing_key: str, properties: Basic.Properties, exchange: str = ""

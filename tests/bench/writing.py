@@ -10,8 +10,8 @@ from typing import Final
 from uuid import uuid4
 
 from worker.store.buckets import bucket_of
+from worker.store.pgbouncer import Pooler
 from worker.store.pool import TAKES_WRITES, PoolOptions, open_pool
-from worker.store.pooled import Pooler
 from worker.store.rows import EventRow
 from worker.store.writer import EventWriter
 

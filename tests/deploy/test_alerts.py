@@ -8,7 +8,7 @@ import yaml
 
 from deploy.grafana.generate import PANELS, main
 from deploy.local.instance import PROJECT
-from worker.metrics import Metrics
+from worker.observability.metrics import Metrics
 
 RULES: Final = PROJECT / "deploy" / "prometheus" / "alerts.yaml"
 RUNBOOKS: Final = PROJECT / "docs" / "alerts.md"

@@ -15,7 +15,7 @@ import yaml
 
 from deploy.kubernetes.generate import main
 from deploy.local.instance import PROJECT
-from worker.config import Settings
+from worker.settings.config import Settings
 
 PLACE: Final = PROJECT / "deploy" / "kubernetes"
 FIELDS: Final = Path(__file__).with_name("custom_resource_fields.txt")

@@ -1,5 +1,5 @@
 from deploy.settings.generate import main, table
-from worker.config import variables
+from worker.settings.config import variables
 
 
 def test_the_table_of_the_settings_is_as_the_settings_are() -> None:

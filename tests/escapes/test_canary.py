@@ -18,9 +18,9 @@ from tests.escapes.conversation import Conversation, conversation
 from tests.escapes.walls import TOPOLOGY, Walls
 from tests.faults.replica import Replica
 from tests.integration.rpc.caller import Failed, make_event, make_session
-from worker.broker.dead_letters import open_dead_letters
-from worker.broker.letter_filter import LetterFilter
-from worker.config import load
+from worker.dead_letters.filter import DeadLetterFilter
+from worker.dead_letters.queue import open_dead_letters
+from worker.settings.config import load
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -154,7 +154,7 @@ async def test_no_answer_tells_it(talk: Conversation) -> None:
 async def test_no_dead_letter_carries_it(talk: Conversation) -> None:
     found = 0
     async with open_dead_letters(talk.walls.amqp_url(WORKER, EVENTS_VHOST), TOPOLOGY) as dead:
-        async for chosen in dead.choose(LetterFilter()):
+        async for chosen in dead.choose(DeadLetterFilter()):
             found += len(chosen.letters)
             assert canary(talk) not in repr(chosen.letters)
             assert canary(talk).encode() not in b"".join(letter.delivery.body for letter in chosen.letters)

@@ -15,7 +15,7 @@ from deploy.local.postgres import PostgresServer
 from tests.conftest import delete_topology, unique_prefix
 from tests.faults.stage import Stage
 from worker.broker.delivery import Properties
-from worker.broker.publisher import DeadLetter
+from worker.broker.publisher import DeadLetterMessage
 from worker.broker.session import BrokerOptions, open_session
 
 BackInTime = Callable[[float], None]
@@ -112,7 +112,9 @@ async def test_a_dead_letter_outlives_a_channel_that_is_refused_for_ever(
     session = await open_session(BrokerOptions(lambda: survivor.url, "test"))
     try:
         publisher = await session.open_publisher()
-        letter = DeadLetter(DeadLetterCode.BAD_JSON, "session.write", Properties(delivery_mode=2), b"{")
+        letter = DeadLetterMessage(
+            DeadLetterCode.BAD_JSON, "session.write", Properties(delivery_mode=2), b"{"
+        )
         async with asyncio.timeout(WAIT_SECONDS):
             while await publisher.publish_dead_letters(stage.topology.dead.name, [letter]):
                 await asyncio.sleep(0.1)

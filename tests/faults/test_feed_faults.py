@@ -20,7 +20,7 @@ from tests.faults.stage import POLL_SECONDS, Stage
 from tests.faults.stream import Mix
 from tests.faults.test_status import Status
 from worker.broker.admin import declare_topology
-from worker.failpoint import Point
+from worker.failpoint import Failpoint
 
 ON = {"SESSION_STORE_CHANGES_FEED": "true"}
 SESSION = {"playerId": "player_1", "encounter": {}, "state": {}, "startedAt": "2025-11-07T10:30:00.000Z"}
@@ -47,9 +47,9 @@ async def assert_told(stage: Stage, listener: Listener) -> list[Told]:
     return told
 
 
-@pytest.mark.parametrize("point", list(Point))
+@pytest.mark.parametrize("point", list(Failpoint))
 async def test_a_worker_that_dies_at_a_point_of_a_batch_leaves_nothing_untold(
-    stage: Stage, listener: Listener, point: Point
+    stage: Stage, listener: Listener, point: Failpoint
 ) -> None:
     doomed = [await stage.start_replica(ON, SESSION_STORE_FAILPOINT=f"{point}:{turn}") for turn in (1, 3)]
     await stage.publish(600)
@@ -61,7 +61,7 @@ async def test_a_worker_that_dies_at_a_point_of_a_batch_leaves_nothing_untold(
 
 
 async def test_what_was_committed_before_a_crash_is_told_after_it(stage: Stage, listener: Listener) -> None:
-    doomed = await stage.start_replica(ON, SESSION_STORE_FAILPOINT=Point.AFTER_COMMIT)
+    doomed = await stage.start_replica(ON, SESSION_STORE_FAILPOINT=Failpoint.AFTER_COMMIT)
     probe = stage.make_probe()
     asking = asyncio.create_task(stage.producer.ask(probe))
     await doomed.ended()
@@ -169,7 +169,7 @@ async def test_an_erasure_that_a_worker_died_over_is_told_by_the_next(
         for name in names:
             await store.write({**SESSION, "sessionId": name})
         await first.stop()
-        doomed = await stage.start_replica(ON, SESSION_STORE_FAILPOINT=Point.BEFORE_ACKNOWLEDGE)
+        doomed = await stage.start_replica(ON, SESSION_STORE_FAILPOINT=Failpoint.BEFORE_ACKNOWLEDGE)
         erasing = asyncio.create_task(store.erase_player("player_1"))
         assert await doomed.ended() == -signal.SIGKILL
         last = await stage.start_replica(ON)

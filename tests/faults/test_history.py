@@ -14,7 +14,7 @@ from tests.faults.judge import judge
 from tests.faults.stream import Stream
 from worker.broker.delivery import Delivery, Properties
 from worker.ingest.decode import decode
-from worker.ingest.document import Refused
+from worker.ingest.document import InvalidEvent
 
 LARGEST = 1_048_576
 
@@ -225,7 +225,7 @@ def decoded() -> Callable[[Sent], str | None]:
         try:
             delivery = Delivery("q", 1, False, event.routing_key, b"", event.body)
             decode(delivery, Properties(), LARGEST)
-        except Refused as refused:
+        except InvalidEvent as refused:
             return refused.code.value
         return None
 

@@ -13,7 +13,7 @@ from tests.faults.replica import Replica
 from tests.faults.stage import POLL_SECONDS, Stage
 from tests.faults.stream import Mix
 from tests.layouts import on_both_layouts
-from worker.failpoint import Point
+from worker.failpoint import Failpoint
 
 TALKATIVE = Mix(asks=0.3, conditional=0.1, invalid=0.05)
 
@@ -32,8 +32,8 @@ async def test_workers_killed_at_random_moments_lose_nothing(stage: Stage, draw:
     assert report.is_clean, report
 
 
-@pytest.mark.parametrize("point", list(Point))
-async def test_a_worker_that_dies_at_a_point_of_a_batch_loses_nothing(stage: Stage, point: Point) -> None:
+@pytest.mark.parametrize("point", list(Failpoint))
+async def test_a_worker_that_dies_at_a_point_of_a_batch_loses_nothing(stage: Stage, point: Failpoint) -> None:
     doomed = [await stage.start_replica(SESSION_STORE_FAILPOINT=f"{point}:{turn}") for turn in (1, 3)]
     await stage.publish(600)
     publishing = asyncio.create_task(stage.producer.publish(stage.events(1200, TALKATIVE)))
@@ -45,7 +45,7 @@ async def test_a_worker_that_dies_at_a_point_of_a_batch_loses_nothing(stage: Sta
 
 
 async def test_an_event_that_was_applied_before_the_crash_is_told_as_a_duplicate(stage: Stage) -> None:
-    doomed = await stage.start_replica(SESSION_STORE_FAILPOINT=Point.AFTER_COMMIT)
+    doomed = await stage.start_replica(SESSION_STORE_FAILPOINT=Failpoint.AFTER_COMMIT)
     probe = stage.make_probe()
     asking = asyncio.create_task(stage.producer.ask(probe))
     await doomed.ended()

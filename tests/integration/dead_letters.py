@@ -8,10 +8,10 @@ from pamqp.commands import Basic
 
 from contracts.topology import WRITE_KEY, Topology
 from worker.broker.connection import close_quietly, open_connection
-from worker.broker.dead_letters import open_dead_letters
-from worker.broker.letter import Letter
-from worker.broker.letter_filter import LetterFilter
-from worker.broker.snapshot import PageSizes, count_messages
+from worker.dead_letters.dead_letter import DeadLetter
+from worker.dead_letters.filter import DeadLetterFilter
+from worker.dead_letters.peek import PageSizes, count_messages
+from worker.dead_letters.queue import open_dead_letters
 
 SMALL_PAGES = PageSizes(first=3, largest=7)
 WAIT_SECONDS = 20.0
@@ -45,17 +45,17 @@ async def send_letters(
 
 
 async def read_letters(
-    url: str, topology: Topology, wanted: LetterFilter | None = None, limit: int | None = None
-) -> list[Letter]:
+    url: str, topology: Topology, wanted: DeadLetterFilter | None = None, limit: int | None = None
+) -> list[DeadLetter]:
     """Return the letters that a command would list, read in small pages."""
-    found: list[Letter] = []
+    found: list[DeadLetter] = []
     async with open_dead_letters(url, topology, SMALL_PAGES) as dead:
-        async for chosen in dead.choose(wanted or LetterFilter(), limit):
+        async for chosen in dead.choose(wanted or DeadLetterFilter(), limit):
             found.extend(chosen.letters)
     return found
 
 
-def bodies_of(letters: Sequence[Letter]) -> list[bytes]:
+def bodies_of(letters: Sequence[DeadLetter]) -> list[bytes]:
     """Return the letters' bodies, in order."""
     return [letter.delivery.body for letter in letters]
 

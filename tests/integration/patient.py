@@ -8,9 +8,9 @@ from importlib.metadata import version
 
 from deploy.local.programs import postgres_programs
 from tests.faults.replica import PROGRAM
-from worker.config import load
-from worker.doctor.visit import Terms, examine_installation
+from worker.doctor.run import Terms, examine_installation
 from worker.finding import Finding, State
+from worker.settings.config import load
 
 RELEASE = version("session-store")
 FLAGS = {

@@ -14,12 +14,12 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from contracts.topology import WRITE_KEY, Topology
 from tests.integration.rpc.caller import Caller, make_session
-from worker.address import Address
 from worker.app import Worker
 from worker.broker import frames
 from worker.broker.admin import declare_topology
 from worker.broker.delivery import Delivery
-from worker.config import load
+from worker.settings.config import load
+from worker.settings.reloading_url import ReloadingUrl
 from worker.store.storage import StorageOptions, open_storage
 
 WAIT_SECONDS: Final = 20.0
@@ -75,11 +75,11 @@ async def install(
     await declare_topology(amqp_url, topology)
     flags = {"database_url": database_url, "amqp_url": broker or amqp_url, "prefix": prefix, **flags}
     loaded = load(flags)
-    options = StorageOptions(Address(loaded, "database_url"), loaded.settings.pool_size, 5.0, 10.0)
+    options = StorageOptions(ReloadingUrl(loaded, "database_url"), loaded.settings.pool_size, 5.0, 10.0)
     caller = await Caller.connect(amqp_url, topology, loaded.settings.signing_keys.get_secret_value())
     database = await asyncpg.connect(database_url)
     async with recorded() as delivered, open_storage(options) as storage:
-        worker = Worker(loaded.settings, Address(loaded, "amqp_url"), storage)
+        worker = Worker(loaded.settings, ReloadingUrl(loaded, "amqp_url"), storage)
         running = asyncio.create_task(worker.run())
         try:
             dead = await consume_dead(caller, topology)

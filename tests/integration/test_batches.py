@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.batches import batches, consistent, decoded, row_of, verdicts_one_by_one
 from tests.model import Entry, Event
 from worker.errors import RowRefused
+from worker.ingest.deliveries import settlements_of
 from worker.ingest.fold import group_by_session, resolve, rounds_of
-from worker.ingest.judged import judge_deliveries
 from worker.outcome import Verdict
 from worker.store.pool import TAKES_WRITES, Pool, PoolOptions, open_pool
 from worker.store.writer import EventWriter
@@ -39,7 +39,7 @@ async def apply(pool: Pool, batch: Sequence[Event]) -> list[Verdict]:
     """Return each event's verdict as the write path comes to it."""
     groups = group_by_session(map(row_of, batch))
     results = await EventWriter(pool).apply(rounds_of(groups)) if groups else []
-    return [each.verdict for each in judge_deliveries(map(decoded, batch), resolve(groups, results))]
+    return [each.verdict for each in settlements_of(map(decoded, batch), resolve(groups, results))]
 
 
 async def apply_singly(pool: Pool, batch: Sequence[Event]) -> list[Verdict]:

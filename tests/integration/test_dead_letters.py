@@ -20,12 +20,12 @@ from tests.integration.dead_letters import (
     until_queue_holds,
 )
 from worker.broker.admin import declare_topology
-from worker.broker.dead_letters import open_dead_letters, open_replayer
-from worker.broker.letter import Letter
-from worker.broker.letter_filter import LetterFilter
+from worker.dead_letters.dead_letter import DeadLetter
+from worker.dead_letters.filter import DeadLetterFilter
+from worker.dead_letters.queue import open_dead_letters, open_replayer
 from worker.errors import BrokerUnavailable, TopologyError
 
-ALL = LetterFilter()
+ALL = DeadLetterFilter()
 BODIES = [str(number).encode() for number in range(60)]
 
 
@@ -50,9 +50,9 @@ async def test_reading_leaves_the_letters_as_they_were(amqp_url: str, topology: 
     assert [letter.number for letter in first] == list(range(1, 61))
     assert [letter.delivery.redelivered for letter in first] == [False] * 60
     for wanted, limit in (
-        (LetterFilter(number=5), None),
+        (DeadLetterFilter(number=5), None),
         (ALL, 2),
-        (LetterFilter(number=31), 1),
+        (DeadLetterFilter(number=31), 1),
         (ALL, None),
     ):
         await read_letters(amqp_url, topology, wanted, limit)
@@ -93,7 +93,7 @@ async def test_what_is_not_removed_keeps_its_order(amqp_url: str, topology: Topo
 
 
 async def test_only_what_was_there_at_the_start_is_read(amqp_url: str, topology: Topology) -> None:
-    seen: list[Letter] = []
+    seen: list[DeadLetter] = []
     async with open_dead_letters(amqp_url, topology, SMALL_PAGES) as dead:
         async for chosen in dead.choose(ALL):
             seen.extend(chosen.letters)
@@ -159,7 +159,7 @@ async def test_a_letter_stays_while_no_queue_takes_its_copy(amqp_url: str, topol
     connection = await aiormq.connect(amqp_url)
     channel = await connection.channel()
     await channel.queue_unbind(topology.write_queue.name, topology.sessions.name, WRITE_KEY)
-    for wanted in (ALL, LetterFilter(number=62)):
+    for wanted in (ALL, DeadLetterFilter(number=62)):
         with pytest.raises(BrokerUnavailable, match="routes to no queue"):
             await replay(amqp_url, topology, wanted)
     await connection.close()
@@ -182,14 +182,14 @@ async def test_a_letter_is_never_gone_from_both_queues(
 async def replay(
     url: str,
     topology: Topology,
-    wanted: LetterFilter = ALL,
+    wanted: DeadLetterFilter = ALL,
     rate: float | None = None,
-    on_removed: Callable[[Sequence[Letter]], None] = lambda _: None,
-) -> list[Letter]:
+    on_removed: Callable[[Sequence[DeadLetter]], None] = lambda _: None,
+) -> list[DeadLetter]:
     """Replay letters and return those that were removed."""
-    removed: list[Letter] = []
+    removed: list[DeadLetter] = []
 
-    def note(letters: Sequence[Letter]) -> None:
+    def note(letters: Sequence[DeadLetter]) -> None:
         removed.extend(letters)
         on_removed(letters)
 

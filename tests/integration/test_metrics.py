@@ -7,8 +7,8 @@ import pytest
 from contracts.topology import WRITE_KEY
 from tests.integration.replica import Installation, install, until, write_body
 from tests.integration.rpc.caller import Failed
-from worker.history import total
-from worker.metrics import Series
+from worker.observability.history import total
+from worker.observability.metrics import Series
 
 
 @pytest.fixture

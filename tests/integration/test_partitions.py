@@ -19,8 +19,8 @@ from worker.store.layout import (
     LOCK_TIMEOUT,
     LayoutBusy,
     LayoutRefused,
+    PartitionInterval,
     Plan,
-    Width,
     maintain,
     make_partitions,
     read_partitions,
@@ -123,7 +123,7 @@ async def test_partitions_are_made_ahead_in_the_width_that_was_chosen(connection
     before = await read_partitions(connection)
     assert await make_partitions(connection, Plan(ahead=2)) == 2
     assert await make_partitions(connection, Plan(ahead=2)) == 0
-    await make_partitions(connection, Plan(Width.WEEK, ahead=20))
+    await make_partitions(connection, Plan(PartitionInterval.WEEK, ahead=20))
     known = await read_partitions(connection)
     assert [partition.name for partition in known if partition.ends is None] == ["sessions_default"]
     spans = [(partition.starts, partition.ends) for partition in known if partition.starts and partition.ends]

@@ -7,7 +7,7 @@ from contracts.outcomes import DeadLetterCode
 from contracts.topology import Topology
 from worker.broker.admin import declare_topology
 from worker.broker.delivery import Properties
-from worker.broker.publisher import DeadLetter
+from worker.broker.publisher import DeadLetterMessage
 from worker.broker.session import BrokerOptions, open_session
 
 
@@ -29,7 +29,7 @@ async def test_letters_of_one_message_id_are_all_known_to_be_returned(
     session = await open_session(BrokerOptions(lambda: amqp_url, "test"))
     publisher = await session.open_publisher()
     letters = [
-        DeadLetter(
+        DeadLetterMessage(
             DeadLetterCode.BAD_JSON, "session.write", Properties(message_id="same", delivery_mode=2), b"{"
         )
         for _ in range(5)

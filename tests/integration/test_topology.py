@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 from contracts.topology import DELETE_KEY, RPC_KEY, WRITE_KEY, Topology
 from deploy.local.rabbitmq import RabbitServer
 from tests.broker_user import broker_user
-from worker.broker import link
+from worker.broker import supervisor as link
 from worker.broker.admin import check_topology, declare_topology
 from worker.broker.intake import Intake
-from worker.broker.link import Link
-from worker.broker.session import BrokerOptions, Session, open_session
+from worker.broker.session import BrokerOptions, BrokerSession, open_session
+from worker.broker.supervisor import BrokerSupervisor
 from worker.broker.topology import Difference
 from worker.errors import BrokerUnavailable, TopologyError
 
@@ -123,7 +123,7 @@ async def test_every_difference_is_named(amqp_url: str, topology: Topology, chan
 async def test_a_worker_does_not_start_where_something_is_missing_or_differs(
     amqp_url: str, topology: Topology, channel: AbstractChannel
 ) -> None:
-    keeper = Link(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30)
+    keeper = BrokerSupervisor(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30)
     serve = AsyncMock(side_effect=AssertionError("it serves"))
     with pytest.raises(TopologyError, match="run: session-store topology"):
         await keeper.keep(serve, asyncio.Event())
@@ -146,7 +146,7 @@ async def test_a_session_that_is_lost_at_once_is_followed_by_ever_longer_rests(
     await declare_topology(amqp_url, topology)
     stop, rests = asyncio.Event(), list[float]()
 
-    async def refuse(session: Session) -> None:
+    async def refuse(session: BrokerSession) -> None:
         session.lose("access refused")
         if len(rests) == len(ceilings):
             stop.set()
@@ -158,7 +158,9 @@ async def test_a_session_that_is_lost_at_once_is_followed_by_ever_longer_rests(
     monkeypatch.setattr(link, "LASTING_SECONDS", lasting)
     monkeypatch.setattr("worker.backoff.random.uniform", draw)
     with capture_logs() as log:
-        await Link(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30).keep(refuse, stop)
+        await BrokerSupervisor(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30).keep(
+            refuse, stop
+        )
     assert rests == ceilings
     assert [line["reason"] for line in log if line["event"] == "broker.lost"] == ["access refused"] * 4
 

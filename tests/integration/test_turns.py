@@ -11,7 +11,7 @@ from contracts.topology import DELETE_KEY, WRITE_KEY
 from tests.integration.replica import Installation, codes_of, event_body, install, until, write_body
 from worker.broker.delivery import Delivery
 from worker.ingest.decode import decode
-from worker.ingest.judged import Judged
+from worker.ingest.deliveries import Settlement
 from worker.ingest.settle import Settler
 from worker.store.rows import Applied, EventRow
 from worker.store.writer import EventWriter, Round
@@ -78,7 +78,7 @@ async def test_nothing_is_settled_after_a_batch_that_was_not(
 ) -> None:
     tried: list[str | None] = []
 
-    async def fail(_: Settler, batch: Sequence[Judged], *_others: object) -> bool:
+    async def fail(_: Settler, batch: Sequence[Settlement], *_others: object) -> bool:
         tried.extend(judged.subject for judged in batch)
         return False
 

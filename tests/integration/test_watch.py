@@ -8,14 +8,15 @@ import pytest
 
 from contracts.topology import Topology
 from tests.integration.replica import until_waiting
-from worker import app, serving
-from worker.address import Address
+from worker import app
 from worker.app import Worker
 from worker.broker.admin import declare_topology
 from worker.broker.publisher import Publisher
-from worker.broker.session import Session
-from worker.config import load
+from worker.broker.session import BrokerSession
 from worker.errors import TopologyError
+from worker.serving import serving
+from worker.settings.config import load
+from worker.settings.reloading_url import ReloadingUrl
 from worker.store.storage import StorageOptions, open_storage
 
 
@@ -25,21 +26,21 @@ async def test_a_queue_declared_differently_before_its_consumers_came_ends_the_w
     topology = Topology(prefix)
     await declare_topology(amqp_url, topology)
     name = topology.delete_queue.name
-    open_publisher = Session.open_publisher
+    open_publisher = BrokerSession.open_publisher
 
-    async def replace_first(session: Session) -> Publisher:
+    async def replace_first(session: BrokerSession) -> Publisher:
         await replace_queue(amqp_url, name)
         return await open_publisher(session)
 
     monkeypatch.setattr(
-        Session, "open_publisher", replace_first
+        BrokerSession, "open_publisher", replace_first
     )  # after the check, before consumers are there
     monkeypatch.setattr(serving, "WATCH_SECONDS", 2.0)
     loaded = load({"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix})
     async with open_storage(
-        StorageOptions(Address(loaded, "database_url"), loaded.settings.pool_size, 5.0, 10.0)
+        StorageOptions(ReloadingUrl(loaded, "database_url"), loaded.settings.pool_size, 5.0, 10.0)
     ) as storage:
-        worker = Worker(loaded.settings, Address(loaded, "amqp_url"), storage)
+        worker = Worker(loaded.settings, ReloadingUrl(loaded, "amqp_url"), storage)
         with pytest.raises(TopologyError, match=f"{name} is declared differently"):
             async with asyncio.timeout(30):
                 await worker.run()
@@ -52,11 +53,11 @@ async def test_a_worker_that_waits_for_a_locked_database_stops_in_time(
     loaded = load({"database_url": database_url, "amqp_url": amqp_url})
     async with (
         connection.transaction(),
-        open_storage(StorageOptions(Address(loaded, "database_url"), 3, 5.0, 60.0)) as storage,
+        open_storage(StorageOptions(ReloadingUrl(loaded, "database_url"), 3, 5.0, 60.0)) as storage,
         asyncio.timeout(20),
     ):
         await connection.execute("LOCK TABLE session_store_migrations")
-        worker = Worker(loaded.settings, Address(loaded, "amqp_url"), storage)
+        worker = Worker(loaded.settings, ReloadingUrl(loaded, "amqp_url"), storage)
         running = asyncio.create_task(worker.run())
         await until_waiting(connection, 1)
         worker.stop()

@@ -4,7 +4,7 @@ from contracts.outcomes import DeadLetterCode
 from tests.unit.deliveries import deliver
 from worker.broker.delivery import Properties
 from worker.ingest.decode import decode
-from worker.ingest.document import Refused
+from worker.ingest.document import InvalidEvent
 from worker.store.rows import EventRow
 
 
@@ -17,5 +17,5 @@ def row_or_code(body: bytes, routing_key: str = "session.write") -> EventRow | D
     """Return the row of an event or its code; any other error than a refusal fails the test."""
     try:
         return row_of(body, routing_key)
-    except Refused as refused:
+    except InvalidEvent as refused:
         return refused.code

@@ -14,21 +14,21 @@ from tests.batches import batches, consistent, decoded
 from tests.model import Entry, Event
 from tests.unit.test_fold import Ledger
 from worker.ingest.changes import changes_of, messages_of
+from worker.ingest.deliveries import Settlement, settlements_of
 from worker.ingest.fold import group_by_session, resolve, rounds_of
-from worker.ingest.judged import Judged, judge_deliveries
 from worker.store.rows import EventRow
 
 Told = Mapping[str, tuple[str, int, UUID]]
 
 
-def settle(batch: Sequence[Event], ledger: Ledger) -> list[Judged]:
+def settle(batch: Sequence[Event], ledger: Ledger) -> list[Settlement]:
     """Return a batch as the write path judges it, applied to the ledger."""
     each = [decoded(event) for event in batch]
     groups = group_by_session([one.event for one in each if isinstance(one.event, EventRow)])
-    return judge_deliveries(each, resolve(groups, [ledger.apply(rows) for rows in rounds_of(groups)]))
+    return settlements_of(each, resolve(groups, [ledger.apply(rows) for rows in rounds_of(groups)]))
 
 
-def told_of(judged: Sequence[Judged]) -> Told:
+def told_of(judged: Sequence[Settlement]) -> Told:
     """Return what is told of each session, once at most."""
     changes = [CHANGE.validate_json(message.body) for message in changes_of(judged, "test")]
     told = {change.subject: (change.type, change.data.revision, change.id) for change in changes}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from worker.address import Address
-from worker.config import Settings, load, variables
 from worker.errors import ConfigurationError
-from worker.placeholders import expand, mask
+from worker.settings.config import Settings, load, variables
+from worker.settings.placeholders import expand, mask
+from worker.settings.reloading_url import ReloadingUrl
 
 DATABASE = "postgresql://u:secret@h:5/d"
 BROKER = "amqp://u:secret@h:6/"
@@ -222,7 +222,7 @@ def test_an_address_follows_its_secret_and_keeps_the_last_good_one(put: Set, tmp
     file = tmp_path / "DATABASE_URL"
     file.write_text(DATABASE)
     put(SESSION_STORE_SECRETS_DIR=str(tmp_path))
-    address = Address(load({"amqp_url": BROKER}), "database_url")
+    address = ReloadingUrl(load({"amqp_url": BROKER}), "database_url")
     assert address() == DATABASE
     file.write_text("postgresql://u:changed@h:5/d")
     assert address() == "postgresql://u:changed@h:5/d"

@@ -20,17 +20,17 @@ def test_a_prefetch_that_is_small_is_not_shared() -> None:
 
 def test_a_consumer_may_leave_when_it_is_full_or_nothing_comes() -> None:
     consumer = Consumer("queue", 2, held=1, arrived=monotonic())
-    assert not consumer.may_leave()
+    assert not consumer.can_cancel()
     consumer.held = 2
-    assert consumer.may_leave()
+    assert consumer.can_cancel()
     silent = Consumer("queue", 2, held=1, arrived=monotonic() - SILENCE_SECONDS)
-    assert silent.may_leave()
+    assert silent.can_cancel()
 
 
 def test_a_spare_consumer_is_of_no_use_while_the_one_before_it_has_room() -> None:
     first = Consumer("queue", 4, priority=1, held=1)
     spare = Consumer("queue", 10, before=first, arrived=monotonic() - SPARE_SILENCE_SECONDS)
-    assert spare.is_of_no_use()
+    assert spare.is_idle_spare()
     first.held = 2
-    assert not spare.is_of_no_use()
-    assert not first.is_of_no_use()
+    assert not spare.is_idle_spare()
+    assert not first.is_idle_spare()

@@ -13,7 +13,7 @@ from tests.unit.deliveries import SESSION, delete_event, deliver, with_number, w
 from tests.unit.samples import read_dead_letters, read_events
 from worker.broker.delivery import Properties
 from worker.ingest.decode import decode
-from worker.ingest.document import Refused
+from worker.ingest.document import InvalidEvent
 from worker.store.rows import EventRow
 
 LARGEST = 4096
@@ -25,7 +25,7 @@ def event_of(event: dict[str, object]) -> EventRow:
 
 
 def code_of(event: dict[str, object]) -> DeadLetterCode:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidEvent) as refused:
         event_of(event)
     return refused.value.code
 
@@ -73,7 +73,7 @@ def test_a_null_completion_is_told_from_an_absent_one(completed: dict[str, None]
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_parsed() -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidEvent) as refused:
         decode(deliver(b"{" * (LARGEST + 1)), None, LARGEST)
     assert refused.value.code == "too_large"
     assert str(LARGEST) in refused.value.message
@@ -85,7 +85,7 @@ def test_a_body_of_exactly_the_limit_is_accepted() -> None:
 
 
 def test_undecodable_properties_are_refused_whatever_the_body_says() -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidEvent) as refused:
         decode(deliver(orjson.dumps(write_event())), None, LARGEST)
     assert refused.value.code == "bad_properties"
 
@@ -93,7 +93,7 @@ def test_undecodable_properties_are_refused_whatever_the_body_says() -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "base64"])
 def test_an_encoded_body_is_refused_and_never_decoded(encoding: str) -> None:
     body = orjson.dumps(write_event())
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidEvent) as refused:
         decode(deliver(body), Properties(content_encoding=encoding), LARGEST)
     assert refused.value.code == "bad_schema"
 
@@ -225,10 +225,10 @@ def test_unknown_attributes_of_the_event_are_ignored() -> None:
 
 
 def test_a_refusal_keeps_what_could_be_read_of_the_event() -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidEvent) as refused:
         event_of({**write_event(), "data": None})
     assert refused.value.document["id"] == str(ID)
-    with pytest.raises(Refused) as unreadable:
+    with pytest.raises(InvalidEvent) as unreadable:
         row_of(b'{"id":')
     assert unreadable.value.document == {}
 

@@ -14,8 +14,8 @@ from contracts.replies import Failure
 from contracts.requests import PARAMS, Params, ReadManyParams, ReadParams
 from tests.unit.strategies import identifiers, objects, texts, values
 from worker.rpc.answers import Result, RpcFailure
+from worker.rpc.deadline import Deadline
 from worker.rpc.dispatch import LARGEST_REPLY, Dispatcher
-from worker.rpc.patience import Patience
 
 ids = st.none() | texts | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 calls = st.fixed_dictionaries(
@@ -35,14 +35,14 @@ class StubAnswers:
         self._answer = answer
         self.asked: list[Params] = []
 
-    async def answer(self, params: Params, patience: Patience) -> Result:
+    async def answer(self, params: Params, patience: Deadline) -> Result:
         assert patience.left() > 0
         self.asked.append(params)
         return self._answer(params)
 
 
 def reply_to(body: bytes, answers: StubAnswers | None = None) -> Any:
-    reply = asyncio.run(Dispatcher(answers or StubAnswers()).reply_to(body, Patience.of(60)))
+    reply = asyncio.run(Dispatcher(answers or StubAnswers()).reply_to(body, Deadline.of(60)))
     assert reply is None or len(reply) <= LARGEST_REPLY
     return None if reply is None else orjson.loads(reply)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.outcomes import DeadLetterCode
 from contracts.scalars import MAX_DEPTH
 from tests.unit.strategies import texts
-from worker.ingest.document import Refused, check_content, parse
+from worker.ingest.document import InvalidEvent, check_content, parse
 
 KEPT = [
     "0",
@@ -104,12 +104,12 @@ def check(body: bytes) -> dict[str, object]:
 def checked(body: bytes) -> dict[str, object] | DeadLetterCode:
     try:
         return check(body)
-    except Refused as refused:
+    except InvalidEvent as refused:
         return refused.code
 
 
 def refusal_of(body: bytes) -> DeadLetterCode:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidEvent) as refused:
         check(body)
     return refused.value.code
 

@@ -12,13 +12,13 @@ from contracts.topology import ERASE_KEY
 from tests.unit.deliveries import deliver
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
-from worker.broker.letter_removal import RemovedLetters
+from worker.dead_letters.removal import RemovedDeadLetters
 from worker.errors import StorageUnavailable
+from worker.ingest.deliveries import Settlement
 from worker.ingest.erase_path import ErasePath
 from worker.ingest.erasing import Erased, Eraser
-from worker.ingest.judged import Judged
 from worker.ingest.settle import Settler
-from worker.metrics import Metrics
+from worker.observability.metrics import Metrics
 
 ERASURE = orjson.dumps(
     {
@@ -66,15 +66,15 @@ class Settling:
     """Stands in for a settler, and keeps what it is given."""
 
     def __init__(self) -> None:
-        self.settled: list[Judged] = []
+        self.settled: list[Settlement] = []
 
-    async def settle(self, batch: list[Judged], _intake: Intake) -> bool:
+    async def settle(self, batch: list[Settlement], _intake: Intake) -> bool:
         self.settled += batch
         return True
 
 
-async def no_letters(_player: str) -> RemovedLetters:
-    return RemovedLetters(0, 0)
+async def no_letters(_player: str) -> RemovedDeadLetters:
+    return RemovedDeadLetters(0, 0)
 
 
 @pytest.mark.parametrize(("redelivered", "asked"), [(False, [False, True]), (True, [True, True])])

@@ -4,12 +4,12 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, cast
 
 from contracts.topology import Topology
-from worker.broker.changes import ChangeMessage, ChangesLine
+from worker.broker.changes import ChangeMessage, ChangesChannel
 from worker.broker.intake import Intake
-from worker.broker.signatures import Guard
+from worker.broker.signatures import SignatureVerifier
 from worker.errors import BrokerUnavailable
 from worker.ingest.feed import Feed
-from worker.metrics import Metrics
+from worker.observability.metrics import Metrics
 
 FIRST, SECOND = ChangeMessage("session.stored", b"1"), ChangeMessage("session.deleted", b"2")
 
@@ -49,7 +49,7 @@ class Unsigned:
 
 
 async def announce(line: Line) -> bool:
-    feed = Feed(Topology(), cast(ChangesLine, line), Metrics("test"), cast(Guard, Unsigned()))
+    feed = Feed(Topology(), cast(ChangesChannel, line), Metrics("test"), cast(SignatureVerifier, Unsigned()))
     told = await feed.announce([FIRST, SECOND], cast(Intake, Lasting()))
     assert (feed.trouble is None) == told
     return told

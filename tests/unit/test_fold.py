@@ -11,8 +11,8 @@ from tests.batches import batches, consistent, decoded, row_of, verdicts_one_by_
 from tests.model import Entry, Event, judge
 from tests.unit.deliveries import deliver
 from worker.broker.delivery import Properties
+from worker.ingest.deliveries import Decoded, settlements_of
 from worker.ingest.fold import Verdicts, group_by_session, resolve, rounds_of
-from worker.ingest.judged import Decoded, judge_deliveries
 from worker.outcome import Verdict
 from worker.store.rows import Applied, EventRow, LedgerEntry
 
@@ -45,7 +45,7 @@ def apply_folded(batch: Sequence[Event], ledger: Ledger) -> list[Verdict]:
     """Return each event's verdict as the write path comes to it."""
     groups = group_by_session(map(row_of, batch))
     results = [ledger.apply(events) for events in (rounds_of(groups) if groups else [])]
-    judged = judge_deliveries(map(decoded, batch), resolve(groups, results))
+    judged = settlements_of(map(decoded, batch), resolve(groups, results))
     return [each.verdict for each in judged]
 
 
@@ -92,8 +92,8 @@ def test_what_is_foretold_of_a_batch_are_the_outcomes_of_its_events_one_by_one(
     verdicts_one_by_one(earlier, ledger)
     foretold: Verdicts = {}
     for group in group_by_session(map(row_of, batch)):
-        foretold.update(group.foretell(entry_of(ledger.get(group.session_id))))
-    judged = judge_deliveries(map(decoded, batch), foretold)
+        foretold.update(group.predict(entry_of(ledger.get(group.session_id))))
+    judged = settlements_of(map(decoded, batch), foretold)
     assert [each.verdict for each in judged] == verdicts_one_by_one(batch, ledger)
 
 
@@ -162,7 +162,7 @@ def test_a_refused_delivery_keeps_its_verdict_and_what_could_be_read_of_it() -> 
     document: dict[str, object] = {"id": "x" * 300, "subject": 7}
     batch = [decoded(write(1)), Decoded(deliver(b""), None, refusal, document)]
     verdicts = resolve(group_by_session([row_of(write(1))]), [Ledger().apply([row_of(write(1))])])
-    _, refused = judge_deliveries(batch, verdicts)
+    _, refused = settlements_of(batch, verdicts)
     assert (refused.verdict, refused.event_id, refused.subject) == (refusal, "x" * 255, None)
     assert refused.reply_address is None
 
@@ -180,4 +180,4 @@ def test_only_a_sender_with_reply_to_and_correlation_id_asked_to_be_told(
     properties: Properties, address: tuple[str, str] | None
 ) -> None:
     refused = Decoded(deliver(b""), properties, Verdict.rejected(DeadLetterCode.BAD_JSON, ""))
-    assert judge_deliveries([refused], {})[0].reply_address == address
+    assert settlements_of([refused], {})[0].reply_address == address

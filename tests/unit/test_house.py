@@ -108,7 +108,7 @@ def test_only_the_settings_read_the_environment() -> None:
         for node in ast.walk(module)
         if path.startswith(("worker/", "contracts/", "sql/")) and _reads_environment(node)
     }
-    assert readers == {"worker/config.py"}
+    assert readers == {"worker/settings/config.py"}
 
 
 def _reads_environment(node: ast.AST) -> bool:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from contracts.outcomes import DeadLetterCode, Outcome
-from worker.metrics import Metrics
+from worker.observability.metrics import Metrics
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(session_store_\w+)` \| (\w+) \|([^|]*)\|", re.MULTILINE)

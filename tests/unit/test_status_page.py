@@ -4,18 +4,18 @@ import re
 from time import time
 
 from contracts.outcomes import DeadLetterCode, Outcome
-from worker.health import Condition, Health, reasons_of
-from worker.history import SAMPLES, History
-from worker.http.board import Board
-from worker.http.page import STYLE, render_page
-from worker.metrics import Metrics
-from worker.storms import Recent
+from worker.observability.health import Health, WorkerState, reasons_of
+from worker.observability.history import SAMPLES, History
+from worker.observability.http.page import STYLE, render_page
+from worker.observability.log_dedup import Deduplicator
+from worker.observability.metrics import Metrics
+from worker.observability.worker_view import WorkerView
 
-WELL = Condition(prepared=True, broker=None, attached=True)
+WELL = WorkerState(prepared=True, broker=None, attached=True)
 
 
-def make_board() -> Board:
-    return Board(Metrics("1.2.3"), Health(), History(), Recent())
+def make_board() -> WorkerView:
+    return WorkerView(Metrics("1.2.3"), Health(), History(), Deduplicator())
 
 
 def test_a_page_without_a_sample_can_be_read() -> None:
@@ -65,5 +65,5 @@ def test_a_worker_that_is_well_has_no_reason_not_to_be_ready() -> None:
 
 
 def test_a_paused_worker_is_not_blamed_for_its_consumers() -> None:
-    paused = Condition(prepared=True, broker=None, attached=False, paused=True)
+    paused = WorkerState(prepared=True, broker=None, attached=False, paused=True)
     assert set(reasons_of(paused, "connection refused", None)) == {"paused", "database"}

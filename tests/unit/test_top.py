@@ -4,9 +4,9 @@ import pytest
 
 from contracts.outcomes import Outcome
 from worker.cli.top.figures import Figures, Picture, compare, read_queues
+from worker.cli.top.scrape import Look
 from worker.cli.top.tables import draw_sheets
-from worker.http.scrape import Look
-from worker.metrics import Metrics, read_exposition
+from worker.observability.metrics import Metrics, read_exposition
 
 URL = "http://a:1"
 

@@ -15,11 +15,11 @@ from pydantic import SecretStr
 from contracts.client.tracing import trace_headers
 from tests.command import run_command
 from worker.broker.delivery import Delivery, Properties
-from worker.config import Settings, load
 from worker.errors import ConfigurationError
+from worker.settings.config import Settings, load
 from worker.traces.choice import endpoint_of, open_traces
 from worker.traces.continued import trace_of_event
-from worker.traces.untraced import UNTRACED
+from worker.traces.interface import NO_TRACING
 
 SERVERS = {"DATABASE_URL": "postgresql://127.0.0.1/d", "AMQP_URL": "amqp://127.0.0.1"}
 COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -27,7 +27,7 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 LOOK = """
 import sys
 import contracts.client, worker.cli
-from worker.config import load
+from worker.settings.config import load
 from worker.traces.choice import open_traces
 open_traces(load(required=()).settings, "1")
 contracts.client.link.trace_headers()
@@ -55,7 +55,7 @@ def test_nothing_of_opentelemetry_is_loaded_when_traces_are_off() -> None:
 
 
 def test_traces_are_off_without_a_collector_and_when_switched_off() -> None:
-    assert open_traces(settings(), "1") is UNTRACED
+    assert open_traces(settings(), "1") is NO_TRACING
     assert endpoint_of(settings(otlp_url="http://h:4318", traces_exporter="none")) is None
 
 

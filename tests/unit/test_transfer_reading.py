@@ -11,10 +11,10 @@ from uuid import UUID
 import pytest
 
 from tests.session_files import SAMPLES, session_of, write_session
-from worker.transfer.findings import Findings, Refusal
+from worker.transfer.findings import ReadResult, Rejection
 from worker.transfer.folder import portions_of_folder
 from worker.transfer.lines import portions_of_lines
-from worker.transfer.reading import most_bytes
+from worker.transfer.reading import max_bytes
 
 LARGEST = 100_000
 NESTED: dict[str, object] = {}
@@ -22,12 +22,12 @@ for _ in range(62):
     NESTED = {"d": NESTED}
 
 
-def read_folder(folder: Path, largest: int = LARGEST) -> Findings:
+def read_folder(folder: Path, largest: int = LARGEST) -> ReadResult:
     (portion,) = portions_of_folder(folder, largest)
     return portion.read()
 
 
-def read_lines(text: bytes, largest: int = LARGEST, name: str = "a.ndjson") -> Findings:
+def read_lines(text: bytes, largest: int = LARGEST, name: str = "a.ndjson") -> ReadResult:
     file = io.BytesIO(text)
     unpacked = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if text.startswith(b"\x1f\x8b") else file
     (portion,) = portions_of_lines(name, unpacked, largest)
@@ -67,7 +67,7 @@ def test_the_samples_are_83_sessions_and_4_named_refusals() -> None:
         (body(note="\0"), "nul_character", (None, None)),
         (body(state=NESTED), "too_deep", (None, None)),
         (body(note="x" * LARGEST), "too_large", (None, None)),
-        (b" " * (most_bytes(LARGEST) + 1), "too_large", (None, None)),
+        (b" " * (max_bytes(LARGEST) + 1), "too_large", (None, None)),
     ],
 )
 def test_a_damaged_file_is_refused_with_its_name_the_position_and_the_reason(
@@ -121,7 +121,7 @@ def test_a_line_is_a_session_or_an_event_and_an_empty_one_is_skipped() -> None:
 
 def test_a_bad_line_is_named_by_its_number() -> None:
     good = json.dumps(session_of(1)).encode()
-    long = b" " * (2 * most_bytes(LARGEST))
+    long = b" " * (2 * max_bytes(LARGEST))
     findings = read_lines(b"\n".join((good, b'{"a":', long, b"\xff", good)))
     assert [(refusal.line, refusal.code) for refusal in findings.refusals] == [
         (2, "cut_off"),
@@ -140,13 +140,13 @@ def test_a_compressed_file_that_is_cut_off_gives_what_can_be_unpacked() -> None:
 
 
 def test_a_last_line_that_is_too_long_ends_with_its_file() -> None:
-    findings = read_lines(b"{}\n" + b"x" * 5 * most_bytes(10), largest=10)
+    findings = read_lines(b"{}\n" + b"x" * 5 * max_bytes(10), largest=10)
     assert [(refusal.code, refusal.line) for refusal in findings.refusals][-1] == ("too_large", 2)
 
 
 def test_a_refusal_says_where_it_is() -> None:
-    assert str(Refusal("a.json", "cut_off", "it ends", 3, 9)) == "a.json:3:9: it ends (cut_off)"
-    assert Refusal("a.json", "empty", "nothing").as_json() == {
+    assert str(Rejection("a.json", "cut_off", "it ends", 3, 9)) == "a.json:3:9: it ends (cut_off)"
+    assert Rejection("a.json", "empty", "nothing").as_json() == {
         "file": "a.json",
         "code": "empty",
         "reason": "nothing",

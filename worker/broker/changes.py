@@ -15,8 +15,8 @@ from contracts.events import CLOUD_EVENT
 from contracts.signing import SIGNATURE_HEADER, Keyring, change_content
 from worker.broker.connection import FilteredConnection, broker_calls, open_channel
 from worker.broker.delivery import Properties
+from worker.broker.frame_writer import FRAME_BODY
 from worker.broker.frames import BODY, FRAME, FRAME_END
-from worker.broker.outbox import FRAME_BODY
 from worker.errors import BrokerUnavailable
 
 PROPERTIES: Final = Properties(content_type=CLOUD_EVENT, delivery_mode=2)
@@ -63,7 +63,7 @@ class _Call:
             self.done.set_result(None)
 
 
-class ChangesLine:
+class ChangesChannel:
     """A channel with confirms that publishes changes and nothing else.
 
     All messages of a call are one write to the connection's stream, and confirmations are counted as they arrive:
@@ -154,6 +154,6 @@ def _signed_properties(signature: str) -> Properties:
     return Properties(content_type=CLOUD_EVENT, delivery_mode=2, headers=headers)
 
 
-async def open_changes(connection: FilteredConnection, timeout: float) -> ChangesLine:
+async def open_changes(connection: FilteredConnection, timeout: float) -> ChangesChannel:
     """Return a line on a channel of its own; raises BrokerUnavailable."""
-    return ChangesLine(await open_channel(connection, confirms=True, timeout=timeout), connection)
+    return ChangesChannel(await open_channel(connection, confirms=True, timeout=timeout), connection)

@@ -16,9 +16,9 @@ from yarl import URL
 
 from contracts.hosts import split_hosts
 from worker.broker.frames import FilteredReader, FrameFilter
-from worker.certificates import reason_of_tls
-from worker.destination import read_amqp_url
 from worker.errors import BrokerUnavailable
+from worker.settings.certificates import reason_of_tls
+from worker.settings.endpoint import read_amqp_url
 
 log = structlog.get_logger()
 
@@ -122,7 +122,7 @@ async def _enter(connection: FilteredConnection, timeout: float) -> None:
     try:
         await connection.connect(timeout=timeout)
     except InvalidFrameError as error:  # aiormq takes the broker's refusal for a frame out of turn
-        raise ConnectionNotAllowed(connection.frames.farewell) from error
+        raise ConnectionNotAllowed(connection.frames.close_reason) from error
 
 
 async def open_channel(connection: aio_pika.Connection, *, confirms: bool, timeout: float) -> AbstractChannel:

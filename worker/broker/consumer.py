@@ -33,11 +33,11 @@ class Consumer:
         """What the broker is told: it serves a higher priority before a lower one while that has room."""
         return {"x-priority": self.priority} if self.priority else {}
 
-    def may_leave(self) -> bool:
+    def can_cancel(self) -> bool:
         """Whether nothing is on its way: the prefetch is used up, or nothing has come for a second."""
         return self.held >= self.prefetch or self._silence() >= SILENCE_SECONDS
 
-    def is_of_no_use(self) -> bool:
+    def is_idle_spare(self) -> bool:
         """Whether this is a spare one that gets nothing for now, because the one before it has room."""
         has_room = self.before is not None and self.before.held <= self.before.prefetch // 4
         return has_room and self._silence() >= SPARE_SILENCE_SECONDS

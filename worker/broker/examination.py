@@ -23,13 +23,13 @@ from worker.broker.connection import (
     open_channel,
     open_connection,
 )
+from worker.broker.permission_probe import confine, examine_permissions
 from worker.broker.queue_state import QueueState, look_at_queue
 from worker.broker.topology import Difference, find_differences, list_differences
-from worker.broker.trespass import confine, examine_permissions
-from worker.certificates import reason_of_tls
-from worker.destination import Destination
 from worker.errors import BrokerUnavailable
 from worker.finding import Finding, ok, warning, wrong
+from worker.settings.certificates import reason_of_tls
+from worker.settings.endpoint import Destination
 
 NAME: Final = "session-store doctor"
 OLDEST: Final = (3, 10)

@@ -92,7 +92,7 @@ class FrameFilter:
         self._broken = False
         self._shown = -SILENCE_SECONDS
         self._on_blocked = on_blocked
-        self.farewell = ""
+        self.close_reason = ""
         """Why the broker closed the connection, in its own words."""
 
     def add_route(self, consumer_tag: str, queue: str, sink: Sink) -> None:
@@ -177,7 +177,7 @@ class FrameFilter:
         if name in (BLOCKED, UNBLOCKED):
             self._on_blocked(name == BLOCKED)
         if name == CLOSE:
-            self.farewell = payload[7 : 7 + payload[6]].decode(errors="replace")
+            self.close_reason = payload[7 : 7 + payload[6]].decode(errors="replace")
         return False
 
     def _take_deliver(self, channel: int, payload: bytes) -> bool:

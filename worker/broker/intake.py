@@ -16,7 +16,7 @@ from pamqp import commands
 from worker.broker.connection import FilteredConnection, broker_calls, close_quietly
 from worker.broker.consumer import Consumer, consumers_of
 from worker.broker.delivery import Delivery
-from worker.broker.outbox import Outbox
+from worker.broker.frame_writer import FrameWriter
 from worker.errors import BrokerUnavailable
 
 log = structlog.get_logger()
@@ -38,7 +38,7 @@ class Intake:
 
     def __init__(self, channel: AbstractChannel, connection: FilteredConnection) -> None:
         self._channel = channel
-        self._outbox = Outbox(channel, connection.writer)
+        self._outbox = FrameWriter(channel, connection.writer)
         self._frames = connection.frames
         self._deliveries: deque[Delivery] = deque()
         self._changed = asyncio.Event()
@@ -175,7 +175,7 @@ class Intake:
                 deadline = monotonic() + HOLD_SECONDS
                 for consumer in self._consumers:
                     if hold:
-                        await self._wait_until(consumer.may_leave, deadline)
+                        await self._wait_until(consumer.can_cancel, deadline)
                     await self._channel.basic_cancel(consumer.tag, timeout=timeout)
                 # what a classic queue had sent before is here once the channel answers again
                 await self._channel.basic_qos(prefetch_count=self._prefetch, timeout=timeout)
@@ -192,8 +192,8 @@ class Intake:
     async def _cancel_spare(self, timeout: float) -> None:
         deadline = monotonic() + SPARE_SECONDS
         for consumer in [each for each in self._consumers if each.before]:
-            await self._wait_until(consumer.is_of_no_use, deadline)
-            if consumer.is_of_no_use():
+            await self._wait_until(consumer.is_idle_spare, deadline)
+            if consumer.is_idle_spare():
                 await self._channel.basic_cancel(consumer.tag, timeout=timeout)
                 self._consumers.remove(consumer)
 

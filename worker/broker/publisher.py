@@ -22,7 +22,7 @@ Reopen = Callable[[], Awaitable[AbstractChannel]]
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetterMessage:
     """A refused message, body and properties as they came, with the headers that say why."""
 
     code: DeadLetterCode
@@ -48,8 +48,8 @@ class Publisher:
         self._sending: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def publish_dead_letters(
-        self, exchange: str, letters: Sequence[DeadLetter]
-    ) -> list[tuple[DeadLetter, str]]:
+        self, exchange: str, letters: Sequence[DeadLetterMessage]
+    ) -> list[tuple[DeadLetterMessage, str]]:
         """Return the letters that the broker refused, and why; all others it has confirmed on a queue.
 
         Waits for as long as the channel lasts. What was written to a broker that blocks us would be there

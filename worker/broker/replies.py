@@ -13,7 +13,7 @@ from worker.broker.connection import (
     open_connection,
 )
 from worker.broker.delivery import Properties
-from worker.broker.outbox import Frame, Outbox, frames_of
+from worker.broker.frame_writer import Frame, FrameWriter, frames_of
 from worker.errors import BrokerUnavailable
 
 REPLY_SECONDS: Final = 5.0
@@ -23,7 +23,7 @@ REPLY_SECONDS: Final = 5.0
 class Reply:
     """An answer to whoever asked, already in bytes.
 
-    One to a question that cannot be trusted is not `vouched` for, and not signed: whoever copied a genuine question
+    One to a question that cannot be trusted is not `sign` for, and not signed: whoever copied a genuine question
     and spoiled it would get a genuine refusal to hand on.
     """
 
@@ -31,19 +31,19 @@ class Reply:
     correlation_id: str
     body: bytes
     headers: Mapping[str, str] | None = None
-    vouched: bool = True
+    sign: bool = True
 
 
 SignReply = Callable[[str, bytes], Mapping[str, str]]
 """Takes the correlation id and the body of a reply and returns the headers that sign it."""
 
 
-def leave_unsigned(_correlation_id: str, _body: bytes) -> Mapping[str, str]:
+def no_signature(_correlation_id: str, _body: bytes) -> Mapping[str, str]:
     """Return no header."""
     return {}
 
 
-class ReplyLine:
+class ReplyChannel:
     """A connection for replies alone, opened for the first one, and anew for the next when it is gone.
 
     A direct reply-to address that the broker cannot decode, made up or of another cluster, makes it close the
@@ -51,7 +51,7 @@ class ReplyLine:
     """
 
     def __init__(
-        self, url: Callable[[], str], name: str, timeout: float, sign: SignReply = leave_unsigned
+        self, url: Callable[[], str], name: str, timeout: float, sign: SignReply = no_signature
     ) -> None:
         self._url = url
         self._sign = sign
@@ -59,7 +59,7 @@ class ReplyLine:
         self._timeout = timeout
         self._opening = asyncio.Lock()
         self._connection: FilteredConnection | None = None
-        self._outbox: Outbox | None = None
+        self._outbox: FrameWriter | None = None
 
     async def send(self, replies: Sequence[Reply]) -> bool:
         """Write all replies at once; False when the broker did not take them in time.
@@ -86,17 +86,17 @@ class ReplyLine:
         if connection is not None:
             await close_quietly(connection)
 
-    async def _open(self) -> Outbox:
+    async def _open(self) -> FrameWriter:
         async with self._opening:
             if self._outbox is None or self._outbox.is_closed:
                 await self.close()
                 self._connection = await open_connection(self._url(), self._name, self._timeout)
                 channel = await open_channel(self._connection, confirms=False, timeout=self._timeout)
-                self._outbox = Outbox(channel, self._connection.writer)
+                self._outbox = FrameWriter(channel, self._connection.writer)
             return self._outbox
 
     def _frames_of(self, reply: Reply) -> list[Frame]:
-        signed = self._sign(reply.correlation_id, reply.body) if reply.vouched else {}
+        signed = self._sign(reply.correlation_id, reply.body) if reply.sign else {}
         properties = Properties(
             content_type="application/json",
             correlation_id=reply.correlation_id,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from contracts.topology import Topology
-from worker.broker.changes import ChangesLine, open_changes
+from worker.broker.changes import ChangesChannel, open_changes
 from worker.broker.connection import (
     FilteredConnection,
     close_quietly,
@@ -14,12 +14,12 @@ from worker.broker.connection import (
     open_connection,
 )
 from worker.broker.intake import Intake
-from worker.broker.letter_filter import LetterFilter
-from worker.broker.letter_removal import RemovedLetters, remove_letters
 from worker.broker.publisher import Publisher
 from worker.broker.queue_state import QueueState, look_at_queue
-from worker.broker.replies import ReplyLine, SignReply, leave_unsigned
+from worker.broker.replies import ReplyChannel, SignReply, no_signature
 from worker.broker.topology import Difference, find_differences, list_differences
+from worker.dead_letters.filter import DeadLetterFilter
+from worker.dead_letters.removal import RemovedDeadLetters, remove_dead_letters
 from worker.errors import BrokerUnavailable, TopologyError
 
 
@@ -30,14 +30,14 @@ class BrokerOptions:
     url: Callable[[], str] = field(repr=False)
     name: str
     timeout: float = 10.0
-    sign: SignReply = leave_unsigned
+    sign: SignReply = no_signature
 
 
 class TopologyMissing(BrokerUnavailable):
     """An exchange or a queue is missing: somebody may be about to declare it."""
 
 
-class Session:
+class BrokerSession:
     """A consuming and a publishing connection; `lost` is done, with the reason, once either has gone.
 
     They are two because a broker short of memory or disk blocks a connection that publishes, and
@@ -48,7 +48,7 @@ class Session:
         self,
         consuming: FilteredConnection,
         publishing: FilteredConnection,
-        replies: ReplyLine,
+        replies: ReplyChannel,
         options: BrokerOptions,
     ) -> None:
         self._consuming = consuming
@@ -101,15 +101,15 @@ class Session:
         reopen = partial(open_channel, self._publishing, confirms=True, timeout=self._timeout)
         return Publisher(await reopen(), reopen, lambda: self.lose("the publishing channel was closed"))
 
-    async def open_changes(self) -> ChangesLine:
+    async def open_changes(self) -> ChangesChannel:
         """Return a line for the changes feed, on a channel of its own; raises BrokerUnavailable."""
         line = await open_changes(self._publishing, self._timeout)
         line.closing.add_done_callback(lambda _: self.lose("the channel of the changes feed was closed"))
         return line
 
-    async def remove_letters(self, topology: Topology, wanted: LetterFilter) -> RemovedLetters:
+    async def remove_dead_letters(self, topology: Topology, wanted: DeadLetterFilter) -> RemovedDeadLetters:
         """Remove dead letters, on a connection of its own; raises TopologyError, BrokerUnavailable."""
-        return await remove_letters(self._url(), topology, wanted)
+        return await remove_dead_letters(self._url(), topology, wanted)
 
     async def look_at(self, queue: str) -> QueueState:
         """Return what the broker says of a queue; raises BrokerUnavailable.
@@ -133,7 +133,7 @@ class Session:
         self.lose(f"connection lost: {error}"[:200])
 
 
-async def open_session(options: BrokerOptions) -> Session:
+async def open_session(options: BrokerOptions) -> BrokerSession:
     """Return a session with both connections open; raises BrokerUnavailable."""
     url = options.url()
     consuming = await open_connection(url, f"{options.name} consume", options.timeout)
@@ -142,5 +142,5 @@ async def open_session(options: BrokerOptions) -> Session:
     except BrokerUnavailable:
         await close_quietly(consuming)
         raise
-    replies = ReplyLine(options.url, f"{options.name} reply", options.timeout, options.sign)
-    return Session(consuming, publishing, replies, options)
+    replies = ReplyChannel(options.url, f"{options.name} reply", options.timeout, options.sign)
+    return BrokerSession(consuming, publishing, replies, options)

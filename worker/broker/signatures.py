@@ -24,7 +24,7 @@ Mode = Literal["off", "warn", "enforce"]
 DEADLINE_HEADER: Final = "deadline"
 MOVED_ADDRESS: Final = "x-original-reply_to"  # where a replayed letter keeps it
 QUIET_SECONDS: Final = 10.0
-SAID: Final[Mapping[SignatureFault, str]] = {
+FAULT_MESSAGES: Final[Mapping[SignatureFault, str]] = {
     SignatureFault.UNSIGNED: f"the message has no header {SIGNATURE_HEADER}; sign it",
     SignatureFault.MALFORMED: f"{SIGNATURE_HEADER} must be v1;<key id>;<milliseconds>;<64 hex digits>,"
     " and message_id must be set",
@@ -45,7 +45,7 @@ class Keys(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SignaturePolicy:
     """What is done with a bad signature, the exchange that messages are for, and how old a request may be."""
 
     mode: Mode
@@ -53,10 +53,10 @@ class Terms:
     window: float
 
 
-class Guard:
+class SignatureVerifier:
     """Judges signatures; what is wrong with them is counted by its word, and logged once in ten seconds."""
 
-    def __init__(self, terms: Terms, keys: Keys, count: Callable[[str], None]) -> None:
+    def __init__(self, terms: SignaturePolicy, keys: Keys, count: Callable[[str], None]) -> None:
         self._terms = terms
         self._keys = keys
         self._count = count
@@ -110,7 +110,9 @@ class Guard:
         if now - self._told.get(fault, -QUIET_SECONDS) >= QUIET_SECONDS:
             self._told[fault] = now
             served = self._terms.mode == "warn"
-            log.warning("signature.bad", fault=fault.value, queue=queue, reason=SAID[fault], served=served)
+            log.warning(
+                "signature.bad", fault=fault.value, queue=queue, reason=FAULT_MESSAGES[fault], served=served
+            )
 
 
 def content_of(exchange: str, routing_key: str, properties: Properties, body: bytes) -> Signed:

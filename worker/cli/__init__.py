@@ -29,7 +29,7 @@ from worker.errors import (
     StorageUnavailable,
     UnavailableError,
 )
-from worker.telemetry import hush_libraries
+from worker.observability.logs import hush_libraries
 
 EXIT_FAILED: Final = 1
 EXIT_TRY_LATER: Final = 75

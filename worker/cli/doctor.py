@@ -12,11 +12,11 @@ from rich.text import Text
 from worker.cli.console import print_json, run_to_end
 from worker.cli.dead.text import printable
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
-from worker.config import Loaded, load
-from worker.doctor.visit import Terms, examine_installation
+from worker.doctor.run import Terms, examine_installation
 from worker.errors import ConfigurationError
 from worker.finding import Finding, State
-from worker.telemetry import configure_logs
+from worker.observability.logs import configure_logs
+from worker.settings.config import Loaded, load
 
 STYLES: Final = {
     State.OK: "green",

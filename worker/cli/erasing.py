@@ -15,19 +15,19 @@ from contracts.topology import Topology
 from worker.backoff import Backoff
 from worker.broker.changes import open_changes, sign_changes
 from worker.broker.connection import connected
-from worker.broker.letter_filter import LetterFilter
-from worker.broker.letter_removal import remove_letters
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.cli.storage import prepared_storage
-from worker.config import Settings, load
+from worker.dead_letters.filter import DeadLetterFilter
+from worker.dead_letters.removal import remove_dead_letters
 from worker.errors import BrokerUnavailable, StorageUnavailable
 from worker.ingest.changes import messages_of
 from worker.ingest.erasing import Announce, Erased, Eraser, receipt_of
-from worker.keys import keyring_of
+from worker.observability.logs import configure_logs
+from worker.settings.config import Settings, load
+from worker.settings.keyring import keyring_of
 from worker.store.rows import EventRow
 from worker.store.storage import Storage
-from worker.telemetry import configure_logs
 
 Player = Annotated[str, typer.Option("--player", help="The player's id; - reads it from standard input.")]
 UpTo = Annotated[
@@ -82,7 +82,7 @@ async def _erase(settings: Settings, player_id: str, revision: int | None) -> Re
     ):
         eraser = Eraser(storage.erasures, storage.deleter, announce)
         erased = await _erase_sessions(storage, eraser, player_id, revision, settings.patience_s)
-    letters = await remove_letters(url, Topology(settings.prefix), LetterFilter(player=player_id))
+    letters = await remove_dead_letters(url, Topology(settings.prefix), DeadLetterFilter(player=player_id))
     return receipt_of(player_id, erased, letters.letters, letters.remaining)
 
 

@@ -22,8 +22,8 @@ from worker.cli.sessions import (
     filter_of,
 )
 from worker.cli.storage import LONG_SECONDS, prepared_storage
-from worker.config import Settings, load
 from worker.errors import SessionStoreError, UnavailableError
+from worker.settings.config import Settings, load
 from worker.store.storage import Storage
 from worker.transfer.exporting import Written, export
 from worker.transfer.parquet import ParquetTarget

@@ -15,14 +15,14 @@ from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.cli.progress import Extent, progress
 from worker.cli.refusals import Refusals
 from worker.cli.storage import prepared_storage
-from worker.config import Settings, load
-from worker.telemetry import configure_logs
-from worker.transfer.foretelling import ForetellingSink
+from worker.observability.logs import configure_logs
+from worker.settings.config import Settings, load
+from worker.transfer.dry_run import DryRunSink
 from worker.transfer.importing import Importer, Refuse
 from worker.transfer.publishing import QueueSink
 from worker.transfer.source import Source, open_source
 from worker.transfer.storing import DatabaseSink, Sink
-from worker.transfer.tally import Tally
+from worker.transfer.tally import ImportCounts
 
 CONFIRMATION_SECONDS: Final = 60.0
 
@@ -66,7 +66,7 @@ def import_sessions(
     flags = {"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix}
     settings = load(flags, ["AMQP_URL" if via is Via.QUEUE else "DATABASE_URL"]).settings
     configure_logs(settings.log_level, settings.log_format)
-    tally = Tally()
+    tally = ImportCounts()
     with _telling(tally, as_json=as_json, dry_run=dry_run):
         try:
             with open_source(source, settings.body_limit) as opened, Refusals(report) as refuse:
@@ -78,7 +78,7 @@ def import_sessions(
 
 
 async def _import(
-    source: Source, settings: Settings, via: Via, refuse: Refuse, tally: Tally, *, dry_run: bool
+    source: Source, settings: Settings, via: Via, refuse: Refuse, tally: ImportCounts, *, dry_run: bool
 ) -> None:
     def look() -> Extent:
         return Extent(tally.found, source.part_of(tally.found))
@@ -92,7 +92,7 @@ async def _import(
 async def _database(settings: Settings, *, dry_run: bool) -> AsyncIterator[Sink]:
     async with prepared_storage(settings, settings.statement_timeout_ms / 1000) as storage:
         if dry_run:
-            yield ForetellingSink(storage.ledger)
+            yield DryRunSink(storage.ledger)
         else:
             yield DatabaseSink(storage.writer, settings.patience_s)
 
@@ -112,7 +112,7 @@ async def _queue(settings: Settings) -> AsyncIterator[Sink]:
 
 
 @contextmanager
-def _telling(tally: Tally, *, as_json: bool, dry_run: bool) -> Iterator[None]:
+def _telling(tally: ImportCounts, *, as_json: bool, dry_run: bool) -> Iterator[None]:
     """Print the counts at the end, those so far where it comes too early."""
     try:
         yield
@@ -123,7 +123,7 @@ def _telling(tally: Tally, *, as_json: bool, dry_run: bool) -> Iterator[None]:
     _print_tally(tally, as_json=as_json, dry_run=dry_run)
 
 
-def _print_tally(tally: Tally, *, as_json: bool, dry_run: bool) -> None:
+def _print_tally(tally: ImportCounts, *, as_json: bool, dry_run: bool) -> None:
     counts = asdict(tally)
     if as_json:
         print_json({**counts, "dryRun": dry_run})

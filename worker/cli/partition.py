@@ -10,13 +10,13 @@ from contracts.scalars import format_timestamp
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AsJson, DatabaseUrl, parse_moment
 from worker.cli.progress import Extent, progress
-from worker.config import load
-from worker.store.conversion import Copied, abandon, convert
+from worker.settings.config import load
+from worker.store.conversion import CopyProgress, abandon, convert
 from worker.store.layout import (
     Kind,
     Partition,
+    PartitionInterval,
     Plan,
-    Width,
     layout_connection,
     maintain,
     read_layout,
@@ -29,7 +29,9 @@ Since = Annotated[
     datetime | None,
     typer.Option(help="Have partitions from then on, and not from now.", parser=parse_moment, metavar="TIME"),
 ]
-OfWidth = Annotated[Width | None, typer.Option("--width", help="Of new ones; as the newest is, or a month.")]
+OfWidth = Annotated[
+    PartitionInterval | None, typer.Option("--width", help="Of new ones; as the newest is, or a month.")
+]
 Ahead = Annotated[int, typer.Option(min=0, max=MOST_AHEAD, help="How many to have after the one of now.")]
 Least = Annotated[
     int, typer.Option(min=1, help="Any other time gets a partition once it has so many sessions.")
@@ -50,7 +52,7 @@ def convert_sessions(
 
     Exit status 75 when another process does it, or a long transaction is in the way.
     """
-    copied = Copied()
+    copied = CopyProgress()
     done = run_to_end(_convert(_dsn(database_url), Plan(width, since, ahead, least), copied))
     if as_json:
         print_json({"converted": done, "copied": copied.sessions})
@@ -108,7 +110,7 @@ def _dsn(database_url: str | None) -> str:
     return settings.database_url.get_secret_value()
 
 
-async def _convert(dsn: str, plan: Plan, copied: Copied) -> bool:
+async def _convert(dsn: str, plan: Plan, copied: CopyProgress) -> bool:
     def look() -> Extent:
         return Extent(copied.sessions, copied.sessions / copied.of if copied.of else None)
 

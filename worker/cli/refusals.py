@@ -10,7 +10,7 @@ import typer
 
 from worker.cli.console import warn
 from worker.errors import SessionStoreError
-from worker.transfer.findings import Refusal
+from worker.transfer.findings import Rejection
 
 SHOWN: Final = 20
 
@@ -39,7 +39,7 @@ class Refusals:
             if self._count > SHOWN:
                 warn(f"and {self._count - SHOWN:,} more, all in {self._path}")
 
-    def __call__(self, refusal: Refusal) -> None:
+    def __call__(self, refusal: Rejection) -> None:
         """Tell of one."""
         self._count += 1
         if self._file is None or self._count <= SHOWN:

@@ -9,8 +9,8 @@ import typer
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AsJson, DatabaseUrl
 from worker.cli.storage import LONG_SECONDS, prepared_storage
-from worker.config import Settings, load
-from worker.telemetry import configure_logs
+from worker.observability.logs import configure_logs
+from worker.settings.config import Settings, load
 from worker.transfer.archiving import Archive, ArchiveFormat
 from worker.transfer.retaining import Ages, Removed, Retainer
 from worker.transfer.storing import DatabaseSink

@@ -7,8 +7,8 @@ import typer
 
 from worker.cli.console import print_json, run_to_end, warn
 from worker.cli.options import AsJson, DatabaseUrl
-from worker.config import load
 from worker.errors import ConfigurationError
+from worker.settings.config import load
 from worker.store.roles import LOGINS, give_roles
 
 

@@ -8,8 +8,8 @@ from contracts.topology import Topology
 from worker.broker.admin import check_topology, declare_topology
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
-from worker.config import load
 from worker.errors import ConfigurationError
+from worker.settings.config import load
 from worker.store.migrations import MigrationStatus, migrate, status
 
 

@@ -14,8 +14,8 @@ from contracts.requests import Filter, QueryOptions, SortKey, SortOrder
 from contracts.scalars import format_timestamp
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AmqpUrl, AsJson, Prefix, parse_moment
-from worker.config import load
 from worker.errors import ConfigurationError, SessionStoreError, UnavailableError
+from worker.settings.config import load
 
 Answer = TypeVar("Answer")
 Timeout = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds to wait for an answer.")]

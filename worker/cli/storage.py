@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from worker.config import Settings
+from worker.settings.config import Settings
 from worker.store.storage import Storage, StorageOptions, open_storage
 
 LONG_SECONDS: Final = 3600.0

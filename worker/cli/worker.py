@@ -8,13 +8,13 @@ import typer
 from worker.app import run_worker
 from worker.cli.console import print_json, print_table, run_to_end, warn
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
-from worker.config import Loaded, Settings, load, variables
-from worker.core_dumps import forbid_core_dumps
-from worker.keys import keyring_of
-from worker.open_files import allow_open_files
-from worker.placeholders import mask
-from worker.telemetry import configure_logs
-from worker.transport import refuse_plain_text
+from worker.observability.logs import configure_logs
+from worker.settings.config import Loaded, Settings, load, variables
+from worker.settings.keyring import keyring_of
+from worker.settings.placeholders import mask
+from worker.startup.core_dumps import forbid_core_dumps
+from worker.startup.open_files import allow_open_files
+from worker.startup.require_tls import refuse_plain_text
 
 
 def run(

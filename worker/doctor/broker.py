@@ -12,20 +12,20 @@ from worker.broker.examination import (
     explain_refusal,
     log_in,
 )
-from worker.broker.trespass import examine_listeners, examine_user
-from worker.config import Settings
-from worker.destination import Destination, read_amqp_url
+from worker.broker.permission_probe import examine_listeners, examine_user
 from worker.doctor.network import examine_hosts, examine_ports
-from worker.doctor.round import Ask, Check
+from worker.doctor.runner import Ask, Check
 from worker.doctor.settings import examine_transport, not_set
 from worker.errors import BrokerUnavailable
 from worker.finding import Finding, ok
+from worker.settings.config import Settings
+from worker.settings.endpoint import Destination, read_amqp_url
 
 VARIABLE = "AMQP_URL"
 EXAMPLE = "amqp://user:password@host:5672/"
 
 
-class BrokerVisit:
+class BrokerChecks:
     """What one round knows of the broker: where it is, the connection once there is one, its queues' states."""
 
     def __init__(self, settings: Settings, timeout: float) -> None:

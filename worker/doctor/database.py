@@ -2,12 +2,12 @@
 
 from functools import partial
 
-from worker.config import Settings
-from worker.destination import Destination, read_database_url
 from worker.doctor.network import examine_hosts, examine_ports
-from worker.doctor.round import Check
+from worker.doctor.runner import Check
 from worker.doctor.settings import examine_transport, not_set
 from worker.finding import Finding, ok, wrong
+from worker.settings.config import Settings
+from worker.settings.endpoint import Destination, read_database_url
 from worker.store.examination.activity import examine_statements, examine_transactions, examine_vacuum
 from worker.store.examination.login import Database, Examine, explain_refusal, log_in
 from worker.store.examination.partitions import examine_partitions
@@ -32,7 +32,7 @@ VARIABLE = "DATABASE_URL"
 EXAMPLE = "postgresql://user:password@host:5432/database"
 
 
-class DatabaseVisit:
+class DatabaseChecks:
     """What one round knows of the database: where it is, and the connection once there is one."""
 
     def __init__(self, settings: Settings, timeout: float, long_after: float) -> None:

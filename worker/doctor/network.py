@@ -4,8 +4,8 @@ import asyncio
 import socket
 from typing import Final
 
-from worker.destination import Destination, Endpoint
 from worker.finding import Finding, ok, skipped, warning, wrong
+from worker.settings.endpoint import Destination, Endpoint
 
 ELSEWHERE: Final = "the URL names no host: the driver looks where it always does"
 

@@ -5,8 +5,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from worker.config import Loaded, variables
 from worker.finding import Finding, ok, skipped, warning, wrong
+from worker.settings.config import Loaded, variables
 
 EVERYWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 - compared, not listened on
 FILE: Final = "put the URL into a file of its name, and the directory into SESSION_STORE_SECRETS_DIR"

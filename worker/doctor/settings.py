@@ -1,8 +1,8 @@
 """Whether the settings are as they should be."""
 
-from worker.config import Loaded
-from worker.destination import TLS_SETTINGS, Destination
 from worker.finding import Finding, ok, warning, wrong
+from worker.settings.config import Loaded
+from worker.settings.endpoint import TLS_SETTINGS, Destination
 
 
 def examine_variables(loaded: Loaded) -> Finding:

@@ -3,8 +3,8 @@
 from typing import Final
 
 from contracts.signing import Keyring
-from worker.config import Settings
 from worker.finding import Finding, ok, warning
+from worker.settings.config import Settings
 
 LEAST_VARIETY: Final = (
     8  # different characters; 32 random hex digits have fewer once in ten million times or less

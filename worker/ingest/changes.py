@@ -19,17 +19,17 @@ from contracts.outcomes import Outcome
 from contracts.session import format_timestamp
 from contracts.topology import DELETED_KEY, STORED_KEY
 from worker.broker.changes import ChangeMessage
+from worker.ingest.deliveries import Settlement
 from worker.ingest.fold import EventKey, key_of
-from worker.ingest.judged import Judged
-from worker.ingest.law import APPLIED
+from worker.ingest.ordering import APPLIED
 from worker.outcome import Verdict
 from worker.store.records import session_of
 from worker.store.rows import EventRow
 
 
-def changes_of(batch: Iterable[Judged], source: str) -> list[ChangeMessage]:
+def changes_of(batch: Iterable[Settlement], source: str) -> list[ChangeMessage]:
     """Return what there is to tell of a batch whose verdicts are committed, one message a session at most."""
-    greatest: dict[str, tuple[EventKey, Judged]] = {}
+    greatest: dict[str, tuple[EventKey, Settlement]] = {}
     for judged in batch:
         if judged.event is not None and _is_told(judged.verdict):
             key = key_of(judged.event)

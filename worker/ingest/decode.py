@@ -12,22 +12,22 @@ from contracts.refusals import code_of, describe
 from contracts.session import Session
 from contracts.signing import SignatureFault
 from worker.broker.delivery import Delivery, Properties
-from worker.broker.signatures import SAID
-from worker.ingest.document import Refused, check_content, parse
+from worker.broker.signatures import FAULT_MESSAGES
+from worker.ingest.document import InvalidEvent, check_content, parse
 from worker.store.rows import EventRow
 
 PLAIN = (None, "", "identity", "utf-8", "UTF-8")
 
-FindFault = Callable[[Delivery, Properties], SignatureFault | None]
+VerifySignature = Callable[[Delivery, Properties], SignatureFault | None]
 """Takes a delivery whose body nobody has looked at yet."""
 
 
-def trust(_delivery: Delivery, _properties: Properties) -> None:
+def accept_all(_delivery: Delivery, _properties: Properties) -> None:
     """Find no fault."""
 
 
 def decode(
-    delivery: Delivery, properties: Properties | None, largest: int, find_fault: FindFault = trust
+    delivery: Delivery, properties: Properties | None, largest: int, find_fault: VerifySignature = accept_all
 ) -> EventRow:
     """Return the event in a delivery whose body is at most `largest` bytes and whose signature has no fault.
 
@@ -37,42 +37,42 @@ def decode(
     try:
         event = validate(delivery.body, document)
         if event.type != delivery.routing_key:
-            raise Refused(
+            raise InvalidEvent(
                 DeadLetterCode.BAD_SCHEMA, f"type: is {event.type}, but it came by another routing key"
             )
-    except Refused as refused:
+    except InvalidEvent as refused:
         refused.document = document
         raise
     return row_of(event)
 
 
 def decode_erasure(
-    delivery: Delivery, properties: Properties | None, largest: int, find_fault: FindFault = trust
+    delivery: Delivery, properties: Properties | None, largest: int, find_fault: VerifySignature = accept_all
 ) -> EraseEvent:
     """Return the erasure in a delivery whose body is at most `largest` bytes; raises Refused as `decode`."""
     document = parse_plain(delivery, properties, largest, find_fault)
     try:
         return EraseEvent.model_validate(document)
     except ValidationError as error:
-        refused = Refused(code_of(error), describe(error))
+        refused = InvalidEvent(code_of(error), describe(error))
         refused.document = document
         raise refused from None
 
 
 def parse_plain(
-    delivery: Delivery, properties: Properties | None, largest: int, find_fault: FindFault = trust
+    delivery: Delivery, properties: Properties | None, largest: int, find_fault: VerifySignature = accept_all
 ) -> dict[str, object]:
     """Return the JSON object that a delivery holds; raises Refused."""
     if len(delivery.body) > largest:
-        raise Refused(
+        raise InvalidEvent(
             DeadLetterCode.TOO_LARGE, f"the body has {len(delivery.body)} bytes; {largest} are allowed"
         )
     if properties is None:
-        raise Refused(DeadLetterCode.BAD_PROPERTIES, "the message's AMQP properties cannot be decoded")
+        raise InvalidEvent(DeadLetterCode.BAD_PROPERTIES, "the message's AMQP properties cannot be decoded")
     if fault := find_fault(delivery, properties):
-        raise Refused(DeadLetterCode.BAD_SIGNATURE, f"{fault}: {SAID[fault]}")
+        raise InvalidEvent(DeadLetterCode.BAD_SIGNATURE, f"{fault}: {FAULT_MESSAGES[fault]}")
     if properties.content_encoding not in PLAIN:
-        raise Refused(DeadLetterCode.BAD_SCHEMA, "content_encoding must be absent: send plain JSON")
+        raise InvalidEvent(DeadLetterCode.BAD_SCHEMA, "content_encoding must be absent: send plain JSON")
     return parse(delivery.body)
 
 
@@ -82,7 +82,7 @@ def validate(body: bytes, document: dict[str, object]) -> WriteEvent | DeleteEve
         event = EVENT.validate_python(document)
     except ValidationError as error:
         check_content(body, document, None)
-        raise Refused(code_of(error), describe(error)) from None
+        raise InvalidEvent(code_of(error), describe(error)) from None
     check_content(body, document, document["data"])
     return event
 

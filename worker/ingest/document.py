@@ -23,7 +23,7 @@ _NUMBER: Final = re.compile(rb"-?[0-9.]+(?:[eE][-+]?[0-9]+)?")
 _NEAR: Final = 64
 
 
-class Refused(Exception):
+class InvalidEvent(Exception):
     """The event is invalid; `code` and `message` go to its sender and with it to the dead-letter queue.
 
     `document` is what could be parsed of it: empty where nothing could.
@@ -36,11 +36,11 @@ class Refused(Exception):
         self.document: dict[str, object] = {}
 
 
-class Changed:
+class LossyNumber:
     """Stands for a number that the parser would have changed."""
 
 
-_CHANGED: Final = Changed()
+_LOSSY: Final = LossyNumber()
 
 
 def parse(body: bytes) -> dict[str, object]:
@@ -50,13 +50,13 @@ def parse(body: bytes) -> dict[str, object]:
     `bad_schema` for a compressed body.
     """
     if body.startswith(GZIP_MAGIC):
-        raise Refused(DeadLetterCode.BAD_SCHEMA, "the body is compressed; send plain JSON")
+        raise InvalidEvent(DeadLetterCode.BAD_SCHEMA, "the body is compressed; send plain JSON")
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise _explain(error) from None
     if type(document) is not dict:
-        raise Refused(DeadLetterCode.NOT_OBJECT, "the body is JSON, but not an object")
+        raise InvalidEvent(DeadLetterCode.NOT_OBJECT, "the body is JSON, but not an object")
     return document
 
 
@@ -71,27 +71,29 @@ def check_content(
     """
     shapes = body.translate(_SHAPES)
     if shapes.count(b"{") > deepest and _is_deeper(document, deepest):
-        raise Refused(DeadLetterCode.TOO_DEEP, f"nested deeper than {deepest}")
+        raise InvalidEvent(DeadLetterCode.TOO_DEEP, f"nested deeper than {deepest}")
     if b"\\u0000" in body and any("\0" in text for text in _texts(content)):
-        raise Refused(
+        raise InvalidEvent(
             DeadLetterCode.NUL_CHARACTER, "holds the character U+0000, which PostgreSQL cannot keep"
         )
     suspect = _LONG in shapes or _LONG_WITH_EXPONENT in shapes or _TINY in shapes
     if (
         suspect
-        and any(_may_change(body, shapes, shape) for shape in _SUSPECT)
+        and any(_may_lose_precision(body, shapes, shape) for shape in _SUSPECT)
         and _changes_numbers(body, whole=content is document)
     ):
-        raise Refused(DeadLetterCode.BAD_NUMBER, "holds a number that would not come back equal")
+        raise InvalidEvent(DeadLetterCode.BAD_NUMBER, "holds a number that would not come back equal")
 
 
-def _explain(error: orjson.JSONDecodeError) -> Refused:
+def _explain(error: orjson.JSONDecodeError) -> InvalidEvent:
     reason = str(error)
     if reason.startswith("depth limit"):
-        return Refused(DeadLetterCode.TOO_DEEP, f"nested deeper than {MAX_DEPTH}")
+        return InvalidEvent(DeadLetterCode.TOO_DEEP, f"nested deeper than {MAX_DEPTH}")
     if reason.startswith("number is infinity"):
-        return Refused(DeadLetterCode.BAD_NUMBER, f"holds a number that would not come back equal: {reason}")
-    return Refused(DeadLetterCode.BAD_JSON, f"the body is not JSON: {reason}")
+        return InvalidEvent(
+            DeadLetterCode.BAD_NUMBER, f"holds a number that would not come back equal: {reason}"
+        )
+    return InvalidEvent(DeadLetterCode.BAD_JSON, f"the body is not JSON: {reason}")
 
 
 def _children(value: object) -> list[object]:
@@ -124,7 +126,7 @@ def _texts(value: object) -> Iterator[str]:
         pending.extend(_children(item))
 
 
-def _may_change(body: bytes, shapes: bytes, shape: bytes) -> bool:
+def _may_lose_precision(body: bytes, shapes: bytes, shape: bytes) -> bool:
     """Whether a number of this shape would not come back equal; most that look so are parts of a UUID or a text."""
     at = shapes.find(shape)
     while at >= 0:
@@ -144,15 +146,15 @@ def _changes_numbers(body: bytes, *, whole: bool) -> bool:
     """Whether orjson changed a number of the content; numbers elsewhere are nobody's concern."""
     changed = False
 
-    def check_float(text: str) -> float | Changed:
+    def check_float(text: str) -> float | LossyNumber:
         nonlocal changed
         kept = float(text)
         if _is_equal(text, kept):
             return kept
         changed = True
-        return _CHANGED
+        return _LOSSY
 
-    def check_int(text: str) -> int | float | Changed:
+    def check_int(text: str) -> int | float | LossyNumber:
         """An integer of 64 bits stays one; a longer one becomes a double."""
         if len(text) < 20 or (len(text) == 20 and INT64_LOW <= int(text) <= UINT64_HIGH):
             return 0
@@ -180,7 +182,7 @@ def _holds_changed(content: object) -> bool:
     pending = [content]
     while pending:
         item = pending.pop()
-        if item is _CHANGED:
+        if item is _LOSSY:
             return True
         pending.extend(_children(item))
     return False

@@ -11,21 +11,21 @@ from contracts.outcomes import Outcome
 from worker.backoff import Backoff
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
-from worker.broker.letter_removal import RemovedLetters
+from worker.dead_letters.removal import RemovedDeadLetters
 from worker.errors import SessionStoreError
-from worker.ingest.decode import FindFault, decode_erasure, trust
-from worker.ingest.document import Refused
+from worker.ingest.decode import VerifySignature, accept_all, decode_erasure
+from worker.ingest.deliveries import Settlement
+from worker.ingest.document import InvalidEvent
 from worker.ingest.erasing import Eraser, receipt_of
-from worker.ingest.judged import Judged
 from worker.ingest.settle import Settler
-from worker.metrics import Metrics
+from worker.observability.metrics import Metrics
 from worker.outcome import Verdict
 
 log = structlog.get_logger()
 
 LONGEST_REST = 2.0  # between attempts, in seconds
 
-RemoveLetters = Callable[[str], Coroutine[None, None, RemovedLetters]]
+RemoveLetters = Callable[[str], Coroutine[None, None, RemovedDeadLetters]]
 T = TypeVar("T")
 
 
@@ -40,15 +40,15 @@ class ErasePath:
         self,
         intake: Intake,
         eraser: Eraser,
-        remove_letters: RemoveLetters,
+        remove_dead_letters: RemoveLetters,
         settler: Settler,
         largest: int,
         metrics: Metrics,
-        find_fault: FindFault = trust,
+        find_fault: VerifySignature = accept_all,
     ) -> None:
         self._intake = intake
         self._eraser = eraser
-        self._remove_letters = remove_letters
+        self._remove_letters = remove_dead_letters
         self._settler = settler
         self._largest = largest
         self._metrics = metrics
@@ -65,15 +65,15 @@ class ErasePath:
                 if await self._settler.settle([judged], self._intake):
                     self._metrics.count_outcomes([judged.verdict.outcome])
 
-    async def _judge(self, delivery: Delivery) -> Judged:
+    async def _judge(self, delivery: Delivery) -> Settlement:
         properties = delivery.read_properties()
         try:
             event = decode_erasure(delivery, properties, self._largest, self._find_fault)
-        except Refused as refused:
+        except InvalidEvent as refused:
             verdict = Verdict.rejected(refused.code, refused.message)
-            return Judged.without_event(delivery, properties, verdict, refused.document)
+            return Settlement.without_event(delivery, properties, verdict, refused.document)
         verdict = await self._erase(event, delivery.redelivered)
-        return Judged(delivery, properties, str(event.id), event.subject, verdict)
+        return Settlement(delivery, properties, str(event.id), event.subject, verdict)
 
     async def _erase(self, event: EraseEvent, redelivered: bool) -> Verdict:
         """Sessions first: what would be dead-lettered anew is decided before the letters are looked at."""

@@ -7,12 +7,12 @@ import structlog
 
 from contracts.topology import Topology
 from worker.backoff import Backoff
-from worker.broker.changes import ChangeMessage, ChangesLine
+from worker.broker.changes import ChangeMessage, ChangesChannel
 from worker.broker.intake import Intake
-from worker.broker.signatures import Guard
+from worker.broker.signatures import SignatureVerifier
 from worker.errors import BrokerUnavailable
 from worker.ingest.changes import messages_of
-from worker.metrics import Metrics
+from worker.observability.metrics import Metrics
 from worker.store.rows import EventRow
 
 log = structlog.get_logger()
@@ -21,7 +21,9 @@ log = structlog.get_logger()
 class Feed:
     """What a session's settling has to do with the feed; `trouble` says why the broker refuses it, or None."""
 
-    def __init__(self, topology: Topology, line: ChangesLine, metrics: Metrics, guard: Guard) -> None:
+    def __init__(
+        self, topology: Topology, line: ChangesChannel, metrics: Metrics, guard: SignatureVerifier
+    ) -> None:
         self._exchange = topology.changes.name
         self._line = line
         self._guard = guard

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from worker.ingest.law import entry_after, judge, verdict_of, verdict_of_repeat
+from worker.ingest.ordering import decide, entry_after, verdict_of, verdict_of_repeat
 from worker.outcome import Verdict
 from worker.store.rows import Applied, EventRow, LedgerEntry
 
@@ -51,7 +51,7 @@ class SessionEvents(NamedTuple):
         told = 1 if self.events[-len(applied)].is_delete and len(applied) < len(self.events) else len(applied)
         return self._verdicts([*self._replay(applied[0].before)[:-told], *applied[-told:]])
 
-    def foretell(self, entry: LedgerEntry | None) -> Verdicts:
+    def predict(self, entry: LedgerEntry | None) -> Verdicts:
         """Return every event's verdict, were they applied where the ledger says `entry`."""
         return self._verdicts(self._replay(entry))
 
@@ -61,13 +61,13 @@ class SessionEvents(NamedTuple):
     def _replay(self, entry: LedgerEntry | None) -> list[Applied]:
         judged = []
         for event in self.events:
-            applied = judge(entry, event)
+            applied = decide(entry, event)
             entry = entry_after(event, applied)
             judged.append(applied)
         return judged
 
 
-class Telling:
+class VerdictCursor:
     """Tells each delivery its verdict, in order; of one event delivered twice the second is the repeat."""
 
     def __init__(self, verdicts: Verdicts) -> None:

@@ -10,18 +10,18 @@ from contracts.outcomes import DeadLetterCode, Outcome
 from contracts.replies import Receipt
 from contracts.topology import Topology
 from worker.backoff import Backoff
-from worker.broker.dead_letter import make_dead_letter
 from worker.broker.intake import Intake
-from worker.broker.publisher import DeadLetter, Publisher
-from worker.broker.replies import Reply, ReplyLine
+from worker.broker.publisher import DeadLetterMessage, Publisher
+from worker.broker.replies import Reply, ReplyChannel
+from worker.dead_letters.message import make_dead_letter
 from worker.errors import BrokerUnavailable
-from worker.failpoint import Point, Reach, pass_by
+from worker.failpoint import Failpoint, FailpointHook, no_failpoint
 from worker.ingest.changes import changes_of
+from worker.ingest.deliveries import Settlement
 from worker.ingest.feed import Feed
-from worker.ingest.judged import Judged
-from worker.metrics import Metrics
+from worker.observability.metrics import Metrics
 from worker.outcome import Verdict
-from worker.traces.untraced import UNTRACED, Trace
+from worker.traces.interface import NO_TRACING, Trace
 
 log = structlog.get_logger()
 
@@ -33,9 +33,9 @@ class Settler:
         self,
         topology: Topology,
         publisher: Publisher,
-        replies: ReplyLine,
+        replies: ReplyChannel,
         metrics: Metrics,
-        reach: Reach = pass_by,
+        reach: FailpointHook = no_failpoint,
         feed: Feed | None = None,
     ) -> None:
         self._topology = topology
@@ -45,7 +45,7 @@ class Settler:
         self._reach = reach
         self._feed = feed
 
-    async def settle(self, batch: Sequence[Judged], intake: Intake, trace: Trace = UNTRACED) -> bool:
+    async def settle(self, batch: Sequence[Settlement], intake: Intake, trace: Trace = NO_TRACING) -> bool:
         """Settle a batch whose verdicts are committed; every earlier batch of this intake must be settled.
 
         Acknowledging covers every earlier delivery of the channel, hence the order. False when the channel
@@ -59,7 +59,7 @@ class Settler:
             await self._confirm(replies, trace)
         if self._feed and not await self._feed.announce(changes_of(batch, self._feed.source), intake):
             return False
-        self._reach(Point.BEFORE_ACKNOWLEDGE)
+        self._reach(Failpoint.BEFORE_ACKNOWLEDGE)
         return await intake.acknowledge(batch[-1].delivery.tag, multiple=True)
 
     async def _confirm(self, replies: list[Reply], trace: Trace) -> None:
@@ -68,7 +68,7 @@ class Settler:
                 self._metrics.replies_dropped.labels("confirmation").inc(len(replies))
                 log.warning("confirmations.dropped", count=len(replies))
 
-    async def _dead_letter(self, letters: Sequence[DeadLetter], intake: Intake) -> bool:
+    async def _dead_letter(self, letters: Sequence[DeadLetterMessage], intake: Intake) -> bool:
         backoff, left = Backoff(), letters
         while intake.is_open:
             publishing = self._publisher.publish_dead_letters(self._topology.dead.name, left)
@@ -86,7 +86,7 @@ class Settler:
             await intake.lasts(backoff.next())
         return False
 
-    def _letter_of(self, judged: Judged) -> DeadLetter | None:
+    def _letter_of(self, judged: Settlement) -> DeadLetterMessage | None:
         match judged.verdict:
             case Verdict(outcome=Outcome.REJECTED, code=DeadLetterCode() as code, message=str() as message):
                 return make_dead_letter(judged.delivery, judged.properties, code, message)
@@ -96,19 +96,19 @@ class Settler:
                 return make_dead_letter(judged.delivery, judged.properties, DeadLetterCode.CONFLICT, message)
         return None
 
-    def _address_of(self, judged: Judged) -> tuple[str, str] | None:
+    def _address_of(self, judged: Settlement) -> tuple[str, str] | None:
         """Where to confirm; None when nobody asked, or asked for an answer into a queue that is no caller's."""
         address = judged.reply_address
         return address if address and self._topology.may_reply_to(address[0]) else None
 
-    def _reply_of(self, judged: Judged) -> Reply | None:
+    def _reply_of(self, judged: Settlement) -> Reply | None:
         if (address := self._address_of(judged)) is None:
             return None
-        vouched = judged.verdict.code is not DeadLetterCode.BAD_SIGNATURE
-        return Reply(*address, orjson.dumps(_confirmation_of(judged)), vouched=vouched)
+        sign = judged.verdict.code is not DeadLetterCode.BAD_SIGNATURE
+        return Reply(*address, orjson.dumps(_confirmation_of(judged)), sign=sign)
 
 
-def _confirmation_of(judged: Judged) -> dict[str, object]:
+def _confirmation_of(judged: Settlement) -> dict[str, object]:
     verdict = judged.verdict
     confirmation: dict[str, object] = {
         "id": judged.event_id,

@@ -13,19 +13,19 @@ from worker.backoff import Backoff
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
 from worker.errors import RowRefused, StorageUnavailable, UnavailableError
-from worker.failpoint import Point, Reach, pass_by
-from worker.ingest.decode import FindFault, decode, trust
-from worker.ingest.document import Refused
+from worker.failpoint import Failpoint, FailpointHook, no_failpoint
+from worker.ingest.bisection import bisect_refused
+from worker.ingest.decode import VerifySignature, accept_all, decode
+from worker.ingest.deliveries import Decoded, Settlement, settlements_of
+from worker.ingest.document import InvalidEvent
 from worker.ingest.fold import SessionEvents, Verdicts, group_by_session, resolve, rounds_of
-from worker.ingest.isolate import isolate
-from worker.ingest.judged import Decoded, Judged, judge_deliveries
 from worker.ingest.published import published_at
 from worker.ingest.settle import Settler
-from worker.metrics import Metrics
+from worker.observability.metrics import Metrics
 from worker.outcome import Verdict
 from worker.store.rows import Applied, EventRow
 from worker.store.writer import EventWriter, Round
-from worker.traces.untraced import UNTRACED, Trace, Traces
+from worker.traces.interface import NO_TRACING, Trace, Traces
 
 log = structlog.get_logger()
 
@@ -45,11 +45,11 @@ class Limits:
     batch: int
     body: int
     patience: float
-    find_fault: FindFault = trust
+    find_fault: VerifySignature = accept_all
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SettleOrder:
     """A batch's place in the order of delivery: whether the batch before was settled, and this one."""
 
     before: asyncio.Future[bool]
@@ -73,8 +73,8 @@ class WritePath:
         settler: Settler,
         limits: Limits,
         metrics: Metrics,
-        reach: Reach = pass_by,
-        traces: Traces = UNTRACED,
+        reach: FailpointHook = no_failpoint,
+        traces: Traces = NO_TRACING,
     ) -> None:
         self._intake = intake
         self._writer = writer
@@ -111,7 +111,7 @@ class WritePath:
                 if not batch:
                     return
                 linger = LINGER_SECONDS if len(batch) > self._limits.batch // 2 else 0.0
-                turn = Turn(before, loop.create_future())
+                turn = SettleOrder(before, loop.create_future())
                 before = turn.done
                 task = tasks.create_task(self._process(batch, turn))
                 task.add_done_callback(lambda _: free.release())
@@ -124,7 +124,7 @@ class WritePath:
         with suppress(RowRefused):
             await self._writer.apply(rounds_of(self._given_up))
 
-    async def _process(self, batch: Sequence[Delivery], turn: Turn) -> None:
+    async def _process(self, batch: Sequence[Delivery], turn: SettleOrder) -> None:
         settled = False
         self._in_flight[batch[0].tag] = batch[0].received
         begun = monotonic()
@@ -140,7 +140,7 @@ class WritePath:
             del self._in_flight[batch[0].tag]
             turn.done.set_result(settled)
 
-    async def _store(self, decoded: Sequence[Decoded], turn: Turn, trace: Trace) -> bool:
+    async def _store(self, decoded: Sequence[Decoded], turn: SettleOrder, trace: Trace) -> bool:
         """Apply a batch, and settle it when its turn comes; return whether it was settled."""
         events = [each.event for each in decoded if isinstance(each.event, EventRow)]
         if any(event.expected_revision is not None for event in events):
@@ -149,11 +149,11 @@ class WritePath:
         self._observe_lag(decoded[0])
         if not await turn.comes():
             return False
-        batch = judge_deliveries(decoded, verdicts)
+        batch = settlements_of(decoded, verdicts)
         trace.judge(batch)
         return await self._settle(batch, trace)
 
-    async def _settle(self, batch: Sequence[Judged], trace: Trace) -> bool:
+    async def _settle(self, batch: Sequence[Settlement], trace: Trace) -> bool:
         started = monotonic()
         settled = await self._settler.settle(batch, self._intake, trace)
         self._metrics.settle_seconds.observe(monotonic() - started)
@@ -169,7 +169,7 @@ class WritePath:
         properties = delivery.read_properties()
         try:
             event = decode(delivery, properties, self._limits.body, self._limits.find_fault)
-        except Refused as refused:
+        except InvalidEvent as refused:
             verdict = Verdict.rejected(refused.code, refused.message)
             return Decoded(delivery, properties, verdict, refused.document)
         except Exception:  # a defect of ours; still no single message may stop a worker
@@ -181,7 +181,7 @@ class WritePath:
     async def _apply(self, events: Sequence[EventRow]) -> Verdicts:
         """Return every event's verdict, committed; raise StorageUnavailable when given up."""
         groups = group_by_session(events)
-        return await isolate(groups, self._persist) if groups else {}
+        return await bisect_refused(groups, self._persist) if groups else {}
 
     async def _persist(self, groups: Sequence[SessionEvents]) -> Verdicts:
         """Apply in one transaction, again and again while the database is away."""
@@ -201,12 +201,12 @@ class WritePath:
                     raise
 
     async def _apply_rounds(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
-        self._reach(Point.BEFORE_COMMIT)
-        self._reach(Point.MID_BATCH)
+        self._reach(Failpoint.BEFORE_COMMIT)
+        self._reach(Failpoint.MID_BATCH)
         started = monotonic()
         with self._traces.querying(APPLY, sum(map(len, rounds))):
             applied = await self._intake.outlive(self._writer.apply(rounds))
         self._metrics.database_seconds.observe(monotonic() - started)
         self.failure = None
-        self._reach(Point.AFTER_COMMIT)
+        self._reach(Failpoint.AFTER_COMMIT)
         return applied

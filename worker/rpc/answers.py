@@ -17,11 +17,11 @@ from contracts.requests import (
 )
 from worker.backoff import Backoff
 from worker.errors import AnswerTooLarge, Overloaded, StorageUnavailable
-from worker.rpc.patience import Patience
+from worker.rpc.deadline import Deadline
 from worker.store.cursor import CursorRefused
 from worker.store.failures import TIMEOUTS
 from worker.store.reader import SessionReader
-from worker.traces.untraced import UNTRACED, Traces
+from worker.traces.interface import NO_TRACING, Traces
 
 Result = dict[str, object]
 QUERIES: Mapping[type[Params], str] = {
@@ -53,17 +53,17 @@ class RpcFailure(Exception):
 class Answers:
     """Answers validated parameters from the database."""
 
-    def __init__(self, reader: SessionReader, health: Health, traces: Traces = UNTRACED) -> None:
+    def __init__(self, reader: SessionReader, health: Health, traces: Traces = NO_TRACING) -> None:
         self._reader = reader
         self._health = health
         self._traces = traces
 
-    async def answer(self, params: Params, patience: Patience) -> Result:
+    async def answer(self, params: Params, deadline: Deadline) -> Result:
         """Return the result for `params`, or raise RpcFailure with the contract's error, within the patience."""
         try:
             if isinstance(params, ReadParams) and params.min_revision is not None:
-                return await self._read_since(params.session_id, params.min_revision, patience)
-            if (timeout := patience.left()) <= 0:
+                return await self._read_since(params.session_id, params.min_revision, deadline)
+            if (timeout := deadline.left()) <= 0:
                 raise RpcFailure(make_error(ErrorReason.TIMEOUT, "there was no time left for this call"))
             with self._traces.querying(QUERIES[type(params)]):
                 return await self._ask(params, timeout)
@@ -97,10 +97,10 @@ class Answers:
                 return await self._health.check()
         raise AssertionError(f"no answer for {type(params).__name__}")
 
-    async def _read_since(self, session_id: str, revision: int, patience: Patience) -> Result:
+    async def _read_since(self, session_id: str, revision: int, deadline: Deadline) -> Result:
         """Return the record once an event of this revision or a newer one is applied."""
         until = (
-            patience.until if patience.has_deadline else min(patience.until, monotonic() + VISIBLE_SECONDS)
+            deadline.until if deadline.has_deadline else min(deadline.until, monotonic() + VISIBLE_SECONDS)
         )
         backoff = Backoff(first=0.01, limit=0.25)
         while (left := until - monotonic()) > 0:

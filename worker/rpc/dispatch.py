@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from contracts.faults import ErrorReason, RpcError, make_error, refuse_params
 from contracts.requests import PARAMS, Params, Request, parse_params
 from worker.rpc.answers import Result, RpcFailure
-from worker.rpc.patience import Patience
-from worker.store.portions import LARGEST_ANSWER
-from worker.traces.untraced import UNTRACED, Call, Traces
+from worker.rpc.deadline import Deadline
+from worker.store.chunked_fetch import LARGEST_ANSWER
+from worker.traces.interface import NO_TRACING, Call, Traces
 
 log = structlog.get_logger()
 
@@ -29,26 +29,26 @@ Count = Callable[[str, str, float], None]
 """Takes the method of a call, what became of it (`ok` or the reason of its error) and its seconds."""
 
 
-def leave_uncounted(method: str, result: str, seconds: float) -> None:
+def no_count(method: str, result: str, seconds: float) -> None:
     """Count nothing."""
 
 
 class Answering(Protocol):
     """Whoever answers validated parameters."""
 
-    async def answer(self, params: Params, patience: Patience) -> Result:
+    async def answer(self, params: Params, deadline: Deadline) -> Result:
         """Return the result within the patience; raises RpcFailure."""
 
 
 class Dispatcher:
     """Answers every call of a request body; no exception leaves it."""
 
-    def __init__(self, answers: Answering, count: Count = leave_uncounted, traces: Traces = UNTRACED) -> None:
+    def __init__(self, answers: Answering, count: Count = no_count, traces: Traces = NO_TRACING) -> None:
         self._answers = answers
         self._count = count
         self._traces = traces
 
-    async def reply_to(self, body: bytes, patience: Patience) -> bytes | None:
+    async def reply_to(self, body: bytes, deadline: Deadline) -> bytes | None:
         """Return the reply to a request or a batch, at most 4 MiB; None when nobody waits for one."""
         try:
             call = orjson.loads(body)
@@ -56,23 +56,23 @@ class Dispatcher:
             self._count("", ErrorReason.PARSE_ERROR, 0.0)
             return _failure(None, make_error(ErrorReason.PARSE_ERROR, "the request is not JSON"))
         if not isinstance(call, list):
-            return await self._reply(call, patience, LARGEST_REPLY)
+            return await self._reply(call, deadline, LARGEST_REPLY)
         if not 1 <= len(call) <= LONGEST_BATCH:
             self._count("", ErrorReason.INVALID_REQUEST, 0.0)
             return _failure(None, make_error(ErrorReason.INVALID_REQUEST, NOT_A_REQUEST))
-        return await self._reply_to_batch(call, patience)
+        return await self._reply_to_batch(call, deadline)
 
-    async def _reply_to_batch(self, calls: list[object], patience: Patience) -> bytes | None:
+    async def _reply_to_batch(self, calls: list[object], deadline: Deadline) -> bytes | None:
         replies: list[bytes] = []
         room = LARGEST_REPLY - 2 - len(calls) * SMALL_REPLY
         for call in calls:
-            reply = await self._reply(call, patience, room + SMALL_REPLY)
+            reply = await self._reply(call, deadline, room + SMALL_REPLY)
             if reply is not None:
                 replies.append(reply)
                 room += SMALL_REPLY - len(reply) - 1
         return b"[" + b",".join(replies) + b"]" if replies else None
 
-    async def _reply(self, call: object, patience: Patience, room: int) -> bytes | None:
+    async def _reply(self, call: object, deadline: Deadline, room: int) -> bytes | None:
         """Return the reply to one call in at most `room` bytes, which are never fewer than a small error needs."""
         try:
             request = Request.model_validate(call)
@@ -83,7 +83,7 @@ class Dispatcher:
             self._count(request.method, ErrorReason.INVALID_REQUEST, 0.0)
             return _failure(None, make_error(ErrorReason.INVALID_REQUEST, LONG_ID))
         with self._traces.calling(request.method) as traced:
-            reply = await self._outcome_of(request, patience, traced)
+            reply = await self._outcome_of(request, deadline, traced)
         if request.is_notification:
             return None
         if len(reply) > room:
@@ -92,10 +92,10 @@ class Dispatcher:
             )
         return reply
 
-    async def _outcome_of(self, request: Request, patience: Patience, traced: Call) -> bytes:
+    async def _outcome_of(self, request: Request, deadline: Deadline, traced: Call) -> bytes:
         started, result = monotonic(), "ok"
         try:
-            answer = await self._answer(request, patience)
+            answer = await self._answer(request, deadline)
             return orjson.dumps({"jsonrpc": "2.0", "id": request.id, "result": answer})
         except RpcFailure as failure:
             result = failure.error.data.reason
@@ -108,7 +108,7 @@ class Dispatcher:
             self._count(request.method, result, monotonic() - started)
             traced.end_as(result)
 
-    async def _answer(self, request: Request, patience: Patience) -> Result:
+    async def _answer(self, request: Request, deadline: Deadline) -> Result:
         if request.method not in PARAMS:
             known = ", ".join(PARAMS)
             raise RpcFailure(make_error(ErrorReason.UNKNOWN_METHOD, f"unknown method; there are {known}"))
@@ -116,7 +116,7 @@ class Dispatcher:
             params = parse_params(request.method, request.params)
         except ValidationError as error:
             raise RpcFailure(refuse_params(error)) from None
-        return await self._answers.answer(params, patience)
+        return await self._answers.answer(params, deadline)
 
 
 def _failure(request_id: object, error: RpcError) -> bytes:

@@ -12,12 +12,12 @@ from contracts.signing import SignatureFault
 from contracts.topology import Topology
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.intake import Intake
-from worker.broker.replies import Reply, ReplyLine
-from worker.broker.signatures import DEADLINE_HEADER, SAID, Guard
-from worker.metrics import Metrics
+from worker.broker.replies import Reply, ReplyChannel
+from worker.broker.signatures import DEADLINE_HEADER, FAULT_MESSAGES, SignatureVerifier
+from worker.observability.metrics import Metrics
+from worker.rpc.deadline import Deadline
 from worker.rpc.dispatch import Dispatcher
-from worker.rpc.patience import Patience
-from worker.traces.untraced import Traces
+from worker.traces.interface import Traces
 
 log = structlog.get_logger()
 
@@ -31,13 +31,13 @@ class RpcServer:
     def __init__(
         self,
         intake: Intake,
-        replies: ReplyLine,
+        replies: ReplyChannel,
         dispatcher: Dispatcher,
         topology: Topology,
         seconds: float,
         metrics: Metrics,
         traces: Traces,
-        guard: Guard,
+        guard: SignatureVerifier,
     ) -> None:
         self._intake = intake
         self._replies = replies
@@ -69,18 +69,18 @@ class RpcServer:
         if properties is None or not self._may_serve(properties):
             self._metrics.rpc_ignored.labels("no_reply_address").inc()
             log.warning("rpc.not_served", reason="no reply_to that may be answered, or no correlation_id")
-        elif (patience := self._patience_of(properties)).left() > 0:
-            await self._answer(delivery, properties, patience)
+        elif (deadline := self._deadline_of(properties)).left() > 0:
+            await self._answer(delivery, properties, deadline)
         else:
             self._metrics.rpc_ignored.labels("past_deadline").inc()
         await self._intake.acknowledge(delivery.tag)
 
-    async def _answer(self, delivery: Delivery, properties: Properties, patience: Patience) -> None:
+    async def _answer(self, delivery: Delivery, properties: Properties, deadline: Deadline) -> None:
         with self._traces.serving(delivery, properties) as trace:
-            body, vouched = await self._reply_to(delivery, properties, patience)
+            body, sign = await self._reply_to(delivery, properties, deadline)
             if body is None:
                 return
-            reply = Reply(str(properties.reply_to), str(properties.correlation_id), body, vouched=vouched)
+            reply = Reply(str(properties.reply_to), str(properties.correlation_id), body, sign=sign)
             with trace.sending([reply]) as traced:
                 sent = await self._replies.send(traced)
             if not sent:
@@ -88,15 +88,15 @@ class RpcServer:
                 log.warning("rpc.reply_dropped")
 
     async def _reply_to(
-        self, delivery: Delivery, properties: Properties, patience: Patience
+        self, delivery: Delivery, properties: Properties, deadline: Deadline
     ) -> tuple[bytes | None, bool]:
         """Return the reply, and whether it may be signed: one to a request that was not verified may not."""
         if len(delivery.body) > LARGEST_REQUEST:
             return self._refuse(ErrorReason.INVALID_REQUEST, "the request passes 4 MiB"), False
         if fault := self._guard.refuse_request(delivery, properties):
-            told = self._refuse(ErrorReason.BAD_SIGNATURE, f"{fault}: {SAID[fault]}")
+            told = self._refuse(ErrorReason.BAD_SIGNATURE, f"{fault}: {FAULT_MESSAGES[fault]}")
             return told, fault is SignatureFault.EXPIRED
-        return await self._dispatcher.reply_to(delivery.body, patience), True
+        return await self._dispatcher.reply_to(delivery.body, deadline), True
 
     def _refuse(self, reason: ErrorReason, message: str) -> bytes:
         """Return the reply to a request of which nothing is read, not even its id."""
@@ -107,8 +107,8 @@ class RpcServer:
     def _may_serve(self, properties: Properties) -> bool:
         return bool(properties.correlation_id) and self._topology.may_reply_to(properties.reply_to)
 
-    def _patience_of(self, properties: Properties) -> Patience:
+    def _deadline_of(self, properties: Properties) -> Deadline:
         deadline = (properties.headers or {}).get(DEADLINE_HEADER)
         if type(deadline) is not int:
-            return Patience.of(self._seconds)
-        return Patience.of(min(self._seconds, deadline / 1000 - time()), has_deadline=True)
+            return Deadline.of(self._seconds)
+        return Deadline.of(min(self._seconds, deadline / 1000 - time()), has_deadline=True)

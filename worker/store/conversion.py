@@ -15,22 +15,22 @@ PORTION: Final = 500
 ROUNDS: Final = 3
 
 
-class StillDiffering(SessionStoreError):
+class ComparisonFailed(SessionStoreError):
     """Somebody else than events goes on writing to the sessions, so the two tables do not become equal."""
 
 
 @dataclass(slots=True)
-class Copied:
+class CopyProgress:
     """How many sessions are copied of about so many."""
 
     sessions: int = 0
     of: int = 0
 
 
-async def convert(connection: Connection, plan: Plan, copied: Copied) -> bool:
+async def convert(connection: Connection, plan: Plan, copied: CopyProgress) -> bool:
     """Return whether there was something to do, once the sessions are partitioned; `copied` follows.
 
-    Raises LayoutRefused before anything is changed, LayoutBusy, and StillDiffering, after which it may run again.
+    Raises LayoutRefused before anything is changed, LayoutBusy, and ComparisonFailed, after which it may run again.
     """
     layout = await read_layout(connection)
     if layout == PARTITIONED:
@@ -57,7 +57,7 @@ async def abandon(connection: Connection) -> bool:
     return True
 
 
-async def _copy_all(connection: Connection, copied: Copied) -> None:
+async def _copy_all(connection: Connection, copied: CopyProgress) -> None:
     last = ""
     while rows := await connection.fetch(sql.statement("sessions_to_copy"), last, PORTION):
         ids = [row[0] for row in rows]
@@ -73,4 +73,4 @@ async def _compare(connection: Connection) -> None:
             return
         await connection.execute(sql.statement("adopt_sessions"))
         await connection.fetchval(sql.statement("copy_sessions"), [row[0] for row in rows])
-    raise StillDiffering("sessions are written past the events: stop what does it, and run it again")
+    raise ComparisonFailed("sessions are written past the events: stop what does it, and run it again")

@@ -8,9 +8,9 @@ from typing import Final
 
 import asyncpg
 
-from worker.certificates import reason_of_tls
-from worker.destination import read_database_url
 from worker.errors import RowRefused, StorageUnavailable
+from worker.settings.certificates import reason_of_tls
+from worker.settings.endpoint import read_database_url
 
 REFUSED_CLASSES: Final = ("22", "23", "54")
 """Data exception, constraint violation, program limit: this content will never be taken."""

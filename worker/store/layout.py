@@ -40,7 +40,7 @@ class LayoutBusy(UnavailableError):
     """A lock did not become free; nothing was changed, and it can be tried again."""
 
 
-class Width(StrEnum):
+class PartitionInterval(StrEnum):
     """How much time a partition has."""
 
     DAY = "day"
@@ -49,7 +49,12 @@ class Width(StrEnum):
     YEAR = "year"
 
 
-LONGEST_DAYS: Final = {Width.DAY: 1, Width.WEEK: 7, Width.MONTH: 31, Width.YEAR: 366}
+LONGEST_DAYS: Final = {
+    PartitionInterval.DAY: 1,
+    PartitionInterval.WEEK: 7,
+    PartitionInterval.MONTH: 31,
+    PartitionInterval.YEAR: 366,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class Plan:
     Dates for which the default partition has `least` sessions get one too: a stray date does not.
     """
 
-    width: Width | None = None
+    width: PartitionInterval | None = None
     since: datetime | None = None
     ahead: int = 3
     least: int = 1000
@@ -168,9 +173,11 @@ async def run_script(connection: Connection, script: str, prepare: str | None = 
         await asyncio.sleep(backoff.next())
 
 
-def _width_of(partitions: Sequence[Partition]) -> Width:
+def _width_of(partitions: Sequence[Partition]) -> PartitionInterval:
     """Return the width of the newest partition: one that was cut to what others left passes for the next wider."""
     spans = [known.ends - known.starts for known in partitions if known.starts and known.ends]
     if not spans:
-        return Width.MONTH
-    return next((width for width, days in LONGEST_DAYS.items() if spans[-1].days <= days), Width.YEAR)
+        return PartitionInterval.MONTH
+    return next(
+        (width for width, days in LONGEST_DAYS.items() if spans[-1].days <= days), PartitionInterval.YEAR
+    )

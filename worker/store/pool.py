@@ -7,7 +7,7 @@ from typing import Final
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from worker.store.pooled import BriefConnection, Pooler, connect
+from worker.store.pgbouncer import Pooler, TransactionPooledConnection, connect
 
 Pool = asyncpg.Pool
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
@@ -55,5 +55,7 @@ async def open_pool(options: PoolOptions) -> Pool:
         command_timeout=options.command_timeout,
         target_session_attrs=options.target,
         reset=_leave,
-        connection_class=BriefConnection if options.pooler == "transaction" else asyncpg.Connection,
+        connection_class=TransactionPooledConnection
+        if options.pooler == "transaction"
+        else asyncpg.Connection,
     )

@@ -14,10 +14,10 @@ from asyncpg.pool import PoolConnectionProxy
 import sql
 from contracts.requests import Filter, QueryOptions
 from worker.errors import Overloaded
+from worker.store.chunked_fetch import fetch_sessions
 from worker.store.cursor import CursorCodec, Position
 from worker.store.failures import translated
 from worker.store.pool import Pool
-from worker.store.portions import fetch_sessions
 from worker.store.records import Json, record_of, records_in_order
 from worker.store.shared_reads import SharedReads
 

@@ -15,12 +15,12 @@ from worker.store.failures import translated
 from worker.store.layout import PARTITIONED
 from worker.store.ledger import LedgerReader
 from worker.store.migrations import refuse_if_behind, status_of
+from worker.store.pgbouncer import Pooler
 from worker.store.pool import IS_PRIMARY, MAY_STAND_BY, TAKES_WRITES, Pool, PoolOptions, open_pool
-from worker.store.pooled import Pooler
 from worker.store.reader import SessionReader
 from worker.store.replica import Replica
+from worker.store.replica_reader import ReplicaFirstReader
 from worker.store.snapshot import SnapshotReader
-from worker.store.spread_reader import SpreadReader
 from worker.store.writer import EventWriter
 
 WRITE_CONNECTIONS = 2  # one for each batch in flight
@@ -74,7 +74,9 @@ class Storage:
         self.replica = replica
         self.writer = writer
         self.deleter = EventWriter(writing, deletes=True)
-        self.reader = SpreadReader(reading, replica, cursors) if replica else SessionReader(reading, cursors)
+        self.reader = (
+            ReplicaFirstReader(reading, replica, cursors) if replica else SessionReader(reading, cursors)
+        )
         self.ledger = LedgerReader(reading)
         self.snapshot = SnapshotReader(reading)
         self.retention = Retention(reading, writing)

@@ -2,9 +2,9 @@
 
 from yarl import URL
 
-from worker.config import Settings
 from worker.errors import ConfigurationError
-from worker.traces.untraced import UNTRACED, Traces
+from worker.settings.config import Settings
+from worker.traces.interface import NO_TRACING, Traces
 
 TRACES_PATH = "v1/traces"
 
@@ -17,7 +17,7 @@ def open_traces(settings: Settings, version: str) -> Traces:
     """
     endpoint = endpoint_of(settings)
     if endpoint is None:
-        return UNTRACED
+        return NO_TRACING
     try:
         from worker.traces.exporting import export_traces  # nothing of OpenTelemetry is loaded before
     except ImportError as error:

@@ -14,10 +14,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from yarl import URL
 
 from contracts.topology import Topology
-from worker.config import Settings
 from worker.errors import ConfigurationError
-from worker.placeholders import mask
-from worker.traces.traced import Peers, Traced
+from worker.settings.config import Settings
+from worker.settings.placeholders import mask
+from worker.traces.traced import OtelTracing, Peers
 
 log = structlog.get_logger()
 
@@ -27,7 +27,7 @@ NAME: Final = "session-store"
 UNNAMED: Final = "unknown_service"
 
 
-def export_traces(settings: Settings, endpoint: str, version: str) -> Traced:
+def export_traces(settings: Settings, endpoint: str, version: str) -> OtelTracing:
     """Return what traces to a collector; the SDK reads its other variables from the environment.
 
     Raises ConfigurationError for a variable that the SDK cannot read.
@@ -40,7 +40,7 @@ def export_traces(settings: Settings, endpoint: str, version: str) -> Traced:
     except ValueError as error:
         raise ConfigurationError(f"a variable of OpenTelemetry (OTEL_…) is wrong: {error}") from error
     log.info("traces.exporting", endpoint=mask(endpoint))
-    return Traced(provider.get_tracer(NAME, version), _peers(settings), _closing(provider))
+    return OtelTracing(provider.get_tracer(NAME, version), _peers(settings), _closing(provider))
 
 
 def _resource(version: str) -> Resource:

@@ -8,7 +8,7 @@ import structlog
 from opentelemetry.trace import Span, StatusCode, format_trace_id, use_span
 
 from worker.broker.replies import Reply
-from worker.traces.untraced import Settled, Taken
+from worker.traces.interface import Settled, Taken
 
 Send = Callable[[Reply, Span], tuple[Reply, Span]]
 ReplyAddress = tuple[str | None, str | None]

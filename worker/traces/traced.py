@@ -12,8 +12,8 @@ from contracts.requests import PARAMS
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.replies import Reply
 from worker.traces.continued import headers_for, trace_in_headers, trace_of_event
+from worker.traces.interface import Taken
 from worker.traces.spans import TracedCall, TracedMessages, logging_in, reply_addresses, running, wall_time
-from worker.traces.untraced import Taken
 
 Values = dict[str, str | int | bool]
 
@@ -29,7 +29,7 @@ class Peers:
     exchange: str
 
 
-class Traced:
+class OtelTracing:
     """Traces with one tracer."""
 
     def __init__(

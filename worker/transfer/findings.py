@@ -5,14 +5,14 @@ from typing import NamedTuple
 from worker.store.rows import EventRow
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where something stands: a file, and the line of it where a file has several sessions."""
 
     file: str
     line: int | None = None
 
 
-class Refusal(NamedTuple):
+class Rejection(NamedTuple):
     """Something that cannot be taken, and why; `line` and `column` count from 1, as far as they are known."""
 
     file: str
@@ -31,16 +31,16 @@ class Refusal(NamedTuple):
         return f"{self.file}{position}: {self.reason} ({self.code})"
 
 
-class Found(NamedTuple):
+class ParsedEvent(NamedTuple):
     """An event and where it was found."""
 
-    place: Place
+    place: Location
     event: EventRow
 
 
-class Findings(NamedTuple):
+class ReadResult(NamedTuple):
     """What a portion holds; every file or line of it is in one of the three."""
 
-    found: list[Found]
-    refusals: list[Refusal]
+    found: list[ParsedEvent]
+    refusals: list[Rejection]
     skipped: int = 0

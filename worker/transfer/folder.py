@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from worker.store.rows import EventRow
-from worker.transfer.findings import Findings, Found, Place, Refusal
-from worker.transfer.reading import Text, most_bytes, read_session
+from worker.transfer.findings import Location, ParsedEvent, ReadResult, Rejection
+from worker.transfer.reading import SourceText, max_bytes, read_session
 
 SUFFIX: Final = ".json"
 FILES: Final = 250
@@ -16,7 +16,7 @@ BYTES: Final = 4 * 1024 * 1024
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # nobody may write to a pipe of that name
 
 
-class Files(NamedTuple):
+class FileChunk(NamedTuple):
     """Some of a folder's files by name; `skipped` others are none by name."""
 
     folder: str
@@ -29,15 +29,15 @@ class Files(NamedTuple):
         """How many there are."""
         return len(self.names) + self.skipped
 
-    def read(self) -> Findings:
+    def read(self) -> ReadResult:
         """Return what is in them."""
-        findings = Findings([], [], self.skipped)
+        findings = ReadResult([], [], self.skipped)
         for name in self.names:
             match _read_file(self.folder, name, self.largest):
-                case Refusal() as refusal:
+                case Rejection() as refusal:
                     findings.refusals.append(refusal)
                 case event:
-                    findings.found.append(Found(Place(_printable(name)), event))
+                    findings.found.append(ParsedEvent(Location(_printable(name)), event))
         return findings
 
 
@@ -47,7 +47,7 @@ def count_files(folder: Path) -> int:
         return sum(1 for _ in entries)
 
 
-def portions_of_folder(folder: Path, largest: int) -> Iterator[Files]:
+def portions_of_folder(folder: Path, largest: int) -> Iterator[FileChunk]:
     """Yield all files, some hundreds or some megabytes at a time, in no order."""
     names: list[str] = []
     skipped = size = 0
@@ -55,14 +55,14 @@ def portions_of_folder(folder: Path, largest: int) -> Iterator[Files]:
         for entry in entries:
             if os.path.splitext(entry.name)[1] == SUFFIX:
                 names.append(entry.name)
-                size += min(_size_of(entry), most_bytes(largest))
+                size += min(_size_of(entry), max_bytes(largest))
             else:
                 skipped += 1
             if len(names) + skipped >= FILES or size >= BYTES:
-                yield Files(str(folder), names, skipped, largest)
+                yield FileChunk(str(folder), names, skipped, largest)
                 names, skipped, size = [], 0, 0
     if names or skipped:
-        yield Files(str(folder), names, skipped, largest)
+        yield FileChunk(str(folder), names, skipped, largest)
 
 
 def _size_of(entry: "os.DirEntry[str]") -> int:
@@ -72,18 +72,18 @@ def _size_of(entry: "os.DirEntry[str]") -> int:
         return 0
 
 
-def _read_file(folder: str, name: str, largest: int) -> EventRow | Refusal:
+def _read_file(folder: str, name: str, largest: int) -> EventRow | Rejection:
     shown = _printable(name)
     try:
-        body = _bytes_of(f"{folder}/{name}", most_bytes(largest) + 1)
+        body = _bytes_of(f"{folder}/{name}", max_bytes(largest) + 1)
     except OSError as error:
-        return Refusal(shown, "unreadable", error.strerror or str(error))
-    if len(body) > most_bytes(largest):
-        return Refusal(shown, "too_large", f"it has more than {most_bytes(largest):,} bytes")
-    event = read_session(Text(Place(shown), body, largest))
-    if isinstance(event, Refusal) or event.session_id == name.removesuffix(SUFFIX):
+        return Rejection(shown, "unreadable", error.strerror or str(error))
+    if len(body) > max_bytes(largest):
+        return Rejection(shown, "too_large", f"it has more than {max_bytes(largest):,} bytes")
+    event = read_session(SourceText(Location(shown), body, largest))
+    if isinstance(event, Rejection) or event.session_id == name.removesuffix(SUFFIX):
         return event
-    return Refusal(shown, "wrong_name", f"the session in it is {_printable(event.session_id)}")
+    return Rejection(shown, "wrong_name", f"the session in it is {_printable(event.session_id)}")
 
 
 def _bytes_of(path: str, most: int) -> bytes:

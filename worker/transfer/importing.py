@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
 from contracts.outcomes import Outcome
-from worker.ingest.fold import Telling, Verdicts
+from worker.ingest.fold import VerdictCursor, Verdicts
 from worker.outcome import Verdict
-from worker.transfer.findings import Findings, Found, Refusal
+from worker.transfer.findings import ParsedEvent, ReadResult, Rejection
 from worker.transfer.storing import Sink
-from worker.transfer.tally import Tally
+from worker.transfer.tally import ImportCounts
 
 IN_FLIGHT: Final = 4  # portions: two are read while two are stored
 
-Refuse = Callable[[Refusal], None]
+Refuse = Callable[[Rejection], None]
 
 
 class Portion(Protocol):
@@ -23,14 +23,14 @@ class Portion(Protocol):
     def size(self) -> int:
         """How many there are."""
 
-    def read(self) -> Findings:
+    def read(self) -> ReadResult:
         """Return what is in them; takes its time, in a thread."""
 
 
 class Importer:
     """Gives everything to the sink, and tells `refuse` of what cannot be imported; `tally` follows."""
 
-    def __init__(self, sink: Sink, refuse: Refuse, tally: Tally) -> None:
+    def __init__(self, sink: Sink, refuse: Refuse, tally: ImportCounts) -> None:
         self._sink = sink
         self._refuse = refuse
         self._tally = tally
@@ -57,14 +57,14 @@ class Importer:
         self._tally.skipped += findings.skipped
         self._tally.found += portion.size
 
-    def _count(self, found: Iterable[Found], verdicts: Verdicts) -> list[Refusal]:
+    def _count(self, found: Iterable[ParsedEvent], verdicts: Verdicts) -> list[Rejection]:
         """Count what became of each, and return those that were refused after all."""
-        telling = Telling(verdicts)
+        telling = VerdictCursor(verdicts)
         refusals = []
         for place, event in found:
             verdict = telling.next(event)
             if refused := _refused(verdict):
-                refusals.append(Refusal(place.file, *refused, place.line))
+                refusals.append(Rejection(place.file, *refused, place.line))
             self._tally.count(verdict.outcome)
         return refusals
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
 
 from worker.store.rows import EventRow
-from worker.transfer.findings import Findings, Found, Place, Refusal
-from worker.transfer.reading import Text, most_bytes, read_line
+from worker.transfer.findings import Location, ParsedEvent, ReadResult, Rejection
+from worker.transfer.reading import SourceText, max_bytes, read_line
 
 LINES: Final = 250
 BYTES: Final = 4 * 1024 * 1024
@@ -20,7 +20,7 @@ class Line(NamedTuple):
     fault: tuple[str, str] | None = None
 
 
-class Lines(NamedTuple):
+class LineChunk(NamedTuple):
     """Some lines of a file."""
 
     file: str
@@ -32,37 +32,37 @@ class Lines(NamedTuple):
         """How many there are."""
         return len(self.lines)
 
-    def read(self) -> Findings:
+    def read(self) -> ReadResult:
         """Return what is in them; empty lines are skipped."""
         filled = [line for line in self.lines if line.fault or line.body.strip()]
-        findings = Findings([], [], len(self.lines) - len(filled))
+        findings = ReadResult([], [], len(self.lines) - len(filled))
         for line in filled:
-            place = Place(self.file, line.number)
+            place = Location(self.file, line.number)
             match self._read_line(place, line):
-                case Refusal() as refusal:
+                case Rejection() as refusal:
                     findings.refusals.append(refusal)
                 case event:
-                    findings.found.append(Found(place, event))
+                    findings.found.append(ParsedEvent(place, event))
         return findings
 
-    def _read_line(self, place: Place, line: Line) -> EventRow | Refusal:
+    def _read_line(self, place: Location, line: Line) -> EventRow | Rejection:
         if line.fault:
-            return Refusal(place.file, *line.fault, place.line)
-        return read_line(Text(place, line.body, self.largest))
+            return Rejection(place.file, *line.fault, place.line)
+        return read_line(SourceText(place, line.body, self.largest))
 
 
-def portions_of_lines(name: str, file: BinaryIO, largest: int) -> Iterator[Lines]:
+def portions_of_lines(name: str, file: BinaryIO, largest: int) -> Iterator[LineChunk]:
     """Yield all lines in order, some hundreds or some megabytes at a time."""
     portion: list[Line] = []
     size = 0
-    for line in _lines_of(file, most_bytes(largest)):
+    for line in _lines_of(file, max_bytes(largest)):
         portion.append(line)
         size += len(line.body)
         if len(portion) >= LINES or size >= BYTES:
-            yield Lines(name, portion, largest)
+            yield LineChunk(name, portion, largest)
             portion, size = [], 0
     if portion:
-        yield Lines(name, portion, largest)
+        yield LineChunk(name, portion, largest)
 
 
 def _lines_of(file: BinaryIO, most: int) -> Iterator[Line]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from worker.errors import ConfigurationError
 from worker.store.rows import StoredSession
-from worker.transfer.findings import Refusal
+from worker.transfer.findings import Rejection
 from worker.transfer.target import create, settle
 
 GROUP_ROWS: Final = 20_000
@@ -27,7 +27,7 @@ class ParquetTarget:
         self._rows: list[StoredSession] = []
         self._bytes = 0
 
-    def write(self, sessions: Sequence[StoredSession]) -> list[Refusal]:
+    def write(self, sessions: Sequence[StoredSession]) -> list[Rejection]:
         """Take sessions; whole groups are written."""
         self._rows += sessions
         self._bytes += sum(len(row.encounter) + len(row.state) + len(row.extra or "") for row in sessions)

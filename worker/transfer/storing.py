@@ -7,8 +7,8 @@ from typing import Protocol
 
 from worker.backoff import Backoff
 from worker.errors import StorageUnavailable
+from worker.ingest.bisection import bisect_refused
 from worker.ingest.fold import SessionEvents, Verdicts, group_by_session, resolve, rounds_of
-from worker.ingest.isolate import isolate
 from worker.store.rows import EventRow
 from worker.store.writer import EventWriter
 
@@ -32,7 +32,7 @@ class DatabaseSink:
     async def take(self, events: Sequence[EventRow]) -> Verdicts:
         """Return every event's verdict, committed."""
         groups = group_by_session(events)
-        return await isolate(groups, self._persist) if groups else {}
+        return await bisect_refused(groups, self._persist) if groups else {}
 
     async def _persist(self, groups: Sequence[SessionEvents]) -> Verdicts:
         backoff, started = Backoff(first=0.05, limit=LONGEST_REST), monotonic()

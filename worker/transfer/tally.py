@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from contracts.outcomes import Outcome
-from worker.ingest.law import APPLIED
+from worker.ingest.ordering import APPLIED
 
 
 @dataclass(slots=True)
-class Tally:
+class ImportCounts:
     """Counts of files, or of lines; `found` are those that were read, whatever became of them."""
 
     found: int = 0

@@ -13,7 +13,7 @@ import orjson
 from contracts.session import format_timestamp
 from worker.store.records import session_of
 from worker.store.rows import StoredSession
-from worker.transfer.findings import Refusal
+from worker.transfer.findings import Rejection
 from worker.transfer.folder import SUFFIX
 
 LONGEST_NAME: Final = 255  # in bytes
@@ -22,7 +22,7 @@ LONGEST_NAME: Final = 255  # in bytes
 class Target(Protocol):
     """Takes sessions until it is closed."""
 
-    def write(self, sessions: Sequence[StoredSession]) -> list[Refusal]:
+    def write(self, sessions: Sequence[StoredSession]) -> list[Rejection]:
         """Write sessions, and return those that cannot be written in this layout."""
 
     def close(self) -> None:
@@ -36,7 +36,7 @@ class FolderTarget:
         self._path = path
         path.mkdir(mode=0o700)
 
-    def write(self, sessions: Sequence[StoredSession]) -> list[Refusal]:
+    def write(self, sessions: Sequence[StoredSession]) -> list[Rejection]:
         """Write a file for each; an id that cannot be the name of one is refused."""
         refusals = []
         for session in sessions:
@@ -46,7 +46,7 @@ class FolderTarget:
                 (self._path / name).write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
             else:
                 reason = "its id cannot be the name of a file: export to NDJSON"
-                refusals.append(Refusal(session.session_id, "no_file_name", reason))
+                refusals.append(Rejection(session.session_id, "no_file_name", reason))
         return refusals
 
     def close(self) -> None:
@@ -60,7 +60,7 @@ class LineTarget:
         self._raw = create(path)
         self._file = cast(BinaryIO, gzip.GzipFile("", "wb", 6, self._raw)) if packed else self._raw
 
-    def write(self, sessions: Sequence[StoredSession]) -> list[Refusal]:
+    def write(self, sessions: Sequence[StoredSession]) -> list[Rejection]:
         """Write a line for each."""
         lines = (orjson.dumps(_event_of(session), option=orjson.OPT_APPEND_NEWLINE) for session in sessions)
         self._file.writelines(lines)

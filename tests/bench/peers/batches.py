@@ -9,9 +9,9 @@ import orjson
 import uvloop
 
 from worker.broker.delivery import Delivery, Properties
-from worker.config import Settings
 from worker.ingest.decode import decode
 from worker.ingest.fold import group_by_session, rounds_of
+from worker.settings.config import Settings
 from worker.store.storage import StorageOptions, open_storage
 from worker.store.writer import Round
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from contracts.topology import Topology
 from tests.integration.rpc.caller import Caller
-from worker.address import Address
 from worker.app import Worker
 from worker.broker.admin import declare_topology
-from worker.config import load
+from worker.settings.config import load
+from worker.settings.reloading_url import ReloadingUrl
 from worker.store.storage import Storage, StorageOptions, open_storage
 
 
@@ -36,9 +36,9 @@ async def install(
     loaded = load({"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix})
     settings = loaded.settings
     replica_dsn = (lambda: replica_url) if replica_url else None
-    options = StorageOptions(Address(loaded, "database_url"), settings.pool_size, 2.0, 5.0, replica_dsn)
+    options = StorageOptions(ReloadingUrl(loaded, "database_url"), settings.pool_size, 2.0, 5.0, replica_dsn)
     async with open_storage(options) as storage:
-        worker = Worker(settings, Address(loaded, "amqp_url"), storage)
+        worker = Worker(settings, ReloadingUrl(loaded, "amqp_url"), storage)
         running = asyncio.create_task(worker.run())
         caller = await Caller.connect(amqp_url, topology)
         await caller.call("health.check")

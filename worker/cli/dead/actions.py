@@ -8,13 +8,13 @@ from select import select
 
 from rich.progress import Progress
 
-from worker.broker.dead_letters import Chosen, DeadLetters, open_dead_letters, open_replayer
-from worker.broker.letter import Letter
-from worker.broker.replay import can_replay
-from worker.broker.snapshot import Page, PageSizes
 from worker.cli.dead.listing import Listing, Tally, progress_bar
 from worker.cli.dead.options import Asked
 from worker.cli.dead.saving import LetterFile
+from worker.dead_letters.dead_letter import DeadLetter
+from worker.dead_letters.peek import Page, PageSizes
+from worker.dead_letters.queue import DeadLetterQueue, Match, open_dead_letters, open_replayer
+from worker.dead_letters.replay import can_replay
 
 SIZES = PageSizes()
 HOLD_SECONDS = 600  # for a page of a slow replay; the broker takes letters back after 30 minutes
@@ -32,7 +32,7 @@ async def list_chosen(asked: Asked, listing: Listing, tally: Tally) -> None:
                     return
 
 
-async def find_first(asked: Asked) -> Letter | None:
+async def find_first(asked: Asked) -> DeadLetter | None:
     """Return the first of the letters."""
     with progress_bar(shown=True) as bar:
         async with _reading(asked, Tally(), bar) as pages:
@@ -48,7 +48,7 @@ async def replay_chosen(asked: Asked, rate: float | None, tally: Tally, *, sign:
     largest = SIZES.largest if rate is None else min(SIZES.largest, max(1, int(rate * HOLD_SECONDS)))
     with progress_bar(shown=True) as bar:
 
-        def note(letters: Sequence[Letter]) -> None:
+        def note(letters: Sequence[DeadLetter]) -> None:
             tally.count(letters)
             if letters:
                 bar.update(bar.task_ids[0], completed=letters[-1].number)
@@ -91,7 +91,7 @@ async def discard_chosen(
 @asynccontextmanager
 async def _reading(
     asked: Asked, tally: Tally, bar: Progress, sizes: PageSizes = SIZES
-) -> AsyncIterator[AsyncIterator[Chosen]]:
+) -> AsyncIterator[AsyncIterator[Match]]:
     """Yield the pages of the letters asked for; what is not removed is put back at the end."""
     async with open_dead_letters(asked.url, asked.topology, sizes) as dead:
         tally.total = dead.total
@@ -100,8 +100,8 @@ async def _reading(
 
 
 async def _count_read(
-    dead: DeadLetters, asked: Asked, tally: Tally, bar: Progress
-) -> AsyncGenerator[Chosen, None]:
+    dead: DeadLetterQueue, asked: Asked, tally: Tally, bar: Progress
+) -> AsyncGenerator[Match, None]:
     task = bar.add_task("letters", total=dead.total)
     async with aclosing(dead.choose(asked.wanted, asked.limit)) as pages:
         async for chosen in pages:

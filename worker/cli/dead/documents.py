@@ -6,12 +6,12 @@ from datetime import datetime
 from math import isfinite
 
 from contracts.session import format_timestamp
-from worker.broker.letter import Failure, Letter
+from worker.dead_letters.dead_letter import DeadLetter, Failure
 
 Json = dict[str, object]
 
 
-def summary_of(letter: Letter) -> Json:
+def summary_of(letter: DeadLetter) -> Json:
     """Return what the table says of a letter, times and names in full."""
     return {
         "number": letter.number,
@@ -24,7 +24,7 @@ def summary_of(letter: Letter) -> Json:
     }
 
 
-def document_of(letter: Letter) -> Json:
+def document_of(letter: DeadLetter) -> Json:
     """Return all there is of a letter.
 
     The body is text in `body`, or in `bodyBase64` when it is not UTF-8; bytes in headers are `{"base64": …}`.

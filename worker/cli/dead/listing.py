@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from worker.broker.letter import Letter
 from worker.cli.console import warn
 from worker.cli.dead.documents import line_of, summary_of
 from worker.cli.dead.printing import Printer
 from worker.cli.dead.text import LetterTable, printable
+from worker.dead_letters.dead_letter import DeadLetter
 
 
 class Listing:
@@ -28,7 +28,7 @@ class Listing:
         """Whether nobody reads it any more."""
         return self._printer.is_broken
 
-    async def show(self, letters: Sequence[Letter]) -> None:
+    async def show(self, letters: Sequence[DeadLetter]) -> None:
         """Have the letters printed soon."""
         if self._table is None:
             await self._printer.print(line_of(summary_of(letter)) for letter in letters)
@@ -55,7 +55,7 @@ class Tally:
         """How many letters were counted."""
         return self.codes.total()
 
-    def count(self, letters: Sequence[Letter]) -> None:
+    def count(self, letters: Sequence[DeadLetter]) -> None:
         """Add letters that were done with."""
         self.codes.update(letter.failure.code for letter in letters)
 

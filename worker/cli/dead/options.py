@@ -10,11 +10,11 @@ import typer
 from contracts.outcomes import DeadLetterCode
 from contracts.signing import Keyring
 from contracts.topology import Topology
-from worker.broker.letter_filter import LetterFilter
 from worker.cli.options import parse_moment
-from worker.config import load
-from worker.keys import keyring_of
-from worker.telemetry import configure_logs
+from worker.dead_letters.filter import DeadLetterFilter
+from worker.observability.logs import configure_logs
+from worker.settings.config import load
+from worker.settings.keyring import keyring_of
 
 Codes = Annotated[
     list[DeadLetterCode] | None,
@@ -43,7 +43,7 @@ class Asked:
 
     url: str
     topology: Topology
-    wanted: LetterFilter
+    wanted: DeadLetterFilter
     limit: int | None
     keyring: Keyring
 
@@ -53,7 +53,7 @@ def read_asked(options: Mapping[str, Any]) -> Asked:
     servers = {name: options.get(name) for name in ("amqp_url", "prefix")}
     settings = load(servers, required=["AMQP_URL"]).settings
     configure_logs("warning", settings.log_format)
-    wanted = LetterFilter(
+    wanted = DeadLetterFilter(
         number=options.get("number"),
         codes=frozenset(options.get("code") or ()),
         since=options.get("since"),

@@ -7,8 +7,8 @@ from typing import TextIO
 
 import typer
 
-from worker.broker.letter import Letter
 from worker.cli.dead.documents import document_of, line_of
+from worker.dead_letters.dead_letter import DeadLetter
 from worker.errors import SessionStoreError
 
 
@@ -24,7 +24,7 @@ class LetterFile:
         self._path = path
         self._file: TextIO | None = None
 
-    def write(self, letters: Sequence[Letter]) -> None:
+    def write(self, letters: Sequence[DeadLetter]) -> None:
         """Add letters; the file is made for the first."""
         try:
             if letters and self._file is None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from contracts.session import format_timestamp
-from worker.broker.letter import Failure, Letter
 from worker.cli.dead.documents import plain
+from worker.dead_letters.dead_letter import DeadLetter, Failure
 
 COLUMNS: Final = ("number", "failed at", "code", "tries", "queue", "session", "event id", "message")
 DEEPEST: Final = 64
@@ -32,7 +32,7 @@ class LetterTable:
         """Return the first line."""
         return self._align(COLUMNS)
 
-    def row(self, letter: Letter) -> str:
+    def row(self, letter: DeadLetter) -> str:
         """Return a letter as a line, every value whole."""
         failure = letter.failure
         moment = failure.failed_at and format_timestamp(failure.failed_at.replace(microsecond=0))
@@ -53,7 +53,7 @@ class LetterTable:
         return "  ".join(padded).rstrip()
 
 
-def lines_of(letter: Letter) -> Iterator[str]:
+def lines_of(letter: DeadLetter) -> Iterator[str]:
     """Yield all there is of a letter, line by line."""
     yield f"letter {letter.number}"
     yield from _fields(_facts(letter))
@@ -97,7 +97,7 @@ def pretty(body: bytes) -> Iterator[str]:
     yield _indented(depth, line)
 
 
-def _facts(letter: Letter) -> Mapping[str, object]:
+def _facts(letter: DeadLetter) -> Mapping[str, object]:
     return {
         **_failure(letter.failure),
         "routing key": letter.delivery.routing_key,

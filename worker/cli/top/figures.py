@@ -6,9 +6,9 @@ from typing import Final
 
 from contracts.outcomes import Outcome
 from contracts.topology import DEAD_KEY, DELETE_KEY, RPC_KEY, WRITE_KEY
-from worker.history import total
-from worker.http.scrape import FOREIGN, Look
-from worker.metrics import PARTS, PREFIX, Series
+from worker.cli.top.scrape import FOREIGN, Look
+from worker.observability.history import total
+from worker.observability.metrics import PARTS, PREFIX, Series
 
 QUEUES: Final = (WRITE_KEY, DELETE_KEY, RPC_KEY, DEAD_KEY)
 POOLS: Final = ("write", "read")

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from contracts.outcomes import Outcome
 from worker.cli.top.figures import POOLS, Figures, Picture
-from worker.http.plot import show_number
+from worker.observability.http.plot import show_number
 
 REPLICA_COLUMNS: Final = (
     "replica",

@@ -7,9 +7,9 @@ from typing import Final
 
 import asyncpg
 
-from worker.certificates import reason_of_tls
-from worker.destination import Destination
 from worker.finding import Finding, psql, wrong
+from worker.settings.certificates import reason_of_tls
+from worker.settings.endpoint import Destination
 from worker.store.failures import reason_of, translated
 from worker.store.pool import TAKES_WRITES
 

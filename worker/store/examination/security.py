@@ -5,8 +5,8 @@ from typing import Final
 import asyncpg
 
 import sql
-from worker.destination import TLS_SETTINGS
 from worker.finding import Finding, ok, psql, warning, wrong
+from worker.settings.endpoint import TLS_SETTINGS
 
 ROLES: Final = "session-store roles"
 LOG_IN: Final = f"{ROLES}  # as a superuser; then log in as session_store_worker"

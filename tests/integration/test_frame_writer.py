@@ -1,0 +1,70 @@
+import asyncio
+from uuid import uuid4
+
+import pytest
+from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
+
+from deploy.local.ports import LOOPBACK
+from deploy.local.rabbitmq import RabbitServer
+from tests.faults.proxy import Proxy
+from worker.broker.connection import connected, open_channel
+from worker.broker.frame_writer import Frame, FrameWriter, frames_of
+from worker.errors import BrokerUnavailable
+
+
+def message_for(queue: str) -> list[Frame]:
+    return frames_of("", queue, Basic.Properties(), b"")
+
+
+async def test_what_is_ready_in_one_turn_is_one_write(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with connected(amqp_url, "a test", 10) as connection:
+        channel = await open_channel(connection, confirms=False, timeout=10)
+        queue = f"session.reply.{uuid4().hex}"
+        await channel.queue_declare(queue, exclusive=True)
+        written: list[bytes] = []
+        write = connection.writer.write
+
+        def noted(payload: bytes) -> None:
+            written.append(payload)
+            write(payload)
+
+        monkeypatch.setattr(connection.writer, "write", noted)
+        outbox = FrameWriter(channel, connection.writer)
+        await asyncio.gather(*(outbox.write(message_for(queue)) for _ in range(20)))
+        arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
+        await channel.basic_consume(queue, arrived.put, no_ack=True)
+        for _ in range(20):
+            await arrived.get()
+    assert next(payload.count(queue.encode()) for payload in written if b"session.reply" in payload) == 20
+
+
+async def test_a_peer_that_does_not_read_is_waited_for_and_then_given_up(
+    rabbit_server: RabbitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.broker.frame_writer.WRITE_SECONDS", 0.2)
+    async with Proxy(LOOPBACK, rabbit_server.port) as proxy:
+        url = f"amqp://guest:guest@{LOOPBACK}:{proxy.port}/"
+        async with connected(url, "a test", 10) as connection:
+            outbox = FrameWriter(
+                await open_channel(connection, confirms=False, timeout=10), connection.writer
+            )
+            proxy.pause()
+            with pytest.raises(BrokerUnavailable):
+                await _write_for_ever(outbox)
+            proxy.resume()
+            await outbox.write(message_for("nobody"))
+
+
+async def test_writing_on_a_channel_that_is_gone_is_said_so_to_everybody(amqp_url: str) -> None:
+    async with connected(amqp_url, "a test", 10) as connection:
+        outbox = FrameWriter(await open_channel(connection, confirms=False, timeout=10), connection.writer)
+    assert outbox.is_closed
+    writing = (outbox.write(message_for("nobody")) for _ in range(3))
+    results = await asyncio.gather(*writing, return_exceptions=True)
+    assert [type(result) for result in results] == [BrokerUnavailable] * 3
+
+
+async def _write_for_ever(outbox: FrameWriter) -> None:
+    while True:
+        await outbox.write(message_for("nobody") * 1000)

@@ -1,0 +1,1 @@
+"""The dead-letter queue: messages for it, and tools that read, replay and remove them."""

@@ -1,0 +1,42 @@
+"""Makes dead letters: body and properties as they came, and headers that say why (contract: Topology)."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from pamqp.common import FieldTable
+
+from contracts.dead_letters import CODE_HEADER, FAILED_AT_HEADER, MESSAGE_HEADER, ORIGIN_QUEUE_HEADER
+from contracts.outcomes import DeadLetterCode
+from contracts.session import format_timestamp
+from worker.broker.delivery import Delivery, Properties
+from worker.broker.properties import copy_properties, keep_bytes
+from worker.broker.publisher import DeadLetterMessage
+
+LONGEST_MESSAGE: Final = 500
+LONGEST_KEY: Final = 255
+
+
+def make_dead_letter(
+    delivery: Delivery, properties: Properties | None, code: DeadLetterCode, message: str
+) -> DeadLetterMessage:
+    """Return the letter to publish for a refused delivery.
+
+    What the broker would act on again is kept under another name. Properties that cannot be decoded, or not be
+    encoded again, go as bytes into the header `x-undecodable-properties`. The header `x-history` of a message
+    that was replayed stays as it is.
+    """
+    why: FieldTable = {
+        CODE_HEADER: code.value,
+        MESSAGE_HEADER: message[:LONGEST_MESSAGE],
+        FAILED_AT_HEADER: format_timestamp(datetime.now(UTC)),
+        ORIGIN_QUEUE_HEADER: delivery.queue,
+    }
+    copied = copy_properties(properties, why) if properties else None
+    return DeadLetterMessage(
+        code, _sendable(delivery.routing_key), copied or keep_bytes(delivery, why), delivery.body
+    )
+
+
+def _sendable(routing_key: str) -> str:
+    """Shorten a key of bytes that were not UTF-8: what stands for each takes three, and AMQP has room for 255."""
+    return routing_key.encode()[:LONGEST_KEY].decode(errors="ignore")

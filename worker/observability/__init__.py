@@ -1,0 +1,1 @@
+"""The state of a worker for people and machines: logs, metrics, health, status page."""

@@ -1,0 +1,130 @@
+"""Looks at the worker every second: health, gauges, the database, and a sample for the last hour."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Final
+
+from worker.errors import SchemaError, StorageUnavailable
+from worker.observability.health import WorkerState, reasons_of
+from worker.observability.history import SAMPLE_SECONDS
+from worker.observability.metrics import PARTS
+from worker.observability.systemd import SystemdNotifier
+from worker.observability.worker_view import WorkerView
+from worker.store.replica import Replica
+from worker.store.storage import Storage
+
+BEAT_SECONDS: Final = 1.0
+PROBE_SECONDS: Final = 2.0
+LONGEST_PROBE: Final = 3.0
+
+
+class Probe:
+    """Asks the database every 2 s; `database` and `schema` say what is wrong, None when nothing is."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.database: str | None = "not asked yet"
+        self.schema: str | None = None
+
+    async def run(self) -> None:
+        """Ask for ever. A question that hangs is not cancelled, which could hang as well: it counts as failed."""
+        while True:
+            asking = asyncio.create_task(self._ask())
+            await asyncio.wait((asking,), timeout=LONGEST_PROBE)
+            if not asking.done():
+                self.database = "timeout"
+            await asyncio.wait((asking,))
+            await asyncio.sleep(PROBE_SECONDS)
+
+    async def _ask(self) -> None:
+        try:
+            await self._storage.probe()
+        except StorageUnavailable as error:
+            self.database = error.reason
+        except SchemaError as error:
+            self.database, self.schema = None, str(error)
+        else:
+            self.database = self.schema = None
+
+
+async def watch(replica: Replica) -> None:
+    """Look at the replica every 2 s for ever; as with the probe, a look that hangs counts as failed."""
+    while True:
+        looking = asyncio.create_task(replica.look())
+        while (await asyncio.wait((looking,), timeout=LONGEST_PROBE))[1]:
+            replica.lose("timeout")
+        await looking
+        await asyncio.sleep(PROBE_SECONDS)
+
+
+class Heartbeat:
+    """What keeps the board of one worker up to date."""
+
+    def __init__(
+        self, look: Callable[[], WorkerState], storage: Storage, board: WorkerView, manager: SystemdNotifier
+    ) -> None:
+        self._look = look
+        self._storage = storage
+        self._board = board
+        self._manager = manager
+        self._probe = Probe(storage)
+        self._reconnects = 0
+        self._sampled = 0.0
+
+    async def run(self) -> None:
+        """Beat once a second for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._probe.run())
+            if self._storage.replica:
+                tasks.create_task(watch(self._storage.replica))
+            while True:
+                self._beat()
+                await asyncio.sleep(BEAT_SECONDS)
+
+    def _beat(self) -> None:
+        since = self._board.health.beat()
+        condition = self._look()
+        reasons = reasons_of(condition, self._probe.database, self._probe.schema)
+        self._board.health.note(reasons)
+        self._manager.tell(reasons)
+        self._show(condition, since)
+        metrics = self._board.metrics
+        metrics.ready.set(not reasons)
+        for part in PARTS:
+            metrics.not_ready.labels(part).set(part in reasons)
+        if monotonic() - self._sampled >= SAMPLE_SECONDS:
+            self._sampled = monotonic()
+            self._board.history.add(metrics.read())
+        self._board.recent.flush()
+
+    def _show(self, condition: WorkerState, since: float) -> None:
+        metrics = self._board.metrics
+        metrics.loop_delay.set(max(0.0, since - BEAT_SECONDS))
+        metrics.database_up.set(self._probe.database is None)
+        metrics.broker_up.set(condition.broker is None)
+        metrics.blocked.set(condition.blocked)
+        metrics.paused.set(condition.paused)
+        if condition.paused:
+            metrics.paused_seconds.inc(since)
+        metrics.in_flight.set(condition.in_flight)
+        metrics.oldest.set(condition.oldest)
+        metrics.reconnects.inc(condition.reconnects - self._reconnects)
+        self._reconnects = condition.reconnects
+        if replica := self._storage.replica:
+            metrics.replica_up.set(replica.is_there)
+            metrics.replica_lag.set(replica.lag)
+        for pool, usage in self._storage.usage().items():
+            metrics.pool_connections.labels(pool, "idle").set(usage.idle)
+            metrics.pool_connections.labels(pool, "used").set(usage.used)
+            metrics.pool_size.labels(pool).set(usage.size)
+
+
+@asynccontextmanager
+async def running(pulse: Heartbeat) -> AsyncIterator[None]:
+    """Have the pulse beat for as long as the context lasts; its death ends the context."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(pulse.run())
+        yield
+        task.cancel()

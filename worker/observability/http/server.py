@@ -1,0 +1,107 @@
+"""Answers `/livez`, `/readyz`, `/metrics` and the status page, in the worker's own loop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from worker.observability.http.page import STYLE, render_page
+from worker.observability.metrics import CONTENT_TYPE
+from worker.observability.worker_view import WorkerView
+
+log = structlog.get_logger()
+
+RETRY_SECONDS: Final = 5.0
+GOODBYE_SECONDS: Final = 1.0
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class Pages:
+    """The answers to every path."""
+
+    def __init__(self, board: WorkerView) -> None:
+        self._board = board
+
+    def make_application(self) -> web.Application:
+        """Return the application that serves these pages."""
+        application = web.Application()
+        application.router.add_get("/livez", self.live)
+        application.router.add_get("/readyz", self.ready)
+        application.router.add_get("/metrics", self.metrics)
+        application.router.add_get("/style.css", self.style)
+        application.router.add_get("/", self.status)
+        application.on_response_prepare.append(_protect)
+        return application
+
+    async def live(self, _: web.Request) -> web.Response:
+        """200 while the event loop turns: whoever waits for this answer waits for the loop."""
+        live = self._board.health.is_live
+        return web.json_response({"live": live}, status=200 if live else 503)
+
+    async def ready(self, _: web.Request) -> web.Response:
+        """200 when the worker stores and answers; 503 with the reasons by part when not."""
+        reasons = self._board.health.not_ready_reasons()
+        body = {"ready": not reasons, "reasons": dict(reasons)}
+        return web.json_response(body, status=503 if reasons else 200)
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        """All metrics in Prometheus' text format."""
+        return web.Response(body=self._board.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def style(self, _: web.Request) -> web.Response:
+        """The style of the status page."""
+        return web.Response(text=STYLE, content_type="text/css")
+
+    async def status(self, _: web.Request) -> web.Response:
+        """The page for people."""
+        return web.Response(text=render_page(self._board), content_type="text/html")
+
+
+@asynccontextmanager
+async def listening(board: WorkerView, host: str, port: int) -> AsyncIterator[None]:
+    """Have the pages served for as long as the context lasts.
+
+    A port that is taken is said once and tried again every 5 s: storing does not depend on it, and the replica
+    that has it may be about to end.
+    """
+    application = Pages(board).make_application()
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=GOODBYE_SECONDS)
+    await runner.setup()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(_listen(runner, host, port))
+            yield
+            task.cancel()
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * GOODBYE_SECONDS):
+                await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    said = False
+    while True:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            await site.stop()
+            if not said:
+                log.error("http.not_listening", host=host, port=port, reason=error.strerror or str(error))
+                said = True
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            log.info("http.listening", host=host, port=runner.addresses[0][1])
+            return
+
+
+async def _protect(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)

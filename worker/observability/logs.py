@@ -1,0 +1,77 @@
+"""Logs: one line for each thing that matters, to stderr; JSON for machines, plain for a terminal."""
+
+import logging
+import re
+import sys
+import traceback
+from typing import Final, Literal
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from worker.observability.log_dedup import Deduplicator
+
+LogFormat = Literal["auto", "json", "console"]
+LONGEST_TEXT: Final = 300
+NOT_SHOWN: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+"""Control characters, what turns the direction of text, and halves of surrogate pairs."""
+
+
+def configure_logs(level: str, log_format: LogFormat) -> Deduplicator:
+    """Send every log line, the libraries' warnings included, to stderr in one format; return the last troubles."""
+    console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+    recent = Deduplicator()
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        escape_texts,
+    ]
+    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    last: list[Processor] = [show_exception, renderer]
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*shared, recent, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_foreign(last))
+    )
+    logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
+    hush_libraries()
+    return recent
+
+
+def hush_libraries() -> None:
+    """Have the AMQP libraries say nothing: they report as errors what whoever calls them handles, and tells."""
+    for name in ("aiormq", "aio_pika"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def escape_texts(_logger: object, _name: str, line: EventDict) -> EventDict:
+    """Leave every text of a line printable and at most 300 characters long."""
+    return {name: _escape(value) if isinstance(value, str) else value for name, value in line.items()}
+
+
+def show_exception(_logger: object, _name: str, line: EventDict) -> EventDict:
+    """Leave the type and the place of an exception; its words may quote a session."""
+    error = line.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        line["exception"] = f"{type(error).__qualname__}\n{''.join(traceback.format_tb(error.__traceback__))}"
+    return line
+
+
+def _escape(text: str) -> str:
+    cut = text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+    return NOT_SHOWN.sub(lambda match: f"\\u{ord(match[0]):04x}", cut)
+
+
+def _foreign(last: list[Processor]) -> list[Processor]:
+    return [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]

@@ -1,0 +1,37 @@
+"""Tells the service manager how the worker is, as sd_notify(3) says; silent where nobody listens."""
+
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+
+
+class SystemdNotifier:
+    """systemd, behind the datagram socket `NOTIFY_SOCKET` names; an empty address is nobody."""
+
+    def __init__(self, address: str) -> None:
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        self._status: str | None = None
+        self._was_ready = False
+
+    def tell(self, reasons: Mapping[str, str]) -> None:
+        """Say that the event loop turns, once that the worker is ready, and each time what keeps it from being."""
+        lines = ["WATCHDOG=1"]
+        if not reasons and not self._was_ready:
+            self._was_ready = True
+            lines.append("READY=1")
+        status = "; ".join(reasons.values()) or "storing and answering"
+        if status != self._status:
+            self._status = status
+            lines.append(f"STATUS={status}")
+        self._send(lines)
+
+    def tell_stopping(self) -> None:
+        """Say that the worker drains."""
+        self._send(["STOPPING=1", "STATUS=draining"])
+
+    def _send(self, lines: list[str]) -> None:
+        if not self._address:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line, suppress(OSError):
+            line.setblocking(False)
+            line.sendto("\n".join(lines).encode(), self._address)

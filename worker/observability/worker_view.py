@@ -1,0 +1,18 @@
+"""What there is to be shown of one worker."""
+
+from dataclasses import dataclass
+
+from worker.observability.health import Health
+from worker.observability.history import History
+from worker.observability.log_dedup import Deduplicator
+from worker.observability.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """The metrics, health, last hour and last troubles of one worker."""
+
+    metrics: Metrics
+    health: Health
+    history: History
+    recent: Deduplicator

@@ -1,0 +1,1 @@
+"""What a replica does while it has a session to the broker."""

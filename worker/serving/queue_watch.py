@@ -1,0 +1,66 @@
+"""Looks at the broker's queues now and then, for as long as a session lasts."""
+
+import asyncio
+from collections.abc import Set
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from contracts.topology import Topology
+from worker.broker.intake import Intake
+from worker.broker.session import BrokerSession
+from worker.errors import BrokerUnavailable
+from worker.observability.metrics import Metrics
+
+log = structlog.get_logger()
+
+PROBE_SECONDS: Final = 1.0
+
+
+async def check_queues(session: BrokerSession, topology: Topology, ours: Set[str], metrics: Metrics) -> bool:
+    """Return whether every queue that workers serve has a consumer; raises BrokerUnavailable.
+
+    That of requests is looked at only if it is one of `ours`, which we consume: its node may be down.
+    """
+    consumed = True
+    for queue in topology.queues:
+        if queue == topology.rpc_queue and queue.name not in ours:
+            continue
+        found = await session.look_at(queue.name)
+        metrics.show_queue(queue.name.removeprefix(topology.prefix), *found)
+        consumed = consumed and (found.consumers > 0 or queue == topology.dead_queue)
+    return consumed
+
+
+async def open_request_intake(
+    session: BrokerSession, queue: str, prefetch: int, stop: asyncio.Event
+) -> Intake | None:
+    """Return a started intake of requests once their queue is there; None after a stop, or the session's loss.
+
+    A classic queue is on one node of a cluster, and nobody may declare it elsewhere while that is down.
+    """
+    away = False
+    while not (stop.is_set() or session.lost.done()):
+        try:
+            await session.look_at(queue)
+            intake = await session.open_intake((queue,), prefetch)
+        except BrokerUnavailable as error:
+            if not (away or session.lost.done()):
+                log.error("requests.unserved", reason=str(error))
+            away = True
+            await sleep_unless_over(session, stop, PROBE_SECONDS)
+        else:
+            if away:
+                log.info("requests.served")
+            return intake
+    return None
+
+
+async def sleep_unless_over(session: BrokerSession, stop: asyncio.Event, seconds: float) -> None:
+    """Wait, but no longer than the session, and not on after a stop."""
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((stopping, session.lost), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    with suppress(asyncio.CancelledError):
+        await stopping

@@ -1,0 +1,1 @@
+"""Checks that `run` makes before it serves."""
