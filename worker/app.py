@@ -9,6 +9,7 @@ import asyncio
 import gc
 import os
 import signal
+from collections.abc import Coroutine
 from contextlib import suppress
 from importlib.metadata import version
 from time import monotonic
@@ -20,6 +21,8 @@ from worker.backoff import Backoff
 from worker.broker.session import BrokerOptions
 from worker.broker.signatures import Keys, SignaturePolicy, SignatureVerifier
 from worker.broker.supervisor import BrokerSupervisor
+from worker.dead_letters.filter import DeadLetterFilter
+from worker.dead_letters.removal import RemovedDeadLetters, remove_dead_letters
 from worker.errors import StorageUnavailable
 from worker.observability.health import Health, WorkerState
 from worker.observability.heartbeat import Heartbeat, running
@@ -64,7 +67,13 @@ class Worker:
         self._prepared = False
         self.metrics = metrics or Metrics(VERSION)
         guard = self._guard(topology, keys or FixedKeyring(keyring_of(settings)))
-        self._serving = Serving(settings, topology, storage, self._stop, self, self.metrics, traces, guard)
+
+        def remove(player_id: str) -> Coroutine[None, None, RemovedDeadLetters]:
+            return remove_dead_letters(broker(), topology, DeadLetterFilter(player=player_id))
+
+        self._serving = Serving(
+            settings, topology, storage, self._stop, self, self.metrics, traces, guard, remove
+        )
         timeout = settings.connection_timeout_ms / 1000
         options = BrokerOptions(broker, "session-store", timeout, guard.sign_reply)
         self._link = BrokerSupervisor(options, topology, settings.startup_timeout_s)
@@ -170,14 +179,8 @@ async def run_worker(loaded: Loaded, recent: Deduplicator) -> None:
     manager = SystemdNotifier(settings.notify_socket)
     board = WorkerView(Metrics(VERSION), Health(), History(), recent)
     async with listening(board, settings.http_host, settings.http_port), open_storage(options) as storage:
-        worker = Worker(
-            settings,
-            ReloadingUrl(loaded, "amqp_url"),
-            storage,
-            board.metrics,
-            traces,
-            ReloadingKeyring(loaded),
-        )
+        amqp_url, keys = ReloadingUrl(loaded, "amqp_url"), ReloadingKeyring(loaded)
+        worker = Worker(settings, amqp_url, storage, board.metrics, traces, keys)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop_or_exit, worker, manager)

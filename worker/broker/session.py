@@ -18,8 +18,6 @@ from worker.broker.publisher import Publisher
 from worker.broker.queue_state import QueueState, look_at_queue
 from worker.broker.replies import ReplyChannel, SignReply, no_signature
 from worker.broker.topology import Difference, find_differences, list_differences
-from worker.dead_letters.filter import DeadLetterFilter
-from worker.dead_letters.removal import RemovedDeadLetters, remove_dead_letters
 from worker.errors import BrokerUnavailable, TopologyError
 
 
@@ -54,7 +52,6 @@ class BrokerSession:
         self._consuming = consuming
         self._publishing = publishing
         self.replies = replies
-        self._url = options.url
         self._timeout = options.timeout
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         for connection in (consuming, publishing):
@@ -106,10 +103,6 @@ class BrokerSession:
         line = await open_changes(self._publishing, self._timeout)
         line.closing.add_done_callback(lambda _: self.lose("the channel of the changes feed was closed"))
         return line
-
-    async def remove_dead_letters(self, topology: Topology, wanted: DeadLetterFilter) -> RemovedDeadLetters:
-        """Remove dead letters, on a connection of its own; raises TopologyError, BrokerUnavailable."""
-        return await remove_dead_letters(self._url(), topology, wanted)
 
     async def look_at(self, queue: str) -> QueueState:
         """Return what the broker says of a queue; raises BrokerUnavailable.

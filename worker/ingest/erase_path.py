@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 LONGEST_REST = 2.0  # between attempts, in seconds
 
-RemoveLetters = Callable[[str], Coroutine[None, None, RemovedDeadLetters]]
+RemoveDeadLetters = Callable[[str], Coroutine[None, None, RemovedDeadLetters]]
 T = TypeVar("T")
 
 
@@ -40,7 +40,7 @@ class ErasePath:
         self,
         intake: Intake,
         eraser: Eraser,
-        remove_dead_letters: RemoveLetters,
+        remove_dead_letters: RemoveDeadLetters,
         settler: Settler,
         largest: int,
         metrics: Metrics,

@@ -11,11 +11,9 @@ from worker.broker.intake import Intake
 from worker.broker.publisher import Publisher
 from worker.broker.session import BrokerSession
 from worker.broker.signatures import SignatureVerifier
-from worker.dead_letters.filter import DeadLetterFilter
-from worker.dead_letters.removal import RemovedDeadLetters
 from worker.errors import BrokerUnavailable, StorageUnavailable, TopologyError
 from worker.failpoint import failpoint_from
-from worker.ingest.erase_path import ErasePath
+from worker.ingest.erase_path import ErasePath, RemoveDeadLetters
 from worker.ingest.erasing import Eraser
 from worker.ingest.feed import Feed
 from worker.ingest.settle import Settler
@@ -51,6 +49,7 @@ class Serving:
         metrics: Metrics,
         traces: Traces,
         guard: SignatureVerifier,
+        remove: RemoveDeadLetters,
     ) -> None:
         self._settings = settings
         self._guard = guard
@@ -63,6 +62,7 @@ class Serving:
         self._health = health
         self._metrics = metrics
         self._traces = traces
+        self._remove_dead_letters = remove
         self._session: BrokerSession | None = None
         self._intakes: dict[str, Intake] = {}
         self._reach = failpoint_from(settings.failpoint)
@@ -144,12 +144,14 @@ class Serving:
             settler = self._settler(session, publisher)
             announce = partial(self._feed.announce_removals, intake=intake) if self._feed else None
             eraser = Eraser(self._storage.erasures, self._storage.writer, announce)
-
-            def remove(player_id: str) -> Coroutine[None, None, RemovedDeadLetters]:
-                return session.remove_dead_letters(self._topology, DeadLetterFilter(player=player_id))
-
             path = ErasePath(
-                intake, eraser, remove, settler, self._limits.body, self._metrics, self._limits.find_fault
+                intake,
+                eraser,
+                self._remove_dead_letters,
+                settler,
+                self._limits.body,
+                self._metrics,
+                self._limits.find_fault,
             )
             await self._until_stopped(intake, path.run(), hold=False)
             self._end(session, intake)
