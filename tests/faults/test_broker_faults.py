@@ -16,7 +16,7 @@ from tests.faults.history import Sent
 from tests.faults.proxy import Proxy
 from tests.faults.stage import Stage
 from tests.faults.stream import Mix
-from worker.broker.admin import declare_topology
+from worker.dead_letters.upgrade import declare_topology
 
 BackInTime = Callable[[float], None]
 ALARM_SECONDS = 22  # the watchdog looks every 10 s, and asks for up to 5 s

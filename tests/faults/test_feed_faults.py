@@ -19,7 +19,7 @@ from tests.faults.mirror import Mirror
 from tests.faults.stage import POLL_SECONDS, Stage
 from tests.faults.stream import Mix
 from tests.faults.test_status import Status
-from worker.broker.admin import declare_topology
+from worker.dead_letters.upgrade import declare_topology
 from worker.failpoint import Failpoint
 
 ON = {"SESSION_STORE_CHANGES_FEED": "true"}

@@ -16,8 +16,8 @@ from contracts.topology import WRITE_KEY, Topology
 from tests.integration.rpc.caller import Caller, make_session
 from worker.app import Worker
 from worker.broker import frames
-from worker.broker.admin import declare_topology
 from worker.broker.delivery import Delivery
+from worker.dead_letters.upgrade import declare_topology
 from worker.settings.config import load
 from worker.settings.reloading_url import ReloadingUrl
 from worker.store.storage import StorageOptions, open_storage

@@ -19,10 +19,10 @@ from tests.integration.dead_letters import (
     take_all,
     until_queue_holds,
 )
-from worker.broker.admin import declare_topology
 from worker.dead_letters.dead_letter import DeadLetter
 from worker.dead_letters.filter import DeadLetterFilter
 from worker.dead_letters.queue import open_dead_letters, open_replayer
+from worker.dead_letters.upgrade import declare_topology
 from worker.errors import BrokerUnavailable, TopologyError
 
 ALL = DeadLetterFilter()

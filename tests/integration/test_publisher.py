@@ -5,10 +5,10 @@ import pytest
 
 from contracts.outcomes import DeadLetterCode
 from contracts.topology import Topology
-from worker.broker.admin import declare_topology
 from worker.broker.delivery import Properties
 from worker.broker.publisher import DeadLetterMessage
 from worker.broker.session import BrokerOptions, open_session
+from worker.dead_letters.upgrade import declare_topology
 
 
 @pytest.fixture

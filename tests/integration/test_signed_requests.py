@@ -19,7 +19,7 @@ from tests.integration.forgeries import FORGERIES, KEYS, Sent
 from tests.integration.replica import Installation, install, until
 from tests.integration.reply_queue import ReplyQueue, reply_queue
 from tests.integration.rpc.caller import DIRECT_REPLY, Caller, make_session
-from worker.broker.admin import declare_topology
+from worker.dead_letters.upgrade import declare_topology
 
 KEYRING = Keyring.parse(KEYS)
 READ = orjson.dumps(

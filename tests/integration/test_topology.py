@@ -14,11 +14,12 @@ from contracts.topology import DELETE_KEY, RPC_KEY, WRITE_KEY, Topology
 from deploy.local.rabbitmq import RabbitServer
 from tests.broker_user import broker_user
 from worker.broker import supervisor as link
-from worker.broker.admin import check_topology, declare_topology
+from worker.broker.admin import check_topology
 from worker.broker.intake import Intake
 from worker.broker.session import BrokerOptions, BrokerSession, open_session
 from worker.broker.supervisor import BrokerSupervisor
 from worker.broker.topology import Difference
+from worker.dead_letters.upgrade import declare_topology
 from worker.errors import BrokerUnavailable, TopologyError
 
 MISSING, DIFFERENT = Difference.MISSING, Difference.DIFFERENT

@@ -7,9 +7,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from contracts.topology import Topology
-from worker.broker.admin import declare_topology
 from worker.broker.frames import FrameFilter
 from worker.broker.session import BrokerOptions, open_session
+from worker.dead_letters.upgrade import declare_topology
 
 
 async def test_deliveries_that_pass_the_filter_are_taken_all_the_same(

@@ -10,9 +10,9 @@ from contracts.topology import Topology
 from tests.integration.replica import until_waiting
 from worker import app
 from worker.app import Worker
-from worker.broker.admin import declare_topology
 from worker.broker.publisher import Publisher
 from worker.broker.session import BrokerSession
+from worker.dead_letters.upgrade import declare_topology
 from worker.errors import TopologyError
 from worker.serving import serving
 from worker.settings.config import load

@@ -26,6 +26,7 @@ from worker.broker.connection import (
 from worker.broker.permission_probe import confine, examine_permissions
 from worker.broker.queue_state import QueueState, look_at_queue
 from worker.broker.topology import Difference, find_differences, list_differences
+from worker.broker.version import RABBITMQ, version_of
 from worker.errors import BrokerUnavailable
 from worker.finding import Finding, ok, warning, wrong
 from worker.settings.certificates import reason_of_tls
@@ -55,19 +56,18 @@ class Broker:
 
     async def examine_version(self) -> Finding:
         """Find a broker that is older than this program needs."""
-        transport = self._connection.transport
-        properties = transport.connection.server_properties if transport else {}
-        product, version = (_text(properties.get(name)) for name in ("product", "version"))
-        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-        if product == "RabbitMQ" and numbers < OLDEST:
-            return wrong(f"RabbitMQ {version}", "upgrade to RabbitMQ 3.10 or later")
-        return ok(f"{product} {version}")
+        found = version_of(self._connection)
+        if found.product == RABBITMQ and found.numbers < OLDEST:
+            return wrong(f"RabbitMQ {found.version}", "upgrade to RabbitMQ 3.10 or later")
+        return ok(f"{found.product} {found.version}")
 
     async def examine_topology(self, vhost: str) -> Finding:
         """Find exchanges and queues that are missing or were declared differently."""
-        differences = await find_differences(self._connection, self._topology)
+        differences = await find_differences(self._connection, self._topology.declared)
         if not differences:
             return ok("every exchange and queue is there as declared")
+        if set(differences.values()) == {Difference.EARLIER}:
+            return warning(list_differences(differences), "session-store topology")
         different = [name for name, found in differences.items() if found is Difference.DIFFERENT]
         return wrong(list_differences(differences), self._remedy(different, vhost))
 
@@ -217,7 +217,3 @@ def examine_dead_letters(states: QueueStates, topology: Topology) -> Finding:
 
 def _per_queue(queues: tuple[Queue, ...], numbers: dict[str, int]) -> str:
     return ", ".join(f"{queue.name} {numbers[queue.name]:,}" for queue in queues)
-
-
-def _text(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "unknown")

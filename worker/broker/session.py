@@ -65,13 +65,11 @@ class BrokerSession:
     async def check(self, topology: Topology) -> None:
         """Raise TopologyError when something was declared differently, TopologyMissing when it is not there.
 
-        Asked on the consuming connection, as `look_at` is. Where the queue of requests alone is missing nothing is
-        raised: in a cluster it is on one node, which may be down (RabbitMQ says the same of both, and lets nobody
-        declare the queue elsewhere), and events need it not.
+        Asked on the consuming connection, as `look_at` is. Nothing is asked of the queue of requests: as a classic
+        queue it is on one node of a cluster, and while that is down RabbitMQ 4 answers after half a minute.
         """
-        differences = await find_differences(self._consuming, topology)
-        if differences == {topology.rpc_queue.name: Difference.MISSING}:
-            return
+        differences = await find_differences(self._consuming, topology.exchanges)
+        differences |= await find_differences(self._consuming, topology.event_queues)
         if differences:
             listed = list_differences(differences)
             if Difference.DIFFERENT in differences.values():

@@ -1,6 +1,7 @@
 """Declares the broker's side, or compares it with what this program was written for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 
 import aio_pika
@@ -19,6 +20,7 @@ class Difference(StrEnum):
 
     MISSING = "missing"
     DIFFERENT = "declared differently"
+    EARLIER = "declared as by an earlier release"
 
 
 async def declare(connection: aio_pika.Connection, topology: Topology) -> None:
@@ -30,9 +32,9 @@ async def declare(connection: aio_pika.Connection, topology: Topology) -> None:
     with broker_calls():
         try:
             for exchange in topology.exchanges:
-                await _declare(channel, exchange, passive=False)
+                await declare_one(channel, exchange)
             for queue in topology.queues:
-                await _declare(channel, queue, passive=False)
+                await declare_one(channel, queue)
                 await channel.queue_bind(
                     queue.name, queue.exchange, queue.binding_key, timeout=TIMEOUT_SECONDS
                 )
@@ -43,18 +45,17 @@ async def declare(connection: aio_pika.Connection, topology: Topology) -> None:
         await channel.close()
 
 
-async def find_differences(connection: aio_pika.Connection, topology: Topology) -> dict[str, Difference]:
+async def find_differences(
+    connection: aio_pika.Connection, wanted: Iterable[Exchange | Queue]
+) -> dict[str, Difference]:
     """Return what is missing or differs, by name; empty when all is as it should be. Changes nothing.
 
     Arguments are compared by declaring what is known to exist; a user who may not declare compares names only.
     """
     found: dict[str, Difference] = {}
-    for exchange in topology.exchanges:
-        if difference := await _compare(connection, exchange):
-            found[exchange.name] = difference
-    for queue in topology.queues:
-        if difference := await _compare(connection, queue):
-            found[queue.name] = difference
+    for each in wanted:
+        if difference := await find_difference(connection, each):
+            found[each.name] = difference
     return found
 
 
@@ -63,23 +64,37 @@ def list_differences(differences: Mapping[str, Difference]) -> str:
     return ", ".join(f"{name} is {difference}" for name, difference in differences.items())
 
 
-async def _compare(connection: aio_pika.Connection, wanted: Exchange | Queue) -> Difference | None:
+async def find_difference(connection: aio_pika.Connection, wanted: Exchange | Queue) -> Difference | None:
+    """Return how one exchange or queue differs, as `find_differences` does; None where it does not."""
+    if not await _is_declared(connection, wanted, passive=True):
+        return Difference.MISSING
+    if await _is_declared(connection, wanted):
+        return None
+    if isinstance(wanted, Queue) and wanted.earlier is not None:
+        former = replace(wanted, arguments=wanted.earlier)
+        if await _is_declared(connection, former):
+            return Difference.EARLIER
+    return Difference.DIFFERENT
+
+
+async def _is_declared(
+    connection: aio_pika.Connection, wanted: Exchange | Queue, *, passive: bool = False
+) -> bool:
+    """Whether it is there, or, where that is known, whether it is there with these arguments."""
     channel = await open_channel(connection, confirms=False, timeout=TIMEOUT_SECONDS)
     with broker_calls():
         try:
-            await _declare(channel, wanted, passive=True)
-            await _declare(channel, wanted, passive=False)
-        except ChannelNotFoundEntity:
-            return Difference.MISSING
-        except ChannelPreconditionFailed:
-            return Difference.DIFFERENT
+            await declare_one(channel, wanted, passive=passive)
+        except (ChannelNotFoundEntity, ChannelPreconditionFailed):
+            return False
         except ChannelAccessRefused:
-            return None
+            return True
         await channel.close()
-    return None
+    return True
 
 
-async def _declare(channel: AbstractChannel, wanted: Exchange | Queue, *, passive: bool) -> None:
+async def declare_one(channel: AbstractChannel, wanted: Exchange | Queue, *, passive: bool = False) -> None:
+    """Have an exchange or a queue declared, or with `passive` only looked for; raises what aiormq raises."""
     match wanted:
         case Exchange(name):
             await channel.exchange_declare(

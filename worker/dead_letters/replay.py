@@ -13,7 +13,14 @@ from contracts.session import format_timestamp
 from contracts.signing import SIGNATURE_HEADER, Keyring
 from contracts.topology import DELETE_KEY, ERASE_KEY, WRITE_KEY
 from worker.broker.delivery import Properties
-from worker.broker.properties import BROKER_ACTS_ON, LARGEST_HEADER, copy_properties, keep_bytes
+from worker.broker.properties import (
+    BROKER_ACTS_ON,
+    BROKERS_COUNTS,
+    BROKERS_REASONS,
+    LARGEST_HEADER,
+    copy_properties,
+    keep_bytes,
+)
 from worker.broker.publisher import Publisher
 from worker.broker.signatures import content_of
 from worker.dead_letters.dead_letter import FAILURE_HEADERS, DeadLetter, Failure
@@ -24,14 +31,7 @@ MOST_AT_ONCE: Final = 64
 ROOM: Final = 1024  # for the headers of the next failure
 EVENT_KEYS: Final = (WRITE_KEY, DELETE_KEY, ERASE_KEY)
 _MOVED: Final = (*BROKER_ACTS_ON, "reply_to")
-_DROPPED: Final = (
-    *FAILURE_HEADERS,
-    "x-death",
-    "x-delivery-count",
-    "x-first-death-exchange",
-    "x-first-death-queue",
-    "x-first-death-reason",
-)
+_DROPPED: Final = (*FAILURE_HEADERS, *BROKERS_REASONS, *BROKERS_COUNTS)
 
 
 def can_replay(letter: DeadLetter) -> bool:

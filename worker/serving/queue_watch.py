@@ -1,7 +1,6 @@
 """Looks at the broker's queues now and then, for as long as a session lasts."""
 
 import asyncio
-from collections.abc import Set
 from contextlib import suppress
 from typing import Final
 
@@ -16,21 +15,36 @@ from worker.observability.metrics import Metrics
 log = structlog.get_logger()
 
 PROBE_SECONDS: Final = 1.0
+WATCH_SECONDS: Final = 10.0
 
 
-async def check_queues(session: BrokerSession, topology: Topology, ours: Set[str], metrics: Metrics) -> bool:
-    """Return whether every queue that workers serve has a consumer; raises BrokerUnavailable.
-
-    That of requests is looked at only if it is one of `ours`, which we consume: its node may be down.
-    """
+async def check_queues(session: BrokerSession, topology: Topology, metrics: Metrics) -> bool:
+    """Return whether every queue of events has a consumer; raises BrokerUnavailable."""
     consumed = True
-    for queue in topology.queues:
-        if queue == topology.rpc_queue and queue.name not in ours:
-            continue
+    for queue in topology.event_queues:
         found = await session.look_at(queue.name)
         metrics.show_queue(queue.name.removeprefix(topology.prefix), *found)
         consumed = consumed and (found.consumers > 0 or queue == topology.dead_queue)
     return consumed
+
+
+async def watch_requests(
+    session: BrokerSession, topology: Topology, intake: Intake, metrics: Metrics
+) -> None:
+    """Look at the queue of requests now and then; close the intake once the broker has no consumer of it."""
+    queue = topology.rpc_queue.name
+    attached = False  # at the first look it may not be yet
+    while intake.is_open:
+        try:
+            found = await session.look_at(queue)
+        except BrokerUnavailable:
+            break
+        metrics.show_queue(queue.removeprefix(topology.prefix), *found)
+        if attached and not found.consumers:
+            break
+        attached = True
+        await intake.lasts(WATCH_SECONDS)
+    await intake.close()
 
 
 async def open_request_intake(
@@ -38,7 +52,7 @@ async def open_request_intake(
 ) -> Intake | None:
     """Return a started intake of requests once their queue is there; None after a stop, or the session's loss.
 
-    A classic queue is on one node of a cluster, and nobody may declare it elsewhere while that is down.
+    A classic queue, as earlier releases declared it, is on one node of a cluster, and away while that is down.
     """
     away = False
     while not (stop.is_set() or session.lost.done()):

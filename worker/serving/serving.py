@@ -22,7 +22,12 @@ from worker.observability.metrics import Metrics
 from worker.rpc.answers import Answers, Health
 from worker.rpc.dispatch import Dispatcher
 from worker.rpc.server import RpcServer
-from worker.serving.queue_watch import check_queues, open_request_intake, sleep_unless_over
+from worker.serving.queue_watch import (
+    check_queues,
+    open_request_intake,
+    sleep_unless_over,
+    watch_requests,
+)
 from worker.settings.config import Settings
 from worker.store.storage import Storage
 from worker.traces.interface import Traces
@@ -157,24 +162,31 @@ class Serving:
             self._end(session, intake)
 
     async def _answer_requests(self, session: BrokerSession) -> None:
+        """Answer requests for as long as the session lasts; the loss of their queue costs events nothing."""
         queue, prefetch = self._topology.rpc_queue.name, self._settings.rpc_concurrency
-        if intake := await open_request_intake(session, queue, prefetch, self._stop):
+        while intake := await open_request_intake(session, queue, prefetch, self._stop):
             self._intakes[queue] = intake
-            answers = Answers(self._storage.reader, self._health, self._traces)
-            dispatcher = Dispatcher(answers, self._metrics.count_request, self._traces)
-            seconds = self._settings.statement_timeout_ms / 1000
-            server = RpcServer(
-                intake,
-                session.replies,
-                dispatcher,
-                self._topology,
-                seconds,
-                self._metrics,
-                self._traces,
-                self._guard,
-            )
-            await self._until_stopped(intake, server.run(), hold=False)
-            self._end(session, intake)
+            async with asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(watch_requests(session, self._topology, intake, self._metrics))
+                await self._until_stopped(intake, self._rpc_server(session, intake).run())
+                watching.cancel()
+            if self._stop.is_set():
+                return
+            log.warning("requests.interrupted", reason=intake.lost.result() if intake.lost.done() else "")
+            await sleep_unless_over(session, self._stop, PROBE_SECONDS)
+
+    def _rpc_server(self, session: BrokerSession, intake: Intake) -> RpcServer:
+        answers = Answers(self._storage.reader, self._health, self._traces)
+        return RpcServer(
+            intake,
+            session.replies,
+            Dispatcher(answers, self._metrics.count_request, self._traces),
+            self._topology,
+            self._settings.statement_timeout_ms / 1000,
+            self._metrics,
+            self._traces,
+            self._guard,
+        )
 
     async def _open_intake(
         self, session: BrokerSession, queues: Sequence[str], prefetch: int, quiet: int = 0
@@ -231,7 +243,7 @@ class Serving:
         looks = 0  # at the first look they are not attached yet
         while not self._is_over(session):
             try:
-                consumed = await check_queues(session, self._topology, self._consumed(), self._metrics)
+                consumed = await check_queues(session, self._topology, self._metrics)
                 if looks == 1:
                     await session.check(self._topology)
             except (BrokerUnavailable, TopologyError) as error:

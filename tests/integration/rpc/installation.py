@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from contracts.topology import Topology
 from tests.integration.rpc.caller import Caller
 from worker.app import Worker
-from worker.broker.admin import declare_topology
+from worker.dead_letters.upgrade import declare_topology
 from worker.settings.config import load
 from worker.settings.reloading_url import ReloadingUrl
 from worker.store.storage import Storage, StorageOptions, open_storage
