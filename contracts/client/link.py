@@ -29,7 +29,7 @@ from contracts.client.sealing import Seal
 from contracts.client.tracing import trace_headers
 from contracts.hosts import split_hosts
 from contracts.signing import SignatureFault
-from contracts.topology import REPLY_QUEUE_PREFIX, RPC_KEY, Topology
+from contracts.topology import EXCLUSIVE_ARGUMENTS, REPLY_QUEUE_PREFIX, RPC_KEY, Topology
 
 HEARTBEAT_SECONDS: Final = 5  # a silent broker is noticed after 18 s; below 5 there are false alarms
 OPEN_SECONDS: Final = 5.0
@@ -133,7 +133,9 @@ class Link:
             closing.add(link._lose)
         inner = await channel.get_underlay_channel()
         inner.on_consumer_cancel_callbacks.add(link._lose)  # somebody deleted the queue
-        replies = await channel.declare_queue(link._reply_to, exclusive=True)
+        replies = await channel.declare_queue(
+            link._reply_to, exclusive=True, arguments=dict(EXCLUSIVE_ARGUMENTS)
+        )
         await replies.consume(on_answer, no_ack=True)
         return link
 

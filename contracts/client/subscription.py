@@ -13,10 +13,17 @@ from aiormq.exceptions import ChannelLockedResource
 from contracts.client.errors import Misconfigured
 from contracts.client.link import OPEN_SECONDS, LinkLost, broker_calls, close_quietly, open_connection
 from contracts.signing import SIGNATURE_HEADER
-from contracts.topology import Topology
+from contracts.topology import (
+    EARLIER_FOLLOWER_ARGUMENTS,
+    EXCLUSIVE_ARGUMENTS,
+    FOLLOWER_ARGUMENTS,
+    Arguments,
+    Topology,
+)
 
 QUEUE_PREFIX: Final = "session.changes."
 PREFETCH: Final = 200
+LIMITS_BY_ITSELF: Final = 4  # the RabbitMQ that gives a quorum queue without a delivery limit one of 20
 UNSUITABLE: Final = (ChannelNotFoundEntity, ChannelPreconditionFailed, ChannelLockedResource)
 
 
@@ -87,31 +94,57 @@ class Subscription:
 
     async def _consume(self, topology: Topology, kinds: Collection[str], name: str | None) -> None:
         self._connection.close_callbacks.add(self.lose)
-        self.is_new = name is None or not await self._has(name)
+        arguments = await self._arguments_of(name) if name else EXCLUSIVE_ARGUMENTS
         channel = await self._connection.channel()
         channel.close_callbacks.add(self.lose)
         inner = await channel.get_underlay_channel()
         inner.on_consumer_cancel_callbacks.add(self.lose)  # somebody deleted the queue
         await channel.set_qos(PREFETCH)
-        queue = await _declare(channel, name)
+        queue = await _declare(channel, name, arguments)
         for kind in kinds:
             await queue.bind(topology.changes.name, kind)
         await queue.consume(self._take)
 
-    async def _has(self, name: str) -> bool:
+    async def _arguments_of(self, name: str) -> Arguments:
+        """Return how a named queue is to be declared, and note whether that makes it.
+
+        One of an earlier client serves on RabbitMQ 3. RabbitMQ 4 drops what was returned to it 20 times, which nobody
+        would be told of: there it goes, and what it held with it, and a new one begins with a Gap.
+        """
+        self.is_new = not await self._may_declare(name, passive=True)
+        if not self.is_new and await self._may_declare(name, EARLIER_FOLLOWER_ARGUMENTS):
+            if not self._limits_deliveries():
+                return EARLIER_FOLLOWER_ARGUMENTS
+            channel = await self._connection.channel()
+            await channel.queue_delete(name)
+            await channel.close()
+            self.is_new = True
+        return FOLLOWER_ARGUMENTS
+
+    async def _may_declare(
+        self, name: str, arguments: Arguments | None = None, *, passive: bool = False
+    ) -> bool:
+        """Whether the queue is there, or is there with these arguments."""
         channel = await self._connection.channel()
         try:
-            await channel.declare_queue(name, passive=True)
-        except ChannelNotFoundEntity:
+            await channel.declare_queue(name, durable=True, passive=passive, arguments=dict(arguments or {}))
+        except (ChannelNotFoundEntity, ChannelPreconditionFailed, ChannelLockedResource):
             return False
         await channel.close()
         return True
+
+    def _limits_deliveries(self) -> bool:
+        transport = self._connection.transport
+        version = transport.connection.server_properties.get("version", "") if transport else ""
+        major = str(version).partition(".")[0]
+        return major.isdigit() and int(major) >= LIMITS_BY_ITSELF
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         self._arrived.put_nowait(message)
 
 
-async def _declare(channel: AbstractChannel, name: str | None) -> AbstractQueue:
+async def _declare(channel: AbstractChannel, name: str | None, arguments: Arguments) -> AbstractQueue:
     if name is None:
-        return await channel.declare_queue(f"{QUEUE_PREFIX}{uuid4().hex}", exclusive=True)
-    return await channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})
+        unique = f"{QUEUE_PREFIX}{uuid4().hex}"
+        return await channel.declare_queue(unique, exclusive=True, arguments=dict(arguments))
+    return await channel.declare_queue(name, durable=True, arguments=dict(arguments))

@@ -1,7 +1,6 @@
 """The dead-letter queue for people: read it, send letters through the normal path again, or remove them.
 
-The queue has a delivery limit that nobody reaches (contracts/topology.py), so reading it counts deliveries and changes
-nothing else.
+Its delivery limit is never reached (contracts/topology.py), so reading it counts deliveries and changes nothing else.
 """
 
 import asyncio

@@ -8,6 +8,9 @@ import { unlessLate, Waiters } from './time.js'
 import { tlsOptions } from './tls.js'
 
 const HEARTBEAT_SECONDS = '5'
+
+/** How a client declares the queues that go with its connection, whatever type a virtual host has by default. */
+export const EXCLUSIVE = { exclusive: true, durable: false, arguments: { 'x-queue-type': 'classic' } }
 const CONNECT_MS = 5_000
 const CLOSE_MS = 2_000
 const REFUSED_MS = 1_000
@@ -149,7 +152,7 @@ export class Link {
   }
 
   async #consume(receive: Receive): Promise<void> {
-    await this.#channel.assertQueue(this.replyTo, { exclusive: true, durable: false })
+    await this.#channel.assertQueue(this.replyTo, EXCLUSIVE)
     await this.#channel.consume(
       this.replyTo,
       (message) => {

@@ -1,10 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import type { ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib'
+import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage, Options } from 'amqplib'
 import { MisconfiguredError } from './errors.js'
-import { closeQuietly, connectTo, isRefusal } from './link.js'
+import { closeQuietly, connectTo, EXCLUSIVE, isRefusal } from './link.js'
 import { type Deferred, defer } from './time.js'
 
 const PREFETCH = 200
+/** The RabbitMQ that gives a quorum queue without a delivery limit one of 20. */
+const LIMITS_BY_ITSELF = 4
+/** A limit that nobody reaches: on RabbitMQ 3.10 the number that means none, -1, is passed by the first return. */
+const NEVER_REACHED = 1_000_000_000
+const NAMED = { durable: true, arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': NEVER_REACHED } }
+const EARLIER = { durable: true, arguments: { 'x-queue-type': 'quorum' } }
 const RESOURCE_LOCKED = 405
 const PRECONDITION_FAILED = 406
 
@@ -33,10 +39,10 @@ export class Subscription {
     const model = await connectTo(url)
     model.on('error', () => undefined)
     try {
-      const isNew = queue === undefined || !(await exists(model, queue))
+      const found = queue === undefined ? { isNew: true, options: EXCLUSIVE } : await find(model, queue)
       const subscription = new Subscription(model, await model.createConfirmChannel())
-      subscription.isNew = isNew
-      await subscription.#consume(exchange, kinds, queue)
+      subscription.isNew = found.isNew
+      await subscription.#consume(exchange, kinds, queue ?? `session.changes.${randomUUID()}`, found.options)
       return subscription
     } catch (error) {
       await closeQuietly(model)
@@ -74,11 +80,14 @@ export class Subscription {
     await closeQuietly(this.#model)
   }
 
-  async #consume(exchange: string, kinds: readonly string[], queue?: string): Promise<void> {
+  async #consume(
+    exchange: string,
+    kinds: readonly string[],
+    name: string,
+    options: Options.AssertQueue,
+  ): Promise<void> {
     await this.#channel.prefetch(PREFETCH)
-    const name = queue ?? `session.changes.${randomUUID()}`
-    const named = { durable: true, arguments: { 'x-queue-type': 'quorum' } }
-    await this.#channel.assertQueue(name, queue === undefined ? { exclusive: true, durable: false } : named)
+    await this.#channel.assertQueue(name, options)
     for (const kind of kinds) await this.#channel.bindQueue(name, exchange, kind)
     await this.#channel.consume(name, (message) => {
       if (!message) return this.lose() // somebody deleted the queue
@@ -94,16 +103,31 @@ function isUnsuitable(error: unknown): boolean {
   return code === RESOURCE_LOCKED || code === PRECONDITION_FAILED
 }
 
-/** Whether a queue is there. Asked on a channel of its own, which a no closes. */
-async function exists(model: ChannelModel, queue: string): Promise<boolean> {
+/**
+ * Resolves with how a named queue is to be declared, and whether that makes it.
+ *
+ * One of an earlier client serves on RabbitMQ 3. RabbitMQ 4 drops what was returned to it 20 times, which nobody would be
+ * told of: there it goes, and what it held with it, and a new one begins with a gap.
+ */
+async function find(model: ChannelModel, queue: string): Promise<{ isNew: boolean; options: Options.AssertQueue }> {
+  if (!(await may(model, (channel) => channel.checkQueue(queue)))) return { isNew: true, options: NAMED }
+  if (!(await may(model, (channel) => channel.assertQueue(queue, EARLIER)))) return { isNew: false, options: NAMED }
+  const { version } = model.connection.serverProperties
+  if (Number.parseInt(version, 10) < LIMITS_BY_ITSELF) return { isNew: false, options: EARLIER }
+  await may(model, (channel) => channel.deleteQueue(queue))
+  return { isNew: true, options: NAMED }
+}
+
+/** Whether the broker does what is asked. Asked on a channel of its own, which a no closes. */
+async function may(model: ChannelModel, ask: (channel: Channel) => Promise<unknown>): Promise<boolean> {
   const channel = await model.createChannel()
   channel.on('error', () => undefined)
   try {
-    await channel.checkQueue(queue)
+    await ask(channel)
     await channel.close()
     return true
   } catch (error) {
-    if (isRefusal(error)) return false
+    if (isRefusal(error) || isUnsuitable(error)) return false
     throw error
   }
 }
