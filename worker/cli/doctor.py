@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -25,6 +26,12 @@ STYLES: Final = {
     State.SKIPPED: "bright_black",
 }
 WIDTH: Final = 23
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="What `rabbitmqctl list_policies --formatter json` printed; - is stdin."
+    ),
+]
 EXIT_WRONG: Final = 1
 EXIT_CONFIGURATION: Final = 78
 
@@ -42,6 +49,7 @@ def examine(
         bool,
         typer.Option("--security", help="Also whether the servers keep this login to what a worker needs."),
     ] = False,
+    policies: PolicyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what is wrong with an installation and what mends it; exit status 1 when something is. Changes nothing."""
@@ -49,7 +57,7 @@ def examine(
     configure_logs("error", "auto")
     flags = {name: given[name] for name in ("database_url", "amqp_url", "prefix", "pool_size")}
     report = Report(as_json=as_json)
-    terms = Terms(version("session-store"), timeout, long_after, security)
+    terms = Terms(version("session-store"), timeout, long_after, security, policies)
     run_to_end(examine_installation(_load(flags), terms, report.tell))
     report.finish()
     if status := report.status:

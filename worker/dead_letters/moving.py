@@ -1,7 +1,7 @@
 """Moves what waits in a queue to another one that the same routing keys lead to; nothing is lost on the way.
 
-A message is removed from its queue once the broker has confirmed its copy. A process that ends in between leaves it in
-both: a second dead letter with the same event id, or a request that is answered twice.
+A message is removed from its queue once the broker has confirmed its copy. A process that ends in between leaves it
+in both: a second dead letter with the same event id, or a request that is answered twice.
 """
 
 import asyncio

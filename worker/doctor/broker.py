@@ -1,6 +1,7 @@
 """The checks of the broker, from its name to what waits in its queues."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from contracts.topology import Topology
 from worker.broker.examination import (
@@ -14,6 +15,7 @@ from worker.broker.examination import (
 )
 from worker.broker.permission_probe import examine_listeners, examine_user
 from worker.doctor.network import examine_hosts, examine_ports
+from worker.doctor.policies import examine_policies
 from worker.doctor.runner import Ask, Check
 from worker.doctor.settings import examine_transport, not_set
 from worker.errors import BrokerUnavailable
@@ -28,10 +30,11 @@ EXAMPLE = "amqp://user:password@host:5672/"
 class BrokerChecks:
     """What one round knows of the broker: where it is, the connection once there is one, its queues' states."""
 
-    def __init__(self, settings: Settings, timeout: float) -> None:
+    def __init__(self, settings: Settings, timeout: float, policies: Path | None = None) -> None:
         self._url = settings.amqp_url.get_secret_value()
         self._topology = Topology(settings.prefix)
         self._timeout = timeout
+        self._policies = policies
         self._to = Destination((), "", "", is_encrypted=False)
         self._broker: Broker | None = None
         self._states: QueueStates = {}
@@ -55,6 +58,7 @@ class BrokerChecks:
             Check("broker.consumers", self._read_consumers, declared),
             Check("broker.waiting", self._judge(examine_waiting), declared),
             Check("broker.dead_letters", self._judge(examine_dead_letters), declared),
+            Check("broker.policies", self._examine_policies, ("settings.amqp_url",)),
             Check("broker.alarms", lambda: self._connected().examine_alarms(self._to), login),
         ]
 
@@ -98,6 +102,9 @@ class BrokerChecks:
 
     async def _examine_listeners(self) -> Finding:
         return await examine_listeners(self._to, self._timeout)
+
+    async def _examine_policies(self) -> Finding:
+        return examine_policies(self._policies, self._topology, self._to.name)
 
     async def _read_consumers(self) -> Finding:
         self._states = await self._connected().read_queues()

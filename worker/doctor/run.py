@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from worker.doctor.answers import examine_answer
@@ -23,20 +24,22 @@ Tell = Callable[[str, Finding], None]
 class Terms:
     """The release that the workers should have, seconds a check may take, seconds that make a transaction long.
 
-    With `security` it is also looked at whether the servers keep this login to what a worker needs.
+    With `security` it is also looked at whether the servers keep this login to what a worker needs. `policies` is a
+    file of the broker's policies, or `-`.
     """
 
     release: str
     timeout: float
     long_after: float
     security: bool = False
+    policies: Path | None = None
 
 
 async def examine_installation(loaded: Loaded | str, terms: Terms, tell: Tell) -> None:
     """Tell what each check found, in order; in place of settings a text says why there are none."""
     settings = Settings() if isinstance(loaded, str) else loaded.settings
     database = DatabaseChecks(settings, terms.timeout, terms.long_after)
-    broker = BrokerChecks(settings, terms.timeout)
+    broker = BrokerChecks(settings, terms.timeout, terms.policies)
     checks = [
         *_check_settings(loaded, security=terms.security),
         *database.checks(),

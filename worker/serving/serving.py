@@ -1,7 +1,7 @@
 """Serves one session to the broker: events, requests, and a watch over both."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
@@ -22,12 +22,9 @@ from worker.observability.metrics import Metrics
 from worker.rpc.answers import Answers, Health
 from worker.rpc.dispatch import Dispatcher
 from worker.rpc.server import RpcServer
-from worker.serving.queue_watch import (
-    check_queues,
-    open_request_intake,
-    sleep_unless_over,
-    watch_requests,
-)
+from worker.serving.draining import until_stopped
+from worker.serving.queue_watch import check_queues, sleep_unless_over
+from worker.serving.requests import RequestServing
 from worker.settings.config import Settings
 from worker.store.storage import Storage
 from worker.traces.interface import Traces
@@ -36,9 +33,7 @@ log = structlog.get_logger()
 
 WATCH_SECONDS = 10.0
 PROBE_SECONDS = 1.0
-CANCEL_SECONDS = 5.0
 QUIET_PREFETCH = 32
-GOODBYE_SECONDS = 0.2  # a closed channel forgets acknowledgements that a quorum queue has not taken yet
 
 
 class Serving:
@@ -64,7 +59,6 @@ class Serving:
         self._topology = topology
         self._storage = storage
         self._stop = stop
-        self._health = health
         self._metrics = metrics
         self._traces = traces
         self._remove_dead_letters = remove
@@ -73,6 +67,9 @@ class Serving:
         self._reach = failpoint_from(settings.failpoint)
         self._path: WritePath | None = None
         self._feed: Feed | None = None
+        answers = Answers(storage.reader, health, traces)
+        self._dispatcher = Dispatcher(answers, metrics.count_request, traces)
+        self._requests = RequestServing(topology, settings.rpc_concurrency, self._rpc_server, metrics, stop)
         self.paused = False
 
     def lag(self) -> float:
@@ -82,7 +79,8 @@ class Serving:
     @property
     def is_attached(self) -> bool:
         """Whether events and requests are consumed."""
-        return {self._topology.write_queue.name, self._topology.rpc_queue.name} <= self._consumed()
+        intake = self._intakes.get(self._topology.write_queue.name)
+        return intake is not None and intake.is_open and self._requests.is_attached
 
     @property
     def is_blocked(self) -> bool:
@@ -114,7 +112,7 @@ class Serving:
             session.lose(str(error))
             return
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._answer_requests(session))
+            tasks.create_task(self._requests.serve(session))
             tasks.create_task(self._store_events(session, publisher))
             tasks.create_task(self._erase_players(session, publisher))
             tasks.create_task(self._watch(session))
@@ -138,7 +136,7 @@ class Serving:
             self._path = WritePath(
                 intake, writer, settler, self._limits, self._metrics, self._reach, self._traces
             )
-            await self._until_stopped(intake, self._path.run())
+            await until_stopped(intake, self._path.run(), self._stop)
             if not self._path.gave_up:
                 self._end(session, intake)
                 return
@@ -158,29 +156,14 @@ class Serving:
                 self._metrics,
                 self._limits.find_fault,
             )
-            await self._until_stopped(intake, path.run(), hold=False)
+            await until_stopped(intake, path.run(), self._stop, hold=False)
             self._end(session, intake)
 
-    async def _answer_requests(self, session: BrokerSession) -> None:
-        """Answer requests for as long as the session lasts; the loss of their queue costs events nothing."""
-        queue, prefetch = self._topology.rpc_queue.name, self._settings.rpc_concurrency
-        while intake := await open_request_intake(session, queue, prefetch, self._stop):
-            self._intakes[queue] = intake
-            async with asyncio.TaskGroup() as tasks:
-                watching = tasks.create_task(watch_requests(session, self._topology, intake, self._metrics))
-                await self._until_stopped(intake, self._rpc_server(session, intake).run())
-                watching.cancel()
-            if self._stop.is_set():
-                return
-            log.warning("requests.interrupted", reason=intake.lost.result() if intake.lost.done() else "")
-            await sleep_unless_over(session, self._stop, PROBE_SECONDS)
-
-    def _rpc_server(self, session: BrokerSession, intake: Intake) -> RpcServer:
-        answers = Answers(self._storage.reader, self._health, self._traces)
+    def _rpc_server(self, intake: Intake, session: BrokerSession) -> RpcServer:
         return RpcServer(
             intake,
             session.replies,
-            Dispatcher(answers, self._metrics.count_request, self._traces),
+            self._dispatcher,
             self._topology,
             self._settings.statement_timeout_ms / 1000,
             self._metrics,
@@ -200,21 +183,6 @@ class Serving:
             session.lose(str(error))
             return None
         return intake
-
-    async def _until_stopped(
-        self, intake: Intake, running: Coroutine[None, None, None], *, hold: bool = True
-    ) -> None:
-        """Run to the end of the intake, which a stop brings about by cancelling its consumers."""
-        async with asyncio.TaskGroup() as tasks:
-            stopper = tasks.create_task(self._cancel_on_stop(intake, hold))
-            await running
-            stopper.cancel()
-        if self._stop.is_set() and intake.is_open:
-            await asyncio.sleep(GOODBYE_SECONDS)
-
-    async def _cancel_on_stop(self, intake: Intake, hold: bool) -> None:
-        await self._stop.wait()
-        await intake.stop(CANCEL_SECONDS, hold=hold)
 
     def _end(self, session: BrokerSession, intake: Intake) -> None:
         if not self._stop.is_set():
@@ -254,9 +222,6 @@ class Serving:
                 return
             looks += 1
             await sleep_unless_over(session, self._stop, WATCH_SECONDS)
-
-    def _consumed(self) -> set[str]:
-        return {name for name, intake in self._intakes.items() if intake.is_open}
 
     def _is_over(self, session: BrokerSession) -> bool:
         return self._stop.is_set() or session.lost.done()
