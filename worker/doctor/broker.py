@@ -58,7 +58,7 @@ class BrokerChecks:
             Check("broker.consumers", self._read_consumers, declared),
             Check("broker.waiting", self._judge(examine_waiting), declared),
             Check("broker.dead_letters", self._judge(examine_dead_letters), declared),
-            Check("broker.policies", self._examine_policies, ("settings.amqp_url",)),
+            *self._policy_checks(),
             Check("broker.alarms", lambda: self._connected().examine_alarms(self._to), login),
         ]
 
@@ -103,8 +103,14 @@ class BrokerChecks:
     async def _examine_listeners(self) -> Finding:
         return await examine_listeners(self._to, self._timeout)
 
-    async def _examine_policies(self) -> Finding:
-        return examine_policies(self._policies, self._topology, self._to.name)
+    def _policy_checks(self) -> list[Check]:
+        if (path := self._policies) is None:
+            return []
+
+        async def examine() -> Finding:
+            return examine_policies(path, self._topology, self._to.name)
+
+        return [Check("broker.policies", examine, ("settings.amqp_url",))]
 
     async def _read_consumers(self) -> Finding:
         self._states = await self._connected().read_queues()

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from contracts.topology import Queue, Topology
-from worker.finding import Finding, ok, skipped, warning, wrong
+from worker.finding import Finding, ok, warning, wrong
 
 STDIN: Final = Path("-")
 KINDS: Final = ("queues", "all", "quorum_queues")
@@ -34,10 +34,8 @@ def list_command(vhost: str) -> str:
     return f"{listing} | session-store doctor --policies -"
 
 
-def examine_policies(path: Path | None, topology: Topology, vhost: str) -> Finding:
+def examine_policies(path: Path, topology: Topology, vhost: str) -> Finding:
     """Find policies that would drop events, dead letters or requests; the file is one of RabbitMQ's listing."""
-    if path is None:
-        return skipped(f"AMQP shows none: {list_command(vhost)}")
     try:
         text = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
         policies = [_read(each) for each in orjson.loads(text)]
