@@ -8,6 +8,9 @@ from uuid import uuid4
 
 from aiormq.abc import FieldTable
 
+QUIET_REQUESTS: Final = (
+    8  # the prefetch that comes first, of requests: few beside events, a stop fills it soon
+)
 SILENCE_SECONDS: Final = 1.0
 SPARE_SILENCE_SECONDS: Final = 0.05
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from contracts.topology import Topology
+from worker.broker.consumer import QUIET_REQUESTS, consumers_of
 from worker.broker.examination import (
     Broker,
     QueueStates,
@@ -35,15 +36,17 @@ class BrokerChecks:
         self._topology = Topology(settings.prefix)
         self._timeout = timeout
         self._policies = policies
+        consumers = consumers_of([""], settings.rpc_concurrency, QUIET_REQUESTS)
+        self._consumers_each = sum(1 for _ in consumers)
         self._to = Destination((), "", "", is_encrypted=False)
         self._broker: Broker | None = None
         self._states: QueueStates = {}
 
     @property
     def replicas(self) -> int:
-        """How many workers there are, each with one consumer for requests; 0 when that is not known."""
+        """How many workers there are, by their consumers of requests; 0 when that is not known."""
         state = self._states.get(self._topology.rpc_queue.name)
-        return state.consumers if state else 0
+        return -(-state.consumers // self._consumers_each) if state else 0
 
     def checks(self) -> list[Check]:
         """Return the checks in the order in which one needs the other."""

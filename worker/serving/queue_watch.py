@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from contracts.topology import Topology
+from worker.broker.consumer import QUIET_REQUESTS
 from worker.broker.intake import Intake
 from worker.broker.session import BrokerSession
 from worker.errors import BrokerUnavailable
@@ -16,7 +17,6 @@ log = structlog.get_logger()
 
 PROBE_SECONDS: Final = 1.0
 WATCH_SECONDS: Final = 10.0
-QUIET_PREFETCH: Final = 8  # of requests, which are few beside events: a stop fills it in a moment
 
 
 async def check_queues(session: BrokerSession, topology: Topology, metrics: Metrics) -> bool:
@@ -59,7 +59,7 @@ async def open_request_intake(
     while not (stop.is_set() or session.lost.done()):
         try:
             await session.look_at(queue)
-            intake = await session.open_intake((queue,), prefetch, QUIET_PREFETCH)
+            intake = await session.open_intake((queue,), prefetch, QUIET_REQUESTS)
         except BrokerUnavailable as error:
             if not (away or session.lost.done()):
                 log.error("requests.unserved", reason=str(error))
