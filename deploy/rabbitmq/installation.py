@@ -54,8 +54,8 @@ def _rules(topology: Topology, vhost: str) -> Definitions:
 def _policies(topology: Topology, vhost: str) -> list[Fields]:
     """Return how much may wait where. A full queue of events or dead letters refuses: nothing is dropped.
 
-    The limit of returns is what the queue of dead letters has as an argument. It is there for that of an earlier release,
-    which has none, and for the moves between the two: the pattern is of all names that begin so.
+    The queue of dead letters has its limit of returns as an argument too. That of an earlier release has none: the
+    pattern fits all names that begin as its name.
     """
     events = [each.name for each in (topology.write_queue, topology.delete_queue, topology.erase_queue)]
     waiting = {

@@ -19,6 +19,8 @@ from worker.broker.delivery import Properties
 from worker.broker.publisher import DeadLetterMessage
 from worker.broker.session import BrokerOptions, open_session
 
+pytestmark = pytest.mark.timeout(480)  # three nodes start, and one again, beside a load
+
 BackInTime = Callable[[float], None]
 
 WAIT_SECONDS: Final = 20.0

@@ -60,7 +60,7 @@ class Tree:
         PLACE.mkdir(parents=True, exist_ok=True)
         options = [f'--aptopt={name} "{value}"' for name, value in _OPTIONS.items()]
         packages = f"--include={','.join(_SERVER)}"
-        _run(["mmdebstrap", "--variant=minbase", packages, *options, self.suite, str(fresh), MIRROR])
+        run(["mmdebstrap", "--variant=minbase", packages, *options, self.suite, str(fresh), MIRROR])
         fresh.rename(self.directory)
 
     def complete(self) -> None:
@@ -68,7 +68,7 @@ class Tree:
         self.make()
         if not (self.directory / "usr/bin/npm").exists():
             install = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *_SUITE]
-            _run([*self._entered(), "env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", *install])
+            run([*self._entered(), "env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", *install])
 
     def rabbitmq(self) -> Path:
         """Return a directory of scripts that run this tree's RabbitMQ, for the variable RABBITMQ_PROGRAMS."""
@@ -136,11 +136,12 @@ def _need_tools() -> None:
     if shutil.which("mmdebstrap") is None:
         if shutil.which("apt-get") is None:
             raise CannotMake("mmdebstrap is not on this machine")
-        _run(["apt-get", "-qq", "update"])
-        _run(["apt-get", "-qq", "install", "-y", "--no-install-recommends", "mmdebstrap"])
+        run(["apt-get", "-qq", "update"])
+        run(["apt-get", "-qq", "install", "-y", "--no-install-recommends", "mmdebstrap"])
 
 
-def _run(command: list[str]) -> None:
+def run(command: list[str]) -> None:
+    """Run a command to its end; raises CannotMake with what it said."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise CannotMake(f"{' '.join(command)}:\n{done.stdout[-2_000:]}{done.stderr[-2_000:]}")
