@@ -19,7 +19,7 @@ MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos soak rolling test-citus bench bench-scale up down status urls audit dist lock clean
+.PHONY: help setup demo test check chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist schema lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -41,8 +41,9 @@ check: setup ## Format, lint, types, import rules, dependencies, spelling, migra
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+	$(BIN)/deptry contracts --config contracts/pyproject.toml
 	$(BIN)/codespell
-	$(BIN)/squawk sql/migrations/*.sql
+	$(BIN)/squawk sql/migrations/*.sql sql/functions/*.sql sql/functions/*/*.sql
 	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_WORKER) worker contracts sql
 	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_DEPLOY) deploy
 	@git ls-files -z ':!tests' ':!*.svg' $(NO_SECRET_FILES) | xargs -0 $(SECRETS) --exclude-secrets $(NO_SECRET) --exclude-secrets '^name: '
@@ -56,6 +57,10 @@ soak: setup ## Ten minutes of steady load, and the slope of the worker's memory;
 
 rolling: setup ## Restart three replicas one after the other under load; OPTIONS="--restarts 100 --surge"
 	@$(BIN)/python -m tests.faults.rolling $(OPTIONS)
+
+lost-moves: setup ## Play sessions on engines over HTTP and print the moves that were lost; OPTIONS="--engines 1 2 4"
+	@$(PYTHON) -m deploy.local install --for-tests
+	@$(BIN)/python -m tests.engine $(OPTIONS)
 
 test-citus: setup ## The order law and a small benchmark on a Citus database that is empty: CITUS_DSN=postgresql://…
 	CITUS_DSN='$(CITUS_DSN)' $(BIN)/pytest -n 0 tests/citus
@@ -83,9 +88,12 @@ urls: ## Print DATABASE_URL and AMQP_URL of what runs
 audit: setup .venv-release/stamp ## Ask the vulnerability databases about what is locked; exit 75 when they are not reachable
 	@$(BIN)/python -m deploy.release.audit
 
-dist: setup .venv-release/stamp ## Build wheel, sdist, npm package, lists of their parts and checksums into dist
+dist: setup .venv-release/stamp ## Build wheels, sdists, npm package, lists of their parts and checksums into dist
 	@test -d contracts/typescript/node_modules || npm --prefix contracts/typescript install --silent --no-save
 	@$(BIN)/python -m deploy.release.build dist
+
+schema: setup ## Write sql/schema.sql, what the migrations make of an empty database
+	@$(BIN)/python -m deploy.schema
 
 lock: ## Resolve the dependencies anew and write the lock files (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

@@ -1,7 +1,14 @@
-"""The only place where a queue, an exchange or a routing key is spelled (CONTRACT: Topology)."""
+"""The only place where a queue, an exchange, a routing key or a header is spelled (CONTRACT: Topology).
+
+`python -m contracts.generate` writes the same constants for TypeScript.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Final
+
+SESSIONS_EXCHANGE: Final = "sessions"
+DEAD_EXCHANGE: Final = "sessions.dead"
+CHANGES_EXCHANGE: Final = "sessions.changes"
 
 WRITE_KEY: Final = "session.write"
 DELETE_KEY: Final = "session.delete"
@@ -12,16 +19,27 @@ DELETED_KEY: Final = "session.deleted"
 DEAD_QUEUE: Final = "session.dead.letters"
 FORMER_DEAD_QUEUE: Final = "session.dead"
 PROBE_QUEUE: Final = "session.dead.probe"
+REPLY_KEY: Final = "session.reply"
+"""Of no binding: it stands for the address in the signature of a reply."""
 
-DIRECT_REPLY_PREFIX: Final = "amq.rabbitmq.reply-to."
+DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
 REPLY_QUEUE_PREFIX: Final = "session.reply."
+CHANGES_QUEUE_PREFIX: Final = "session.changes."
+"""Queues of callers and of subscribers begin so, or with an installation's prefix and it."""
+
+SIGNATURE_HEADER: Final = "x-signature"
+DEADLINE_HEADER: Final = "deadline"
+"""Milliseconds since the epoch, after which a request is worth nothing."""
+
+EVENT_CONTENT_TYPE: Final = "application/cloudevents+json"
+RPC_CONTENT_TYPE: Final = "application/json"
 
 DELIVERY_LIMIT: Final = 20
 NEVER_REACHED: Final = 1_000_000_000
-"""The delivery limit of a queue that keeps its messages however often somebody takes and returns them.
+"""The delivery limit of a queue that keeps a message however often it is delivered and returned.
 
-It has to be written out: RabbitMQ 4 gives a quorum queue without one a limit of 20. And it has to be a number: 3.10
-takes -1, which lifts the limit on 4, for a limit that the first return passes.
+It is explicit because RabbitMQ 4 gives a quorum queue without one a limit of 20. It is a number because -1, no limit
+on RabbitMQ 4, is on 3.10 a limit that the first return exceeds.
 """
 
 RPC_TTL_MS: Final = 30_000
@@ -30,14 +48,14 @@ RPC_MAX_LENGTH: Final = 10_000
 Argument = str | int
 Arguments = dict[str, Argument]
 
-FOLLOWER_ARGUMENTS: Final[Arguments] = {"x-queue-type": "quorum", "x-delivery-limit": NEVER_REACHED}
-"""How a follower of the changes declares a named, durable queue."""
+SUBSCRIBER_ARGUMENTS: Final[Arguments] = {"x-queue-type": "quorum", "x-delivery-limit": NEVER_REACHED}
+"""Of the named, durable queue of a subscriber to the changes feed."""
 
-EARLIER_FOLLOWER_ARGUMENTS: Final[Arguments] = {"x-queue-type": "quorum"}
-"""How earlier clients declared it; on RabbitMQ 4 such a queue drops what was returned to it 20 times."""
+EARLIER_SUBSCRIBER_ARGUMENTS: Final[Arguments] = {"x-queue-type": "quorum"}
+"""Of such a queue of an earlier client; RabbitMQ 4 drops a message that was returned to it 20 times."""
 
 EXCLUSIVE_ARGUMENTS: Final[Arguments] = {"x-queue-type": "classic"}
-"""How a client declares the queues that go with its connection."""
+"""Of the queues that a client declares for the time of its connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +67,9 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A durable queue, what it is bound to, and its arguments as the broker compares them.
+    """A durable queue, its binding, and its arguments as the broker compares them.
 
-    `earlier` are the arguments with which an earlier release declared it, where they were others.
+    `earlier` are the arguments of an earlier release, where they differ.
     """
 
     name: str
@@ -62,15 +80,15 @@ class Queue:
 
     @property
     def moving(self) -> "Queue":
-        """The queue that holds the messages while this one is declared anew."""
+        """The queue that holds the messages while this one is declared again."""
         return replace(self, name=f"{self.name}.moving", earlier=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Every name of one installation; `prefix` lets several share a broker.
+    """Every name of one installation; with a `prefix` several installations share a broker.
 
-    It goes before queues and exchanges; routing keys are the same words in every installation.
+    The prefix precedes the names of queues and exchanges. Routing keys are the same in every installation.
     """
 
     prefix: str = ""
@@ -78,17 +96,17 @@ class Topology:
     @property
     def sessions(self) -> Exchange:
         """Events and requests are published here."""
-        return Exchange(f"{self.prefix}sessions")
+        return Exchange(f"{self.prefix}{SESSIONS_EXCHANGE}")
 
     @property
     def dead(self) -> Exchange:
         """Refused events are published here."""
-        return Exchange(f"{self.prefix}sessions.dead")
+        return Exchange(f"{self.prefix}{DEAD_EXCHANGE}")
 
     @property
     def changes(self) -> Exchange:
-        """What was committed is published here."""
-        return Exchange(f"{self.prefix}sessions.changes")
+        """Committed changes are published here."""
+        return Exchange(f"{self.prefix}{CHANGES_EXCHANGE}")
 
     @property
     def write_queue(self) -> Queue:
@@ -102,16 +120,16 @@ class Topology:
 
     @property
     def erase_queue(self) -> Queue:
-        """Erasures of players; one replica at a time takes them: two would hide dead letters from each other."""
+        """Erasures of players; one replica at a time consumes it: two would hide dead letters from each other."""
         queue = self._event_queue(ERASE_KEY)
         return replace(queue, arguments={**queue.arguments, "x-single-active-consumer": True})
 
     @property
     def rpc_queue(self) -> Queue:
-        """Requests; a waiting one is worthless after its time to live.
+        """Requests; a request that waits longer than its time to live is dropped.
 
-        A quorum queue, so that requests are answered while a node of the broker is down. One that takes so many
-        workers with it that it passes the delivery limit is dropped.
+        A quorum queue, so that requests are answered while a node of the broker is down. A request that exceeds the
+        delivery limit, because workers died with it, is dropped too.
         """
         limits: Arguments = {
             "x-message-ttl": RPC_TTL_MS,
@@ -123,7 +141,7 @@ class Topology:
 
     @property
     def dead_queue(self) -> Queue:
-        """Every refused event, body and properties as they came; looking at one takes it and returns it."""
+        """Every refused event, body and properties as they came; a read delivers and returns it."""
         arguments: Arguments = {
             "x-queue-type": "quorum",
             "x-delivery-limit": NEVER_REACHED,
@@ -133,12 +151,12 @@ class Topology:
 
     @property
     def former_dead_queue(self) -> Queue:
-        """Where earlier releases kept dead letters; RabbitMQ 4 drops from it what was returned 20 times."""
+        """The dead letters of earlier releases; RabbitMQ 4 drops a message that was returned to it 20 times."""
         return Queue(f"{self.prefix}{FORMER_DEAD_QUEUE}", self.dead.name, "#", {"x-queue-type": "quorum"})
 
     @property
     def probe_queue(self) -> Queue:
-        """Shows what limit a policy gives to queues like the former one; there only while that is tried."""
+        """Shows which limit a policy gives to queues like the former one; it exists only during that test."""
         name = f"{self.prefix}{PROBE_QUEUE}"
         return Queue(name, self.sessions.name, name, {"x-queue-type": "quorum"})
 
@@ -154,7 +172,7 @@ class Topology:
 
     @property
     def event_queues(self) -> tuple[Queue, ...]:
-        """The queues without which no event is stored: all but that of requests."""
+        """The queues that storing events needs: all but that of requests."""
         return (self.dead_queue, self.write_queue, self.delete_queue, self.erase_queue)
 
     @property
@@ -163,13 +181,13 @@ class Topology:
         return *self.exchanges, *self.queues
 
     @property
-    def passing_queues(self) -> tuple[Queue, ...]:
-        """Queues of an upgrade: those of earlier releases, and those that are there while it goes on."""
+    def upgrade_queues(self) -> tuple[Queue, ...]:
+        """Queues of earlier releases, and those that exist only during an upgrade."""
         return (self.former_dead_queue, self.probe_queue, self.rpc_queue.moving)
 
     def may_reply_to(self, address: str | None) -> bool:
-        """Return whether an answer may go to `address`: only to callers' own queues (contract: Request)."""
-        own = (DIRECT_REPLY_PREFIX, REPLY_QUEUE_PREFIX, self.prefix + REPLY_QUEUE_PREFIX)
+        """Return whether a reply may go to `address`: only to callers' own queues (contract: Request)."""
+        own = (f"{DIRECT_REPLY}.", REPLY_QUEUE_PREFIX, self.prefix + REPLY_QUEUE_PREFIX)
         return address is not None and address.startswith(own)
 
     def _event_queue(self, key: str) -> Queue:

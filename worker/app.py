@@ -11,19 +11,20 @@ import os
 import signal
 from collections.abc import Coroutine
 from contextlib import suppress
-from importlib.metadata import version
-from time import monotonic
+from functools import partial
 
 import structlog
 
 from contracts.topology import Topology
-from worker.backoff import Backoff
+from worker import VERSION
 from worker.broker.session import BrokerOptions
 from worker.broker.signatures import Keys, SignaturePolicy, SignatureVerifier
 from worker.broker.supervisor import BrokerSupervisor
 from worker.dead_letters.filter import DeadLetterFilter
 from worker.dead_letters.removal import RemovedDeadLetters, remove_dead_letters
 from worker.errors import StorageUnavailable
+from worker.failpoint import failpoint_from
+from worker.instruments import Instruments
 from worker.observability.health import Health, WorkerState
 from worker.observability.heartbeat import Heartbeat, running
 from worker.observability.history import History
@@ -32,19 +33,19 @@ from worker.observability.log_dedup import Deduplicator
 from worker.observability.metrics import Metrics
 from worker.observability.systemd import SystemdNotifier
 from worker.observability.worker_view import WorkerView
-from worker.rpc.answers import Result
+from worker.retry import Backoff, retry, sleep_unless_stopped, within
+from worker.serving.context import ServingContext
 from worker.serving.serving import Serving
-from worker.settings.config import Loaded, Settings
+from worker.settings.config import Settings
 from worker.settings.keyring import FixedKeyring, ReloadingKeyring, keyring_of
+from worker.settings.loading import Loaded
 from worker.settings.reloading_url import ReloadingUrl
-from worker.store.storage import Storage, StorageOptions, open_storage
+from worker.store.storage import Storage, open_storage, storage_options
 from worker.traces.choice import open_traces
-from worker.traces.interface import NO_TRACING, Traces
 
 log = structlog.get_logger()
 
 DRAIN_SECONDS = 6.5  # systemd and Kubernetes are told 10; up to 3 s more go to a broker that does not answer
-VERSION = version("session-store")
 EXIT_FAILED = 1
 
 
@@ -54,29 +55,29 @@ class Worker:
     def __init__(
         self,
         settings: Settings,
-        broker: ReloadingUrl,
+        amqp_url: ReloadingUrl,
         storage: Storage,
-        metrics: Metrics | None = None,
-        traces: Traces = NO_TRACING,
+        instruments: Instruments | None = None,
         keys: Keys | None = None,
     ) -> None:
         self._settings = settings
         self._storage = storage
-        topology = Topology(settings.prefix)
         self._stop = asyncio.Event()
         self._prepared = False
-        self.metrics = metrics or Metrics(VERSION)
-        guard = self._guard(topology, keys or FixedKeyring(keyring_of(settings)))
+        instruments = instruments or Instruments(Metrics(VERSION))
+        self.metrics = instruments.metrics
+        topology = Topology(settings.prefix)
+        verifier = self._open_verifier(topology, keys or FixedKeyring(keyring_of(settings)))
 
         def remove(player_id: str) -> Coroutine[None, None, RemovedDeadLetters]:
-            return remove_dead_letters(broker(), topology, DeadLetterFilter(player=player_id))
+            return remove_dead_letters(amqp_url(), topology, DeadLetterFilter(player=player_id))
 
         self._serving = Serving(
-            settings, topology, storage, self._stop, self, self.metrics, traces, guard, remove
+            ServingContext(settings, topology, storage, instruments, verifier, remove, self._stop)
         )
-        timeout = settings.connection_timeout_ms / 1000
-        options = BrokerOptions(broker, "session-store", timeout, guard.sign_reply)
-        self._link = BrokerSupervisor(options, topology, settings.startup_timeout_s)
+        timeout = settings.connection_timeout_s
+        options = BrokerOptions(amqp_url, "session-store", timeout, verifier.sign_reply)
+        self._supervisor = BrokerSupervisor(options, topology, settings.startup_timeout_s)
 
     @property
     def stopping(self) -> bool:
@@ -99,7 +100,7 @@ class Worker:
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait((serving,), timeout=DRAIN_SECONDS)
             if not serving.done():
-                log.warning("stop.undrained", seconds=DRAIN_SECONDS)
+                log.warning("drain.timed_out", seconds=DRAIN_SECONDS)
                 self._storage.abandon()
         finally:
             stopping.cancel()
@@ -107,85 +108,68 @@ class Worker:
         with suppress(asyncio.CancelledError):
             await serving
 
-    def look(self) -> WorkerState:
-        """Return how the worker is now."""
-        serving = self._serving
+    def state(self) -> WorkerState:
+        """Return the state of the worker now."""
         return WorkerState(
             prepared=self._prepared,
             stopping=self.stopping,
-            broker=self._link.down_reason,
-            attached=serving.is_attached,
-            blocked=serving.is_blocked,
-            paused=serving.paused,
-            storing=serving.failure,
-            changes=serving.feed_trouble,
-            in_flight=serving.in_flight(),
-            oldest=serving.lag(),
-            reconnects=self._link.reconnects,
+            broker=self._supervisor.down_reason,
+            reconnects=self._supervisor.reconnects,
+            serving=self._serving.state(),
         )
-
-    async def check(self) -> Result:
-        """Return the result of `health.check` (contract: Request)."""
-        database = "ok"
-        try:
-            await self._storage.ping()
-        except StorageUnavailable as error:
-            database = error.reason
-        ok = database == "ok" and self._link.down_reason is None
-        lag = round(self._serving.lag(), 3)
-        return {"ok": ok, "database": database, "lagSeconds": lag, "version": VERSION}
 
     async def _serve(self) -> None:
         await self._wait_for_schema()
         self._prepared = True
-        await self._link.keep(self._serving.serve, self._stop)
+        await self._supervisor.run(self._serving.serve, self._stop)
 
-    def _guard(self, topology: Topology, keys: Keys) -> SignatureVerifier:
+    def _open_verifier(self, topology: Topology, keys: Keys) -> SignatureVerifier:
         settings = self._settings
-        terms = SignaturePolicy(settings.signatures, topology.sessions.name, settings.signature_window_s)
-        return SignatureVerifier(terms, keys, lambda fault: self.metrics.bad_signatures.labels(fault).inc())
+        policy = SignaturePolicy(settings.signatures, topology.sessions.name, settings.signature_window_s)
+        return SignatureVerifier(policy, keys, lambda fault: self.metrics.bad_signatures.labels(fault).inc())
 
     async def _wait_for_schema(self) -> None:
         """Return once the database has answered, lets us store, and has every migration of this program."""
-        deadline, backoff = monotonic() + self._settings.startup_timeout_s, Backoff()
-        while True:
-            try:
-                await self._storage.check_rights()
-                return await self._storage.check_schema()
-            except StorageUnavailable as error:
-                if monotonic() >= deadline:
-                    raise
-                log.warning("storage.unavailable", reason=error.reason)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(backoff.next()):
-                    await self._stop.wait()
-                    return None
+        sleep = within(self._settings.startup_timeout_s, partial(sleep_unless_stopped, self._stop))
+        try:
+            await retry(
+                self._check_database,
+                StorageUnavailable,
+                sleep,
+                backoff=Backoff(),
+                on_failure=lambda error, _: log.warning("storage.unavailable", reason=error.reason),
+            )
+        except StorageUnavailable:
+            if not self.stopping:
+                raise
+
+    async def _check_database(self) -> None:
+        await self._storage.check_rights()
+        await self._storage.refresh_layout()
 
 
-async def run_worker(loaded: Loaded, recent: Deduplicator) -> None:
+async def run_worker(loaded: Loaded, deduplicator: Deduplicator) -> None:
     """Run one replica until SIGTERM or SIGINT; a second one ends the process at once, which loses nothing."""
     settings = loaded.settings
     traces = open_traces(settings, VERSION)
     _collect_seldom()
-    options = StorageOptions(
-        ReloadingUrl(loaded, "database_url"),
-        settings.pool_size,
-        settings.connection_timeout_ms / 1000,
-        settings.statement_timeout_ms / 1000,
-        ReloadingUrl(loaded, "read_database_url") if settings.read_database_url.get_secret_value() else None,
-        settings.pooler,
-        settings.citus,
+    has_replica = bool(settings.read_database_url.get_secret_value())
+    options = storage_options(
+        settings,
+        dsn=ReloadingUrl(loaded, "database_url"),
+        replica_dsn=ReloadingUrl(loaded, "read_database_url") if has_replica else None,
     )
-    manager = SystemdNotifier(settings.notify_socket)
-    board = WorkerView(Metrics(VERSION), Health(), History(), recent)
-    async with listening(board, settings.http_host, settings.http_port), open_storage(options) as storage:
+    notifier = SystemdNotifier(settings.notify_socket)
+    instruments = Instruments(Metrics(VERSION), traces, failpoint_from(settings.failpoint))
+    view = WorkerView(instruments.metrics, Health(), History(), deduplicator)
+    async with listening(view, settings.http_host, settings.http_port), open_storage(options) as storage:
         amqp_url, keys = ReloadingUrl(loaded, "amqp_url"), ReloadingKeyring(loaded)
-        worker = Worker(settings, amqp_url, storage, board.metrics, traces, keys)
+        worker = Worker(settings, amqp_url, storage, instruments, keys)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _stop_or_exit, worker, manager)
+            loop.add_signal_handler(number, _stop_or_exit, worker, notifier)
         log.info("worker.starting", version=VERSION)
-        async with running(Heartbeat(worker.look, storage, board, manager)):
+        async with running(Heartbeat(worker.state, storage, view, notifier)):
             await worker.run()
         await traces.close()
         log.info("worker.stopped")
@@ -197,9 +181,9 @@ def _collect_seldom() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
-def _stop_or_exit(worker: Worker, manager: SystemdNotifier) -> None:
+def _stop_or_exit(worker: Worker, notifier: SystemdNotifier) -> None:
     if worker.stopping:
         os._exit(EXIT_FAILED)
     log.info("worker.stopping")
-    manager.tell_stopping()
+    notifier.notify_stopping()
     worker.stop()

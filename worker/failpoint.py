@@ -18,11 +18,11 @@ class Failpoint(StrEnum):
     BEFORE_COMMIT = "before-commit"  # decoded; the database knows nothing of it
     MID_BATCH = "mid-batch"  # the database is at work on it
     AFTER_COMMIT = "after-commit"  # applied; nobody was told
-    BEFORE_ACKNOWLEDGE = "before-acknowledge"  # dead letters and confirmations are out
+    BEFORE_ACKNOWLEDGE = "before-acknowledge"  # dead letters and confirmations are sent
 
 
 FailpointHook = Callable[[Failpoint], None]
-"""Called where a point is reached."""
+"""Called at each point."""
 
 
 def no_failpoint(_: Failpoint) -> None:
@@ -30,20 +30,20 @@ def no_failpoint(_: Failpoint) -> None:
 
 
 def failpoint_from(setting: str) -> FailpointHook:
-    """Return what kills the process at a point, or at the n-th time with `point:n`; nothing happens for ''."""
+    """Return a hook that kills the process at a point, or at the n-th time with `point:n`; none for ''."""
     if not setting:
         return no_failpoint
     name, _, turn = setting.partition(":")
     armed, left = Failpoint(name), int(turn or 1)
 
-    def reach(point: Failpoint) -> None:
+    def hit(point: Failpoint) -> None:
         nonlocal left
         if point is armed:
             left -= 1
             if left == 0:
                 _die(0 if point is not Failpoint.MID_BATCH else MOMENT_SECONDS)
 
-    return reach
+    return hit
 
 
 def _die(seconds: float) -> None:

@@ -23,7 +23,7 @@ from tests.integration.dead_letters import send_letters, take_all, until_queue_h
 from tests.integration.replica import write_body
 from tests.integration.rpc.caller import Caller, make_session
 from tests.raw_amqp import UNDECODABLE, raw_publisher
-from worker.cli.dead.text import COLUMNS
+from worker.cli.dead.rendering import COLUMNS
 
 INTERRUPTED: Final = 130
 EVENT: Final = write_body("sess_1")

@@ -131,7 +131,7 @@ async def test_an_erasure_waits_for_the_database_and_is_done_then(
     await transaction.start()
     await connection.execute("LOCK TABLE session_erasures IN ROW SHARE MODE")  # as one that applies events
     asking = asyncio.create_task(caller.send(event_body(ERASE_KEY, PLAYER, {"revision": 100}), ERASE_KEY))
-    assert (await replica.logged("erasure.waiting"))["reason"] == "lock not available"
+    assert (await replica.logged("erasure.retrying"))["reason"] == "lock not available"
     await transaction.rollback()
     assert orjson.loads(await asking)["receipt"]["sessions"] == 1
     await connection.close()

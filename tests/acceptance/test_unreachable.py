@@ -15,7 +15,7 @@ from tests.installation import Variables
 
 TRY_LATER: Final = 75
 ADVICE: Final = (
-    "session-store: session-store doctor, with the same settings, looks into it and says what to do"
+    "session-store: run session-store doctor with the same settings: it finds the cause and says what to do"
 )
 
 

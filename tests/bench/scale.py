@@ -24,7 +24,7 @@ from deploy.local.rabbitmq import RabbitServer
 from tests.bench.events import Event, make_events
 from tests.bench.measure import cpu_seconds
 from tests.bench.writing import batch, rate, writing
-from worker.dead_letters.upgrade import declare_topology
+from worker.broker.topology import declare_topology
 from worker.store.migrations import migrate
 from worker.store.pgbouncer import Pooler
 

@@ -22,13 +22,13 @@ class Line:
     def __init__(self, connection: FilteredConnection, channel: AbstractChannel) -> None:
         self._frames = connection.frames
         self._channel = channel
-        self._outbox = FrameWriter(channel, connection.writer)
+        self._writer = FrameWriter(channel, connection.writer)
 
     async def send(
         self, body: bytes, routing_key: str, properties: Basic.Properties, exchange: str = ""
     ) -> None:
         """Have a message written at the end of the loop's turn."""
-        await self._outbox.write(frames_of(exchange, routing_key, properties, body))
+        await self._writer.write(frames_of(exchange, routing_key, properties, body))
 
     async def listen(self, take: Sink) -> str:
         """Hand what comes to `take` from now on; returns the queue to answer to."""

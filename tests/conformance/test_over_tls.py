@@ -13,7 +13,8 @@ from tests.conformance.test_python import test_the_python_client_conforms
 from tests.faults.replica import Replica
 from tests.installation import StartReplica, Variables
 from tests.integration.forgeries import KEYS
-from tests.typescript.test_package import built, run_node
+from tests.typescript.node import run_node
+from tests.typescript.test_package import built
 
 __all__ = ["built", "test_the_python_client_conforms"]  # collected here as well, with the fixtures below
 

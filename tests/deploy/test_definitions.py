@@ -5,7 +5,7 @@ from contracts.topology import Topology
 from deploy.local.rabbitmq import RabbitServer
 from deploy.rabbitmq.generate import definitions, main
 from tests.conftest import delete_topology, unique_prefix
-from worker.broker.admin import check_topology
+from worker.broker.topology import check_topology
 
 
 def test_the_file_is_as_its_source_says() -> None:

@@ -23,7 +23,7 @@ from tests.faults.producer import Producer
 from tests.faults.replica import Replica
 from tests.faults.stream import Mix, Stream
 from tests.faults.verdict import Report
-from worker.dead_letters.upgrade import declare_topology
+from worker.broker.topology import declare_topology
 
 ROLE: Final = "session_store_worker"
 PASSWORD: Final = "worker"

@@ -16,7 +16,7 @@ from tests.faults.history import Sent
 from tests.faults.proxy import Proxy
 from tests.faults.stage import Stage
 from tests.faults.stream import Mix
-from worker.dead_letters.upgrade import declare_topology
+from worker.broker.topology import declare_topology
 
 BackInTime = Callable[[float], None]
 ALARM_SECONDS = 22  # the watchdog looks every 10 s, and asks for up to 5 s
@@ -161,7 +161,7 @@ async def test_bad_events_wait_while_the_dead_letter_queue_is_full(
     await asyncio.to_thread(stage.rabbit.ctl, "set_policy", *policy)
     published = 0
     while not replica.count(
-        "dead_letters.waiting"
+        "dead_letters.retrying"
     ):  # a quorum queue tells its publishers late that it is full
         await stage.producer.publish([_bad_event(stage) for _ in range(10)])
         published += 10

@@ -16,10 +16,7 @@ from tests.layouts import on_both_layouts
 from worker.store.migrations import migrate
 
 BackInTime = Callable[[float], None]
-MIGRATIONS = sorted((Path(__file__).parents[2] / "sql" / "migrations").glob("*.sql"))
-FUNCTION = [file.read_text() for file in MIGRATIONS if "FUNCTION apply_session_events" in file.read_text()][
-    -1
-]
+FUNCTION = (Path(__file__).parents[2] / "sql" / "functions" / "apply_session_events.sql").read_text()
 IMPATIENT = {"SESSION_STORE_PATIENCE_S": "1"}
 KICK_OUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'session_store_worker'"
 

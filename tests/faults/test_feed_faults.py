@@ -19,7 +19,7 @@ from tests.faults.mirror import Mirror
 from tests.faults.stage import POLL_SECONDS, Stage
 from tests.faults.stream import Mix
 from tests.faults.test_status import Status
-from worker.dead_letters.upgrade import declare_topology
+from worker.broker.topology import declare_topology
 from worker.failpoint import Failpoint
 
 ON = {"SESSION_STORE_CHANGES_FEED": "true"}
@@ -113,7 +113,7 @@ async def test_while_a_full_queue_refuses_the_feed_events_wait_and_the_worker_is
         queue = await channel.declare_queue(f"{stage.topology.prefix}full", arguments=full)
         await queue.bind(stage.topology.changes.name, "#")
         await stage.publish(300)
-        await replica.logged("changes.waiting")
+        await replica.logged("changes.retrying")
         while (why := (await status.readiness())[1].get("changes")) is None:
             await asyncio.sleep(POLL_SECONDS)
         assert "the broker refuses the changes feed" in why

@@ -51,7 +51,7 @@ async def read_letters(
     found: list[DeadLetter] = []
     async with open_dead_letters(url, topology, SMALL_PAGES) as dead:
         async for chosen in dead.choose(wanted or DeadLetterFilter(), limit):
-            found.extend(chosen.letters)
+            found.extend(chosen.dead_letters)
     return found
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from contracts.signing import SIGNATURE_HEADER, Keyring, Signed, reply_address
-from contracts.topology import DELETE_KEY, WRITE_KEY
+from contracts.signing import Keyring, Signed, reply_address
+from contracts.topology import DELETE_KEY, SIGNATURE_HEADER, WRITE_KEY
 from tests.integration.replica import event_body, write_body
 
 KEYS: Final = "k2:0f1e2d3c4b5a69788796a5b4c3d2e1f0 k1:f0e1d2c3b4a5968778695a4b3c2d1e0f"

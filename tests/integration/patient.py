@@ -5,12 +5,14 @@ import os
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import version
+from typing import cast
 
 from deploy.local.programs import postgres_programs
 from tests.faults.replica import PROGRAM
-from worker.doctor.run import Terms, examine_installation
-from worker.finding import Finding, State
-from worker.settings.config import load
+from worker.doctor.finding import Finding, State
+from worker.doctor.run import Scope, examine_installation
+from worker.settings.config import Flags
+from worker.settings.loading import load
 
 RELEASE = version("session-store")
 FLAGS = {
@@ -35,7 +37,9 @@ async def examine(
     found: Findings = {}
     flags = {FLAGS[name]: value for name, value in {**variables, **changed}.items()}
     await examine_installation(
-        load(flags, required=()), Terms(RELEASE, timeout, long_after, security), found.__setitem__
+        load(cast(Flags, flags), required=()),
+        Scope(RELEASE, timeout, long_after, security),
+        found.__setitem__,
     )
     return found
 
@@ -46,7 +50,7 @@ def states_of(found: Findings) -> dict[str, str]:
         name: finding.state.value
         for name, finding in found.items()
         if finding.state is not State.OK
-        and not finding.said.startswith(("after ", "pg_stat_statements is not"))
+        and not finding.message.startswith(("needs ", "pg_stat_statements is not"))
     }
 
 

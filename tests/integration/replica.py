@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import uuid4
 
 import asyncpg
@@ -17,8 +17,9 @@ from tests.integration.rpc.caller import Caller, make_session
 from worker.app import Worker
 from worker.broker import frames
 from worker.broker.delivery import Delivery
-from worker.dead_letters.upgrade import declare_topology
-from worker.settings.config import load
+from worker.broker.topology import declare_topology
+from worker.settings.config import Flags
+from worker.settings.loading import load
 from worker.settings.reloading_url import ReloadingUrl
 from worker.store.storage import StorageOptions, open_storage
 
@@ -46,7 +47,7 @@ class Installation:
         """Return once every write published before is acknowledged: a confirmed write is so after them."""
         confirmation = await self.caller.write(make_session(f"last {uuid4()}"))
         assert confirmation["outcome"] == "stored"
-        await until(lambda: self.worker.look().in_flight == 0)
+        await until(lambda: self.worker.state().serving.in_flight == 0)
 
     async def dead_letters(self, count: int) -> list[AbstractIncomingMessage]:
         """Return the next dead letters, and that there are no more of them now."""
@@ -62,7 +63,7 @@ class Installation:
 
     def assert_undisturbed(self) -> None:
         """No connection was closed and nothing was delivered twice."""
-        assert self.worker._link.reconnects == 0
+        assert self.worker.state().reconnects == 0
         assert not [delivery for delivery in self.delivered if delivery.redelivered]
 
 
@@ -74,8 +75,13 @@ async def install(
     topology = Topology(prefix)
     await declare_topology(amqp_url, topology)
     flags = {"database_url": database_url, "amqp_url": broker or amqp_url, "prefix": prefix, **flags}
-    loaded = load(flags)
-    options = StorageOptions(ReloadingUrl(loaded, "database_url"), loaded.settings.pool_size, 5.0, 10.0)
+    loaded = load(cast(Flags, flags))
+    options = StorageOptions(
+        dsn=ReloadingUrl(loaded, "database_url"),
+        pool_size=loaded.settings.pool_size,
+        connect_timeout=5.0,
+        statement_timeout=10.0,
+    )
     caller = await Caller.connect(amqp_url, topology, loaded.settings.signing_keys.get_secret_value())
     database = await asyncpg.connect(database_url)
     async with recorded() as delivered, open_storage(options) as storage:

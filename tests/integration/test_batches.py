@@ -26,7 +26,17 @@ Rows = list[tuple[object, ...]]
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
     settings = {"synchronous_commit": "off"}
-    pool = await open_pool(PoolOptions(lambda: database_url, "test", 2, 10, 30, TAKES_WRITES, settings))
+    pool = await open_pool(
+        PoolOptions(
+            dsn=lambda: database_url,
+            name="test",
+            size=2,
+            connect_timeout=10,
+            command_timeout=30,
+            target=TAKES_WRITES,
+            settings=settings,
+        )
+    )
     yield pool
     await pool.close()
 

@@ -9,10 +9,10 @@ from contracts.outcomes import DeadLetterCode
 from contracts.topology import DELIVERY_LIMIT, WRITE_KEY, Topology
 from tests.integration.dead_letters import bodies_of, read_letters, send_letters, take_all, until_queue_holds
 from worker.broker.delivery import Properties
+from worker.broker.topology import declare_topology
 from worker.dead_letters.filter import DeadLetterFilter
 from worker.dead_letters.queue import open_dead_letters, open_replayer
 from worker.dead_letters.removal import remove_dead_letters
-from worker.dead_letters.upgrade import declare_topology
 from worker.errors import TopologyError
 
 LOOKS = 100
@@ -53,7 +53,7 @@ async def test_a_hundred_interrupted_looks_leave_every_letter(amqp_url: str, top
 async def test_a_hundred_erasures_leave_the_letters_of_others(amqp_url: str, topology: Topology) -> None:
     nobody = DeadLetterFilter(player="nobody")
     for _ in range(LOOKS):
-        assert (await remove_dead_letters(amqp_url, topology, nobody)).letters == 0
+        assert (await remove_dead_letters(amqp_url, topology, nobody)).removed == 0
     assert await take_all(amqp_url, topology.dead_queue.name) == BODIES
 
 
@@ -71,7 +71,7 @@ async def test_a_letter_of_the_broker_is_shown_and_replayed(amqp_url: str, prefi
         open_dead_letters(amqp_url, topology) as dead,
     ):
         async for chosen in dead.choose(ALL):
-            await replayer.replay(chosen.page, chosen.letters, lambda _: None)
+            await replayer.replay(chosen.page, chosen.dead_letters, lambda _: None)
     assert await take_all(amqp_url, topology.dead_queue.name) == []
     assert broker_headers(await take_one(amqp_url, topology.write_queue.name)) == []
 

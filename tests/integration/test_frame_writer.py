@@ -30,8 +30,8 @@ async def test_what_is_ready_in_one_turn_is_one_write(amqp_url: str, monkeypatch
             write(payload)
 
         monkeypatch.setattr(connection.writer, "write", noted)
-        outbox = FrameWriter(channel, connection.writer)
-        await asyncio.gather(*(outbox.write(message_for(queue)) for _ in range(20)))
+        writer = FrameWriter(channel, connection.writer)
+        await asyncio.gather(*(writer.write(message_for(queue)) for _ in range(20)))
         arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
         await channel.basic_consume(queue, arrived.put, no_ack=True)
         for _ in range(20):
@@ -46,25 +46,25 @@ async def test_a_peer_that_does_not_read_is_waited_for_and_then_given_up(
     async with Proxy(LOOPBACK, rabbit_server.port) as proxy:
         url = f"amqp://guest:guest@{LOOPBACK}:{proxy.port}/"
         async with connected(url, "a test", 10) as connection:
-            outbox = FrameWriter(
+            writer = FrameWriter(
                 await open_channel(connection, confirms=False, timeout=10), connection.writer
             )
             proxy.pause()
             with pytest.raises(BrokerUnavailable):
-                await _write_for_ever(outbox)
+                await _write_for_ever(writer)
             proxy.resume()
-            await outbox.write(message_for("nobody"))
+            await writer.write(message_for("nobody"))
 
 
 async def test_writing_on_a_channel_that_is_gone_is_said_so_to_everybody(amqp_url: str) -> None:
     async with connected(amqp_url, "a test", 10) as connection:
-        outbox = FrameWriter(await open_channel(connection, confirms=False, timeout=10), connection.writer)
-    assert outbox.is_closed
-    writing = (outbox.write(message_for("nobody")) for _ in range(3))
+        writer = FrameWriter(await open_channel(connection, confirms=False, timeout=10), connection.writer)
+    assert writer.is_closed
+    writing = (writer.write(message_for("nobody")) for _ in range(3))
     results = await asyncio.gather(*writing, return_exceptions=True)
     assert [type(result) for result in results] == [BrokerUnavailable] * 3
 
 
-async def _write_for_ever(outbox: FrameWriter) -> None:
+async def _write_for_ever(writer: FrameWriter) -> None:
     while True:
-        await outbox.write(message_for("nobody") * 1000)
+        await writer.write(message_for("nobody") * 1000)

@@ -75,7 +75,7 @@ async def test_batches_are_settled_in_the_order_of_delivery(installation: Instal
         tasks.create_task(confirm("second"))
         await until_stored(installation, "second")
         tasks.create_task(confirm("third"))
-        assert float(str((await installation.worker.check())["lagSeconds"])) > 0
+        assert (await installation.caller.call("health.check"))["lagSeconds"] > 0
         assert settled == []
     assert settled == ["first", "second", "third"]
     installation.assert_undisturbed()
@@ -93,7 +93,7 @@ async def test_an_expected_revision_is_judged_after_the_batch_that_stores_it(
         body = write_body("new", 2, expected=1)
         confirming = tasks.create_task(installation.caller.send(body, WRITE_KEY))
         await until(lambda: installation.delivered[-1].body == body)
-        await installation.worker.check()
+        await installation.caller.call("health.check")
         await transaction.rollback()
     assert orjson.loads(confirming.result())["outcome"] == "stored"
     assert await installation.revisions() == {"first": 1, "new": 2}
@@ -105,9 +105,9 @@ async def test_why_a_batch_failed_is_told_until_it_is_stored(installation: Insta
         await installation.write("first", 2)
         await until_waiting(installation.database, 1)
         await end_waiting(installation.database)
-        await until(lambda: installation.worker.look().storing is not None)
+        await until(lambda: installation.worker.state().serving.storing is not None)
     await installation.settle()
-    assert installation.worker.look().storing is None
+    assert installation.worker.state().serving.storing is None
     assert await installation.revisions() == {"first": 2}
     installation.assert_undisturbed()
 

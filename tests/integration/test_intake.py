@@ -42,14 +42,14 @@ async def publish(amqp_url: str, queue: str, number: int, body: bytes = b"") -> 
 
 async def test_what_is_there_is_taken_at_once(amqp_url: str, queue: str, intake: Intake) -> None:
     await publish(amqp_url, queue, 1)
-    assert len(await intake.take(limit=10)) == 1
+    assert len(await intake.receive(limit=10)) == 1
 
 
 async def test_one_that_lingers_takes_as_many_as_were_asked_for(
     amqp_url: str, queue: str, intake: Intake
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
-        taking = tasks.create_task(intake.take(10, FOR_EVER))
+        taking = tasks.create_task(intake.receive(10, FOR_EVER))
         await publish(amqp_url, queue, 10)
     assert len(taking.result()) == 10
 
@@ -58,7 +58,7 @@ async def test_one_that_lingers_takes_what_there_is_when_no_more_may_come(
     amqp_url: str, queue: str, intake: Intake
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
-        taking = tasks.create_task(intake.take(PREFETCH * 2, FOR_EVER))
+        taking = tasks.create_task(intake.receive(PREFETCH * 2, FOR_EVER))
         await publish(amqp_url, queue, PREFETCH + 5)
     assert len(taking.result()) == PREFETCH
 
@@ -66,7 +66,7 @@ async def test_one_that_lingers_takes_what_there_is_when_no_more_may_come(
 async def test_one_that_lingers_ends_with_the_intake(amqp_url: str, queue: str, intake: Intake) -> None:
     await publish(amqp_url, queue, 1)
     async with asyncio.TaskGroup() as tasks:
-        taking = tasks.create_task(intake.take(10, FOR_EVER))
+        taking = tasks.create_task(intake.receive(10, FOR_EVER))
         tasks.create_task(intake.stop(10))
     assert len(taking.result()) == 1
 
@@ -75,14 +75,14 @@ async def test_one_that_lingers_takes_what_has_come_when_the_time_is_over(
     amqp_url: str, queue: str, intake: Intake
 ) -> None:
     await publish(amqp_url, queue, 1)
-    assert len(await intake.take(10, linger=0.01)) == 1
+    assert len(await intake.receive(10, linger=0.01)) == 1
 
 
 async def test_what_is_acknowledged_while_an_intake_leaves_and_after_is_told_to_the_broker(
     amqp_url: str, queue: str, intake: Intake
 ) -> None:
     await publish(amqp_url, queue, 6)
-    tags = [(await intake.take(1))[0].tag for _ in range(6)]
+    tags = [(await intake.receive(1))[0].tag for _ in range(6)]
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(intake.stop(10))
         await asyncio.sleep(0)  # it holds from its first step on
@@ -98,7 +98,7 @@ async def test_what_was_acknowledged_makes_room_in_the_prefetch(
     amqp_url: str, queue: str, intake: Intake
 ) -> None:
     await publish(amqp_url, queue, 3)
-    tags = [(await intake.take(1))[0].tag for _ in range(3)]
+    tags = [(await intake.receive(1))[0].tag for _ in range(3)]
     [consumer] = intake._consumers
     assert consumer.held == 3
     assert await intake.acknowledge(tags[1], multiple=True)
@@ -108,10 +108,10 @@ async def test_what_was_acknowledged_makes_room_in_the_prefetch(
 async def test_no_more_bytes_are_taken_at_once_than_are_enough(
     amqp_url: str, queue: str, intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.broker.intake.ENOUGH_BYTES", 20)
+    monkeypatch.setattr("worker.broker.intake.MAX_BATCH_BYTES", 20)
     await publish(amqp_url, queue, 5, b"x" * 10)
     await intake.stop(10)
-    assert [len(await intake.take(limit=10)) for _ in range(4)] == [2, 2, 1, 0]
+    assert [len(await intake.receive(limit=10)) for _ in range(4)] == [2, 2, 1, 0]
 
 
 class Work:
@@ -130,7 +130,7 @@ class Work:
 
 async def test_work_ends_with_whoever_waits_for_it(intake: Intake) -> None:
     work = Work()
-    waiting = asyncio.create_task(intake.outlive(work.do()))
+    waiting = asyncio.create_task(intake.run_until_lost(work.do()))
     await work.begun.wait()
     waiting.cancel()
     await work.ended.wait()
@@ -138,7 +138,7 @@ async def test_work_ends_with_whoever_waits_for_it(intake: Intake) -> None:
 
 async def test_work_ends_with_the_intake(intake: Intake) -> None:
     work = Work()
-    waiting = asyncio.create_task(intake.outlive(work.do()))
+    waiting = asyncio.create_task(intake.run_until_lost(work.do()))
     await work.begun.wait()
     await intake.close()
     with pytest.raises(BrokerUnavailable, match="lost"):
@@ -154,10 +154,10 @@ async def test_a_spare_consumer_gets_what_the_first_of_every_replica_has_no_room
             Intake(await open_channel(connection, confirms=False, timeout=10), connection) for _ in range(2)
         ]
         for intake in intakes:
-            await intake.start([queue], PREFETCH, 10, quiet=3)
+            await intake.start([queue], PREFETCH, 10, priority_prefetch=3)
         await publish(amqp_url, queue, 6)
-        assert [len(await intake.take(10, linger=0.1)) for intake in intakes] == [3, 3]
+        assert [len(await intake.receive(10, linger=0.1)) for intake in intakes] == [3, 3]
         await intakes[0].stop(10)
         await publish(amqp_url, queue, PREFETCH - 3)
-        assert len(await intakes[1].take(PREFETCH, FOR_EVER)) == PREFETCH - 3
+        assert len(await intakes[1].receive(PREFETCH, FOR_EVER)) == PREFETCH - 3
         assert (intakes[0].unacknowledged, intakes[1].unacknowledged) == (3, PREFETCH)

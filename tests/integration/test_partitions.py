@@ -182,7 +182,7 @@ async def test_who_waits_while_a_partition_is_made_goes_on_with_it(
     await apply_one(connection, IN_MARCH)
     async with connection.transaction():
         await connection.execute(sql.statement("set_partition_bounds"), *MARCH)
-        await connection.execute(sql.partitioning_script("make_partition"))
+        await connection.execute(sql.script("partitioning/make_partition"))
         acting = asyncio.ensure_future(act(other))
         await until_waiting(connection, other.get_server_pid())
     answer = await acting

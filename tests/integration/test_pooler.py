@@ -86,7 +86,7 @@ def test_migrations_do_not_go_through_a_pooler_that_lends_by_the_transaction(poo
         assert (done.returncode, done.stdout.strip()) == (0, "up to date")
     else:
         assert done.returncode == 78
-        assert "not of its pooler" in done.stderr
+        assert "not to its pooler" in done.stderr
 
 
 def session_of(session_id: str) -> dict[str, object]:

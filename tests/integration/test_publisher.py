@@ -7,8 +7,8 @@ from contracts.outcomes import DeadLetterCode
 from contracts.topology import Topology
 from worker.broker.delivery import Properties
 from worker.broker.publisher import DeadLetterMessage
-from worker.broker.session import BrokerOptions, open_session
-from worker.dead_letters.upgrade import declare_topology
+from worker.broker.session import BrokerOptions, open_broker_session
+from worker.broker.topology import declare_topology
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ async def test_letters_of_one_message_id_are_all_known_to_be_returned(
     async with connection, connection.channel() as channel:
         queue = await channel.get_queue(topology.dead_queue.name)
         await queue.unbind(topology.dead.name, "#")
-    session = await open_session(BrokerOptions(lambda: amqp_url, "test"))
-    publisher = await session.open_publisher()
+    broker = await open_broker_session(BrokerOptions(lambda: amqp_url, "test"))
+    publisher = await broker.open_publisher()
     letters = [
         DeadLetterMessage(
             DeadLetterCode.BAD_JSON, "session.write", Properties(message_id="same", delivery_mode=2), b"{"
@@ -35,7 +35,7 @@ async def test_letters_of_one_message_id_are_all_known_to_be_returned(
         for _ in range(5)
     ]
     refused = await publisher.publish_dead_letters(topology.dead.name, letters)
-    assert not session.lost.done()  # though it publishes by another channel now
-    await session.close()
+    assert not broker.lost.done()  # though it publishes by another channel now
+    await broker.close()
     assert [letter for letter, _ in refused] == letters
     assert all("routes to no queue" in reason for _, reason in refused)

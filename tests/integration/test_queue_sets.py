@@ -10,6 +10,9 @@ from tests.command import run_command
 from tests.conftest import delete_topology
 from tests.faults.replica import PROJECT, Replica
 from tests.integration.test_docs import functions_of
+from tests.wheels import client_package, wheels
+
+__all__ = ["client_package", "wheels"]
 
 PREFIXES = ("a.", "b.")
 
@@ -30,6 +33,7 @@ async def prefixes(database_url: str, amqp_url: str, prefix: str) -> AsyncIterat
         await delete_topology(amqp_url, Topology(each))
 
 
+@pytest.mark.usefixtures("client_package")
 async def test_a_sessions_events_go_to_one_set_and_any_set_answers_queries(
     amqp_url: str, prefixes: list[str]
 ) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from contracts.signing import SIGNATURE_HEADER, Keyring, SignatureFault, reply_content
-from contracts.topology import ERASE_KEY, WRITE_KEY
+from contracts.signing import Keyring, SignatureFault, reply_content
+from contracts.topology import ERASE_KEY, SIGNATURE_HEADER, WRITE_KEY
 from tests.bad_events import bad_events
 from tests.integration.forgeries import FORGERIES, KEYS, OTHER, Sent, delete_of, write_of
 from tests.integration.replica import Installation, codes_of, event_body, install, write_body

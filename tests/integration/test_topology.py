@@ -13,13 +13,11 @@ from structlog.testing import capture_logs
 from contracts.topology import DELETE_KEY, RPC_KEY, WRITE_KEY, Topology
 from deploy.local.rabbitmq import RabbitServer
 from tests.broker_user import broker_user
-from worker.broker import supervisor as link
-from worker.broker.admin import check_topology
+from worker.broker import supervisor as supervisor_module
 from worker.broker.intake import Intake
-from worker.broker.session import BrokerOptions, BrokerSession, open_session
+from worker.broker.session import BrokerOptions, BrokerSession, open_broker_session
 from worker.broker.supervisor import BrokerSupervisor
-from worker.broker.topology import Difference
-from worker.dead_letters.upgrade import declare_topology
+from worker.broker.topology import Difference, check_topology, declare_topology
 from worker.errors import BrokerUnavailable, TopologyError
 
 MISSING, DIFFERENT = Difference.MISSING, Difference.DIFFERENT
@@ -93,7 +91,7 @@ async def test_a_message_delivered_too_often_is_dead_lettered_by_the_broker(
     async with queue.iterator(timeout=20) as deliveries:
         deliveries = aiter(deliveries)
         for _ in range(21):
-            await (await anext(deliveries)).reject(requeue=True)  # on 4.3 a nack is no delivery that failed
+            await (await anext(deliveries)).nack(requeue=True)
     dead = await channel.get_queue(topology.dead_queue.name)
     async with dead.iterator(timeout=20) as letters:
         letter = await anext(aiter(letters))
@@ -124,16 +122,16 @@ async def test_every_difference_is_named(amqp_url: str, topology: Topology, chan
 async def test_a_worker_does_not_start_where_something_is_missing_or_differs(
     amqp_url: str, topology: Topology, channel: AbstractChannel
 ) -> None:
-    keeper = BrokerSupervisor(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30)
+    supervisor = BrokerSupervisor(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30)
     serve = AsyncMock(side_effect=AssertionError("it serves"))
     with pytest.raises(TopologyError, match="run: session-store topology"):
-        await keeper.keep(serve, asyncio.Event())
+        await supervisor.run(serve, asyncio.Event())
     await declare_topology(amqp_url, topology)
     await channel.queue_delete(topology.write_queue.name)
     await channel.declare_queue(topology.write_queue.name, durable=True)
     with pytest.raises(TopologyError, match=f"{topology.write_queue.name} is declared differently"):
-        await keeper.keep(serve, asyncio.Event())
-    assert keeper.down_reason is not None
+        await supervisor.run(serve, asyncio.Event())
+    assert supervisor.down_reason is not None
 
 
 @pytest.mark.parametrize(("lasting", "ceilings"), [(1000.0, [0.2, 0.4, 0.8]), (0.0, [0.2, 0.2, 0.2])])
@@ -147,8 +145,8 @@ async def test_a_session_that_is_lost_at_once_is_followed_by_ever_longer_rests(
     await declare_topology(amqp_url, topology)
     stop, rests = asyncio.Event(), list[float]()
 
-    async def refuse(session: BrokerSession) -> None:
-        session.lose("access refused")
+    async def refuse(broker: BrokerSession) -> None:
+        broker.mark_lost("access refused")
         if len(rests) == len(ceilings):
             stop.set()
 
@@ -156,10 +154,10 @@ async def test_a_session_that_is_lost_at_once_is_followed_by_ever_longer_rests(
         rests.append(ceiling)
         return 0.0
 
-    monkeypatch.setattr(link, "LASTING_SECONDS", lasting)
-    monkeypatch.setattr("worker.backoff.random.uniform", draw)
+    monkeypatch.setattr(supervisor_module, "MIN_SESSION_SECONDS", lasting)
+    monkeypatch.setattr("worker.retry.random.uniform", draw)
     with capture_logs() as log:
-        await BrokerSupervisor(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30).keep(
+        await BrokerSupervisor(BrokerOptions(lambda: amqp_url, "test"), topology, startup_timeout=30).run(
             refuse, stop
         )
     assert rests == ceilings
@@ -176,14 +174,36 @@ async def test_an_intake_that_was_not_started_in_time_leaves_no_consumer(
         await start(intake, *given)
         raise BrokerUnavailable("the broker answered too late")
 
-    session = await open_session(BrokerOptions(lambda: amqp_url, "test"))
+    broker = await open_broker_session(BrokerOptions(lambda: amqp_url, "test"))
     monkeypatch.setattr(Intake, "start", start_late)
     with pytest.raises(BrokerUnavailable, match="too late"):
-        await session.open_intake((queue,), prefetch=5)
+        await broker.open_intake((queue,), prefetch=5)
     monkeypatch.undo()
-    await session.open_intake((queue,), prefetch=5)
-    assert (await session.look_at(queue)).consumers == 1
-    await session.close()
+    await broker.open_intake((queue,), prefetch=5)
+    assert (await broker.queue_state(queue)).consumers == 1
+    await broker.close()
+
+
+async def test_a_session_forgets_an_intake_that_is_closed(amqp_url: str, topology: Topology) -> None:
+    await declare_topology(amqp_url, topology)
+    broker = await open_broker_session(BrokerOptions(lambda: amqp_url, "test"))
+    intake = await broker.open_intake((topology.write_queue.name, topology.delete_queue.name), prefetch=5)
+    assert broker.consumed_queues == {topology.write_queue.name, topology.delete_queue.name}
+    await intake.close()
+    assert broker.consumed_queues == set()
+    assert broker._intakes == set()
+    await broker.close()
+
+
+async def test_intakes_are_lost_with_their_session(amqp_url: str, topology: Topology) -> None:
+    await declare_topology(amqp_url, topology)
+    broker = await open_broker_session(BrokerOptions(lambda: amqp_url, "test"))
+    intake = await broker.open_intake((topology.rpc_queue.name,), prefetch=5)
+    broker.mark_lost("a test ends it")
+    assert await intake.lost == "a test ends it"
+    late = await broker.open_intake((topology.rpc_queue.name,), prefetch=5)
+    assert await late.lost == "a test ends it"
+    await broker.close()
 
 
 async def test_a_user_who_may_not_declare_may_check(

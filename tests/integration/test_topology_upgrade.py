@@ -16,9 +16,8 @@ from deploy.local.rabbitmq import RabbitServer
 from tests.command import run_command
 from tests.faults.replica import PROGRAM
 from tests.integration.dead_letters import read_letters, take_all, until_queue_holds
-from worker.broker.admin import check_topology
-from worker.broker.topology import Difference
-from worker.dead_letters.upgrade import Upgraded, declare_topology
+from worker.broker.topology import Difference, check_topology
+from worker.dead_letters.upgrade import Upgraded, upgrade_topology
 
 LETTERS = 300
 KILLS = 3
@@ -36,14 +35,14 @@ async def channel(amqp_url: str) -> AsyncIterator[AbstractChannel]:
 async def earlier(amqp_url: str, prefix: str, channel: AbstractChannel) -> AsyncIterator[Topology]:
     """Yield a topology as the release before this one declared it."""
     topology = Topology(prefix)
-    await declare_topology(amqp_url, topology)
+    await upgrade_topology(amqp_url, topology)
     for queue in (topology.dead_queue, topology.rpc_queue):
         await channel.queue_delete(queue.name)
     rpc = topology.rpc_queue
     await declare(channel, topology.former_dead_queue)
     await declare(channel, Queue(rpc.name, rpc.exchange, rpc.binding_key, dict(rpc.earlier or {})))
     yield topology
-    for queue in topology.passing_queues:
+    for queue in topology.upgrade_queues:
         await channel.queue_delete(queue.name)
 
 
@@ -53,7 +52,7 @@ async def test_dead_letters_and_requests_are_in_the_new_queues(
     await send(channel, earlier.dead.name, WRITE_KEY, range(LETTERS))
     await send(channel, earlier.sessions.name, RPC_KEY, range(20))
     with limit_lifted(rabbit_server, earlier):
-        assert await declare_topology(amqp_url, earlier) == Upgraded(moved=LETTERS)
+        assert await upgrade_topology(amqp_url, earlier) == Upgraded(moved=LETTERS)
     assert await check_topology(amqp_url, earlier) == {}
     requests = await take_messages(channel, earlier.rpc_queue.name)
     assert [request.body for request in requests] == bodies(20)

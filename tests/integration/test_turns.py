@@ -10,10 +10,10 @@ import pytest
 from contracts.topology import DELETE_KEY, WRITE_KEY
 from tests.integration.replica import Installation, codes_of, event_body, install, until, write_body
 from worker.broker.delivery import Delivery
-from worker.ingest.decode import decode
+from worker.ingest.decode import DecodedEvent, decode
 from worker.ingest.deliveries import Settlement
 from worker.ingest.settle import Settler
-from worker.store.rows import Applied, EventRow
+from worker.store.rows import Applied
 from worker.store.writer import EventWriter, Round
 
 Results = list[dict[str, Applied]]
@@ -49,7 +49,7 @@ async def test_two_batches_are_in_flight_and_no_more(
     for number in range(4):
         await installation.write(f"s{number}")
     await until(lambda: len(installation.delivered) == before + 4)
-    await installation.worker.check()
+    await installation.caller.call("health.check")
     assert gate.held == 2
     gate.open.set()
     await installation.settle()
@@ -68,7 +68,7 @@ async def test_a_write_that_expects_no_session_waits_for_the_batch_that_deletes_
     async with TaskGroup() as tasks:
         confirming = tasks.create_task(installation.caller.send(body, WRITE_KEY))
         await until(lambda: installation.delivered[-1].body == body)
-        await installation.worker.check()
+        await installation.caller.call("health.check")
         gate.open.set()
     assert orjson.loads(confirming.result())["outcome"] == "stored"
 
@@ -85,8 +85,8 @@ async def test_nothing_is_settled_after_a_batch_that_was_not(
     monkeypatch.setattr(Settler, "settle", fail)
     for number in range(3):
         await installation.write(f"s{number}")
-        await until(lambda: installation.worker.look().in_flight == number + 1)  # noqa: B023
-    await until(lambda: installation.worker.look().oldest == 0)
+        await until(lambda: installation.worker.state().serving.in_flight == number + 1)  # noqa: B023
+    await until(lambda: installation.worker.state().serving.lag == 0)
     assert tried == ["s0"]
     assert await installation.revisions() == {"s0": 1, "s1": 1, "s2": 1}
 
@@ -94,7 +94,7 @@ async def test_nothing_is_settled_after_a_batch_that_was_not(
 async def test_an_event_that_we_fail_to_decode_is_dead_lettered_and_stops_nobody(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def decode_most(delivery: Delivery, *given: object) -> EventRow:
+    def decode_most(delivery: Delivery, *given: object) -> DecodedEvent:
         if b"strange" in delivery.body:
             raise RuntimeError("a defect")
         return decode(delivery, *given)  # type: ignore[arg-type]

@@ -5,8 +5,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,8 +18,8 @@ from deploy.release.build import build_node
 from tests.faults.replica import PROJECT
 from tests.installation import StartReplica, Variables
 from tests.integration.forgeries import KEYS
+from tests.typescript.node import PACKAGE, install_dependencies, run_node
 
-PACKAGE = PROJECT / "contracts" / "typescript"
 TYPESCRIPT_COMPILER = str(PACKAGE / "node_modules" / ".bin" / "tsc")
 SNIPPET = re.compile(r"^```ts\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TYPESCRIPT = """{"compilerOptions": {"target": "ES2022", "module": "NodeNext", "moduleResolution": "NodeNext",
@@ -44,21 +42,6 @@ BLOCKED = (Path(__file__).parent / "blocked.mjs").read_text(encoding="utf-8")
 USE = "if (typeof SessionStore !== 'function') throw new Error('not exported')"
 
 
-def run_node(*words: str, directory: Path = PACKAGE, variables: Mapping[str, str] | None = None) -> str:
-    """Return what a Node program printed; fails with its words when it fails."""
-    done = subprocess.run(
-        words,
-        cwd=directory,
-        env={**os.environ, **(variables or {}), "NO_COLOR": "1", "CI": "true"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, f"{' '.join(words)}:\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}"
-    return done.stdout
-
-
 @pytest.fixture
 def installation(installation: Variables) -> Variables:
     """Return an installation whose workers tell what they commit."""
@@ -68,11 +51,7 @@ def installation(installation: Variables) -> Variables:
 @pytest.fixture(scope="module")
 def built() -> None:
     """Have the locked dependencies installed, and the package built."""
-    assert shutil.which("npm"), "npm is missing; run: make test"
-    installed = PACKAGE / "node_modules" / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < (PACKAGE / "package-lock.json").stat().st_mtime:
-        # Not `npm ci`: it refuses a lock file without the optional packages of platforms a registry does not carry.
-        run_node("npm", "install", "--no-save")
+    install_dependencies()
     run_node("npm", "run", "build")
 
 
@@ -92,7 +71,8 @@ async def test_the_client_conforms_and_keeps_its_promises(
     installation.update(SESSION_STORE_SIGNATURES=signatures, SESSION_STORE_SIGNING_KEYS=keys)
     await asyncio.gather(*(start_replica() for _ in range(3)))
     printed = await asyncio.to_thread(run_node, "npm", "test", variables=installation)
-    assert "Test Files  10 passed" in printed
+    files = len(list((PACKAGE / "test").glob("*.test.ts")))
+    assert f"Test Files  {files} passed" in printed
 
 
 @pytest.mark.timeout(400)

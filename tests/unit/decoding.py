@@ -9,8 +9,8 @@ from worker.store.rows import EventRow
 
 
 def row_of(body: bytes, routing_key: str = "session.write") -> EventRow:
-    """Return the row of an event; raises Refused."""
-    return decode(deliver(body, routing_key), Properties(), largest=2**20)
+    """Return the row of an event; raises InvalidEvent."""
+    return decode(deliver(body, routing_key), Properties(), max_bytes=2**20).row
 
 
 def row_or_code(body: bytes, routing_key: str = "session.write") -> EventRow | DeadLetterCode:

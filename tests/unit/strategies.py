@@ -6,7 +6,8 @@ from datetime import UTC
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from contracts.scalars import MAX_REVISION, format_timestamp
+from contracts.limits import MAX_REVISION
+from contracts.scalars import format_timestamp
 
 OWN_NAMES = frozenset(("sessionId", "playerId", "encounter", "state", "startedAt", "completedAt"))
 TEMPTING = ("completed_at", "session_id", "model_extra", "__class__", "revision", "")

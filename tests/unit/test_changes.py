@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from contracts.changes import CHANGE, LAST, SessionDeleted, SessionStored, removal_id
-from contracts.client.changes import Latest
+from contracts.client.changes import NewestSeen
 from contracts.outcomes import Outcome
 from tests.batches import batches, consistent, decoded
 from tests.model import Entry, Event
@@ -110,17 +110,17 @@ def change(subject: str, revision: int, number: int, kind: str = "deleted") -> S
 def test_only_what_is_newer_by_revision_and_then_id_is_taken(
     revision: int, number: int, is_newer: bool
 ) -> None:
-    latest = Latest()
-    assert latest.take(change("a", 5, 2))
-    assert latest.take(change("b", 1, 1))
-    assert latest.take(change("a", revision, number)) is is_newer
+    newest = NewestSeen()
+    assert newest.advance(change("a", 5, 2))
+    assert newest.advance(change("b", 1, 1))
+    assert newest.advance(change("a", revision, number)) is is_newer
 
 
 def test_of_all_sessions_the_ones_that_changed_last_are_remembered() -> None:
-    latest = Latest(2)
+    newest = NewestSeen(2)
     for name in ("a", "b"):
-        assert latest.take(change(name, 5, 1))
-    assert latest.take(change("a", 6, 1))
-    assert latest.take(change("c", 5, 1))
-    assert not latest.take(change("a", 6, 1))
-    assert latest.take(change("b", 5, 1))
+        assert newest.advance(change(name, 5, 1))
+    assert newest.advance(change("a", 6, 1))
+    assert newest.advance(change("c", 5, 1))
+    assert not newest.advance(change("a", 6, 1))
+    assert newest.advance(change("b", 5, 1))

@@ -7,14 +7,14 @@ from worker.broker.consumer import SILENCE_SECONDS, SPARE_SILENCE_SECONDS, Consu
 
 
 def test_a_small_consumer_comes_first_and_a_spare_one_takes_the_rest() -> None:
-    first, spare = consumers_of(["queue"], 1000, quiet=32)
+    first, spare = consumers_of(["queue"], 1000, priority_prefetch=32)
     assert (first.prefetch, spare.prefetch) == (32, 968)
     assert (first.arguments, spare.arguments) == ({"x-priority": 1}, {})
-    assert spare.before is first
+    assert spare.primary is first
 
 
 def test_a_prefetch_that_is_small_is_not_shared() -> None:
-    shares = [astuple(each)[:4] for each in consumers_of(["a", "b"], 32, quiet=32)]
+    shares = [astuple(each)[:4] for each in consumers_of(["a", "b"], 32, priority_prefetch=32)]
     assert shares == [("a", 32, 0, None), ("b", 32, 0, None)]
 
 
@@ -29,7 +29,7 @@ def test_a_consumer_may_leave_when_it_is_full_or_nothing_comes() -> None:
 
 def test_a_spare_consumer_is_of_no_use_while_the_one_before_it_has_room() -> None:
     first = Consumer("queue", 4, priority=1, held=1)
-    spare = Consumer("queue", 10, before=first, arrived=monotonic() - SPARE_SILENCE_SECONDS)
+    spare = Consumer("queue", 10, primary=first, arrived=monotonic() - SPARE_SILENCE_SECONDS)
     assert spare.is_idle_spare()
     first.held = 2
     assert not spare.is_idle_spare()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.limits import MAX_DEPTH
 from contracts.outcomes import DeadLetterCode
-from contracts.scalars import MAX_DEPTH
 from tests.unit.strategies import texts
 from worker.ingest.document import InvalidEvent, check_content, parse
 
@@ -96,9 +96,9 @@ NOT_JSON = {
 
 def check(body: bytes) -> dict[str, object]:
     """Return what a body holds once all checks let it pass."""
-    document = parse(body)
-    check_content(body, document, document.get("data"))
-    return document
+    parsed = parse(body)
+    check_content(parsed, parsed.document.get("data"))
+    return parsed.document
 
 
 def checked(body: bytes) -> dict[str, object] | DeadLetterCode:

@@ -15,9 +15,10 @@ from worker.broker.intake import Intake
 from worker.dead_letters.removal import RemovedDeadLetters
 from worker.errors import StorageUnavailable
 from worker.ingest.deliveries import Settlement
-from worker.ingest.erase_path import ErasePath
+from worker.ingest.erase_path import ErasePath, Removers
 from worker.ingest.erasing import Erased, Eraser
 from worker.ingest.settle import Settler
+from worker.ingest.write_path import Limits
 from worker.observability.metrics import Metrics
 
 ERASURE = orjson.dumps(
@@ -38,14 +39,14 @@ class OneDelivery:
     def __init__(self, delivery: Delivery) -> None:
         self._left = [delivery]
 
-    async def take(self, _limit: int) -> list[Delivery]:
+    async def receive(self, _limit: int) -> list[Delivery]:
         taken, self._left = self._left, []
         return taken
 
-    async def outlive(self, work: Coroutine[None, None, Any]) -> Any:
+    async def run_until_lost(self, work: Coroutine[None, None, Any]) -> Any:
         return await work
 
-    async def lasts(self, _seconds: float) -> bool:
+    async def wait_while_open(self, _seconds: float) -> bool:
         return True
 
 
@@ -73,7 +74,7 @@ class Settling:
         return True
 
 
-async def no_letters(_player: str) -> RemovedDeadLetters:
+async def no_dead_letters(_player: str) -> RemovedDeadLetters:
     return RemovedDeadLetters(0, 0)
 
 
@@ -85,7 +86,9 @@ async def test_what_an_attempt_may_have_left_untold_is_told_by_the_next(
     delivery.redelivered = redelivered
     eraser, settler = FailingOnce(), Settling()
     intake = cast(Intake, OneDelivery(delivery))
-    path = ErasePath(intake, cast(Eraser, eraser), no_letters, cast(Settler, settler), 1024, Metrics("test"))
+    removers = Removers(cast(Eraser, eraser), no_dead_letters)
+    limits = Limits(batch=1, body=1024, patience=60)
+    path = ErasePath(intake, removers, cast(Settler, settler), limits, Metrics("test"))
     await path.run()
     assert eraser.asked == asked
     assert [judged.verdict.outcome for judged in settler.settled] == [Outcome.ERASED]

@@ -19,10 +19,10 @@ class Lasting:
 
     is_open = True
 
-    async def outlive(self, work: Coroutine[None, None, Any]) -> Any:
+    async def run_until_lost(self, work: Coroutine[None, None, Any]) -> Any:
         return await work
 
-    async def lasts(self, _seconds: float) -> bool:
+    async def wait_while_open(self, _seconds: float) -> bool:
         return True
 
 

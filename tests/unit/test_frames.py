@@ -15,7 +15,7 @@ from tests.raw_amqp import BODY, HEADER, METHOD, frame, header
 from tests.unit.amqp_stream import HEARTBEAT, ROUTED, Facts, Stream, cut, randoms, streams, without_heartbeats
 from worker.broker.connection import FilteredConnection, FilteredTransport, open_connection
 from worker.broker.delivery import Delivery
-from worker.broker.frames import LARGEST_FRAME, SILENCE_SECONDS, FilteredReader, FrameFilter
+from worker.broker.frames import MAX_FRAME_BYTES, SILENCE_SECONDS, FilteredReader, FrameFilter
 from worker.errors import BrokerUnavailable
 
 
@@ -56,6 +56,13 @@ def whole(body: bytes, channel: int = 1) -> bytes:
         + frame(HEADER, channel, header(len(body), b"\0\0"))
         + (frame(BODY, channel, body) if body else b"")
     )
+
+
+def test_deliveries_of_a_consumer_whose_route_is_removed_pass() -> None:
+    receiver = Receiver()
+    receiver.filter.remove_route(ROUTED[0])
+    assert receiver.feed(whole(b"{}")) == whole(b"{}")
+    assert receiver.taken == []
 
 
 def test_a_delivery_that_another_method_cut_off_takes_nothing_of_what_follows() -> None:
@@ -126,7 +133,7 @@ def test_a_frame_without_its_end_is_passed_on_after_the_frames_before_it() -> No
 
 
 def test_a_frame_that_is_too_large_is_not_waited_for() -> None:
-    start = bytes([BODY]) + b"\x00\x01" + (LARGEST_FRAME + 1).to_bytes(4)
+    start = bytes([BODY]) + b"\x00\x01" + (MAX_FRAME_BYTES + 1).to_bytes(4)
     assert Receiver().feed(start + b"x") == start + b"x"
 
 

@@ -1,56 +1,56 @@
-"""Log lines in storms, and what they quote."""
+"""Log lines in log_dedup, and what they quote."""
 
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from worker.observability import log_dedup as storms
+from worker.observability import log_dedup
 from worker.observability.log_dedup import Deduplicator
 from worker.observability.logs import escape_texts, show_exception
 
 
-def feed(recent: Deduplicator, **line: object) -> bool:
+def feed(deduplicator: Deduplicator, **line: object) -> bool:
     """Return whether the line passes."""
     try:
-        recent(None, "", {"level": "warning", "timestamp": "now", **line})
+        deduplicator(None, "", {"level": "warning", "timestamp": "now", **line})
     except structlog.DropEvent:
         return False
     return True
 
 
 def test_the_same_warning_passes_once_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    recent = Deduplicator()
-    assert [feed(recent, event="away", reason="a", failures=n) for n in range(4)] == [
+    deduplicator = Deduplicator()
+    assert [feed(deduplicator, event="away", reason="a", failures=n) for n in range(4)] == [
         True,
         False,
         False,
         False,
     ]
-    assert feed(recent, event="away", reason="b")
-    monkeypatch.setattr(storms, "QUIET_SECONDS", -1.0)
+    assert feed(deduplicator, event="away", reason="b")
+    monkeypatch.setattr(log_dedup, "BURST_SECONDS", -1.0)
     with capture_logs() as lines:
-        recent.flush()
-        recent.flush()
+        deduplicator.flush()
+        deduplicator.flush()
     assert [(line["event"], line["repeated"]) for line in lines] == [("away", 3)]
-    assert [(line.reason, line.count) for line in recent.lines] == [("a", 4), ("b", 1)]
-    assert feed(recent, event="away", reason="a"), "a new storm begins with a line"
+    assert [(line.reason, line.count) for line in deduplicator.problems] == [("a", 4), ("b", 1)]
+    assert feed(deduplicator, event="away", reason="a"), "a new burst begins with a line"
 
 
 def test_the_same_warning_in_two_traces_is_one_warning() -> None:
-    recent = Deduplicator()
-    assert [feed(recent, event="away", trace_id=each) for each in ("1", "2")] == [True, False]
+    deduplicator = Deduplicator()
+    assert [feed(deduplicator, event="away", trace_id=each) for each in ("1", "2")] == [True, False]
 
 
 def test_lines_of_lower_levels_all_pass() -> None:
-    recent = Deduplicator()
-    assert all(feed(recent, level="info", event="broker.connected") for _ in range(3))
+    deduplicator = Deduplicator()
+    assert all(feed(deduplicator, level="info", event="broker.connected") for _ in range(3))
 
 
 def test_many_kinds_of_a_warning_take_no_more_room() -> None:
-    recent = Deduplicator()
-    passed = sum(feed(recent, event="away", reason=str(n)) for n in range(10_000))
-    assert passed == storms.MOST_KINDS + 1
-    assert len(recent.lines) == storms.REMEMBERED
+    deduplicator = Deduplicator()
+    passed = sum(feed(deduplicator, event="away", reason=str(n)) for n in range(10_000))
+    assert passed == log_dedup.MAX_KINDS + 1
+    assert len(deduplicator.problems) == log_dedup.MAX_PROBLEMS
 
 
 def test_texts_are_escaped_and_cut() -> None:

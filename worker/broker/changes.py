@@ -1,4 +1,4 @@
-"""Publishes what was committed, many messages at once, each confirmed by the broker."""
+"""Publishes committed changes, many messages at once, each confirmed by the broker."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -11,22 +11,22 @@ from aiormq.abc import AbstractChannel, ChannelFrame
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from contracts.events import CLOUD_EVENT
-from contracts.signing import SIGNATURE_HEADER, Keyring, change_content
+from contracts.signing import Keyring, change_content
+from contracts.topology import EVENT_CONTENT_TYPE, SIGNATURE_HEADER
 from worker.broker.connection import FilteredConnection, broker_calls, open_channel
 from worker.broker.delivery import Properties
 from worker.broker.frame_writer import FRAME_BODY
 from worker.broker.frames import BODY, FRAME, FRAME_END
 from worker.errors import BrokerUnavailable
 
-PROPERTIES: Final = Properties(content_type=CLOUD_EVENT, delivery_mode=2)
+PROPERTIES: Final = Properties(content_type=EVENT_CONTENT_TYPE, delivery_mode=2)
 _END: Final = bytes([FRAME_END])
 _SIZE: Final = slice(11, 19)  # of the body, in a header's frame: behind the frame's head, class and weight
 REFUSED: Final = "the broker refused it: a queue that is bound is full?"
 
 
 class ChangeMessage(NamedTuple):
-    """What is told of one session, and its signature where there are keys."""
+    """The message about one session, and its signature where there are keys."""
 
     routing_key: str
     body: bytes
@@ -47,7 +47,7 @@ def sign_changes(
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """Messages that were written together, numbered from `first` on, and what the broker has said of them."""
+    """Messages that were written together, numbered from `first` on, and how many the broker has not confirmed."""
 
     messages: Sequence[ChangeMessage]
     first: int
@@ -87,7 +87,7 @@ class ChangesChannel:
     ) -> list[tuple[ChangeMessage, str]]:
         """Return the messages that the broker refused, and why; all others it has confirmed.
 
-        A message for which nobody has bound a queue is confirmed too. Waits for as long as the channel lasts.
+        A message for which nobody has bound a queue is confirmed too. Waits for as long as the channel is open.
         Raises BrokerUnavailable.
         """
         if not messages:
@@ -151,9 +151,9 @@ def _header_of(channel: int, properties: Properties) -> tuple[bytes, bytes]:
 
 def _signed_properties(signature: str) -> Properties:
     headers: dict[str, Any] = {SIGNATURE_HEADER: signature}
-    return Properties(content_type=CLOUD_EVENT, delivery_mode=2, headers=headers)
+    return Properties(content_type=EVENT_CONTENT_TYPE, delivery_mode=2, headers=headers)
 
 
 async def open_changes(connection: FilteredConnection, timeout: float) -> ChangesChannel:
-    """Return a line on a channel of its own; raises BrokerUnavailable."""
+    """Return a channel with confirms; raises BrokerUnavailable."""
     return ChangesChannel(await open_channel(connection, confirms=True, timeout=timeout), connection)

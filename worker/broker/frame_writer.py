@@ -13,8 +13,8 @@ from worker.broker.connection import broker_calls
 from worker.errors import BrokerUnavailable
 
 WRITE_SECONDS: Final = 5.0
-MANY: Final = 3_000  # frames that do not wait for the end of the turn; a reply has three
-ENOUGH_BYTES: Final = 64 * 1024  # that the peer has not read yet; who writes more waits
+MAX_WAITING_FRAMES: Final = 3_000  # more do not wait for the end of the turn; a reply has three
+MAX_UNREAD_BYTES: Final = 64 * 1024  # that the peer has not read yet; with more, `write` waits
 
 FRAME_BODY: Final = 4096 - 8  # the smallest frame_max a peer may ask for
 
@@ -31,7 +31,7 @@ def frames_of(exchange: str, routing_key: str, properties: Basic.Properties, bod
 
 
 class FrameWriter:
-    """The frames of one channel that wait to be written; a write costs more than what is in it.
+    """The frames of one channel that wait to be written; a write costs more than its frames.
 
     They go to the connection's stream and not through aiormq's queue, whose task would be woken for each.
     """
@@ -56,9 +56,9 @@ class FrameWriter:
         if not self._frames:
             asyncio.get_running_loop().call_soon(self._write)
         self._frames.extend(frames)
-        if len(self._frames) > MANY:
+        if len(self._frames) > MAX_WAITING_FRAMES:
             self._write()
-        if self._writer.transport.get_write_buffer_size() > ENOUGH_BYTES:
+        if self._writer.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             with broker_calls():
                 async with asyncio.timeout(WRITE_SECONDS):
                     await self._writer.drain()

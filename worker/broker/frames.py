@@ -34,7 +34,7 @@ TAG_AND_FLAG: Final = Struct(">QB")
 BODY_SIZE: Final = Struct(">4xQ")
 HEARTBEAT_FRAME: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 SILENCE_SECONDS: Final = 1.0
-LARGEST_FRAME: Final = 1 << 24
+MAX_FRAME_BYTES: Final = 1 << 24
 
 
 Sink = Callable[[Delivery], None]
@@ -99,6 +99,10 @@ class FrameFilter:
         """Give every delivery of `consumer_tag` to `sink` from now on."""
         self._routes[consumer_tag.encode()] = Route(queue, sink)
 
+    def remove_route(self, consumer_tag: str) -> None:
+        """Forget where the deliveries of a consumer go, whose channel is closed."""
+        self._routes.pop(consumer_tag.encode(), None)
+
     def add_confirms(self, channel: int, confirm: Confirm) -> None:
         """Give the broker's confirmations on a channel to `confirm` from now on."""
         self._confirms[channel] = confirm
@@ -116,10 +120,10 @@ class FrameFilter:
             return b"".join(passed) + data[error.position :]
         self._rest = data[position:]
         if position and not passed:
-            return self._sign_of_life()
+            return self._heartbeat_for_aiormq()
         return b"".join(passed)
 
-    def _sign_of_life(self) -> bytes:
+    def _heartbeat_for_aiormq(self) -> bytes:
         """Return a heartbeat a second, for aiormq takes silence for a dead peer; reading one costs it a task."""
         now = monotonic()
         if now - self._shown < SILENCE_SECONDS:
@@ -132,7 +136,7 @@ class FrameFilter:
         while end - position > FRAME.size:
             kind, channel, size = FRAME.unpack_from(data, position)
             stop = position + FRAME.size + size
-            if kind not in FRAME_TYPES or size > LARGEST_FRAME:
+            if kind not in FRAME_TYPES or size > MAX_FRAME_BYTES:
                 raise BrokenStream(position)
             if stop >= end:
                 break

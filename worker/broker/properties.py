@@ -8,7 +8,7 @@ from pamqp.header import ContentHeader
 
 from worker.broker.delivery import UNDECODABLE, Delivery, Properties
 
-LARGEST_HEADER: Final = 120 * 1024  # a frame holds 128 KiB
+MAX_HEADER_BYTES: Final = 120 * 1024  # a frame holds 128 KiB
 UNDECODABLE_HEADER: Final = "x-undecodable-properties"
 BROKER_ACTS_ON: Final = ("expiration", "user_id")
 BROKERS_COUNTS: Final = ("x-delivery-count", "x-acquired-count")
@@ -29,12 +29,12 @@ def copy_properties(
     *,
     dropped: Container[str] = (),
     moved: Sequence[str] = BROKER_ACTS_ON,
-    largest: int = LARGEST_HEADER,
+    max_bytes: int = MAX_HEADER_BYTES,
 ) -> Properties | None:
     """Return persistent properties with the headers `added` and without those `dropped`.
 
-    What the broker would act on again is kept under another name: the properties `moved` in `x-original-…`
-    headers, `CC` and `BCC` likewise. None when they cannot be encoded, or not in `largest` bytes, or not without
+    Properties and headers that the broker would act on again are kept under another name: `moved` in `x-original-…`
+    headers, `CC` and `BCC` likewise. None when they cannot be encoded, or not in `max_bytes` bytes, or not without
     a change: pamqp shortens doubles to 32 bits, and header names to 128 bytes.
     """
     headers: FieldTable = {}
@@ -49,18 +49,18 @@ def copy_properties(
     kept.update(headers={**headers, **added}, delivery_mode=2, cluster_id="")
     try:
         copied = Properties(**kept)
-        return copied if _comes_back_equal(copied, largest) else None
+        return copied if _comes_back_equal(copied, max_bytes) else None
     except UNDECODABLE:
         return None
 
 
-def _comes_back_equal(properties: Properties, largest: int) -> bool:
+def _comes_back_equal(properties: Properties, max_bytes: int) -> bool:
     encoded, again = ContentHeader(properties=properties).marshal(), ContentHeader()
     again.unmarshal(encoded)
-    return len(encoded) < largest and again.properties.headers == properties.headers
+    return len(encoded) < max_bytes and again.properties.headers == properties.headers
 
 
 def keep_bytes(delivery: Delivery, headers: FieldTable) -> Properties:
     """Return clean properties with these headers and the delivery's own as bytes, cut to what a frame holds."""
-    raw = bytearray(delivery.header[12 : 12 + LARGEST_HEADER // 2])
+    raw = bytearray(delivery.header[12 : 12 + MAX_HEADER_BYTES // 2])
     return Properties(delivery_mode=2, headers={**headers, UNDECODABLE_HEADER: raw})

@@ -1,4 +1,4 @@
-"""What the worker publishes with confirms: dead letters, and replayed ones."""
+"""Publishes with confirms: dead letters, and replayed messages."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -23,7 +23,7 @@ Reopen = Callable[[], Awaitable[AbstractChannel]]
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterMessage:
-    """A refused message, body and properties as they came, with the headers that say why."""
+    """A message for the dead-letter exchange: its body and properties as they came, and headers with the reason."""
 
     code: DeadLetterCode
     routing_key: str
@@ -48,23 +48,23 @@ class Publisher:
         self._sending: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def publish_dead_letters(
-        self, exchange: str, letters: Sequence[DeadLetterMessage]
+        self, exchange: str, dead_letters: Sequence[DeadLetterMessage]
     ) -> list[tuple[DeadLetterMessage, str]]:
-        """Return the letters that the broker refused, and why; all others it has confirmed on a queue.
+        """Return the dead letters that the broker refused, and why; all others it has confirmed on a queue.
 
-        Waits for as long as the channel lasts. What was written to a broker that blocks us would be there
-        twice if it were written again.
+        Waits for as long as the channel is open: a message that was written to a broker that blocks us would be
+        there twice if it were written again.
         """
         publishing = [
-            self.publish(exchange, letter.routing_key, letter.properties, letter.body, timeout=None)
-            for letter in letters
+            self.publish(exchange, each.routing_key, each.properties, each.body, timeout=None)
+            for each in dead_letters
         ]
         results = await asyncio.gather(*publishing, return_exceptions=True)
         if any(isinstance(result, BrokerUnavailable) for result in results):
             await self._change_channel()
         return [
-            (letter, describe(result))
-            for letter, result in zip(letters, results, strict=True)
+            (each, describe(result))
+            for each, result in zip(dead_letters, results, strict=True)
             if isinstance(result, BaseException)
         ]
 
@@ -99,10 +99,10 @@ class Publisher:
             self._in_flight -= 1
 
     async def _change_channel(self) -> None:
-        """Have what comes next go by another channel.
+        """Publish by another channel from now on.
 
-        One whose first message comes before a quorum queue has a new leader is refused for ever, though the queue
-        takes messages from all others (seen on RabbitMQ 3.10.8 when a node was killed).
+        A channel whose first message comes before a quorum queue has a new leader is refused for ever, though the
+        queue takes messages from all others (seen on RabbitMQ 3.10.8 when a node was killed).
         """
         if self._reopen is None or self._channel.is_closed:
             return
@@ -122,7 +122,7 @@ class Publisher:
 
     @asynccontextmanager
     async def _alone(self, message_id: str | None) -> AsyncIterator[None]:
-        """Never have two messages of one id in flight: aiormq tells by the id which of them was returned."""
+        """Have only one message of an id in flight: aiormq tells by the id which message was returned."""
         lock = self._sending.setdefault(message_id or uuid4().hex, asyncio.Lock())
         with broker_calls():
             async with lock:

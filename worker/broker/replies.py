@@ -59,7 +59,7 @@ class ReplyChannel:
         self._timeout = timeout
         self._opening = asyncio.Lock()
         self._connection: FilteredConnection | None = None
-        self._outbox: FrameWriter | None = None
+        self._writer: FrameWriter | None = None
 
     async def send(self, replies: Sequence[Reply]) -> bool:
         """Write all replies at once; False when the broker did not take them in time.
@@ -71,29 +71,29 @@ class ReplyChannel:
             return True
         try:
             with broker_calls():
-                outbox = self._outbox
-                if outbox is None or outbox.is_closed:
+                writer = self._writer
+                if writer is None or writer.is_closed:
                     async with asyncio.timeout(REPLY_SECONDS):
-                        outbox = await self._open()
-                await outbox.write(frames)
+                        writer = await self._open()
+                await writer.write(frames)
         except BrokerUnavailable:
             return False
         return True
 
     async def close(self) -> None:
         """Leave the connection closed."""
-        connection, self._connection, self._outbox = self._connection, None, None
+        connection, self._connection, self._writer = self._connection, None, None
         if connection is not None:
             await close_quietly(connection)
 
     async def _open(self) -> FrameWriter:
         async with self._opening:
-            if self._outbox is None or self._outbox.is_closed:
+            if self._writer is None or self._writer.is_closed:
                 await self.close()
                 self._connection = await open_connection(self._url(), self._name, self._timeout)
                 channel = await open_channel(self._connection, confirms=False, timeout=self._timeout)
-                self._outbox = FrameWriter(channel, self._connection.writer)
-            return self._outbox
+                self._writer = FrameWriter(channel, self._connection.writer)
+            return self._writer
 
     def _frames_of(self, reply: Reply) -> list[Frame]:
         signed = self._sign(reply.correlation_id, reply.body) if reply.sign else {}

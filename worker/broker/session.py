@@ -1,4 +1,4 @@
-"""One life of the link to the broker: it ends when the consuming or the publishing connection is lost."""
+"""One session to the broker: it ends when its consuming or its publishing connection is lost."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,9 +15,14 @@ from worker.broker.connection import (
 )
 from worker.broker.intake import Intake
 from worker.broker.publisher import Publisher
-from worker.broker.queue_state import QueueState, look_at_queue
 from worker.broker.replies import ReplyChannel, SignReply, no_signature
-from worker.broker.topology import Difference, find_differences, list_differences
+from worker.broker.topology import (
+    Difference,
+    QueueState,
+    find_differences,
+    list_differences,
+    read_queue_state,
+)
 from worker.errors import BrokerUnavailable, TopologyError
 
 
@@ -39,7 +44,7 @@ class BrokerSession:
     """A consuming and a publishing connection; `lost` is done, with the reason, once either has gone.
 
     They are two because a broker short of memory or disk blocks a connection that publishes, and
-    acknowledging must go on all the same. Replies have a line of their own, whose loss loses nothing else.
+    acknowledging must go on all the same. Replies have a connection of their own, whose loss loses nothing else.
     """
 
     def __init__(
@@ -53,20 +58,26 @@ class BrokerSession:
         self._publishing = publishing
         self.replies = replies
         self._timeout = options.timeout
+        self._intakes: set[Intake] = set()
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         for connection in (consuming, publishing):
             connection.close_callbacks.add(self._on_close)
 
     @property
     def blocked(self) -> bool:
-        """Whether the broker has stopped taking what we publish: it is short of memory or disk."""
+        """Whether the broker takes nothing that we publish: it is short of memory or disk."""
         return self._publishing.blocked
+
+    @property
+    def consumed_queues(self) -> frozenset[str]:
+        """The queues that open intakes consume."""
+        return frozenset().union(*(intake.queues for intake in self._intakes if intake.is_open))
 
     async def check(self, topology: Topology) -> None:
         """Raise TopologyError when something was declared differently, TopologyMissing when it is not there.
 
-        Asked on the consuming connection, as `look_at` is. Nothing is asked of the queue of requests: as a classic
-        queue it is on one node of a cluster, and while that is down RabbitMQ 4 answers after half a minute.
+        Asked on the consuming connection, as `queue_state` is. The queue of requests is not checked: events do not
+        need it, and RabbitMQ 4 takes half a minute to answer for a classic queue whose node is down.
         """
         differences = await find_differences(self._consuming, topology.exchanges)
         differences |= await find_differences(self._consuming, topology.event_queues)
@@ -76,55 +87,71 @@ class BrokerSession:
                 raise TopologyError(f"{listed}; delete it or use another SESSION_STORE_PREFIX")
             raise TopologyMissing(f"{listed}; run: session-store topology")
 
-    async def open_intake(self, queues: Sequence[str], prefetch: int, quiet: int = 0) -> Intake:
+    async def open_intake(self, queues: Sequence[str], prefetch: int, priority_prefetch: int = 0) -> Intake:
         """Return a started intake (`Intake.start`) on a channel of its own; raises BrokerUnavailable.
 
-        One that could not be started, or not in time, leaves no consumer, whose deliveries nobody would take.
+        An intake that could not be started in time leaves no consumer, whose deliveries nobody would receive.
         """
         channel = await open_channel(self._consuming, confirms=False, timeout=self._timeout)
-        intake = Intake(channel, self._consuming)
-        self.lost.add_done_callback(lambda lost: intake.lose(lost.result()))
+        intake = self._register(Intake(channel, self._consuming))
         try:
-            await intake.start(queues, prefetch, self._timeout, quiet)
+            await intake.start(queues, prefetch, self._timeout, priority_prefetch)
         except BrokerUnavailable:
             await intake.close()
             raise
         return intake
 
+    def _register(self, intake: Intake) -> Intake:
+        """Have the intake lost with the session; it is forgotten as soon as it is lost."""
+
+        def mark_lost(lost: "asyncio.Future[str]") -> None:
+            intake.mark_lost(lost.result())
+
+        def forget(_: "asyncio.Future[str]") -> None:
+            self._intakes.discard(intake)
+            self.lost.remove_done_callback(mark_lost)
+
+        self._intakes.add(intake)
+        self.lost.add_done_callback(mark_lost)
+        intake.lost.add_done_callback(forget)
+        return intake
+
     async def open_publisher(self) -> Publisher:
         """Return a publisher on a channel of its own, whose loss is the session's; raises BrokerUnavailable."""
         reopen = partial(open_channel, self._publishing, confirms=True, timeout=self._timeout)
-        return Publisher(await reopen(), reopen, lambda: self.lose("the publishing channel was closed"))
+        return Publisher(await reopen(), reopen, lambda: self.mark_lost("the publishing channel was closed"))
 
     async def open_changes(self) -> ChangesChannel:
-        """Return a line for the changes feed, on a channel of its own; raises BrokerUnavailable."""
-        line = await open_changes(self._publishing, self._timeout)
-        line.closing.add_done_callback(lambda _: self.lose("the channel of the changes feed was closed"))
-        return line
+        """Return a channel for the changes feed, whose loss is the session's; raises BrokerUnavailable."""
+        channel = await open_changes(self._publishing, self._timeout)
+        channel.closing.add_done_callback(
+            lambda _: self.mark_lost("the channel of the changes feed was closed")
+        )
+        return channel
 
-    async def look_at(self, queue: str) -> QueueState:
-        """Return what the broker says of a queue; raises BrokerUnavailable.
+    async def queue_state(self, queue: str) -> QueueState:
+        """Return how many messages and consumers a queue has; raises BrokerUnavailable.
 
-        Asked on the consuming connection: a broker that blocks the other does not read what it asks.
+        Asked on the consuming connection: a broker that blocks the publishing one does not read requests there.
         """
-        return await look_at_queue(self._consuming, queue, self._timeout)
+        return await read_queue_state(self._consuming, queue, self._timeout)
 
-    def lose(self, reason: str) -> None:
-        """Declare this life over."""
+    def mark_lost(self, reason: str) -> None:
+        """Declare the session lost."""
         if not self.lost.done():
             self.lost.set_result(reason)
 
     async def close(self) -> None:
         """Leave all connections closed; a broker that does not answer is abandoned after 3 s."""
-        self.lose("closed")
+        self.mark_lost("closed")
         connections = (self._consuming, self._publishing)
         await asyncio.gather(self.replies.close(), *map(close_quietly, connections))
 
     def _on_close(self, _: object, error: BaseException | None = None) -> None:
-        self.lose(f"connection lost: {error}"[:200])
+        self.mark_lost(f"connection lost: {error}"[:200])
 
 
-async def open_session(options: BrokerOptions) -> BrokerSession:
+async def open_broker_session(options: BrokerOptions) -> BrokerSession:
     """Return a session with both connections open; raises BrokerUnavailable."""
     url = options.url()
     consuming = await open_connection(url, f"{options.name} consume", options.timeout)

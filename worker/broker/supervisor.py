@@ -1,19 +1,22 @@
-"""Keeps a session to the broker: opens it, serves it, and opens the next when it is lost."""
+"""Opens a session to the broker, has it served, and opens the next one when it is lost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
+from typing import Final
 
 import structlog
 
 from contracts.topology import Topology
-from worker.backoff import Backoff
-from worker.broker.session import BrokerOptions, BrokerSession, TopologyMissing, open_session
+from worker.broker.session import BrokerOptions, BrokerSession, TopologyMissing, open_broker_session
 from worker.errors import BrokerUnavailable, TopologyError
+from worker.retry import Backoff, sleep_unless_stopped
 
 log = structlog.get_logger()
 
-LASTING_SECONDS = 1.0  # a session that is lost sooner is a failure too: what it needs may be refused
+MIN_SESSION_SECONDS: Final = (
+    1.0  # a session that is lost sooner is a failure: the broker may refuse a part of it
+)
 
 Serve = Callable[[BrokerSession], Awaitable[None]]
 
@@ -21,7 +24,7 @@ Serve = Callable[[BrokerSession], Awaitable[None]]
 class BrokerSupervisor:
     """The application's own supervisor over plain connections.
 
-    Every life begins with new connections, channels and consumer tags; nothing is restored.
+    Every session begins with new connections, channels and consumer tags; nothing is restored.
     """
 
     def __init__(self, options: BrokerOptions, topology: Topology, startup_timeout: float) -> None:
@@ -33,7 +36,7 @@ class BrokerSupervisor:
         self.reconnects = 0
         self.down_reason: str | None = "not connected yet"
 
-    async def keep(self, serve: Serve, stop: asyncio.Event) -> None:
+    async def run(self, serve: Serve, stop: asyncio.Event) -> None:
         """Serve session after session until `stop` is set.
 
         Raises TopologyError when the broker's side differs (or, before the first session was served, is
@@ -42,7 +45,7 @@ class BrokerSupervisor:
         started = monotonic()
         while not stop.is_set():
             try:
-                await self._live_once(serve)
+                await self._run_session(serve)
             except TopologyMissing as error:
                 if not self._served:
                     raise TopologyError(str(error)) from error
@@ -51,34 +54,26 @@ class BrokerSupervisor:
                 if not self._served and monotonic() - started >= self._startup_timeout:
                     raise
                 self._note(error)
-            await self._pause(stop)
+            if not stop.is_set():
+                self.reconnects += 1
+                await sleep_unless_stopped(stop, self._backoff.next())
 
-    async def _live_once(self, serve: Serve) -> None:
-        session = await open_session(self._options)
+    async def _run_session(self, serve: Serve) -> None:
+        broker = await open_broker_session(self._options)
         try:
-            await session.check(self._topology)
+            await broker.check(self._topology)
             connected = monotonic()
             self._served, self.down_reason = True, None
             log.info("broker.connected", reconnects=self.reconnects)
-            await serve(session)
-            if monotonic() - connected >= LASTING_SECONDS:
+            await serve(broker)
+            if monotonic() - connected >= MIN_SESSION_SECONDS:
                 self._backoff.reset()
-            if session.lost.done():
-                log.warning("broker.lost", reason=session.lost.result(), failures=self._backoff.failures + 1)
+            if broker.lost.done():
+                log.warning("broker.lost", reason=broker.lost.result(), failures=self._backoff.failures + 1)
         finally:
-            self.down_reason = session.lost.result() if session.lost.done() else "closing"
-            await session.close()
+            self.down_reason = broker.lost.result() if broker.lost.done() else "closing"
+            await broker.close()
 
     def _note(self, error: BrokerUnavailable) -> None:
         self.down_reason = str(error)
         log.warning("broker.unavailable", reason=str(error), failures=self._backoff.failures + 1)
-
-    async def _pause(self, stop: asyncio.Event) -> None:
-        if stop.is_set():
-            return
-        self.reconnects += 1
-        try:
-            async with asyncio.timeout(self._backoff.next()):
-                await stop.wait()
-        except TimeoutError:
-            return

@@ -1,18 +1,20 @@
-"""Declares the broker's side, or compares it with what this program was written for."""
+"""Exchanges and queues at the broker: declared, compared with what this program was written for, and counted."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from enum import StrEnum
+from typing import Final, NamedTuple
 
 import aio_pika
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from contracts.topology import Exchange, Queue, Topology
-from worker.broker.connection import broker_calls, open_channel
+from worker.broker.connection import FilteredConnection, broker_calls, close_quietly, connected, open_channel
 from worker.errors import TopologyError
 
-TIMEOUT_SECONDS = 10.0
+NAME: Final = "session-store topology"
+TIMEOUT_SECONDS: Final = 10.0
 
 
 class Difference(StrEnum):
@@ -21,6 +23,25 @@ class Difference(StrEnum):
     MISSING = "missing"
     DIFFERENT = "declared differently"
     EARLIER = "declared as by an earlier release"
+
+
+class QueueState(NamedTuple):
+    """How many messages wait in a queue, without those that consumers hold, and how many consumers it has."""
+
+    messages: int
+    consumers: int
+
+
+async def declare_topology(url: str, topology: Topology) -> None:
+    """Leave the whole topology declared, by a connection of its own; raises as `declare` does."""
+    async with connected(url, NAME, TIMEOUT_SECONDS) as connection:
+        await declare(connection, topology)
+
+
+async def check_topology(url: str, topology: Topology) -> dict[str, Difference]:
+    """Return the differences by name, over a connection of its own; changes nothing."""
+    async with connected(url, NAME, TIMEOUT_SECONDS) as connection:
+        return await find_differences(connection, topology.declared)
 
 
 async def declare(connection: aio_pika.Connection, topology: Topology) -> None:
@@ -48,9 +69,9 @@ async def declare(connection: aio_pika.Connection, topology: Topology) -> None:
 async def find_differences(
     connection: aio_pika.Connection, wanted: Iterable[Exchange | Queue]
 ) -> dict[str, Difference]:
-    """Return what is missing or differs, by name; empty when all is as it should be. Changes nothing.
+    """Return each exchange and queue that is missing or differs, by name; changes nothing.
 
-    Arguments are compared by declaring what is known to exist; a user who may not declare compares names only.
+    Arguments are compared by declaring an object that exists; a user without that right compares names only.
     """
     found: dict[str, Difference] = {}
     for each in wanted:
@@ -59,28 +80,38 @@ async def find_differences(
     return found
 
 
-def list_differences(differences: Mapping[str, Difference]) -> str:
-    """Return differences as a person reads them."""
-    return ", ".join(f"{name} is {difference}" for name, difference in differences.items())
-
-
 async def find_difference(connection: aio_pika.Connection, wanted: Exchange | Queue) -> Difference | None:
     """Return how one exchange or queue differs, as `find_differences` does; None where it does not."""
     if not await _is_declared(connection, wanted, passive=True):
         return Difference.MISSING
     if await _is_declared(connection, wanted):
         return None
-    if isinstance(wanted, Queue) and wanted.earlier is not None:
-        former = replace(wanted, arguments=wanted.earlier)
-        if await _is_declared(connection, former):
-            return Difference.EARLIER
-    return Difference.DIFFERENT
+    if not isinstance(wanted, Queue) or wanted.earlier is None:
+        return Difference.DIFFERENT
+    is_earlier = await _is_declared(connection, replace(wanted, arguments=wanted.earlier))
+    return Difference.EARLIER if is_earlier else Difference.DIFFERENT
+
+
+def list_differences(differences: Mapping[str, Difference]) -> str:
+    """Return differences as a person reads them."""
+    return ", ".join(f"{name} is {difference}" for name, difference in differences.items())
+
+
+async def read_queue_state(connection: FilteredConnection, queue: str, timeout: float) -> QueueState:
+    """Return how many messages and consumers a queue has now; raises BrokerUnavailable, also without such a queue."""
+    channel = await open_channel(connection, confirms=False, timeout=timeout)
+    try:
+        with broker_calls():
+            declared = await channel.queue_declare(queue, passive=True, timeout=timeout)
+    finally:
+        await close_quietly(channel)
+    return QueueState(declared.message_count or 0, declared.consumer_count or 0)
 
 
 async def _is_declared(
     connection: aio_pika.Connection, wanted: Exchange | Queue, *, passive: bool = False
 ) -> bool:
-    """Whether it is there, or, where that is known, whether it is there with these arguments."""
+    """Whether it exists or, where this user may compare them, exists with these arguments."""
     channel = await open_channel(connection, confirms=False, timeout=TIMEOUT_SECONDS)
     with broker_calls():
         try:
@@ -94,7 +125,7 @@ async def _is_declared(
 
 
 async def declare_one(channel: AbstractChannel, wanted: Exchange | Queue, *, passive: bool = False) -> None:
-    """Have an exchange or a queue declared, or with `passive` only looked for; raises what aiormq raises."""
+    """Declare an exchange or a queue, or with `passive` find that it exists; raises the errors of aiormq."""
     match wanted:
         case Exchange(name):
             await channel.exchange_declare(

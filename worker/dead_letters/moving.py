@@ -47,7 +47,7 @@ async def move_messages(
             ]
             await asyncio.gather(*publishing)
             await page.remove([each.tag for each in page.deliveries])
-            moved += page.read
+            moved += len(page.deliveries)
     finally:
         await asyncio.create_task(peek.release())
     return moved

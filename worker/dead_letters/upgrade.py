@@ -16,8 +16,8 @@ from contracts.topology import DELIVERY_LIMIT, Queue, Topology
 from worker.broker.connection import FilteredConnection, broker_calls, close_quietly, connected, open_channel
 from worker.broker.delivery import Properties
 from worker.broker.publisher import Publisher
+from worker.broker.release import release_of
 from worker.broker.topology import Difference, declare, declare_one, find_difference
-from worker.broker.version import version_of
 from worker.dead_letters.moving import move_messages, properties_of_dead_letter, properties_of_request
 from worker.dead_letters.peek import count_messages
 from worker.errors import TopologyError
@@ -37,7 +37,7 @@ class Upgraded:
     waiting: int = 0
 
 
-async def declare_topology(url: str, topology: Topology) -> Upgraded:
+async def upgrade_topology(url: str, topology: Topology) -> Upgraded:
     """Leave the whole topology declared, and what an earlier release left behind in it.
 
     Raises TopologyError when something is there and differs or the user may not declare, BrokerUnavailable.
@@ -97,7 +97,7 @@ class _Upgrade:
         Before RabbitMQ 4 it does. Since then a policy has to say so, and AMQP shows no policies: so a message of our
         own comes back to a queue that is declared like the former one and named for the same policy.
         """
-        if not version_of(self._connection).limits_deliveries:
+        if not release_of(self._connection).limits_deliveries:
             return True
         probe = self._topology.probe_queue
         await self._delete(probe)

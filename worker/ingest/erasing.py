@@ -1,11 +1,11 @@
-"""Erases a player: first late writes are kept out, then the sessions go in small batches, by the order law.
+"""Erases a player: keeps late writes out, then deletes the player's sessions in small batches by the order law.
 
-The order is what makes it hold: once the marker is committed, every transaction that did not see it has ended, so
-what there is to remove only becomes less. Doing it again, after a crash in between, removes what was left.
+The order makes it hold: once the marker is committed, every transaction that did not see it has ended, so the number
+of sessions to delete only falls. A second run, after a crash, deletes the sessions that the first one left.
 
-What was removed is announced after its commit, a batch before the next. A crash, or a lost connection, in between
-leaves one batch unannounced, whose player nobody knows any more. So who does it again announces what went since the
-player was marked last, and does so before marking anew: until all of that is told, the mark is the old one.
+Each batch is announced after its commit and before the next batch. A crash between commit and announcement leaves one
+batch unannounced. A retry therefore first announces every session removed since the player was last marked, and only
+then writes a new marker.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,19 +20,18 @@ from worker.store.erasures import Erasable, Erasures
 from worker.store.rows import EventRow
 from worker.store.writer import EventWriter
 
-PORTION: Final = 500
+CHUNK_SESSIONS: Final = 500
 REMOVED: Final = (Outcome.DELETED, Outcome.ABSENT)  # absent: in the table, and not in the ledger
 
-
 Announce = Callable[[Sequence[EventRow]], Awaitable[None]]
-"""Tells the changes feed of deletes that are committed."""
+"""Announces deletes that are committed on the changes feed."""
 
 
 class Erased(NamedTuple):
-    """What an erasure came to.
+    """The result of an erasure: writes up to `revision` are kept out since `erased_at`.
 
-    Writes up to `revision` stay out since `erased_at`. So many sessions were removed, so many were there afterwards
-    up to that revision, and so many were written after it, which stay.
+    `sessions` is the number of sessions removed, `remaining` the number left up to the revision, and `later` the
+    number of those written after it, which stay.
     """
 
     revision: int
@@ -42,8 +41,8 @@ class Erased(NamedTuple):
     later: int
 
 
-def receipt_of(player_id: str, erased: Erased, letters: int, remaining_letters: int) -> Receipt:
-    """Return the receipt of an erasure that removed so many dead letters, and found so many left."""
+def receipt_of(player_id: str, erased: Erased, dead_letters: int, remaining_dead_letters: int) -> Receipt:
+    """Return the receipt of an erasure, with the numbers of dead letters removed and left."""
     return Receipt.model_validate(
         {
             "playerDigest": sha256(player_id.encode()).hexdigest(),
@@ -52,14 +51,14 @@ def receipt_of(player_id: str, erased: Erased, letters: int, remaining_letters: 
             "sessions": erased.sessions,
             "remainingSessions": erased.remaining,
             "laterSessions": erased.later,
-            "deadLetters": letters,
-            "remainingDeadLetters": remaining_letters,
+            "deadLetters": dead_letters,
+            "remainingDeadLetters": remaining_dead_letters,
         }
     )
 
 
 class Eraser:
-    """Erases players; raises StorageUnavailable, or what `announce` does, and can be asked again then."""
+    """Erases players; after StorageUnavailable, or an error of `announce`, an erasure can be repeated."""
 
     def __init__(self, erasures: Erasures, writer: EventWriter, announce: Announce | None = None) -> None:
         self._erasures = erasures
@@ -67,36 +66,36 @@ class Eraser:
         self._announce = announce
 
     async def erase(self, player_id: str, revision: int, *, again: bool = False) -> Erased:
-        """Return once nothing of the player up to the revision is there, nor comes back, and that is announced.
+        """Return once the player's sessions up to the revision are removed, kept out, and announced as removed.
 
-        `again` says that an attempt before may have removed what it did not announce.
+        `again` says that an earlier attempt may have removed sessions without announcing them.
         """
         if again and self._announce:
             await self._announce_again(player_id, self._announce)
         marker = await self._erasures.mark(player_id, revision)
         sessions = await self._remove_all(player_id, marker.revision)
-        left = await self._erasures.count(player_id, marker.revision)
-        return Erased(marker.revision, marker.erased_at, sessions, left.up_to, left.later)
+        counts = await self._erasures.count(player_id, marker.revision)
+        return Erased(marker.revision, marker.erased_at, sessions, counts.up_to, counts.later)
 
     async def _announce_again(self, player_id: str, announce: Announce) -> None:
-        gone = await self._erasures.removed(player_id)
-        deletes = [EventRow(name, number, LAST, None, True) for name, number in gone]
-        for at in range(0, len(deletes), PORTION):
-            await announce(deletes[at : at + PORTION])
+        removed = await self._erasures.removed(player_id)
+        deletes = [EventRow(name, revision, LAST, None, True) for name, revision in removed]
+        for start in range(0, len(deletes), CHUNK_SESSIONS):
+            await announce(deletes[start : start + CHUNK_SESSIONS])
 
     async def _remove_all(self, player_id: str, revision: int) -> int:
-        """Remove portion after portion, and return how many went; what changed meanwhile is looked at again."""
-        gone = 0
+        """Remove the sessions in chunks, and return how many; a session that changed meanwhile is read again."""
+        removed = 0
         before: list[Erasable] = []
-        while (portion := await self._erasures.sessions(player_id, revision)) not in ([], before):
-            gone += await self._remove(portion)
-            before = portion
-        return gone
+        while (chunk := await self._erasures.sessions(player_id, revision)) not in ([], before):
+            removed += await self._remove(chunk)
+            before = chunk
+        return removed
 
-    async def _remove(self, portion: Sequence[Erasable]) -> int:
-        deletes = [EventRow(name, revision, LAST, expected, True) for name, revision, expected in portion]
+    async def _remove(self, chunk: Sequence[Erasable]) -> int:
+        deletes = [EventRow(name, revision, LAST, expected, True) for name, revision, expected in chunk]
         (applied,) = await self._writer.apply([sorted(deletes)])
-        gone = [delete for delete in deletes if applied[delete.session_id].outcome in REMOVED]
+        removed = [delete for delete in deletes if applied[delete.session_id].outcome in REMOVED]
         if self._announce:
-            await self._announce(gone)
-        return len(gone)
+            await self._announce(removed)
+        return len(removed)

@@ -1,13 +1,14 @@
-"""The changes feed: tells what was committed, again and again until the broker has confirmed it."""
+"""The changes feed: announces committed changes until the broker has confirmed them."""
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
 from contracts.topology import Topology
-from worker.backoff import Backoff
 from worker.broker.changes import ChangeMessage, ChangesChannel
+from worker.broker.confirming import publish_until_confirmed
 from worker.broker.intake import Intake
 from worker.broker.signatures import SignatureVerifier
 from worker.errors import BrokerUnavailable
@@ -19,14 +20,14 @@ log = structlog.get_logger()
 
 
 class Feed:
-    """What a session's settling has to do with the feed; `trouble` says why the broker refuses it, or None."""
+    """Announces changes over one session to the broker; `trouble` says why the broker refuses them, or None."""
 
     def __init__(
-        self, topology: Topology, line: ChangesChannel, metrics: Metrics, guard: SignatureVerifier
+        self, topology: Topology, channel: ChangesChannel, metrics: Metrics, verifier: SignatureVerifier
     ) -> None:
         self._exchange = topology.changes.name
-        self._line = line
-        self._guard = guard
+        self._channel = channel
+        self._verifier = verifier
         self._metrics = metrics
         self.source = self._exchange
         self.trouble: str | None = None
@@ -34,22 +35,19 @@ class Feed:
     async def announce_removals(self, deletes: Sequence[EventRow], intake: Intake) -> None:
         """Return once deletes that are committed are announced; raises BrokerUnavailable otherwise."""
         if not await self.announce(messages_of(deletes, self.source), intake):
-            raise BrokerUnavailable("the intake was lost before the changes feed was told")
+            raise BrokerUnavailable("the intake was lost before the broker had confirmed the changes feed")
 
     async def announce(self, messages: Sequence[ChangeMessage], intake: Intake) -> bool:
         """Return once all messages are confirmed; False when the intake was lost before."""
-        backoff, left = Backoff(), self._guard.sign_changes(self._exchange, messages)
-        while left and intake.is_open:
-            try:
-                refused = await intake.outlive(self._line.publish(self._exchange, left))
-            except BrokerUnavailable:
-                break
-            left = [message for message, _ in refused]
-            self.trouble = refused[0][1] if refused else None
-            if refused:
-                log.error("changes.waiting", count=len(left), reason=self.trouble)
-                await intake.lasts(backoff.next())
-        if left:
+        signed = self._verifier.sign_changes(self._exchange, messages)
+        publish = partial(self._channel.publish, self._exchange)
+        if not await publish_until_confirmed(publish, signed, intake, self._note_refused):
             return False
+        if messages:
+            self.trouble = None
         self._metrics.count_changes(Counter(message.routing_key for message in messages))
         return True
+
+    def _note_refused(self, count: int, reason: str) -> None:
+        self.trouble = reason
+        log.error("changes.retrying", count=count, reason=reason)

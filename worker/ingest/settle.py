@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import orjson
 import structlog
@@ -9,17 +10,16 @@ import structlog
 from contracts.outcomes import DeadLetterCode, Outcome
 from contracts.replies import Receipt
 from contracts.topology import Topology
-from worker.backoff import Backoff
+from worker.broker.confirming import publish_until_confirmed
 from worker.broker.intake import Intake
 from worker.broker.publisher import DeadLetterMessage, Publisher
 from worker.broker.replies import Reply, ReplyChannel
 from worker.dead_letters.message import make_dead_letter
-from worker.errors import BrokerUnavailable
-from worker.failpoint import Failpoint, FailpointHook, no_failpoint
+from worker.failpoint import Failpoint
 from worker.ingest.changes import changes_of
 from worker.ingest.deliveries import Settlement
 from worker.ingest.feed import Feed
-from worker.observability.metrics import Metrics
+from worker.instruments import Instruments
 from worker.outcome import Verdict
 from worker.traces.interface import NO_TRACING, Trace
 
@@ -34,15 +34,14 @@ class Settler:
         topology: Topology,
         publisher: Publisher,
         replies: ReplyChannel,
-        metrics: Metrics,
-        reach: FailpointHook = no_failpoint,
+        instruments: Instruments,
         feed: Feed | None = None,
     ) -> None:
         self._topology = topology
         self._publisher = publisher
         self._replies = replies
-        self._metrics = metrics
-        self._reach = reach
+        self._metrics = instruments.metrics
+        self._failpoint = instruments.failpoint
         self._feed = feed
 
     async def settle(self, batch: Sequence[Settlement], intake: Intake, trace: Trace = NO_TRACING) -> bool:
@@ -51,15 +50,15 @@ class Settler:
         Acknowledging covers every earlier delivery of the channel, hence the order. False when the channel
         was lost: the broker delivers the batch again and the order law makes it a no-op.
         """
-        letters = [letter for judged in batch if (letter := self._letter_of(judged))]
-        if letters and not await self._dead_letter(letters, intake):
+        dead_letters = [each for settlement in batch if (each := self._dead_letter_of(settlement))]
+        if dead_letters and not await self._dead_letter(dead_letters, intake):
             return False
-        replies = [reply for judged in batch if (reply := self._reply_of(judged))]
+        replies = [reply for settlement in batch if (reply := self._reply_of(settlement))]
         if replies:
             await self._confirm(replies, trace)
         if self._feed and not await self._feed.announce(changes_of(batch, self._feed.source), intake):
             return False
-        self._reach(Failpoint.BEFORE_ACKNOWLEDGE)
+        self._failpoint(Failpoint.BEFORE_ACKNOWLEDGE)
         return await intake.acknowledge(batch[-1].delivery.tag, multiple=True)
 
     async def _confirm(self, replies: list[Reply], trace: Trace) -> None:
@@ -68,51 +67,48 @@ class Settler:
                 self._metrics.replies_dropped.labels("confirmation").inc(len(replies))
                 log.warning("confirmations.dropped", count=len(replies))
 
-    async def _dead_letter(self, letters: Sequence[DeadLetterMessage], intake: Intake) -> bool:
-        backoff, left = Backoff(), letters
-        while intake.is_open:
-            publishing = self._publisher.publish_dead_letters(self._topology.dead.name, left)
-            try:
-                refused = await intake.outlive(publishing)
-            except BrokerUnavailable:
-                return False
-            if not refused:
-                codes = Counter(letter.code for letter in letters)
-                self._metrics.count_dead_letters(codes)
-                log.warning("events.dead_lettered", codes=dict(codes))
-                return True
-            left = [letter for letter, _ in refused]
-            log.error("dead_letters.waiting", count=len(left), reason=refused[0][1])
-            await intake.lasts(backoff.next())
-        return False
+    async def _dead_letter(self, dead_letters: Sequence[DeadLetterMessage], intake: Intake) -> bool:
+        publish = partial(self._publisher.publish_dead_letters, self._topology.dead.name)
+        if not await publish_until_confirmed(publish, dead_letters, intake, _log_refused):
+            return False
+        codes = Counter(each.code for each in dead_letters)
+        self._metrics.count_dead_letters(codes)
+        log.warning("events.dead_lettered", codes=dict(codes))
+        return True
 
-    def _letter_of(self, judged: Settlement) -> DeadLetterMessage | None:
-        match judged.verdict:
+    def _dead_letter_of(self, settlement: Settlement) -> DeadLetterMessage | None:
+        match settlement.verdict:
             case Verdict(outcome=Outcome.REJECTED, code=DeadLetterCode() as code, message=str() as message):
-                return make_dead_letter(judged.delivery, judged.properties, code, message)
-            case Verdict(outcome=Outcome.CONFLICT) if self._address_of(judged) is None:
-                stored = judged.verdict.revision or 0
+                return make_dead_letter(settlement.delivery, settlement.properties, code, message)
+            case Verdict(outcome=Outcome.CONFLICT) if self._address_of(settlement) is None:
+                stored = settlement.verdict.revision or 0
                 message = f"expectedRevision does not match: revision {stored} is stored"
-                return make_dead_letter(judged.delivery, judged.properties, DeadLetterCode.CONFLICT, message)
+                return make_dead_letter(
+                    settlement.delivery, settlement.properties, DeadLetterCode.CONFLICT, message
+                )
         return None
 
-    def _address_of(self, judged: Settlement) -> tuple[str, str] | None:
-        """Where to confirm; None when nobody asked, or asked for an answer into a queue that is no caller's."""
-        address = judged.reply_address
+    def _address_of(self, settlement: Settlement) -> tuple[str, str] | None:
+        """Return where to confirm; None when nobody asked, or the reply queue is not a caller's."""
+        address = settlement.reply_address
         return address if address and self._topology.may_reply_to(address[0]) else None
 
-    def _reply_of(self, judged: Settlement) -> Reply | None:
-        if (address := self._address_of(judged)) is None:
+    def _reply_of(self, settlement: Settlement) -> Reply | None:
+        if (address := self._address_of(settlement)) is None:
             return None
-        sign = judged.verdict.code is not DeadLetterCode.BAD_SIGNATURE
-        return Reply(*address, orjson.dumps(_confirmation_of(judged)), sign=sign)
+        sign = settlement.verdict.code is not DeadLetterCode.BAD_SIGNATURE
+        return Reply(*address, orjson.dumps(_confirmation_of(settlement)), sign=sign)
 
 
-def _confirmation_of(judged: Settlement) -> dict[str, object]:
-    verdict = judged.verdict
+def _log_refused(count: int, reason: str) -> None:
+    log.error("dead_letters.retrying", count=count, reason=reason)
+
+
+def _confirmation_of(settlement: Settlement) -> dict[str, object]:
+    verdict = settlement.verdict
     confirmation: dict[str, object] = {
-        "id": judged.event_id,
-        "subject": judged.subject,
+        "id": settlement.event_id,
+        "subject": settlement.subject,
         "outcome": verdict.outcome,
         "revision": verdict.revision,
     }

@@ -9,24 +9,40 @@ STALLED_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerState:
-    """What a worker knows of itself; `broker`, `storing` and `changes` say what is wrong, None if nothing is."""
+class ServingState:
+    """The state of a session to the broker; without one, or before anything is consumed, that of the defaults.
 
-    prepared: bool = False
-    stopping: bool = False
-    broker: str | None = "not connected yet"
+    attached: events and requests are consumed.
+    blocked: the broker takes nothing that is published.
+    paused: nothing is consumed until the database is back.
+    storing: why the last attempt to store failed; None when it did not.
+    changes: why the broker refuses the changes feed; None when it does not.
+    in_flight: how many events are delivered and not acknowledged.
+    lag: the age in seconds of the oldest event that is delivered and not settled.
+    """
+
     attached: bool = False
     blocked: bool = False
     paused: bool = False
     storing: str | None = None
     changes: str | None = None
     in_flight: int = 0
-    oldest: float = 0.0
+    lag: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """The state of a worker; `broker` says why it has no session to the broker, None when it has one."""
+
+    prepared: bool = False
+    stopping: bool = False
+    broker: str | None = "not connected yet"
     reconnects: int = 0
+    serving: ServingState = ServingState()
 
 
 class Health:
-    """Whether a replica lives and is ready, as its pulse noted last."""
+    """Whether a replica lives and is ready, as its heartbeat noted last."""
 
     def __init__(self) -> None:
         self._beaten = monotonic()
@@ -52,23 +68,24 @@ class Health:
         return not self.not_ready_reasons()
 
     def not_ready_reasons(self) -> Mapping[str, str]:
-        """Return what keeps the replica from storing and answering, by part; empty when it is ready."""
+        """Return why the replica does not store and answer, by part; empty when it is ready."""
         return self._reasons if self.is_live else {**self._reasons, "loop": "the event loop stalls"}
 
 
-def reasons_of(condition: WorkerState, database: str | None, schema: str | None) -> dict[str, str]:
-    """Return why a worker in this condition is not ready, by part; `database` and `schema` as a probe found them."""
+def reasons_of(worker: WorkerState, database: str | None, schema: str | None) -> dict[str, str]:
+    """Return why a worker in this state is not ready, by part; `database` and `schema` as a probe found them."""
+    serving = worker.serving
     found = {
-        "stop": "the worker is draining" if condition.stopping else None,
-        "start": None if condition.prepared else "the worker waits for the database's schema",
+        "stop": "the worker is draining" if worker.stopping else None,
+        "start": None if worker.prepared else "the worker waits for the database's schema",
         "schema": schema,
         "database": database,
-        "storing": condition.storing and f"the last attempt to store failed: {condition.storing}",
-        "broker": condition.broker,
-        "blocked": "the broker takes nothing that is published" if condition.blocked else None,
-        "changes": condition.changes and f"the broker refuses the changes feed: {condition.changes}",
-        "paused": "consuming is paused until the database is back" if condition.paused else None,
+        "storing": serving.storing and f"the last attempt to store failed: {serving.storing}",
+        "broker": worker.broker,
+        "blocked": "the broker takes nothing that is published" if serving.blocked else None,
+        "changes": serving.changes and f"the broker refuses the changes feed: {serving.changes}",
+        "paused": "consuming is paused until the database is back" if serving.paused else None,
     }
-    if not (condition.attached or condition.broker or condition.paused):
+    if not (serving.attached or worker.broker or serving.paused):
         found["consumers"] = "consumers are not attached"
     return {part: reason for part, reason in found.items() if reason}

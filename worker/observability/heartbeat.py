@@ -1,4 +1,4 @@
-"""Looks at the worker every second: health, gauges, the database, and a sample for the last hour."""
+"""Shows the state of the worker every second: health, gauges, the database, and a sample for the last hour."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +17,7 @@ from worker.store.storage import Storage
 
 BEAT_SECONDS: Final = 1.0
 PROBE_SECONDS: Final = 2.0
-LONGEST_PROBE: Final = 3.0
+MAX_PROBE_SECONDS: Final = 3.0
 
 
 class Probe:
@@ -32,7 +32,7 @@ class Probe:
         """Ask for ever. A question that hangs is not cancelled, which could hang as well: it counts as failed."""
         while True:
             asking = asyncio.create_task(self._ask())
-            await asyncio.wait((asking,), timeout=LONGEST_PROBE)
+            await asyncio.wait((asking,), timeout=MAX_PROBE_SECONDS)
             if not asking.done():
                 self.database = "timeout"
             await asyncio.wait((asking,))
@@ -50,25 +50,25 @@ class Probe:
 
 
 async def watch(replica: Replica) -> None:
-    """Look at the replica every 2 s for ever; as with the probe, a look that hangs counts as failed."""
+    """Check the replica every 2 s for ever; as with the probe, a check that hangs counts as failed."""
     while True:
         looking = asyncio.create_task(replica.look())
-        while (await asyncio.wait((looking,), timeout=LONGEST_PROBE))[1]:
+        while (await asyncio.wait((looking,), timeout=MAX_PROBE_SECONDS))[1]:
             replica.lose("timeout")
         await looking
         await asyncio.sleep(PROBE_SECONDS)
 
 
 class Heartbeat:
-    """What keeps the board of one worker up to date."""
+    """Keeps the view of one worker up to date."""
 
     def __init__(
-        self, look: Callable[[], WorkerState], storage: Storage, board: WorkerView, manager: SystemdNotifier
+        self, state: Callable[[], WorkerState], storage: Storage, view: WorkerView, notifier: SystemdNotifier
     ) -> None:
-        self._look = look
+        self._state = state
         self._storage = storage
-        self._board = board
-        self._manager = manager
+        self._view = view
+        self._notifier = notifier
         self._probe = Probe(storage)
         self._reconnects = 0
         self._sampled = 0.0
@@ -84,34 +84,35 @@ class Heartbeat:
                 await asyncio.sleep(BEAT_SECONDS)
 
     def _beat(self) -> None:
-        since = self._board.health.beat()
-        condition = self._look()
-        reasons = reasons_of(condition, self._probe.database, self._probe.schema)
-        self._board.health.note(reasons)
-        self._manager.tell(reasons)
-        self._show(condition, since)
-        metrics = self._board.metrics
+        since = self._view.health.beat()
+        state = self._state()
+        reasons = reasons_of(state, self._probe.database, self._probe.schema)
+        self._view.health.note(reasons)
+        self._notifier.notify(reasons)
+        self._show(state, since)
+        metrics = self._view.metrics
         metrics.ready.set(not reasons)
         for part in PARTS:
             metrics.not_ready.labels(part).set(part in reasons)
         if monotonic() - self._sampled >= SAMPLE_SECONDS:
             self._sampled = monotonic()
-            self._board.history.add(metrics.read())
-        self._board.recent.flush()
+            self._view.history.add(metrics.read())
+        self._view.deduplicator.flush()
 
-    def _show(self, condition: WorkerState, since: float) -> None:
-        metrics = self._board.metrics
+    def _show(self, worker: WorkerState, since: float) -> None:
+        serving = worker.serving
+        metrics = self._view.metrics
         metrics.loop_delay.set(max(0.0, since - BEAT_SECONDS))
         metrics.database_up.set(self._probe.database is None)
-        metrics.broker_up.set(condition.broker is None)
-        metrics.blocked.set(condition.blocked)
-        metrics.paused.set(condition.paused)
-        if condition.paused:
+        metrics.broker_up.set(worker.broker is None)
+        metrics.blocked.set(serving.blocked)
+        metrics.paused.set(serving.paused)
+        if serving.paused:
             metrics.paused_seconds.inc(since)
-        metrics.in_flight.set(condition.in_flight)
-        metrics.oldest.set(condition.oldest)
-        metrics.reconnects.inc(condition.reconnects - self._reconnects)
-        self._reconnects = condition.reconnects
+        metrics.in_flight.set(serving.in_flight)
+        metrics.oldest.set(serving.lag)
+        metrics.reconnects.inc(worker.reconnects - self._reconnects)
+        self._reconnects = worker.reconnects
         if replica := self._storage.replica:
             metrics.replica_up.set(replica.is_there)
             metrics.replica_lag.set(replica.lag)
@@ -122,9 +123,9 @@ class Heartbeat:
 
 
 @asynccontextmanager
-async def running(pulse: Heartbeat) -> AsyncIterator[None]:
-    """Have the pulse beat for as long as the context lasts; its death ends the context."""
+async def running(heartbeat: Heartbeat) -> AsyncIterator[None]:
+    """Have the heartbeat run for as long as the context lasts; its death ends the context."""
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(pulse.run())
+        task = tasks.create_task(heartbeat.run())
         yield
         task.cancel()

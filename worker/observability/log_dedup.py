@@ -1,4 +1,4 @@
-"""Keeps the same warning, coming again and again, to one line with a count, and remembers the last ones."""
+"""Reduces a repeated warning to one line with a count, and remembers the last warnings and errors."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from typing import Final
 import structlog
 from structlog.typing import EventDict
 
-QUIET_SECONDS: Final = 10.0
-MOST_KINDS: Final = 100
-REMEMBERED: Final = 20
-LOUD: Final = ("warning", "error", "critical")
-PASSING: Final = ("timestamp", "trace_id")  # what differs between lines that say the same
-SHOWN: Final = ("reason", "sqlstate", "codes")
+BURST_SECONDS: Final = 10.0
+MAX_KINDS: Final = 100
+MAX_PROBLEMS: Final = 20
+DEDUPLICATED_LEVELS: Final = ("warning", "error", "critical")
+IGNORED_FIELDS: Final = ("timestamp", "trace_id")  # they differ between lines of one kind
+SHOWN_FIELDS: Final = ("reason", "sqlstate", "codes")
 
 Kind = tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True)
 class LoggedProblem:
-    """A line that was logged, for people: when, what, why, and how often."""
+    """A warning or an error that was logged: its time, event and reason, and how often it came."""
 
     at: str
     event: str
@@ -35,7 +35,7 @@ class Burst:
 
     since: float
     line: EventDict
-    trouble: LoggedProblem
+    problem: LoggedProblem
     held: int = 0
 
 
@@ -46,39 +46,39 @@ class Deduplicator:
     """
 
     def __init__(self) -> None:
-        self._storms: dict[Kind, Burst] = {}
-        self.lines: deque[LoggedProblem] = deque(maxlen=REMEMBERED)
+        self._bursts: dict[Kind, Burst] = {}
+        self.problems: deque[LoggedProblem] = deque(maxlen=MAX_PROBLEMS)
 
     def __call__(self, _logger: object, _name: str, line: EventDict) -> EventDict:
         """Return the line, or drop it as one that has just been written."""
-        if line.get("level") not in LOUD or "repeated" in line:
+        if line.get("level") not in DEDUPLICATED_LEVELS or "repeated" in line:
             return line
         kind = self._kind_of(line)
-        if storm := self._storms.get(kind):
-            storm.held += 1
-            storm.trouble.count += 1
+        if burst := self._bursts.get(kind):
+            burst.held += 1
+            burst.problem.count += 1
             raise structlog.DropEvent
-        self.lines.append(_describe(line))
-        self._storms[kind] = Burst(monotonic(), dict(line), self.lines[-1])
+        self.problems.append(_describe(line))
+        self._bursts[kind] = Burst(monotonic(), dict(line), self.problems[-1])
         return line
 
     def flush(self) -> None:
         """Write how often each kind came within its 10 s; to be called about once a second."""
-        before = monotonic() - QUIET_SECONDS
-        for kind in [kind for kind, storm in self._storms.items() if storm.since < before]:
-            storm = self._storms[kind]
-            if not storm.held:
-                del self._storms[kind]
+        before = monotonic() - BURST_SECONDS
+        for kind in [kind for kind, burst in self._bursts.items() if burst.since < before]:
+            burst = self._bursts[kind]
+            if not burst.held:
+                del self._bursts[kind]
                 continue
-            again = {k: v for k, v in storm.line.items() if k not in ("level", "timestamp", "exc_info")}
+            again = {k: v for k, v in burst.line.items() if k not in ("level", "timestamp", "exc_info")}
             event = str(again.pop("event"))
-            structlog.get_logger().log(_number_of(storm.line), event, **again, repeated=storm.held)
-            storm.since, storm.held = monotonic(), 0
+            structlog.get_logger().log(_number_of(burst.line), event, **again, repeated=burst.held)
+            burst.since, burst.held = monotonic(), 0
 
     def _kind_of(self, line: EventDict) -> Kind:
-        texts = {k: v for k, v in line.items() if isinstance(v, str) and k not in PASSING}
+        texts = {k: v for k, v in line.items() if isinstance(v, str) and k not in IGNORED_FIELDS}
         kind = tuple(sorted(texts.items()))
-        if kind not in self._storms and len(self._storms) >= MOST_KINDS:
+        if kind not in self._bursts and len(self._bursts) >= MAX_KINDS:
             return (("event", str(line.get("event"))),)
         return kind
 
@@ -94,6 +94,6 @@ def _show(value: object) -> str:
 
 
 def _describe(line: EventDict) -> LoggedProblem:
-    reason = ", ".join(_show(line[name]) for name in SHOWN if name in line)
+    reason = ", ".join(_show(line[name]) for name in SHOWN_FIELDS if name in line)
     at, is_error = str(line.get("timestamp", ""))[:19], line["level"] != "warning"
     return LoggedProblem(at, str(line["event"]), reason, is_error)

@@ -12,15 +12,15 @@ from structlog.typing import EventDict, Processor
 from worker.observability.log_dedup import Deduplicator
 
 LogFormat = Literal["auto", "json", "console"]
-LONGEST_TEXT: Final = 300
+MAX_TEXT: Final = 300
 NOT_SHOWN: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
-"""Control characters, what turns the direction of text, and halves of surrogate pairs."""
+"""Control characters, marks that turn the direction of text, and halves of surrogate pairs."""
 
 
 def configure_logs(level: str, log_format: LogFormat) -> Deduplicator:
-    """Send every log line, the libraries' warnings included, to stderr in one format; return the last troubles."""
+    """Send every log line, the libraries' warnings included, to stderr in one format; return its deduplicator."""
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
-    recent = Deduplicator()
+    deduplicator = Deduplicator()
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -31,7 +31,7 @@ def configure_logs(level: str, log_format: LogFormat) -> Deduplicator:
     last: list[Processor] = [show_exception, renderer]
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[*shared, recent, *last],
+        processors=[*shared, deduplicator, *last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -42,11 +42,11 @@ def configure_logs(level: str, log_format: LogFormat) -> Deduplicator:
     )
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
     hush_libraries()
-    return recent
+    return deduplicator
 
 
 def hush_libraries() -> None:
-    """Have the AMQP libraries say nothing: they report as errors what whoever calls them handles, and tells."""
+    """Silence the AMQP libraries: they report errors that their callers handle and log."""
     for name in ("aiormq", "aio_pika"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
@@ -69,7 +69,7 @@ def show_exception(_logger: object, _name: str, line: EventDict) -> EventDict:
 
 
 def _escape(text: str) -> str:
-    cut = text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+    cut = text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
     return NOT_SHOWN.sub(lambda match: f"\\u{ord(match[0]):04x}", cut)
 
 

@@ -72,7 +72,7 @@ class Metrics:
         return _series_of(self._registry.collect())
 
     def count_batch(self, size: int, redelivered: int, waited: float) -> None:
-        """Note a batch that was taken: its events, how many came again, and what its first one waited."""
+        """Note a batch that was received: its events, how many were redelivered, and how long the first waited."""
         self.batch_events.observe(size)
         self.redeliveries.inc(redelivered)
         self.inbox_seconds.observe(waited)

@@ -1,4 +1,4 @@
-"""Tells the service manager how the worker is, as sd_notify(3) says; silent where nobody listens."""
+"""Notifies the service manager of the worker's state, as sd_notify(3) says; silent where nobody listens."""
 
 import socket
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ class SystemdNotifier:
         self._status: str | None = None
         self._was_ready = False
 
-    def tell(self, reasons: Mapping[str, str]) -> None:
-        """Say that the event loop turns, once that the worker is ready, and each time what keeps it from being."""
+    def notify(self, reasons: Mapping[str, str]) -> None:
+        """Say that the event loop turns, once that the worker is ready, and each time why it is not."""
         lines = ["WATCHDOG=1"]
         if not reasons and not self._was_ready:
             self._was_ready = True
@@ -25,7 +25,7 @@ class SystemdNotifier:
             lines.append(f"STATUS={status}")
         self._send(lines)
 
-    def tell_stopping(self) -> None:
+    def notify_stopping(self) -> None:
         """Say that the worker drains."""
         self._send(["STOPPING=1", "STATUS=draining"])
 

@@ -10,9 +10,9 @@ from worker.observability.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class WorkerView:
-    """The metrics, health, last hour and last troubles of one worker."""
+    """The metrics, health, last hour and last logged problems of one worker."""
 
     metrics: Metrics
     health: Health
     history: History
-    recent: Deduplicator
+    deduplicator: Deduplicator

@@ -1,9 +1,8 @@
-"""What each method answers."""
+"""Answers each method from the database."""
 
 import asyncio
 from collections.abc import Mapping
 from time import monotonic
-from typing import Protocol
 
 from contracts.faults import ErrorReason, FieldFault, RpcError, make_error
 from contracts.requests import (
@@ -15,9 +14,10 @@ from contracts.requests import (
     ReadParams,
     StatsParams,
 )
-from worker.backoff import Backoff
 from worker.errors import AnswerTooLarge, Overloaded, StorageUnavailable
+from worker.retry import Backoff
 from worker.rpc.deadline import Deadline
+from worker.rpc.health_check import HealthCheck
 from worker.store.cursor import CursorRefused
 from worker.store.failures import TIMEOUTS
 from worker.store.reader import SessionReader
@@ -32,14 +32,7 @@ QUERIES: Mapping[type[Params], str] = {
     StatsParams: "SELECT session_totals",
     HealthParams: "SELECT",
 }
-VISIBLE_SECONDS = 5.0  # how long `minRevision` is waited for when the request has no deadline
-
-
-class Health(Protocol):
-    """Whoever knows how the worker is."""
-
-    async def check(self) -> Result:
-        """Return the result of `health.check`."""
+VISIBLE_SECONDS = 5.0  # the wait for `minRevision` where the request has no deadline
 
 
 class RpcFailure(Exception):
@@ -53,13 +46,13 @@ class RpcFailure(Exception):
 class Answers:
     """Answers validated parameters from the database."""
 
-    def __init__(self, reader: SessionReader, health: Health, traces: Traces = NO_TRACING) -> None:
+    def __init__(self, reader: SessionReader, health: HealthCheck, traces: Traces = NO_TRACING) -> None:
         self._reader = reader
         self._health = health
         self._traces = traces
 
     async def answer(self, params: Params, deadline: Deadline) -> Result:
-        """Return the result for `params`, or raise RpcFailure with the contract's error, within the patience."""
+        """Return the result for `params`, or raise RpcFailure with the contract's error, before the deadline."""
         try:
             if isinstance(params, ReadParams) and params.min_revision is not None:
                 return await self._read_since(params.session_id, params.min_revision, deadline)

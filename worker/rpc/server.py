@@ -1,28 +1,35 @@
 """Serves one intake of requests: admit, answer, reply, acknowledge."""
 
 import asyncio
+from dataclasses import dataclass
 from time import time
-from typing import Final
 
-import orjson
 import structlog
 
 from contracts.faults import ErrorReason, make_error
+from contracts.limits import MAX_MESSAGE_BYTES
 from contracts.signing import SignatureFault
-from contracts.topology import Topology
+from contracts.topology import DEADLINE_HEADER, Topology
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.intake import Intake
 from worker.broker.replies import Reply, ReplyChannel
-from worker.broker.signatures import DEADLINE_HEADER, FAULT_MESSAGES, SignatureVerifier
-from worker.observability.metrics import Metrics
+from worker.broker.signatures import FAULT_MESSAGES, SignatureVerifier
+from worker.instruments import Instruments
 from worker.rpc.deadline import Deadline
-from worker.rpc.dispatch import Dispatcher
-from worker.traces.interface import Traces
+from worker.rpc.dispatch import Dispatcher, error_reply
 
 log = structlog.get_logger()
 
-LARGEST_REQUEST: Final = 4 * 1024 * 1024
-"""In bytes: more than the ids of `session.readMany`, each character written as two escapes, need."""
+"""More than the ids of `session.readMany`, each character written as two escapes, need."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPolicy:
+    """Which requests are served: to whom a reply may go, how they are signed, and in how many seconds at most."""
+
+    topology: Topology
+    verifier: SignatureVerifier
+    seconds: float
 
 
 class RpcServer:
@@ -33,29 +40,24 @@ class RpcServer:
         intake: Intake,
         replies: ReplyChannel,
         dispatcher: Dispatcher,
-        topology: Topology,
-        seconds: float,
-        metrics: Metrics,
-        traces: Traces,
-        guard: SignatureVerifier,
+        policy: RequestPolicy,
+        instruments: Instruments,
     ) -> None:
         self._intake = intake
         self._replies = replies
         self._dispatcher = dispatcher
-        self._topology = topology
-        self._seconds = seconds
-        self._metrics = metrics
-        self._traces = traces
-        self._guard = guard
+        self._policy = policy
+        self._metrics = instruments.metrics
+        self._traces = instruments.traces
 
     async def run(self) -> None:
-        """Return once the intake has ended and everything taken from it is answered.
+        """Return once the intake has ended and everything received from it is answered.
 
         When the channel was lost nobody gets these answers any more: the broker delivers the requests again.
         """
         serving: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as tasks:
-            while batch := await self._intake.take(limit=1000):
+            while batch := await self._intake.receive(limit=1000):
                 for delivery in batch:
                     task = tasks.create_task(self._serve(delivery))
                     serving.add(task)
@@ -68,7 +70,7 @@ class RpcServer:
         properties = delivery.read_properties()
         if properties is None or not self._may_serve(properties):
             self._metrics.rpc_ignored.labels("no_reply_address").inc()
-            log.warning("rpc.not_served", reason="no reply_to that may be answered, or no correlation_id")
+            log.warning("rpc.ignored", reason="no reply_to that may be answered, or no correlation_id")
         elif (deadline := self._deadline_of(properties)).left() > 0:
             await self._answer(delivery, properties, deadline)
         else:
@@ -91,9 +93,9 @@ class RpcServer:
         self, delivery: Delivery, properties: Properties, deadline: Deadline
     ) -> tuple[bytes | None, bool]:
         """Return the reply, and whether it may be signed: one to a request that was not verified may not."""
-        if len(delivery.body) > LARGEST_REQUEST:
+        if len(delivery.body) > MAX_MESSAGE_BYTES:
             return self._refuse(ErrorReason.INVALID_REQUEST, "the request passes 4 MiB"), False
-        if fault := self._guard.refuse_request(delivery, properties):
+        if fault := self._policy.verifier.refuse_request(delivery, properties):
             told = self._refuse(ErrorReason.BAD_SIGNATURE, f"{fault}: {FAULT_MESSAGES[fault]}")
             return told, fault is SignatureFault.EXPIRED
         return await self._dispatcher.reply_to(delivery.body, deadline), True
@@ -101,14 +103,13 @@ class RpcServer:
     def _refuse(self, reason: ErrorReason, message: str) -> bytes:
         """Return the reply to a request of which nothing is read, not even its id."""
         self._metrics.count_request("", reason, 0.0)
-        error = make_error(reason, message)
-        return orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error.model_dump(mode="json")})
+        return error_reply(None, make_error(reason, message))
 
     def _may_serve(self, properties: Properties) -> bool:
-        return bool(properties.correlation_id) and self._topology.may_reply_to(properties.reply_to)
+        return bool(properties.correlation_id) and self._policy.topology.may_reply_to(properties.reply_to)
 
     def _deadline_of(self, properties: Properties) -> Deadline:
         deadline = (properties.headers or {}).get(DEADLINE_HEADER)
         if type(deadline) is not int:
-            return Deadline.of(self._seconds)
-        return Deadline.of(min(self._seconds, deadline / 1000 - time()), has_deadline=True)
+            return Deadline.of(self._policy.seconds)
+        return Deadline.of(min(self._policy.seconds, deadline / 1000 - time()), has_deadline=True)

@@ -53,11 +53,11 @@ def translated() -> Iterator[None]:
         state = error.sqlstate or ""
         if state.startswith(REFUSED_CLASSES):
             raise RowRefused(state, str(error)) from error
-        raise _unavailable(reason_of(state), error) from error
+        raise _unavailable(error) from error
     except asyncpg.DataError as error:  # the driver's own refusal to encode a value
         raise RowRefused("22000", str(error)) from error
     except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        raise _unavailable(_reason_of_client(error), error) from error
+        raise _unavailable(error) from error
 
 
 @contextmanager
@@ -72,9 +72,9 @@ def reaching(dsn: str) -> Iterator[None]:
         raise
 
 
-def _unavailable(reason: str, cause: Exception) -> StorageUnavailable:
+def _unavailable(cause: Exception) -> StorageUnavailable:
     """Return the error with its cause's notes: they are for the command line, and never sent or shown elsewhere."""
-    error = StorageUnavailable(reason)
+    error = StorageUnavailable(reason_of_error(cause))
     for note in getattr(cause, "__notes__", ()):
         error.add_note(note)
     return error
@@ -88,7 +88,10 @@ def reason_of(sqlstate: str) -> str:
     return f"SQLSTATE {sqlstate}"
 
 
-def _reason_of_client(error: Exception) -> str:
+def reason_of_error(error: Exception) -> str:
+    """Return the short word for an error of the server or the driver."""
+    if isinstance(error, asyncpg.PostgresError) and error.sqlstate:
+        return reason_of(error.sqlstate)
     if isinstance(error, TimeoutError):
         return TIMEOUT
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):

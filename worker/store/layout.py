@@ -1,19 +1,17 @@
 """How the sessions are stored: in one table, or partitioned by `startedAt`; and the partitions."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from time import monotonic
 from typing import Final, Literal
 
 import asyncpg
 
 import sql
-from worker.backoff import Backoff
 from worker.errors import Overloaded, SchemaError, UnavailableError
+from worker.retry import Backoff, retry, within
 from worker.store.failures import translated
 from worker.store.migrations import refuse_if_behind, status_of
 from worker.store.pool import APPLICATION, Connection
@@ -24,6 +22,7 @@ CONVERTING: Final = "converting"
 PARTITIONED: Final = "partitioned"
 LOCK_TIMEOUT: Final = "1s"
 PATIENCE_SECONDS: Final = 120.0
+_LOCKED: Final = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 _REFUSAL_CLASSES: Final = (
     "0A",
     "2B",
@@ -94,7 +93,7 @@ async def layout_connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
         connection = await asyncpg.connect(dsn, server_settings=settings)
         try:
             refuse_if_behind(await status_of(connection))
-            if not await connection.fetchval(sql.statement("claim_partitioning")):
+            if not await connection.fetchval(sql.statement("lock_partitioning")):
                 raise Overloaded("another process changes the layout; one at a time does")
             yield connection
         finally:
@@ -152,25 +151,22 @@ async def run_script(connection: Connection, script: str, prepare: str | None = 
     Who waits behind it waits for a lock no longer than 1 s; it is tried again for two minutes.
     Raises LayoutRefused, LayoutBusy.
     """
-    deadline, backoff = monotonic() + PATIENCE_SECONDS, Backoff()
-    while True:
-        try:
-            async with connection.transaction():
-                await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-                if prepare:
-                    await connection.execute(prepare, *values)
-                await connection.execute(sql.partitioning_script(script))
-                return
-        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
-            if monotonic() > deadline:
-                raise LayoutBusy(
-                    "a long transaction is in the way; run it again when it has ended"
-                ) from error
-        except asyncpg.PostgresError as error:
-            if not (error.sqlstate or "").startswith(_REFUSAL_CLASSES):
-                raise
-            raise LayoutRefused(str(error)) from error
-        await asyncio.sleep(backoff.next())
+
+    async def run() -> None:
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+            if prepare:
+                await connection.execute(prepare, *values)
+            await connection.execute(sql.script(f"partitioning/{script}"))
+
+    try:
+        await retry(run, _LOCKED, within(PATIENCE_SECONDS), backoff=Backoff())
+    except _LOCKED as error:
+        raise LayoutBusy("a long transaction is in the way; run it again when it has ended") from error
+    except asyncpg.PostgresError as error:
+        if not (error.sqlstate or "").startswith(_REFUSAL_CLASSES):
+            raise
+        raise LayoutRefused(str(error)) from error
 
 
 def _width_of(partitions: Sequence[Partition]) -> PartitionInterval:

@@ -15,26 +15,19 @@ from typing import Final
 import asyncpg
 
 from sql import script
+from sql.logins import LOGINS
 from worker.errors import RightsError, UnavailableError
 from worker.store.migrations import connection_to, refuse_unless_ours, status_of
-
-LOGINS: Final = (
-    "session_store_migrator",
-    "session_store_worker",
-    "session_store_janitor",
-    "session_store_reader",
-)
-"""The roles of sql/owner.sql and sql/roles.sql that log in."""
 
 _ITERATIONS: Final = 4096  # PostgreSQL's own, scram-common.h
 _SALT_BYTES: Final = 16
 
 
-class RolesRefusedError(RightsError):
+class RolesRefused(RightsError):
     """The login may not make roles."""
 
 
-class RolesBlockedError(UnavailableError):
+class RolesBlocked(UnavailableError):
     """A transaction holds a table whose owner was to change; nothing was changed."""
 
 
@@ -50,7 +43,7 @@ async def give_roles(dsn: str, passwords: Mapping[str, str]) -> RolesGiven:
     """Make the roles, give them their rights where the schema is this release's, and set the passwords of `LOGINS`.
 
     All of it or nothing, by a superuser's `dsn`; again with nothing to do it waits for nobody. The password of a role
-    that comes with the schema is left out until then. Raises RolesRefusedError, RolesBlockedError, SchemaError where
+    that comes with the schema is left out until then. Raises RolesRefused, RolesBlocked, SchemaError where
     the database is ahead or altered, StorageUnavailable.
     """
     async with connection_to(dsn) as connection:
@@ -62,9 +55,9 @@ async def give_roles(dsn: str, passwords: Mapping[str, str]) -> RolesGiven:
                     await connection.execute(script("roles"))
                 with_password = await _set_passwords(connection, passwords)
         except asyncpg.InsufficientPrivilegeError as error:
-            raise RolesRefusedError(f"{error}; log in as a superuser to make roles") from error
+            raise RolesRefused(f"{error}; log in as a superuser to make roles") from error
         except asyncpg.LockNotAvailableError as error:
-            raise RolesBlockedError(
+            raise RolesBlocked(
                 f"{error}. {error.detail or ''} Run it again once those have ended."
             ) from error
     return RolesGiven(with_password, has_schema)

@@ -8,22 +8,22 @@ import orjson
 import uvloop
 
 from contracts.topology import Topology
-from worker.broker.session import BrokerOptions, open_session
+from worker.broker.session import BrokerOptions, open_broker_session
 
 
 async def main(wanted: int) -> None:
     """Take and acknowledge so many deliveries, and print what that took."""
-    session = await open_session(BrokerOptions(lambda: os.environ["AMQP_URL"], "bench"))
-    intake = await session.open_intake([Topology().write_queue.name], prefetch=1000)
+    broker = await open_broker_session(BrokerOptions(lambda: os.environ["AMQP_URL"], "bench"))
+    intake = await broker.open_intake([Topology().write_queue.name], prefetch=1000)
     taken, began, worked = 0, 0.0, 0.0
     while taken < wanted:
-        batch = await intake.take(500)
+        batch = await intake.receive(500)
         began, worked = began or monotonic(), worked or process_time()
         taken += len(batch)
         await intake.acknowledge(batch[-1].tag, multiple=True)
     figures = {"events": taken, "seconds": monotonic() - began, "cpu": process_time() - worked}
     print(orjson.dumps(figures).decode())
-    await session.close()
+    await broker.close()
 
 
 uvloop.run(main(int(sys.argv[1])))

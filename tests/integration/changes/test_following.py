@@ -7,7 +7,7 @@ import aio_pika
 import pytest
 
 from contracts.client import Closed, Gap, Misconfigured, SessionDeleted, SessionStore, SessionStored
-from contracts.topology import DELETED_KEY, EARLIER_FOLLOWER_ARGUMENTS, Topology
+from contracts.topology import DELETED_KEY, EARLIER_SUBSCRIBER_ARGUMENTS, Topology
 from tests.faults.proxy import Proxy
 from tests.installation import Variables
 from tests.integration.changes.following import Announce, open_store, take
@@ -102,7 +102,7 @@ async def test_the_queue_of_an_earlier_client_loses_nothing_without_a_gap(
     name = f"{installation['SESSION_STORE_PREFIX']}search-index"
     connection = await aio_pika.connect(installation["AMQP_URL"])
     async with connection, connection.channel() as channel:
-        queue = await channel.declare_queue(name, durable=True, arguments=dict(EARLIER_FOLLOWER_ARGUMENTS))
+        queue = await channel.declare_queue(name, durable=True, arguments=dict(EARLIER_SUBSCRIBER_ARGUMENTS))
         await queue.bind(Topology(installation["SESSION_STORE_PREFIX"]).changes.name, DELETED_KEY)
         await announce("sess_1", 1)
     async with open_store(installation) as store, aclosing(store.changes(queue=name)) as changes:

@@ -7,8 +7,8 @@ import aio_pika
 import pytest
 
 from contracts.client import SessionStore
-from contracts.signing import SIGNATURE_HEADER, change_content
-from contracts.topology import Topology
+from contracts.signing import change_content
+from contracts.topology import SIGNATURE_HEADER, Topology
 from tests.command import run_command
 from tests.installation import StartReplica, Variables
 from tests.integration.changes.following import Announce, open_store, take

@@ -10,9 +10,9 @@ import aio_pika
 import orjson
 from aio_pika.abc import AbstractConnection, AbstractExchange, AbstractIncomingMessage
 
-from contracts.client.sealing import Seal
-from contracts.signing import SIGNATURE_HEADER, Keyring
-from contracts.topology import DELETE_KEY, RPC_KEY, WRITE_KEY, Topology
+from contracts.client.signer import MessageSigner
+from contracts.signing import Keyring
+from contracts.topology import DELETE_KEY, RPC_KEY, SIGNATURE_HEADER, WRITE_KEY, Topology
 
 DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
 REPLY_SECONDS: Final = 20.0
@@ -64,7 +64,7 @@ class Caller:
         message = aio_pika.Message(body, **properties)
         if self.keyring and SIGNATURE_HEADER not in message.headers:
             message.message_id = message.message_id or uuid4().hex
-            Seal(self.keyring, self._exchange.name).sign(message, routing_key)
+            MessageSigner(self.keyring, self._exchange.name).sign(message, routing_key)
         await self._exchange.publish(message, routing_key, timeout=10)
 
     async def send(self, body: bytes, routing_key: str = RPC_KEY, **properties: Any) -> bytes:

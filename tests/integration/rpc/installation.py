@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from contracts.topology import Topology
 from tests.integration.rpc.caller import Caller
 from worker.app import Worker
-from worker.dead_letters.upgrade import declare_topology
-from worker.settings.config import load
+from worker.broker.topology import declare_topology
+from worker.settings.loading import load
 from worker.settings.reloading_url import ReloadingUrl
 from worker.store.storage import Storage, StorageOptions, open_storage
 
@@ -36,7 +36,13 @@ async def install(
     loaded = load({"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix})
     settings = loaded.settings
     replica_dsn = (lambda: replica_url) if replica_url else None
-    options = StorageOptions(ReloadingUrl(loaded, "database_url"), settings.pool_size, 2.0, 5.0, replica_dsn)
+    options = StorageOptions(
+        dsn=ReloadingUrl(loaded, "database_url"),
+        pool_size=settings.pool_size,
+        connect_timeout=2.0,
+        statement_timeout=5.0,
+        replica_dsn=replica_dsn,
+    )
     async with open_storage(options) as storage:
         worker = Worker(settings, ReloadingUrl(loaded, "amqp_url"), storage)
         running = asyncio.create_task(worker.run())

@@ -13,7 +13,7 @@ from deploy.local.rabbitmq import RabbitServer
 from tests.conftest import delete_topology, unique_prefix
 from tests.integration.rpc.caller import Caller, Failed, Json, make_session, within
 from tests.integration.rpc.installation import Installation, install
-from worker.dead_letters.upgrade import declare_topology
+from worker.broker.topology import declare_topology
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -26,7 +26,7 @@ async def assert_still_served(installation: Installation, log: list[Any], not_se
     assert (await installation.caller.call("health.check"))["ok"] is True
     assert installation.caller.strays == []
     events = [entry["event"] for entry in log]
-    assert events.count("rpc.not_served") == not_served
+    assert events.count("rpc.ignored") == not_served
     assert "broker.connected" not in events
 
 

@@ -16,7 +16,7 @@ from worker.cli.console import print_table, run_to_end
 from worker.cli.top.figures import Picture, take_picture
 from worker.cli.top.scrape import Look, look_at_all
 from worker.cli.top.tables import Sheet, draw_sheets, render
-from worker.settings.config import load
+from worker.settings.loading import load
 
 TIMEOUT_SECONDS: Final = 2.0
 EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104

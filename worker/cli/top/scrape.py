@@ -13,7 +13,7 @@ from worker.observability.metrics import Series, read_exposition
 
 PATH: Final = "/metrics"
 FOREIGN: Final = "no metrics of a worker there"
-LARGEST_BYTES: Final = 4 * 1024 * 1024
+MAX_BYTES: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ async def look_at_all(urls: Sequence[str], timeout: float) -> list[Look]:
 async def _look(session: aiohttp.ClientSession, url: str) -> Look:
     try:
         async with session.get(url.rstrip("/") + PATH) as answer:
-            body = await answer.content.read(LARGEST_BYTES)
+            body = await answer.content.read(MAX_BYTES)
             if answer.status != 200:
                 return Look(url, monotonic(), trouble=f"HTTP status {answer.status}")
-            while chunk := await answer.content.read(LARGEST_BYTES - len(body)):
+            while chunk := await answer.content.read(MAX_BYTES - len(body)):
                 body += chunk
         return Look(url, monotonic(), read_exposition(body.decode()))
     except TimeoutError:

@@ -32,17 +32,17 @@ HEAD: Final = (
 )
 
 
-def render_page(board: WorkerView) -> str:
+def render_page(view: WorkerView) -> str:
     """Return the page as HTML that needs nothing but `style.css`."""
-    series = board.metrics.read()
+    series = view.metrics.read()
     return (
         HEAD
-        + _header(board.health, series)
-        + _tiles(board.history, series)
-        + f'<div class="cards">{"".join(_plots(board.history))}</div>'
-        + f'<div class="cards">{_parts(board.health)}{_counts("Outcomes", series, "events_total")}'
+        + _header(view.health, series)
+        + _tiles(view.history, series)
+        + f'<div class="cards">{"".join(_plots(view.history))}</div>'
+        + f'<div class="cards">{_parts(view.health)}{_counts("Outcomes", series, "events_total")}'
         + f"{_counts('Dead letters by code', series, 'dead_letters_total', hide=True)}</div>"
-        + _troubles(board.recent)
+        + _problems(view.deduplicator)
         + "</main></body></html>"
     )
 
@@ -109,12 +109,12 @@ def _counts(title: str, series: Series, metric: str, *, hide: bool = False) -> s
     return f"<section><h2>{title}</h2>{body}</section>"
 
 
-def _troubles(recent: Deduplicator) -> str:
+def _problems(deduplicator: Deduplicator) -> str:
     rows = "".join(
         f'<tr><td class="faint"><time>{escape(line.at)}</time></td><td class="{"bad" if line.is_error else ""}">'
         f"{escape(line.event)}</td><td>{escape(line.reason)}</td>"
         f'<td class="number">{line.count}</td></tr>'
-        for line in reversed(recent.lines)
+        for line in reversed(deduplicator.problems)
     )
     body = f"<table>{rows}</table>" if rows else '<span class="faint">none since the start</span>'
     return f"<section><h2>Last warnings and errors</h2>{body}</section>"

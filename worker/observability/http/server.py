@@ -11,11 +11,12 @@ from aiohttp import web
 from worker.observability.http.page import STYLE, render_page
 from worker.observability.metrics import CONTENT_TYPE
 from worker.observability.worker_view import WorkerView
+from worker.retry import retry, sleep_always
 
 log = structlog.get_logger()
 
 RETRY_SECONDS: Final = 5.0
-GOODBYE_SECONDS: Final = 1.0
+SHUTDOWN_SECONDS: Final = 1.0
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -27,8 +28,8 @@ HEADERS: Final = {
 class Pages:
     """The answers to every path."""
 
-    def __init__(self, board: WorkerView) -> None:
-        self._board = board
+    def __init__(self, view: WorkerView) -> None:
+        self._view = view
 
     def make_application(self) -> web.Application:
         """Return the application that serves these pages."""
@@ -43,18 +44,18 @@ class Pages:
 
     async def live(self, _: web.Request) -> web.Response:
         """200 while the event loop turns: whoever waits for this answer waits for the loop."""
-        live = self._board.health.is_live
+        live = self._view.health.is_live
         return web.json_response({"live": live}, status=200 if live else 503)
 
     async def ready(self, _: web.Request) -> web.Response:
         """200 when the worker stores and answers; 503 with the reasons by part when not."""
-        reasons = self._board.health.not_ready_reasons()
+        reasons = self._view.health.not_ready_reasons()
         body = {"ready": not reasons, "reasons": dict(reasons)}
         return web.json_response(body, status=503 if reasons else 200)
 
     async def metrics(self, _: web.Request) -> web.Response:
         """All metrics in Prometheus' text format."""
-        return web.Response(body=self._board.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=self._view.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
     async def style(self, _: web.Request) -> web.Response:
         """The style of the status page."""
@@ -62,18 +63,18 @@ class Pages:
 
     async def status(self, _: web.Request) -> web.Response:
         """The page for people."""
-        return web.Response(text=render_page(self._board), content_type="text/html")
+        return web.Response(text=render_page(self._view), content_type="text/html")
 
 
 @asynccontextmanager
-async def listening(board: WorkerView, host: str, port: int) -> AsyncIterator[None]:
+async def listening(view: WorkerView, host: str, port: int) -> AsyncIterator[None]:
     """Have the pages served for as long as the context lasts.
 
-    A port that is taken is said once and tried again every 5 s: storing does not depend on it, and the replica
+    A port that is taken is logged once and tried again every 5 s: storing does not depend on it, and the replica
     that has it may be about to end.
     """
-    application = Pages(board).make_application()
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=GOODBYE_SECONDS)
+    application = Pages(view).make_application()
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -82,25 +83,25 @@ async def listening(board: WorkerView, host: str, port: int) -> AsyncIterator[No
             task.cancel()
     finally:
         with suppress(TimeoutError):
-            async with asyncio.timeout(2 * GOODBYE_SECONDS):
+            async with asyncio.timeout(2 * SHUTDOWN_SECONDS):
                 await runner.cleanup()
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
-    said = False
-    while True:
+    async def start() -> None:
         site = web.TCPSite(runner, host, port)
         try:
             await site.start()
-        except OSError as error:
+        except OSError:
             await site.stop()
-            if not said:
-                log.error("http.not_listening", host=host, port=port, reason=error.strerror or str(error))
-                said = True
-            await asyncio.sleep(RETRY_SECONDS)
-        else:
-            log.info("http.listening", host=host, port=runner.addresses[0][1])
-            return
+            raise
+
+    def log_first(error: OSError, failures: int) -> None:
+        if failures == 1:
+            log.error("http.not_listening", host=host, port=port, reason=error.strerror or str(error))
+
+    await retry(start, OSError, lambda _: sleep_always(RETRY_SECONDS), on_failure=log_first)
+    log.info("http.listening", host=host, port=runner.addresses[0][1])
 
 
 async def _protect(_: web.Request, response: web.StreamResponse) -> None:

@@ -1,0 +1,71 @@
+"""A running engine: started with a storage, asked over HTTP, ended in every way a process can end."""
+
+import asyncio
+import os
+import signal
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Self
+
+LONGEST_WAIT: Final = 60.0
+
+
+class EngineFailed(Exception):
+    """The engine ended before it answered; says what it wrote."""
+
+
+class EngineProcess:
+    """One engine."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._process = process
+        self._output = process.stdout
+        self._errors = asyncio.create_task(process.stderr.read())
+        self._port = 0
+
+    @classmethod
+    async def start(cls, program: Path, variables: Mapping[str, str]) -> Self:
+        """Return an engine that answers; raises EngineFailed where it ends instead."""
+        process = await asyncio.create_subprocess_exec(
+            "node", program, env={**os.environ, **variables}, stdout=PIPE, stderr=PIPE
+        )
+        engine = cls(process)
+        await engine._answers()
+        return engine
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self._port}"
+
+    async def kill(self) -> None:
+        """Have it ended by SIGKILL."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> int:
+        """Have it ended by SIGTERM and return the exit status."""
+        return await self._end(signal.SIGTERM)
+
+    async def errors(self) -> str:
+        """Return what it wrote to stderr, once it has ended."""
+        return (await self._errors).decode(errors="replace")
+
+    async def _answers(self) -> None:
+        """Return once it answers: then it has printed its port."""
+        async with asyncio.timeout(LONGEST_WAIT):
+            line = await self._output.readline()
+            if not line:
+                await self._process.wait()
+                raise EngineFailed(await self.errors())
+        self._port = int(line)
+
+    async def _end(self, number: signal.Signals) -> int:
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+        async with asyncio.timeout(LONGEST_WAIT):
+            status = await self._process.wait()
+            await self._errors
+        return status

@@ -1,0 +1,44 @@
+"""Node programs of the TypeScript client, run to their end."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from deploy.local.instance import LOCAL
+from tests.faults.replica import PROJECT
+
+PACKAGE: Final = PROJECT / "contracts" / "typescript"
+
+
+def run_node(*words: str, directory: Path = PACKAGE, variables: Mapping[str, str] | None = None) -> str:
+    """Return what a Node program printed; fails with its words when it fails."""
+    done = subprocess.run(
+        words,
+        cwd=directory,
+        env={**os.environ, **(variables or {}), "NO_COLOR": "1", "CI": "true"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{' '.join(words)}:\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def install_dependencies() -> None:
+    """Have the client's locked dependencies installed; only one process installs at a time."""
+    assert shutil.which("npm"), "npm is missing; run: make test"
+    LOCAL.mkdir(exist_ok=True)
+    with (LOCAL / "npm.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        installed = PACKAGE / "node_modules" / ".package-lock.json"
+        if (
+            not installed.exists()
+            or installed.stat().st_mtime < (PACKAGE / "package-lock.json").stat().st_mtime
+        ):
+            # Not `npm ci`: it refuses a lock file that lacks the optional packages of other platforms.
+            run_node("npm", "install", "--no-save")
