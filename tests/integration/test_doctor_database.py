@@ -64,10 +64,10 @@ async def test_a_schema_from_other_files_and_one_ahead_are_told_apart(
     found = await examine(patient)
     assert states_of(found) == {**NO_BROKER, "database.schema": "warning"}
     await connection.execute("DELETE FROM session_store_migrations WHERE version = 9999")
-    await connection.execute("UPDATE session_store_migrations SET checksum = 'x' WHERE version = 3")
+    await connection.execute("UPDATE session_store_migrations SET checksum = 'x' WHERE version = 2")
     schema = (await examine(patient))["database.schema"]
     assert schema.state is State.ERROR
-    assert "0003" in schema.message
+    assert "0002" in schema.message
     await follow(schema.fix.partition(": ")[2], patient)
     assert states_of(await examine(patient)) == NO_BROKER
 
@@ -78,7 +78,7 @@ async def test_a_missing_index_is_built_by_the_command(
     await connection.execute("DROP INDEX idx_sessions_player_id, idx_sessions_completed_at")
     found = await examine(patient)
     assert states_of(found) == {**NO_BROKER, "database.indexes": "error"}
-    assert found["database.indexes"].message == "missing: idx_sessions_player_id, idx_sessions_completed_at"
+    assert found["database.indexes"].message == "missing: idx_sessions_completed_at, idx_sessions_player_id"
     await follow(found["database.indexes"].fix, patient)
     assert states_of(await examine(patient)) == NO_BROKER
 
