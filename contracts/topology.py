@@ -1,7 +1,14 @@
-"""The only place where a queue, an exchange or a routing key is spelled (CONTRACT: Topology)."""
+"""The only place where a queue, an exchange, a routing key or a header is spelled (CONTRACT: Topology).
+
+`python -m contracts.generate` writes the same constants for TypeScript.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Final
+
+SESSIONS_EXCHANGE: Final = "sessions"
+DEAD_EXCHANGE: Final = "sessions.dead"
+CHANGES_EXCHANGE: Final = "sessions.changes"
 
 WRITE_KEY: Final = "session.write"
 DELETE_KEY: Final = "session.delete"
@@ -10,9 +17,20 @@ RPC_KEY: Final = "session.rpc"
 STORED_KEY: Final = "session.stored"
 DELETED_KEY: Final = "session.deleted"
 DEAD_KEY: Final = "session.dead"
+REPLY_KEY: Final = "session.reply"
+"""Of no binding: it stands for the address in the signature of a reply."""
 
-DIRECT_REPLY_PREFIX: Final = "amq.rabbitmq.reply-to."
+DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
 REPLY_QUEUE_PREFIX: Final = "session.reply."
+CHANGES_QUEUE_PREFIX: Final = "session.changes."
+"""Queues of callers and of subscribers begin so, or with an installation's prefix and it."""
+
+SIGNATURE_HEADER: Final = "x-signature"
+DEADLINE_HEADER: Final = "deadline"
+"""Milliseconds since the epoch, after which a request is worth nothing."""
+
+EVENT_CONTENT_TYPE: Final = "application/cloudevents+json"
+RPC_CONTENT_TYPE: Final = "application/json"
 
 DELIVERY_LIMIT: Final = 20
 RPC_TTL_MS: Final = 30_000
@@ -30,7 +48,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A durable queue, what it is bound to, and its arguments as the broker compares them."""
+    """A durable queue, its binding, and its arguments as the broker compares them."""
 
     name: str
     exchange: str
@@ -40,9 +58,9 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Every name of one installation; `prefix` lets several share a broker.
+    """Every name of one installation; with a `prefix` several installations share a broker.
 
-    It goes before queues and exchanges; routing keys are the same words in every installation.
+    The prefix precedes the names of queues and exchanges. Routing keys are the same in every installation.
     """
 
     prefix: str = ""
@@ -50,17 +68,17 @@ class Topology:
     @property
     def sessions(self) -> Exchange:
         """Events and requests are published here."""
-        return Exchange(f"{self.prefix}sessions")
+        return Exchange(f"{self.prefix}{SESSIONS_EXCHANGE}")
 
     @property
     def dead(self) -> Exchange:
         """Refused events are published here."""
-        return Exchange(f"{self.prefix}sessions.dead")
+        return Exchange(f"{self.prefix}{DEAD_EXCHANGE}")
 
     @property
     def changes(self) -> Exchange:
-        """What was committed is published here."""
-        return Exchange(f"{self.prefix}sessions.changes")
+        """Committed changes are published here."""
+        return Exchange(f"{self.prefix}{CHANGES_EXCHANGE}")
 
     @property
     def write_queue(self) -> Queue:
@@ -74,13 +92,13 @@ class Topology:
 
     @property
     def erase_queue(self) -> Queue:
-        """Erasures of players; one replica at a time takes them: two would hide dead letters from each other."""
+        """Erasures of players; one replica at a time consumes it: two would hide dead letters from each other."""
         queue = self._event_queue(ERASE_KEY)
         return replace(queue, arguments={**queue.arguments, "x-single-active-consumer": True})
 
     @property
     def rpc_queue(self) -> Queue:
-        """Requests; a waiting one is worthless after its time to live."""
+        """Requests; a request that waits longer than its time to live is dropped."""
         arguments: dict[str, Argument] = {
             "x-message-ttl": RPC_TTL_MS,
             "x-max-length": RPC_MAX_LENGTH,
@@ -104,8 +122,8 @@ class Topology:
         return (self.dead_queue, self.write_queue, self.delete_queue, self.erase_queue, self.rpc_queue)
 
     def may_reply_to(self, address: str | None) -> bool:
-        """Return whether an answer may go to `address`: only to callers' own queues (contract: Request)."""
-        own = (DIRECT_REPLY_PREFIX, REPLY_QUEUE_PREFIX, self.prefix + REPLY_QUEUE_PREFIX)
+        """Return whether a reply may go to `address`: only to callers' own queues (contract: Request)."""
+        own = (f"{DIRECT_REPLY}.", REPLY_QUEUE_PREFIX, self.prefix + REPLY_QUEUE_PREFIX)
         return address is not None and address.startswith(own)
 
     def _event_queue(self, key: str) -> Queue:

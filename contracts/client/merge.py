@@ -8,11 +8,11 @@ from typing import Final, TypeGuard, cast
 import orjson
 from pydantic_core import PydanticCustomError
 
-from contracts.client.errors import Rejected
-from contracts.client.messages import SESSION_DEPTH, Content
-from contracts.client.messages import _encode as encode
-from contracts.requests import check_content
-from contracts.session import Session
+from ..requests import check_content
+from ..session import Session
+from .encoding import encode
+from .errors import Rejected
+from .events import SESSION_DEPTH, SessionContent
 
 Json = dict[str, object]
 
@@ -41,7 +41,9 @@ _ABSENT: Final = _Absent.ABSENT
 _COMPLETION: Final = "/completedAt"
 
 
-def merge_sessions(base: Content | None, mine: Content | None, theirs: Content | None) -> Merged | Collided:
+def merge_sessions(
+    base: SessionContent | None, mine: SessionContent | None, theirs: SessionContent | None
+) -> Merged | Collided:
     """Merge two changes of one session: `mine`, and `theirs`, which is already stored; both were made of `base`.
 
     None stands for no session. The arguments stay as they are, and the result shares nothing with them.
@@ -65,7 +67,7 @@ def merge_sessions(base: Content | None, mine: Content | None, theirs: Content |
     return Merged(None if session is _ABSENT else cast(Json, session))
 
 
-def _copy(session: Content | None) -> object:
+def _copy(session: SessionContent | None) -> object:
     """Return the JSON of a session, as a read of it would give."""
     if session is None:
         return _ABSENT

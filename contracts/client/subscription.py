@@ -1,4 +1,4 @@
-"""One life of a subscription to the changes feed: it ends with its connection or its queue."""
+"""One subscription to the changes feed: it ends with its connection or its queue."""
 
 import asyncio
 from collections.abc import Collection
@@ -10,18 +10,16 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from aiormq.exceptions import ChannelLockedResource
 
-from contracts.client.errors import Misconfigured
-from contracts.client.link import OPEN_SECONDS, LinkLost, broker_calls, close_quietly, open_connection
-from contracts.signing import SIGNATURE_HEADER
-from contracts.topology import Topology
+from ..limits import CHANGES_PREFETCH
+from ..topology import CHANGES_QUEUE_PREFIX, SIGNATURE_HEADER, Topology
+from .errors import Misconfigured
+from .link import CONNECT_SECONDS, LinkLost, broker_calls, close_quietly, open_connection
 
-QUEUE_PREFIX: Final = "session.changes."
-PREFETCH: Final = 200
 UNSUITABLE: Final = (ChannelNotFoundEntity, ChannelPreconditionFailed, ChannelLockedResource)
 
 
-class Told(NamedTuple):
-    """A message that arrived; its signature whatever that is."""
+class ChangeDelivery(NamedTuple):
+    """A message of the feed; the signature is the header's value of whatever type, None without the header."""
 
     routing_key: str
     body: bytes
@@ -29,11 +27,11 @@ class Told(NamedTuple):
 
 
 class Subscription:
-    """A queue bound to the changes and consumed; `is_new` says that it was declared just now."""
+    """A queue that is bound to the feed and consumed; `is_new` says that it was declared just now."""
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
-        self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        self._received: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         self._current: AbstractIncomingMessage | None = None
         self.is_new = True
 
@@ -41,21 +39,21 @@ class Subscription:
     async def open(
         cls, url: str, name: str, topology: Topology, kinds: Collection[str], queue: str | None
     ) -> Self:
-        """Return a subscription that consumes; raises LinkLost, or Misconfigured where it can never do.
+        """Return a subscription that consumes; raises LinkLost, or Misconfigured where no retry can help.
 
-        Without a name the queue is exclusive and goes with the connection; a named one is durable, and stays.
+        Without a name the queue is exclusive and deleted with the connection; a named queue is durable and stays.
         """
         connection = await open_connection(url, name)
         subscription = cls(connection)
         try:
             with broker_calls():
-                async with asyncio.timeout(OPEN_SECONDS):
+                async with asyncio.timeout(CONNECT_SECONDS):
                     await subscription._consume(topology, kinds, queue)
         except LinkLost as lost:
             await close_quietly(connection)
             if isinstance(lost.__cause__, UNSUITABLE):
                 raise Misconfigured(
-                    f"nobody can follow {topology.changes.name} so: {lost.__cause__};"
+                    f"cannot subscribe to {topology.changes.name}: {lost.__cause__};"
                     " run: session-store topology, or name another queue"
                 ) from lost
             raise
@@ -64,41 +62,42 @@ class Subscription:
             raise
         return subscription
 
-    async def next(self) -> Told | None:
+    async def next(self) -> ChangeDelivery | None:
         """Return the next message; None when there will be none."""
-        self._current = current = await self._arrived.get()
+        self._current = current = await self._received.get()
         if current is None:
             return None
-        return Told(current.routing_key or "", current.body, current.headers.get(SIGNATURE_HEADER))
+        signature = current.headers.get(SIGNATURE_HEADER)
+        return ChangeDelivery(current.routing_key or "", current.body, signature)
 
     async def acknowledge(self) -> None:
-        """Have the message that was returned last gone from the queue; a lost one comes again anyway."""
+        """Acknowledge the message that was returned last; after a loss the broker delivers it again."""
         if self._current:
             with suppress(LinkLost, Misconfigured), broker_calls():
                 await self._current.ack()
 
-    def lose(self, *_: object) -> None:
-        """End this life; what has arrived is still returned."""
-        self._arrived.put_nowait(None)
+    def mark_lost(self, *_: object) -> None:
+        """End the subscription; messages that have arrived are still returned."""
+        self._received.put_nowait(None)
 
     async def close(self) -> None:
-        """Leave the connection closed; what is not acknowledged goes back to its queue."""
+        """Close the connection; messages that are not acknowledged return to their queue."""
         await close_quietly(self._connection)
 
     async def _consume(self, topology: Topology, kinds: Collection[str], name: str | None) -> None:
-        self._connection.close_callbacks.add(self.lose)
-        self.is_new = name is None or not await self._has(name)
+        self._connection.close_callbacks.add(self.mark_lost)
+        self.is_new = name is None or not await self._exists(name)
         channel = await self._connection.channel()
-        channel.close_callbacks.add(self.lose)
+        channel.close_callbacks.add(self.mark_lost)
         inner = await channel.get_underlay_channel()
-        inner.on_consumer_cancel_callbacks.add(self.lose)  # somebody deleted the queue
-        await channel.set_qos(PREFETCH)
+        inner.on_consumer_cancel_callbacks.add(self.mark_lost)  # somebody deleted the queue
+        await channel.set_qos(CHANGES_PREFETCH)
         queue = await _declare(channel, name)
         for kind in kinds:
             await queue.bind(topology.changes.name, kind)
-        await queue.consume(self._take)
+        await queue.consume(self._receive)
 
-    async def _has(self, name: str) -> bool:
+    async def _exists(self, name: str) -> bool:
         channel = await self._connection.channel()
         try:
             await channel.declare_queue(name, passive=True)
@@ -107,11 +106,11 @@ class Subscription:
         await channel.close()
         return True
 
-    async def _take(self, message: AbstractIncomingMessage) -> None:
-        self._arrived.put_nowait(message)
+    async def _receive(self, message: AbstractIncomingMessage) -> None:
+        self._received.put_nowait(message)
 
 
 async def _declare(channel: AbstractChannel, name: str | None) -> AbstractQueue:
     if name is None:
-        return await channel.declare_queue(f"{QUEUE_PREFIX}{uuid4().hex}", exclusive=True)
+        return await channel.declare_queue(f"{CHANGES_QUEUE_PREFIX}{uuid4().hex}", exclusive=True)
     return await channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})

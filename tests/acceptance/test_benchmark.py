@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from deploy.local.instance import PROJECT
+from tests.support.selection import long
 
 GROUPS = ("storing", "latency", "answering", "growth")
 
 
+@long("the benchmark measures for a minute")
 @pytest.mark.timeout(300)
 def test_a_quick_look_measures_every_group_and_names_who_is_absent(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "tests.bench", "--quick", "--only", *GROUPS, "--report", str(tmp_path)]

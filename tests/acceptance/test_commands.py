@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.__main__ import INSTANCE
-from deploy.local.instance import servers_of
-from tests.command import run_command
-from tests.faults.replica import PROJECT
-from tests.installation import Variables
+from deploy.local.instance import PROJECT, servers_of
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import Variables
 
 VERDICT = "EQUAL 149 sessions equal, 11 deleted, 10 dead letters with the right codes"
 

@@ -10,9 +10,9 @@ import subprocess
 from contracts.client import SessionStore
 from deploy.local.ports import LOOPBACK
 from tests.acceptance.test_sessions_command import session_of
-from tests.command import run_command
-from tests.faults.replica import PROGRAM
-from tests.installation import StartReplica, Variables
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.programs.replica import PROGRAM
 from worker.cli.top.figures import QUEUES, read_queues
 from worker.cli.top.scrape import look_at_all
 

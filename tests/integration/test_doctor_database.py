@@ -8,9 +8,9 @@ import asyncpg
 import pytest
 
 from deploy.local.postgres import PostgresServer
-from tests.installation import Variables
-from tests.integration.patient import examine, follow, states_of
-from tests.integration.postgres_programs import SQL, run_file
+from tests.support.programs.installation import Variables
+from tests.support.programs.patient import examine, follow, states_of
+from tests.support.servers.postgres_programs import SQL, run_file
 from worker.doctor.database.activity import check_statements
 from worker.doctor.database.schema import check_indexes
 from worker.doctor.finding import State

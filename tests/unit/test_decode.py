@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from contracts.outcomes import DeadLetterCode
-from tests.unit.decoding import row_of, row_or_code
-from tests.unit.deliveries import SESSION, delete_event, deliver, with_number, write_event
-from tests.unit.samples import read_dead_letters, read_events
+from tests.support.events.decoding import row_of, row_or_code
+from tests.support.events.deliveries import SESSION, delete_event, deliver, with_number, write_event
+from tests.support.events.samples import read_dead_letters, read_events
 from worker.broker.delivery import Properties
 from worker.ingest.decode import decode
 from worker.ingest.document import InvalidEvent

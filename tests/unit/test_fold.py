@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from contracts.outcomes import DeadLetterCode, Outcome
-from tests.batches import batches, consistent, decoded, row_of, verdicts_one_by_one
-from tests.model import Entry, Event, judge
-from tests.unit.deliveries import deliver
+from tests.support.events.batches import batches, consistent, decoded, row_of, verdicts_one_by_one
+from tests.support.events.deliveries import deliver
+from tests.support.events.model import Entry, Event, judge
+from tests.support.examples import times
 from worker.broker.delivery import Properties
 from worker.ingest.deliveries import Decoded, settlements_of
 from worker.ingest.fold import Verdicts, group_by_session, resolve, rounds_of
@@ -70,7 +71,7 @@ def test_of_many_deletes_in_a_batch_the_first_alone_found_the_session() -> None:
 
 
 @given(batches, batches)
-@settings(max_examples=600)
+@times(6)
 def test_a_batch_has_the_outcomes_of_its_events_one_by_one(earlier: list[Event], batch: list[Event]) -> None:
     together = consistent([*earlier, *batch])
     earlier, batch = together[: len(earlier)], together[len(earlier) :]
@@ -82,7 +83,7 @@ def test_a_batch_has_the_outcomes_of_its_events_one_by_one(earlier: list[Event],
 
 
 @given(batches, batches)
-@settings(max_examples=300)
+@times(3)
 def test_what_is_foretold_of_a_batch_are_the_outcomes_of_its_events_one_by_one(
     earlier: list[Event], batch: list[Event]
 ) -> None:
@@ -98,7 +99,7 @@ def test_what_is_foretold_of_a_batch_are_the_outcomes_of_its_events_one_by_one(
 
 
 @given(batches)
-@settings(max_examples=300)
+@times(3)
 def test_a_batch_delivered_again_changes_nothing(batch: list[Event]) -> None:
     ledger = Ledger()
     apply_folded(batch, ledger)

@@ -14,7 +14,7 @@ from hypothesis.strategies import DataObject
 from contracts.client.errors import Rejected
 from contracts.client.merge import Collided, Merged, merge_sessions
 from contracts.session import Session
-from tests.unit.session_edits import Json, edited, edits_of, sessions
+from tests.support.events.session_edits import Json, edited, edits_of, sessions
 
 VECTORS: Final[list[dict[str, Any]]] = json.loads(
     (Path(__file__).parents[2] / "contracts" / "merge-vectors.json").read_text(encoding="utf-8")

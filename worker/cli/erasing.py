@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from contracts.limits import MAX_REVISION
 from contracts.replies import Receipt
-from contracts.scalars import MAX_REVISION
 from contracts.topology import Topology
 from worker.broker.changes import open_changes, sign_changes
 from worker.broker.connection import connected

@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 import orjson
 import typer
 
-from contracts.client import BadRequest, Misconfigured, SessionStore, TimedOut, Unavailable, Untrusted
+from contracts.client import BadRequest, Misconfigured, ReplyUnverified, SessionStore, TimedOut, Unavailable
 from contracts.client import SessionStoreError as ClientError
 from contracts.replies import Record
 from contracts.requests import QueryOptions, SortKey, SortOrder
@@ -114,7 +114,7 @@ def _ask(call: CallOptions, ask: Callable[[SessionStore], Awaitable[Answer]]) ->
 
     try:
         return run_to_end(work())
-    except (Misconfigured, Untrusted) as error:
+    except (Misconfigured, ReplyUnverified) as error:
         raise ConfigurationError(str(error)) from error
     except BadRequest as error:
         raise typer.BadParameter(str(error)) from error

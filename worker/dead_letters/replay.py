@@ -10,8 +10,8 @@ from pamqp.common import FieldTable, FieldValue
 
 from contracts.dead_letters import HISTORY_HEADER
 from contracts.session import format_timestamp
-from contracts.signing import SIGNATURE_HEADER, Keyring
-from contracts.topology import DELETE_KEY, ERASE_KEY, WRITE_KEY
+from contracts.signing import Keyring
+from contracts.topology import DELETE_KEY, ERASE_KEY, SIGNATURE_HEADER, WRITE_KEY
 from worker.broker.delivery import Properties
 from worker.broker.properties import BROKER_ACTS_ON, MAX_HEADER_BYTES, copy_properties, keep_bytes
 from worker.broker.publisher import Publisher

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from contracts.client import Distrusted, Misconfigured, SessionStore, Untrusted
+from contracts.client import Misconfigured, ReplyUnverified, SessionStore, SignatureRefused
 from contracts.client import SessionStoreError as ClientError
 from worker.broker.examination import is_access_refused
 from worker.doctor.finding import Finding, error, ok, skipped, warning
@@ -25,7 +25,7 @@ async def check_answer(settings: Settings, release: str, timeout: float) -> Find
             keys=settings.signing_keys.get_secret_value(),
         ) as store:
             health = await store.health()
-    except (Distrusted, Untrusted) as failure:
+    except (SignatureRefused, ReplyUnverified) as failure:
         return error(str(failure), COMPARE_KEYS)
     except Misconfigured as failure:
         if is_access_refused(failure):

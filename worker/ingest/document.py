@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from contracts.limits import MAX_DEPTH
 from contracts.outcomes import DeadLetterCode
-from contracts.scalars import MAX_DEPTH
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 INT64_LOW, UINT64_HIGH = -(2**63), 2**64 - 1

@@ -9,15 +9,15 @@ import structlog
 from pydantic import ValidationError
 
 from contracts.faults import ErrorReason, RpcError, make_error, refuse_params
+from contracts.limits import MAX_MESSAGE_BYTES
 from contracts.requests import PARAMS, Params, Request, parse_params
 from worker.rpc.answers import Result, RpcFailure
 from worker.rpc.deadline import Deadline
-from worker.store.chunked_fetch import MAX_ANSWER_BYTES
 from worker.traces.interface import NO_TRACING, Call, Traces
 
 log = structlog.get_logger()
 
-MAX_REPLY_BYTES: Final = MAX_ANSWER_BYTES
+MAX_REPLY_BYTES: Final = MAX_MESSAGE_BYTES
 MAX_CALLS: Final = 100  # of a batch
 MAX_ID_CHARACTERS: Final = 255  # each has six bytes at most, as \u0000 has
 ERROR_REPLY_BYTES: Final = 2048  # more than any error reply without details has, with an id of that length

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, TypedDict
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from contracts.limits import BODY_LIMIT
 from worker.settings import rules
 
 SECRETS_DIRECTORIES: Final = ("SESSION_STORE_SECRETS_DIR", "CREDENTIALS_DIRECTORY")
@@ -81,7 +82,7 @@ class Settings(BaseSettings):
         1000, "SESSION_STORE_PREFETCH", "unacknowledged events a queue, whatever their size", ge=1, le=65_535
     )
     body_limit: int = _setting(
-        1_048_576, "SESSION_STORE_BODY_LIMIT", "largest event in bytes", ge=1024, le=134_217_728
+        BODY_LIMIT, "SESSION_STORE_BODY_LIMIT", "largest event in bytes", ge=1024, le=134_217_728
     )
     rpc_concurrency: int = _setting(
         64, "SESSION_STORE_RPC_CONCURRENCY", "requests answered at a time", ge=1, le=10_000

@@ -6,12 +6,11 @@ from typing import Final
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from contracts.limits import MAX_MESSAGE_BYTES
 from worker.errors import AnswerTooLarge
 
 MAX_ROWS_AT_ONCE: Final = 101  # a page of the default size, and one row that says whether there is another
 CHUNK_ROWS: Final = 50
-MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
-"""In bytes (contract: Request, Errors)."""
 
 
 async def fetch_sessions(
@@ -31,6 +30,6 @@ async def fetch_sessions(
         while chunk := await cursor.fetch(CHUNK_ROWS, timeout=timeout):
             rows += chunk
             size += sum(len(row["encounter"]) + len(row["state"]) + len(row["extra"] or "") for row in chunk)
-            if size > MAX_ANSWER_BYTES:
+            if size > MAX_MESSAGE_BYTES:
                 raise AnswerTooLarge("the sessions asked for pass 4 MiB")
     return rows

@@ -8,10 +8,10 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from contracts.limits import BODY_LIMIT
 from worker.broker.delivery import Delivery, Properties
 
 MAX_FIELD_CHARACTERS: Final = 512
-MAX_BODY_BYTES: Final = 1_048_576
 FIELDS: Final = ("traceparent", "tracestate")
 _MARK: Final = b'"traceparent"'
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
@@ -48,7 +48,7 @@ def _trace_in(fields: Mapping[str, object]) -> Context | None:
 
 
 def _attributes_of(body: bytes) -> Mapping[str, object]:
-    if len(body) > MAX_BODY_BYTES or _MARK not in body:
+    if len(body) > BODY_LIMIT or _MARK not in body:
         return {}
     try:
         event = orjson.loads(body)

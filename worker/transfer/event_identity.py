@@ -13,7 +13,8 @@ from uuid import UUID
 
 import orjson
 
-from contracts.scalars import MAX_REVISION, parse_timestamp
+from contracts.limits import MAX_REVISION
+from contracts.scalars import parse_timestamp
 from contracts.session import Session
 
 TIMES: Final = ("lastActivity", "lastActivityAt", "updatedAt")

@@ -3,8 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 
-from contracts.client import Conflict, Misconfigured, Rejected, SessionStore, TimedOut, Unavailable, Untrusted
-from contracts.client.written import Written
+from contracts.client import (
+    Conflict,
+    Misconfigured,
+    Rejected,
+    ReplyUnverified,
+    SessionStore,
+    TimedOut,
+    Unavailable,
+    WriteResult,
+)
 from contracts.outcomes import DeadLetterCode, Outcome
 from worker.errors import ConfigurationError, UnavailableError
 from worker.ingest.fold import Verdicts, key_of
@@ -31,7 +39,7 @@ class QueueSink:
             return Verdict.rejected(DeadLetterCode(error.code), error.message)
         except Conflict as error:
             return Verdict(Outcome.CONFLICT, error.record.revision if error.record else None)
-        except (Misconfigured, Untrusted) as error:
+        except (Misconfigured, ReplyUnverified) as error:
             raise ConfigurationError(str(error)) from error
         except (TimedOut, Unavailable) as error:
             raise UnavailableError(str(error)) from error
@@ -39,7 +47,7 @@ class QueueSink:
             return Verdict(Outcome.DUPLICATE, written.revision)
         return Verdict(written.outcome, written.revision)
 
-    async def _send(self, event: EventRow) -> Written:
+    async def _send(self, event: EventRow) -> WriteResult:
         expected, revision, event_id = event.expected_revision, event.revision, event.event_id
         if event.is_delete:
             return await self._store.delete(

@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 import orjson
 from pydantic import ValidationError
 
+from contracts.limits import MAX_DEPTH
 from contracts.outcomes import DeadLetterCode
 from contracts.refusals import code_of, describe
-from contracts.scalars import MAX_DEPTH
 from contracts.session import Session
 from worker.ingest.decode import row_of, row_of_write, validate
 from worker.ingest.document import InvalidEvent, ParsedBody, check_content, parse

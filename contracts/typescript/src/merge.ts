@@ -1,6 +1,5 @@
 import { isDeepStrictEqual as isEqual } from 'node:util'
-import { checkContent } from './content.js'
-import { decode, encode } from './numbers.js'
+import { checkContent, decode, encode } from './encoding.js'
 
 /** The session that holds the changes of both sides; null where it is deleted. */
 export interface Merged<S> {

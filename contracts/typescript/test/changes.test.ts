@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { connect } from 'amqplib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Latest } from '../src/changes.js'
+import { NewestSeen } from '../src/changes.js'
 import { type Change, ClosedError, type Gap, MisconfiguredError, SessionStore } from '../src/index.js'
-import { changeContent, Keyring, SIGNATURE_HEADER } from '../src/signing.js'
+import { changeContent, Keyring } from '../src/signing.js'
+import { SIGNATURE_HEADER } from '../src/topology.js'
 import { Relay } from './relay.js'
 import { options, sessionOf } from './worker.js'
 
@@ -99,17 +100,17 @@ test.runIf(options().keys)('a change that none of our keys has signed is passed 
 })
 
 test('of equal revisions the greater id is newer, and of all sessions the last ones are remembered', () => {
-  const latest = new Latest(2)
+  const newest = new NewestSeen(2)
   const change = (subject: string, revision: number, id: string) =>
     ({ specversion: '1.0', source: 'test', type: 'session.deleted', subject, id, data: { revision } }) as Change
-  expect(latest.take(change('a', 5, '0B'))).toBe(true)
-  expect(latest.take(change('a', 5, '0a'))).toBe(false)
-  expect(latest.take(change('a', 5, '0c'))).toBe(true)
-  expect(latest.take(change('b', 1, '01'))).toBe(true)
-  expect(latest.take(change('a', 6, '01'))).toBe(true)
-  expect(latest.take(change('c', 1, '01'))).toBe(true)
-  expect(latest.take(change('a', 6, '01'))).toBe(false)
-  expect(latest.take(change('b', 1, '01'))).toBe(true)
+  expect(newest.advance(change('a', 5, '0B'))).toBe(true)
+  expect(newest.advance(change('a', 5, '0a'))).toBe(false)
+  expect(newest.advance(change('a', 5, '0c'))).toBe(true)
+  expect(newest.advance(change('b', 1, '01'))).toBe(true)
+  expect(newest.advance(change('a', 6, '01'))).toBe(true)
+  expect(newest.advance(change('c', 1, '01'))).toBe(true)
+  expect(newest.advance(change('a', 6, '01'))).toBe(false)
+  expect(newest.advance(change('b', 1, '01'))).toBe(true)
 })
 
 test('only the kind asked for is told', async () => {

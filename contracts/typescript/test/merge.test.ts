@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { decode, encode } from '../src/encoding.js'
 import { RejectedError } from '../src/errors.js'
 import { mergeSessions } from '../src/merge.js'
-import { decode, encode } from '../src/numbers.js'
 import { apply, at, drawEdit, drawEdited, isHolder, type Json, type JsonMap, own, sessions } from './edits.js'
 
 interface Vector {

@@ -8,8 +8,8 @@ import asyncpg
 import orjson
 import pytest
 
-from tests.integration.rpc.caller import Caller, Failed, make_session, within
-from tests.integration.rpc.installation import Installation
+from tests.support.broker.caller import Caller, Failed, make_session, within
+from tests.support.programs.rpc_worker import Installation
 from worker.rpc import server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.conftest import delete_topology, unique_prefix
-from tests.integration.rpc.caller import Caller, Failed, make_session, within
-from tests.integration.rpc.installation import Installation, install
+from tests.support.broker.caller import Caller, Failed, make_session, within
+from tests.support.programs.rpc_worker import Installation, install
+from tests.support.servers.running import delete_topology, unique_prefix
 from worker.doctor.database.replica import check_replica
 from worker.doctor.finding import State
 from worker.store.replica import Replica
