@@ -131,7 +131,7 @@ def templates() -> Templates:
     return Templates()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def template_database(postgres_server: PostgresServer, templates: Templates, layout: str) -> str:
     """Return the name of a migrated database with this layout."""
     return templates.name_of(postgres_server, layout)

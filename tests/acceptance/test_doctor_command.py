@@ -5,6 +5,9 @@ import json
 
 from tests.support.programs.command import run_command
 from tests.support.programs.installation import StartReplica, Variables
+from tests.support.servers.durable import database_url
+
+__all__ = ["database_url"]  # fixtures: the shared server is not durable
 
 SECRET = "hidden-password"
 SIGNING = {

@@ -7,7 +7,7 @@ from asyncio.subprocess import PIPE, Process
 from tests.support.programs.command import run_command
 from tests.support.programs.replica import PROGRAM
 from tests.support.selection import long
-from tests.support.servers.layouts import on_plain_layout
+from tests.support.servers.layouts import on_layout
 from tests.support.stage.stage import Stage
 
 BESIDE = 12_000
@@ -39,7 +39,7 @@ CLEAR = "DELETE FROM {} WHERE session_id LIKE 'beside %'"
 
 
 @long("a table is converted four times under load")
-@on_plain_layout  # what a conversion begins with
+@on_layout("plain")  # what a conversion begins with
 async def test_a_conversion_that_is_killed_under_load_goes_on_and_costs_nothing(calm_stage: Stage) -> None:
     stage, over = calm_stage, asyncio.Event()
     await asyncio.to_thread(stage.postgres.psql, FILL, stage.database)

@@ -36,7 +36,7 @@ from tests.integration.test_order_law import (
     test_many_connections_at_once_apply_each_event_once_and_in_order,
     test_plans_made_on_small_tables_do_not_scan_them,
 )
-from tests.support.servers.layouts import CITUS, Templates
+from tests.support.servers.layouts import CITUS, Templates, on_layout
 from tests.support.servers.running import database_copy
 
 __all__ = [
@@ -60,9 +60,7 @@ __all__ = [
 ]
 
 
-@pytest.fixture(scope="module")
-def layout() -> str:
-    return CITUS
+pytestmark = on_layout(CITUS)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tests.integration.test_session_totals import ADD, assert_kept
 from tests.support.events.model import Event
 from tests.support.events.session_events import apply_each, apply_one, read_contents, read_ledger
 from tests.support.programs.command import run_command
+from tests.support.servers.layouts import on_layout
 from tests.support.servers.postgres_programs import SQL, dump_schema, run_file
 from tests.support.servers.storages import storage_at
 from worker.store.conversion import ComparisonFailed, CopyProgress, abandon, convert
@@ -32,9 +33,7 @@ PLAN = Plan(ahead=0)
 WRITES = [Event(name, 1, UUID(int=number)) for number, name in enumerate("abcdefgh")]
 
 
-@pytest.fixture(scope="module")
-def layout() -> str:
-    return "plain"
+pytestmark = on_layout("plain")
 
 
 @pytest.fixture

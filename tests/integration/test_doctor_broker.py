@@ -14,7 +14,10 @@ from tests.support.broker.broker_user import broker_user
 from tests.support.broker.dead_letters import send_letters
 from tests.support.programs.installation import StartReplica, Variables
 from tests.support.programs.patient import examine, follow, states_of
+from tests.support.servers.durable import database_url
 from worker.doctor.finding import State
+
+__all__ = ["database_url"]  # fixtures: the shared server is not durable
 
 NO_WORKER = {"broker.consumers": "error"}
 SECRET = "hidden-password"

@@ -10,11 +10,14 @@ import pytest
 from deploy.local.postgres import PostgresServer
 from tests.support.programs.installation import Variables
 from tests.support.programs.patient import examine, follow, states_of
+from tests.support.servers.durable import database_url, empty_database_url
 from tests.support.servers.postgres_programs import SQL, run_file
 from worker.doctor.database.activity import check_statements
 from worker.doctor.database.schema import check_indexes
 from worker.doctor.finding import State
 from worker.store.examination.database import ExaminedDatabase
+
+__all__ = ["database_url", "empty_database_url"]  # fixtures: the shared server is not durable
 
 NOBODY = {"AMQP_URL": "amqp://guest:guest@127.0.0.1:1/"}
 NO_BROKER = {"broker.port": "error"}
@@ -128,12 +131,12 @@ async def test_an_index_far_larger_than_its_entries_is_bloated(
 
 
 async def test_a_role_is_given_by_the_command_what_it_lacks(
-    patient: Variables, connection: asyncpg.Connection, postgres_server: PostgresServer
+    patient: Variables, connection: asyncpg.Connection, breakable_postgres: PostgresServer
 ) -> None:
     run_file(patient["DATABASE_URL"], SQL / "roles.sql")
     await connection.execute("ALTER ROLE session_store_worker PASSWORD 'pw'")
     worker = patient["DATABASE_URL"].replace(
-        f"session_store:{postgres_server.password}@", "session_store_worker:pw@"
+        f"session_store:{breakable_postgres.password}@", "session_store_worker:pw@"
     )
     assert states_of(await examine(patient, DATABASE_URL=worker)) == NO_BROKER
     await connection.execute("REVOKE SELECT ON session_store_migrations FROM session_store_worker")

@@ -5,7 +5,11 @@ import pytest
 
 from tests.support.programs.installation import Variables
 from tests.support.programs.patient import Findings, examine, follow, states_of
+from tests.support.servers.durable import database_url, empty_database_url
+from tests.support.servers.layouts import on_layout
 from worker.store.layout import read_partitions, run_script
+
+__all__ = ["database_url", "empty_database_url"]  # fixtures: the shared server is not durable
 
 
 def ailing(found: Findings) -> dict[str, str]:
@@ -13,9 +17,7 @@ def ailing(found: Findings) -> dict[str, str]:
     return {name: state for name, state in states_of(found).items() if name.startswith("database.")}
 
 
-@pytest.fixture(scope="module")
-def layout() -> str:
-    return "partitioned"
+pytestmark = on_layout("partitioned")
 
 
 @pytest.fixture

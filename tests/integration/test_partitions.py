@@ -15,6 +15,7 @@ import sql
 from tests.integration.test_session_totals import assert_kept
 from tests.support.events.model import Event
 from tests.support.events.session_events import apply_one, content_of, read_contents
+from tests.support.servers.layouts import on_layout
 from worker.store.layout import (
     LOCK_TIMEOUT,
     LayoutBusy,
@@ -38,9 +39,7 @@ ADD = """
 """
 
 
-@pytest.fixture(scope="module")
-def layout() -> str:
-    return "partitioned"
+pytestmark = on_layout("partitioned")
 
 
 @pytest.fixture

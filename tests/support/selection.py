@@ -31,8 +31,8 @@ def on_which_layouts(test: pytest.Function) -> Sequence[str]:
     """Return the layouts that a test with a database runs on; none when the run's own layout is all."""
     if "layout" not in test.fixturenames:
         return ()
-    if test.get_closest_marker("on_plain_layout"):
-        return ("plain",)
+    if only := test.get_closest_marker("on_layout"):
+        return only.args
     if test.get_closest_marker("on_both_layouts") or CHOSEN_LAYOUT == BOTH:
         return LAYOUTS
     return ()

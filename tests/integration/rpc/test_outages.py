@@ -28,7 +28,7 @@ async def installation(
     own_postgres: PostgresServer, templates: Templates, layout: str, rabbit_server: RabbitServer
 ) -> AsyncIterator[Installation]:
     """Yield a running worker whose database server may be stopped; it shadows the shared one's."""
-    template = templates.name_of(own_postgres, layout)
+    template = await asyncio.to_thread(templates.name_of, own_postgres, layout)
     database_url = own_postgres.create_database(f"test_{secrets.token_hex(6)}", template)
     async with install(database_url, rabbit_server.url, unique_prefix()) as installation:
         yield installation

@@ -31,8 +31,8 @@ PRETEND_CITUS: Final = """
 
 on_both_layouts = pytest.mark.on_both_layouts
 """Marks tests, or as `pytestmark` a module, to be run on each layout by every run."""
-on_plain_layout = pytest.mark.on_plain_layout
-"""Marks tests that say something of the plain table alone."""
+on_layout = pytest.mark.on_layout
+"""Marks tests that say something of one layout alone, whatever layout the run is on: `@on_layout("plain")`."""
 
 
 class Templates:
