@@ -18,7 +18,7 @@ AWAY_SECONDS: Final = 5.0
 
 
 class Replica:
-    """One server, or several behind one address; `lag` is in seconds, as the last look found it."""
+    """One server, or several behind one address; `lag` is in seconds, as the last probe found it."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -30,7 +30,7 @@ class Replica:
         """Whether it is worth asking."""
         return monotonic() >= self._away_until
 
-    def lose(self, reason: str) -> None:
+    def mark_away(self, reason: str) -> None:
         """Note that it failed; a read that stood in the way of the replay says nothing of the next."""
         if reason == CONCURRENT:
             return
@@ -38,14 +38,14 @@ class Replica:
             log.warning("replica.away", reason=reason)
         self._away_until = monotonic() + AWAY_SECONDS
 
-    async def look(self) -> None:
+    async def probe(self) -> None:
         """Note whether it answers, and how far it is behind."""
         try:
             with translated():
                 async with self.pool.acquire(timeout=PING_SECONDS) as connection:
                     [row] = await connection.fetch(sql.statement("examine_replica"), timeout=PING_SECONDS)
         except StorageUnavailable as error:
-            self.lose(error.reason)
+            self.mark_away(error.reason)
             return
         if self._away_until:
             log.info("replica.back")

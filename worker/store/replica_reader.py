@@ -72,7 +72,7 @@ class ReplicaFirstReader(SessionReader):
         """Return if the primary is to be asked; a call that took all its time would take it there too."""
         if error.reason in TIMEOUTS:
             raise error
-        self._replica.lose(error.reason)
+        self._replica.mark_away(error.reason)
 
 
 def _left(until: float) -> float:

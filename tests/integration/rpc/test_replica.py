@@ -126,7 +126,7 @@ async def test_while_it_is_away_the_primary_answers(
     assert session in [r["session"] for r in (await caller.call("session.query", PLAYERS))["records"]]
     was_there = replica.is_there
     await asyncio.to_thread(standby.start)
-    await replica.look()
+    await replica.probe()
     assert (was_there, replica.is_there) == (False, True)
     await caller.call("session.count", PLAYERS)
     assert installation.storage.usage()["replica"].idle > 0
@@ -151,9 +151,9 @@ async def test_a_look_says_how_far_it_is_behind(
     await caller.write(make_session("lags", "of the replica"))
     async with asyncio.timeout(10):
         while replica.lag == 0:
-            await replica.look()
+            await replica.probe()
     standby.psql("SELECT pg_wal_replay_resume()")
     await caught_up(standby, postgres_server)
     async with asyncio.timeout(10):
         while replica.lag > 0:
-            await replica.look()
+            await replica.probe()
