@@ -8,6 +8,7 @@ ARG LOCK=requirements.lock
 RUN /opt/session-store/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r "$LOCK"
 COPY pyproject.toml README.md LICENSE ./
 COPY contracts contracts
+COPY deploy/launcher deploy/launcher
 COPY sql sql
 COPY worker worker
 RUN /opt/session-store/bin/pip install --no-cache-dir --no-deps .

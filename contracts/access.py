@@ -1,15 +1,23 @@
-"""Who may do what at the broker: patterns of names for each user, and limits. `deploy/rabbitmq` makes them so.
+"""The permissions and limits of each user at the broker, from which `deploy/rabbitmq` writes definitions.
 
-Engines and workers share a virtual host; callers, who only ask, have another, where `sessions` is bound for requests
-alone. That is the wall, not the routing keys: RabbitMQ 3.10 compares those of topic permissions with a message's
-routing key, and sends it by the headers CC and BCC all the same.
+Engines and workers share a virtual host. Callers, who send requests alone, have another one, where `sessions`
+is bound for requests alone. The virtual host separates them, not the routing keys: RabbitMQ 3.10 compares topic
+permissions with a message's routing key, and routes the message by its headers CC and BCC all the same.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.topology import DELETE_KEY, ERASE_KEY, REPLY_QUEUE_PREFIX, RPC_KEY, WRITE_KEY, Topology
+from .topology import (
+    CHANGES_QUEUE_PREFIX,
+    DELETE_KEY,
+    ERASE_KEY,
+    REPLY_QUEUE_PREFIX,
+    RPC_KEY,
+    WRITE_KEY,
+    Topology,
+)
 
 EVENTS_VHOST: Final = "session-store"
 RPC_VHOST: Final = "session-store-rpc"
@@ -20,16 +28,13 @@ CALLER: Final = "session_store_caller"
 ADMIN: Final = "session_store_admin"
 MONITOR: Final = "session_store_monitor"
 
-CHANGES_QUEUE_PREFIX: Final = "session.changes."
-"""Queues of those who follow what was committed begin with it, or with an installation's prefix and it."""
-
 DEFAULT_EXCHANGE: Final = "amq.default"  # as RabbitMQ's permissions call it
 NOTHING: Final = "^$"
 
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """Regular expressions of what a user may declare and delete, write to, and read from, in a virtual host."""
+    """Regular expressions of the names that a user may configure, write to and read from in a virtual host."""
 
     configure: str = NOTHING
     write: str = NOTHING
@@ -38,7 +43,7 @@ class Permissions:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user of the broker: tags for its management, and the most connections and channels of all its programs."""
+    """A user of the broker: its management tags, and the most connections and channels of all its programs."""
 
     name: str
     tags: tuple[str, ...]
@@ -56,11 +61,11 @@ USERS: Final = (
 
 
 def permissions_in(vhost: str, topology: Topology) -> dict[str, Permissions]:
-    """Return what each user that may enter one of the two virtual hosts may do there.
+    """Return the permissions of each user that may enter one of the two virtual hosts.
 
-    An engine publishes, reads answers to itself, and follows the changes by queues of its own; a caller asks, and
-    reads answers. A worker declares nothing: that is the admin's, by `session-store topology`, which has no business
-    where `sessions` must not lead to events. A monitor only looks.
+    An engine publishes, reads its replies, and reads the changes feed from queues of its own. A caller sends
+    requests and reads its replies. A worker declares nothing: `session-store topology` does that as the admin, who
+    may not enter a virtual host where `sessions` must not lead to events. A monitor only looks.
     """
     both = {WORKER: _worker(topology), MONITOR: Permissions()}
     if vhost == RPC_VHOST:
@@ -69,7 +74,7 @@ def permissions_in(vhost: str, topology: Topology) -> dict[str, Permissions]:
 
 
 def routing_keys_of(user: str) -> str | None:
-    """Return the pattern of routing keys by which a user may publish to `sessions`; None where any will do."""
+    """Return the pattern of the routing keys that a user may publish to `sessions`; None where all are allowed."""
     keys = {ENGINE: (WRITE_KEY, DELETE_KEY, ERASE_KEY, RPC_KEY), CALLER: (RPC_KEY,)}
     return _is_one_of(*keys[user]) if user in keys else None
 
@@ -94,7 +99,8 @@ def _engine(topology: Topology) -> Permissions:
 
 
 def _admin(topology: Topology) -> Permissions:
-    names = _is_one_of(*(each.name for each in topology.exchanges), *(each.name for each in topology.queues))
+    passing = (each.name for each in topology.upgrade_queues)
+    names = _is_one_of(*(each.name for each in topology.declared), *passing)
     return Permissions(names, names, names)
 
 
@@ -118,5 +124,5 @@ def _either(*patterns: str) -> str:
 
 
 def _literal(name: str) -> str:
-    """Return a pattern of the name itself; brackets, because a backslash means something in JSON and in shells."""
+    """Return a pattern of the name itself; with brackets, because a backslash has a meaning in JSON and in shells."""
     return re.sub(r"[.]", "[.]", name)

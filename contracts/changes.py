@@ -1,8 +1,9 @@
-"""What the worker says was committed, where its changes feed is on: CloudEvents 1.0 in structured JSON form.
+"""The changes feed: committed changes of sessions as CloudEvents 1.0 in structured JSON form.
 
-A message says how a session is at a revision, at least once. Messages of one session are ordered as its events are,
-by `(revision, id)`; who keeps the greatest of them, whatever the order of arrival, has what is stored. A session that
-is written many times at once is told in its last state alone.
+The feed is optional. A message says which state a session has at a revision, and arrives at least once.
+Messages of one session are ordered by `(revision, id)`, as its events are. A reader that keeps the greatest, in
+whatever order messages arrive, has the stored state. Of a session that is written many times at once, one
+message announces the last state.
 """
 
 from hashlib import sha256
@@ -11,10 +12,10 @@ from uuid import UUID
 
 from pydantic import Discriminator, TypeAdapter
 
-from contracts.events import Envelope
-from contracts.message import Message
-from contracts.scalars import Revision
-from contracts.session import Session
+from .events import Envelope
+from .message import Message
+from .scalars import Revision
+from .session import Session
 
 LAST: Final = UUID(int=2**128 - 1)
 """The id of a delete that no engine published: after every event of its revision."""
@@ -28,22 +29,22 @@ class StoredContent(Message):
 
 
 class DeletedContent(Message):
-    """The revision up to which nothing of the session is there any more."""
+    """The revision up to which the session does not exist any more."""
 
     revision: Revision
 
 
 class SessionStored(Envelope):
-    """A session is stored as it is here; `id` is the id of the event that wrote it, a repeat has the same."""
+    """The session is stored in this state; `id` is the id of the event that wrote it, also in a repeated message."""
 
     type: Literal["session.stored"]
     data: StoredContent
 
 
 class SessionDeleted(Envelope):
-    """No session is there; `id` is the id of the event that deleted it, a repeat has the same.
+    """The session does not exist; `id` is the id of the event that deleted it, also in a repeated message.
 
-    One that was removed by an erasure has an id made of session and revision, greater than any event's.
+    A session that an erasure removed has an id made of session and revision, greater than the id of any event.
     """
 
     type: Literal["session.deleted"]
@@ -56,9 +57,9 @@ CHANGE: Final[TypeAdapter[SessionStored | SessionDeleted]] = TypeAdapter(Change)
 
 
 def removal_id(session_id: str, revision: int) -> UUID:
-    """Return the id under which the removal of a session by an erasure is told.
+    """Return the id of the message that announces the removal of a session by an erasure.
 
-    `LAST` would be the same for all of them, and an id with its source names one message alone (CloudEvents 1.0).
+    `LAST` would be the same for all of them, but an id and its source identify one message (CloudEvents 1.0).
     """
     digest = sha256(f"{revision} {session_id}".encode()).digest()
     return UUID(bytes=b"\xff" * 8 + digest[:8])

@@ -1,12 +1,12 @@
-"""What the dead-letter queue holds (contract: Topology): the message as it came, and why it is there."""
+"""The headers of the dead-letter queue's messages (contract: Topology); body and properties are as they came."""
 
 from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field
 
-from contracts.message import Message
-from contracts.outcomes import DeadLetterCode
-from contracts.scalars import Timestamp
+from .message import Message
+from .outcomes import DeadLetterCode
+from .scalars import Timestamp
 
 CODE_HEADER: Final = "x-code"
 MESSAGE_HEADER: Final = "x-message"
@@ -16,7 +16,7 @@ HISTORY_HEADER: Final = "x-history"  # earlier failures of a message that was re
 
 
 class DeadLetterHeaders(Message):
-    """The headers that a dead letter has beside its own."""
+    """The headers that a dead letter has in addition to its own."""
 
     model_config = ConfigDict(alias_generator=None)
 

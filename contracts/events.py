@@ -1,18 +1,17 @@
-"""What engines publish: CloudEvents 1.0 in structured JSON form (contract: Event)."""
+"""The events that engines publish: CloudEvents 1.0 in structured JSON form (contract: Event)."""
 
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Discriminator, StringConstraints, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
-from contracts.message import Message
-from contracts.outcomes import DeadLetterCode
-from contracts.refusals import code_of, describe
-from contracts.scalars import EventId, ExpectedRevision, Identifier, Revision, Timestamp
-from contracts.session import Session
+from .message import Message
+from .outcomes import DeadLetterCode
+from .refusals import code_of, describe
+from .scalars import EventId, ExpectedRevision, Identifier, Revision, Timestamp
+from .session import Session
 
 __all__ = [
-    "CLOUD_EVENT",
     "EVENT",
     "DeleteContent",
     "DeleteEvent",
@@ -27,27 +26,24 @@ __all__ = [
     "describe",
 ]
 
-CLOUD_EVENT: Final = "application/cloudevents+json"
-"""The content type of an event."""
-
 Source = Annotated[str, StringConstraints(min_length=1)]
 
 
 class DeleteContent(Message):
-    """The content of a delete: at which revision, and over which."""
+    """The content of a delete: its revision, and the revision that it expects."""
 
     revision: Revision
     expected_revision: ExpectedRevision | None = None
 
 
 class WriteContent(DeleteContent):
-    """The content of a write: the whole session, at which revision, and over which."""
+    """The content of a write: the whole session, its revision, and the revision that it expects."""
 
     session: Session
 
 
 class Envelope(Message):
-    """What every event has beside its type and its content."""
+    """The attributes of every event besides its type and its content."""
 
     specversion: Literal["1.0"]
     id: EventId
@@ -79,7 +75,7 @@ class DeleteEvent(Envelope):
 
 
 class EraseContent(Message):
-    """The content of an erasure: the player's writes go and stay out up to this revision."""
+    """The content of an erasure: the player's writes up to this revision are removed and stay out."""
 
     revision: Revision
 

@@ -1,4 +1,4 @@
-"""Why a request failed: the one table of codes, reasons and whether to ask again (contract: Request)."""
+"""The errors of requests: one table of codes, reasons and whether to try again (contract: Request)."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -6,8 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import Field, ValidationError
 
-from contracts.message import Message
-from contracts.refusals import explain
+from .message import Message
+from .refusals import explain
 
 
 class ErrorReason(StrEnum):
@@ -52,14 +52,14 @@ _FACTS: Final[Mapping[ErrorReason, tuple[int, bool]]] = {
 
 
 class FieldFault(Message):
-    """One field that is wrong, by its path in the parameters (empty: the parameters as a whole), and how."""
+    """One wrong field: its path in the parameters (empty for the parameters as a whole), and the rule it breaks."""
 
     field: str
     message: str
 
 
 class Fault(Message):
-    """The part of an error that a program reads; `details` is a list of FieldFault for `invalid_params`."""
+    """The part of an error for programs; `details` is a list of FieldFault for `invalid_params`."""
 
     reason: Annotated[ErrorReason, Field(strict=False)]
     retryable: bool
@@ -81,7 +81,7 @@ def make_error(reason: ErrorReason, message: str, details: object = None) -> Rpc
 
 
 def refuse_params(error: ValidationError) -> RpcError:
-    """Return the `invalid_params` error with one entry a field, in the order of the fields."""
+    """Return the `invalid_params` error with one entry for each field, in the order of the fields."""
     faults = [FieldFault(field=path, message=said) for path, said in explain(error).items()]
     details = [fault.model_dump() for fault in faults]
     return make_error(ErrorReason.INVALID_PARAMS, faults[0].message, details)

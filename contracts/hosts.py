@@ -9,9 +9,9 @@ _URL: Final = re.compile(
 
 
 def split_hosts(url: str) -> list[str]:
-    """Return one URL a host, in the order written, each with the login, virtual host and options of all.
+    """Return one URL for each host, in the order written, each with the login, virtual host and options of all.
 
-    What is no URL comes back as it is. Raises ValueError where one of several hosts is empty.
+    A text that is no URL is returned unchanged. Raises ValueError where one of several hosts is empty.
     """
     found = _URL.fullmatch(url)
     if found is None:

@@ -1,4 +1,4 @@
-"""What all messages have in common."""
+"""The base of all messages."""
 
 from typing import Annotated, Final, TypeVar
 
@@ -10,7 +10,7 @@ Kind = TypeVar("Kind")
 
 
 class Message(BaseModel):
-    """A value that never changes, strict about types, camelCase on the wire; unknown fields are ignored."""
+    """An immutable value with strict types and camelCase names on the wire; unknown fields are ignored."""
 
     model_config = ConfigDict(
         strict=True, frozen=True, extra="ignore", alias_generator=to_camel, serialize_by_alias=True

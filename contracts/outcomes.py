@@ -1,4 +1,4 @@
-"""The words for what became of an event (contract: Outcomes) and why one was refused (contract: Topology)."""
+"""The outcomes of events (contract: Outcomes) and the codes of dead letters (contract: Topology)."""
 
 from enum import StrEnum
 

@@ -1,9 +1,8 @@
-"""Why a message was refused, said for the program that reads the code and the person who reads the sentence.
+"""The code and the sentence of a refused message: the code is for programs, the sentence for people.
 
-When several things are wrong one of them is told, always the same one. A message of the wrong shape (a field
-missing or of the wrong type: `bad_schema`) is told first: its publisher does not speak this contract at
-all and the values say little until it does. Otherwise it is the first wrong value in the order of the model's
-fields: the envelope before the content.
+Of several faults the same one is always reported. A message of the wrong shape (a field missing or of the wrong
+type: `bad_schema`) comes first: its publisher does not speak this contract, and its values mean little.
+Otherwise it is the first wrong value in the order of the model's fields, the envelope before the content.
 """
 
 import json
@@ -13,10 +12,10 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from contracts.outcomes import DeadLetterCode
-from contracts.topology import DELETE_KEY, WRITE_KEY
+from .limits import MAX_ECHO
+from .outcomes import DeadLetterCode
+from .topology import DELETE_KEY, WRITE_KEY
 
-MAX_ECHO: Final = 80  # characters of a refused value that a message repeats
 MAX_EXPLAINED: Final = 100  # fields: an answer stays small, however wrong the question is
 
 _CODES: Final = frozenset(code.value for code in DeadLetterCode)
@@ -42,7 +41,7 @@ _RULES: Final[Mapping[str, str]] = {
 
 
 def code_of(error: ValidationError) -> DeadLetterCode:
-    """Return the code under which a message with these errors is dead-lettered."""
+    """Return the code with which a message with these errors is dead-lettered."""
     return _code(_choose(error))
 
 
@@ -61,7 +60,7 @@ def explain(error: ValidationError) -> dict[str, str]:
 
 
 def sentence(detail: ErrorDetails) -> str:
-    """Return one error in words: field, rule and, where it tells something, the value that broke it."""
+    """Return one error as a sentence: field, rule and, where it helps, the value that broke the rule."""
     path = path_of(detail["loc"])
     said = f"{path} {rule_of(detail)}".lstrip()
     return f"{said} (got {echo(detail['input'])})" if path and _tells(detail) else said
@@ -74,7 +73,7 @@ def _tells(detail: ErrorDetails) -> bool:
 
 
 def rule_of(detail: ErrorDetails) -> str:
-    """Return the rule that was broken, as the end of a sentence that begins with the field."""
+    """Return the broken rule, as the end of a sentence that begins with the field."""
     match detail["type"]:
         case "literal_error" | "enum":
             return f"must be {detail['ctx']['expected']}"
@@ -95,13 +94,13 @@ def rule_of(detail: ErrorDetails) -> str:
 
 
 def path_of(location: Sequence[int | str]) -> str:
-    """Return where in the message an error is, as `data.session.startedAt`; empty for the message itself."""
+    """Return the place of an error in the message, as `data.session.startedAt`; empty for the message itself."""
     parts = location[1:] if location and location[0] in _TAGS else location
     return _shorten(".".join(str(part) for part in parts))
 
 
 def echo(value: object) -> str:
-    """Return a refused value in at most 80 ASCII characters; of an object or array only that it is one."""
+    """Return an invalid value in at most 80 ASCII characters; of an object or array only which of them it is."""
     match value:
         case dict():
             return "an object"

@@ -1,4 +1,4 @@
-"""What the worker answers to events (contract: Confirmed writes) and to requests (contract: Request)."""
+"""The worker's replies to events (contract: Confirmed writes) and to requests (contract: Request)."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
@@ -7,12 +7,12 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from contracts.faults import RpcError
-from contracts.message import Message, Omissible
-from contracts.outcomes import DeadLetterCode, Outcome
-from contracts.requests import Method, RequestId
-from contracts.scalars import Revision, Timestamp
-from contracts.session import Session
+from .faults import RpcError
+from .message import Message, Omissible
+from .outcomes import DeadLetterCode, Outcome
+from .requests import Method, RequestId
+from .scalars import Revision, Timestamp
+from .session import Session
 
 # The word of an enumeration is a plain string on the wire, also for a reader that parsed the JSON elsewhere.
 OutcomeWord = Annotated[Outcome, Field(strict=False)]
@@ -22,7 +22,7 @@ Seconds = Annotated[float, Field(ge=0)]
 
 
 def _when(outcome: Outcome, *names: str) -> JsonDict:
-    """A rule of JSON Schema: with this outcome these fields are there."""
+    """A rule of JSON Schema: with this outcome these fields are required."""
     return {
         "if": {"properties": {"outcome": {"const": outcome.value}}},
         "then": {"required": list(names)},
@@ -30,10 +30,10 @@ def _when(outcome: Outcome, *names: str) -> JsonDict:
 
 
 class Receipt(Message):
-    """What an erasure removed, and what was there when it was counted afterwards.
+    """The counts of an erasure: what it removed, and what a count afterwards found.
 
     The player's writes up to `revision` stay out. `laterSessions` were written after it, and stay. The player is
-    named by the SHA-256 of the id's UTF-8, in hex, so that the receipt can be kept.
+    identified by the SHA-256 of the id's UTF-8, in hex, so that the receipt can be kept.
     """
 
     player_digest: str
@@ -47,11 +47,11 @@ class Receipt(Message):
 
 
 class Confirmation(Message):
-    """What became of one event, sent after it was committed.
+    """The outcome of one event, sent after the commit.
 
-    `id` and `subject` repeat the event's own; either is null where a rejected event had none to be read.
-    `revision` is the one now stored, null when none is. A rejected event has `code` and `message`, a
-    duplicate has `first`, the outcome of the event when it was applied, an erasure has `receipt`.
+    `id` and `subject` repeat the event's own; each is null where a rejected event had none that could be read.
+    `revision` is the stored one, null when no session is stored. A rejected event has `code` and `message`. A
+    duplicate has `first`, the outcome of the event's first application. An erasure has `receipt`.
     """
 
     model_config = ConfigDict(
@@ -85,7 +85,7 @@ class Confirmation(Message):
 
 
 class Record(Message):
-    """A stored session, the revision that made it so, and when its row was made and last changed."""
+    """A stored session, the revision that made it so, and when its row was created and last changed."""
 
     session: Session
     revision: Revision
@@ -94,13 +94,13 @@ class Record(Message):
 
 
 class ReadResult(Message):
-    """The session, or null when it is not there."""
+    """The session, or null when it does not exist."""
 
     record: Record | None
 
 
 class ReadManyResult(Message):
-    """One record for each id asked for, in that order; null where there is none."""
+    """One record for each id, in the order of the ids; null where there is no session."""
 
     records: list[Record | None]
 
@@ -113,13 +113,13 @@ class QueryResult(Message):
 
 
 class CountResult(Message):
-    """How many sessions fit the filter."""
+    """How many sessions match the filter."""
 
     count: Count
 
 
 class StatsResult(Message):
-    """Figures over the sessions of one player or of all; no average when none is complete."""
+    """Totals over the sessions of one player or of all; without an average when no session is complete."""
 
     total_sessions: Count
     completed_sessions: Count
@@ -130,7 +130,7 @@ class StatsResult(Message):
 class HealthResult(Message):
     """Whether the worker can serve.
 
-    `database` is `ok` or the reason why not; `lagSeconds` is the age of the oldest delivery not yet settled.
+    `database` is `ok` or the reason why it is not; `lagSeconds` is the age of the oldest delivery not yet settled.
     """
 
     ok: bool

@@ -1,7 +1,7 @@
-"""What engines ask: JSON-RPC 2.0 with parameters by name (contract: Request).
+"""The requests of engines: JSON-RPC 2.0 with parameters by name (contract: Request).
 
-An unknown parameter, filter or option is an error, as is a filter that is null: ignoring one would answer
-with sessions nobody asked for. An option that is null is taken as absent.
+An unknown parameter, filter or option is an error, and so is a filter that is null: ignoring one would return
+sessions that nobody asked for. An option that is null counts as absent.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,9 @@ from pydantic import AfterValidator, ConfigDict, FailFast, Field, StringConstrai
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from contracts.message import Message, Omissible
-from contracts.scalars import MAX_DEPTH, Identifier, Revision, Timestamp, WireType, one_of
-
-MAX_LIMIT: Final = 1_000
-DEFAULT_LIMIT: Final = 100
-MAX_OFFSET: Final = 10_000
-MAX_IDS: Final = 1_000
-MAX_CURSOR_CHARACTERS: Final = 4_096
+from .limits import DEFAULT_LIMIT, MAX_CURSOR_CHARACTERS, MAX_DEPTH, MAX_IDS, MAX_LIMIT, MAX_OFFSET
+from .message import Message, Omissible
+from .scalars import Identifier, Revision, Timestamp, WireType, one_of
 
 _ONE_START: Final[JsonDict] = {
     "not": {
@@ -30,7 +25,7 @@ _ONE_START: Final[JsonDict] = {
 
 
 class Method(StrEnum):
-    """Everything that can be asked."""
+    """The methods."""
 
     READ = "session.read"
     READ_MANY = "session.readMany"
@@ -41,7 +36,7 @@ class Method(StrEnum):
 
 
 def check_content(value: object) -> object:
-    """Return a JSON value that PostgreSQL can take: at most 64 levels deep, without the character U+0000."""
+    """Return a JSON value that PostgreSQL can store: at most 64 levels deep, without the character U+0000."""
     level, depth = [value], 0
     while level:
         if any(isinstance(item, str) and "\0" in item for item in level):
@@ -49,7 +44,7 @@ def check_content(value: object) -> object:
         nested = [item for item in level if isinstance(item, dict | list)]
         depth += bool(nested)
         if depth > MAX_DEPTH:
-            raise PydanticCustomError("too_deep", "must not be nested deeper than 64")
+            raise PydanticCustomError("too_deep", f"must not be nested deeper than {MAX_DEPTH}")
         level = [child for item in nested for child in _children(item)]
     return value
 
@@ -72,7 +67,7 @@ SortOrder = Literal["asc", "desc"]
 
 
 class Request(Message):
-    """A JSON-RPC 2.0 request; one without an `id` wants no answer."""
+    """A JSON-RPC 2.0 request; without an `id` it gets no reply."""
 
     jsonrpc: Literal["2.0"]
     method: str
@@ -81,7 +76,7 @@ class Request(Message):
 
     @property
     def is_notification(self) -> bool:
-        """Whether nobody waits for an answer; a null `id` is one to answer to."""
+        """Whether no reply is expected; a request with a null `id` gets one."""
         return "id" not in self.model_fields_set
 
 
@@ -92,7 +87,7 @@ class Params(Message):
 
 
 class Filter(Params):
-    """Which sessions: all that is given must hold, and every bound includes its own moment.
+    """Which sessions match: all given conditions must hold, and every bound includes its own moment.
 
     In Python `model_fields_set` tells whether a containment filter is null or absent.
     """
@@ -111,7 +106,7 @@ class Filter(Params):
 
 
 class QueryOptions(Params):
-    """In which order and which part; a page starts at an offset or after a cursor, never both."""
+    """The order of the matches and which part of them; a page starts at an offset or after a cursor, never both."""
 
     model_config = ConfigDict(json_schema_extra=_ONE_START)
 
@@ -129,20 +124,20 @@ class QueryOptions(Params):
 
 
 class ReadParams(Params):
-    """Which session, and the revision that must be visible before the answer."""
+    """Which session, and the revision that must be visible before the reply."""
 
     session_id: Identifier
     min_revision: Revision | None = None
 
 
 class ReadManyParams(Params):
-    """Which sessions, in the order wanted; the same id may stand twice."""
+    """Which sessions, in the order wanted; an id may occur twice."""
 
     session_ids: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDS), FailFast()]
 
 
 class QueryParams(Params):
-    """Which sessions, in which order, which part of them."""
+    """Which sessions, in which order, and which part of them."""
 
     filter: Filter = Field(default_factory=Filter)
     options: QueryOptions = Field(default_factory=QueryOptions)
@@ -155,13 +150,13 @@ class CountParams(Params):
 
 
 class StatsParams(Params):
-    """Whose sessions; without a player everybody's."""
+    """The player; without one the totals are of all players."""
 
     player_id: Omissible[Identifier] = None
 
 
 class HealthParams(Params):
-    """Nothing."""
+    """No parameters."""
 
 
 PARAMS: Final[Mapping[str, type[Params]]] = {
@@ -177,7 +172,7 @@ PARAMS: Final[Mapping[str, type[Params]]] = {
 def parse_params(method: str, params: object) -> Params:
     """Return the parameters of a method of `PARAMS` as they came on the wire.
 
-    Only wire names count here (`playerId`), while Python code may also build the models by field name.
-    Raises ValidationError for anything the method does not take; positional parameters are among that.
+    Only wire names count here (`playerId`), while Python code may also build the models by field name. Raises
+    ValidationError for anything that the method does not take, positional parameters included.
     """
     return PARAMS[method].model_validate(params, by_alias=True, by_name=False)

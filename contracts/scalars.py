@@ -1,4 +1,4 @@
-"""The scalar types every message is made of; each refuses with the dead-letter code the contract gives it.
+"""The scalar types of every message; each refuses a value with the dead-letter code of the contract.
 
 An error raised by one of these has the code as its type (`bad_id`, `bad_time`, `bad_revision`), except where
 the value is not even a string: that is an ordinary type error (`bad_schema`).
@@ -15,11 +15,11 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
-from contracts.outcomes import DeadLetterCode
+from .limits import MAX_IDENTIFIER_CHARACTERS, MAX_REVISION
+from .outcomes import DeadLetterCode
 
-MAX_REVISION: Final = 2**53 - 1
-MAX_DEPTH: Final = 64  # of any JSON value
-MAX_IDENTIFIER_CHARACTERS: Final = 255  # so at most 1,020 bytes: a character has four at most
+NO_YEAR_0: Final = "names no moment: there is no year 0"
+NO_SUCH_DAY: Final = "names no moment: the month has no such day"
 
 _IDENTIFIER: Final = r"^[^\u0000-\u001f\u007f-\u009f]+$"
 _UUID: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
@@ -54,8 +54,8 @@ class WireType:
 def parse_timestamp(value: object) -> datetime:
     """Return the moment in UTC that an RFC 3339 text names, to the microsecond and never rounded.
 
-    An aware datetime is taken as it is, for programs that build messages in Python.
-    Raises `bad_time` for a text that names no such moment and a type error for anything that is not text.
+    An aware datetime is taken as it is, for programs that build messages in Python. Raises `bad_time` for a text
+    that names no such moment, and a type error for a value that is no text.
     """
     try:
         if type(value) is str and _match_timestamp(value):
@@ -76,10 +76,12 @@ def _parse_unusual(value: object) -> datetime:
     if not _match_timestamp(value):
         raise _bad_time(_explain(value))
     try:
-        return _parse(value.upper()).astimezone(UTC)
-    except ValueError as error:
-        raise _bad_time(f"names no moment: {error}") from None
-    except OverflowError:
+        moment = _parse(value.upper())
+    except ValueError:  # Python's own words differ from release to release
+        raise _bad_time(NO_YEAR_0 if value.startswith("0000") else NO_SUCH_DAY) from None
+    try:
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise _bad_time("is outside the years 1 to 9999 in UTC") from None
 
 
@@ -104,14 +106,14 @@ def format_timestamp(moment: datetime) -> str:
 
 
 def _text(code: DeadLetterCode, rule: str, pattern: str, maximum: int) -> CoreSchema:
-    """Any string is text; a string that breaks the rule is refused with the code."""
+    """A string that breaks the rule is refused with the code; any other value with a type error."""
     ruled = core_schema.str_schema(pattern=pattern, min_length=1, max_length=maximum)
     coded = core_schema.custom_error_schema(ruled, code.value, custom_error_message=rule)
     return core_schema.chain_schema([core_schema.str_schema(strict=True), coded])
 
 
 def _integer(minimum: int) -> WireType:
-    """Anything but an integer within the bounds is refused as a revision."""
+    """Any value but an integer within the bounds is refused as a revision."""
     ruled = core_schema.int_schema(strict=True, ge=minimum, le=MAX_REVISION)
     rule = f"must be an integer from {minimum} to 2^53-1"
     core = core_schema.custom_error_schema(
@@ -145,7 +147,7 @@ def _timestamp() -> WireType:
 
 
 def _object() -> WireType:
-    """In Python the very dict that came is kept: nobody walks a session's content to copy it."""
+    """In Python the dict is kept as it came: a session's content is never copied."""
     core = core_schema.json_or_python_schema(
         json_schema=core_schema.dict_schema(keys_schema=core_schema.str_schema()),
         python_schema=core_schema.is_instance_schema(dict, cls_repr="object"),
@@ -165,7 +167,7 @@ _KINDS: Final[Mapping[str, CoreSchema]] = {
 
 
 def one_of(kinds: Sequence[str]) -> WireType:
-    """A JSON value of one of these kinds, refused in one sentence and not in one a kind."""
+    """A JSON value of one of these kinds, refused in one sentence and not in one for each kind."""
     rule = f"must be of type {' or '.join(kinds)}"
     choices: list[CoreSchema | tuple[CoreSchema, str]] = [_KINDS[kind] for kind in kinds]
     core = core_schema.union_schema(choices, custom_error_type="kind_type", custom_error_message=rule)

@@ -1,21 +1,21 @@
-"""A session as it travels (contract: Session)."""
+"""A session on the wire (contract: Session)."""
 
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, model_validator
 from pydantic.alias_generators import to_camel
 
-from contracts.scalars import Identifier, JsonObject, Timestamp, format_timestamp
+from .scalars import Identifier, JsonObject, Timestamp, format_timestamp
 
 __all__ = ["Identifier", "JsonObject", "Session", "Timestamp", "format_timestamp"]
 
 
 class Session(BaseModel):
-    """One encounter of one player; any other top-level field is kept and comes back as it was.
+    """One encounter of one player; any other top-level field is kept and comes back unchanged.
 
-    In Python such fields are in `model_extra`. A session is built from wire names alone (`sessionId`), so
-    that a plugin's field `completed_at` stays the plugin's. `"completed_at" in model_fields_set` tells a null
-    `completedAt` from an absent one; dump with `exclude_unset=True` to get back what came in.
+    In Python such fields are in `model_extra`. A session is built from wire names alone (`sessionId`), so that a
+    plugin's field `completed_at` stays the plugin's. `"completed_at" in model_fields_set` tells a null
+    `completedAt` from an absent one; dump with `exclude_unset=True` to get back the same fields.
     """
 
     model_config = ConfigDict(

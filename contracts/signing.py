@@ -1,7 +1,7 @@
-"""Signed messages (docs/engine.md, *Signed messages*): the one rule by which worker and clients sign and verify.
+"""Signed messages (docs/engine.md, *Signed messages*): worker and clients sign and verify by this rule.
 
-A signature is HMAC-SHA256 over netstrings (https://cr.yp.to/proto/netstrings.txt): each part is its length in bytes,
-a colon, the part and a comma, so that no byte can move from one part into another.
+A signature is HMAC-SHA256 over netstrings (https://cr.yp.to/proto/netstrings.txt): each part is its length in
+bytes, a colon, the part and a comma, so that no byte can move from one part into another.
 """
 
 import re
@@ -12,14 +12,11 @@ from hmac import compare_digest
 from time import time
 from typing import Final, NamedTuple, Self
 
-from contracts.topology import DIRECT_REPLY_PREFIX
+from .topology import DIRECT_REPLY, REPLY_KEY
 
-SIGNATURE_HEADER: Final = "x-signature"
 VERSION: Final = "v1"
-REPLY_KEY: Final = "session.reply"
 LEAST_SECRET: Final = 32
 BLOCK: Final = 64  # bytes that SHA-256 takes at a time
-DIRECT_REPLY: Final = DIRECT_REPLY_PREFIX.removesuffix(".")
 
 _INNER: Final = bytes(each ^ 0x36 for each in range(256))
 _OUTER: Final = bytes(each ^ 0x5C for each in range(256))
@@ -30,7 +27,7 @@ _BETWEEN: Final = re.compile(r"[\s,]+")
 
 
 class SignatureFault(StrEnum):
-    """Why a signature does not count, in one word."""
+    """What is wrong with a signature, in one word."""
 
     UNSIGNED = "unsigned"
     MALFORMED = "malformed"
@@ -40,11 +37,11 @@ class SignatureFault(StrEnum):
 
 
 class Signed(NamedTuple):
-    """What a signature covers beside its version, key id and time; a property that is absent is empty.
+    """What a signature covers besides its version, key id and time; an absent property is empty.
 
-    `exchange` is the one published to, `deadline` the digits of the header of that name. A reply to the address
-    of a caller has REPLY_KEY for a routing key, the exchange that was asked, and no message id and no address. A
-    message of the changes feed has its exchange and routing key alone.
+    `exchange` is the one published to, `deadline` the digits of the header of that name. A reply has REPLY_KEY as
+    its routing key and the exchange of the request, and neither message id nor address. A message of the changes
+    feed has its exchange and routing key alone.
     """
 
     exchange: str
@@ -57,9 +54,9 @@ class Signed(NamedTuple):
 
 
 class KeyedHash:
-    """HMAC-SHA256 under one secret (RFC 2104): what the key alone decides is computed once.
+    """HMAC-SHA256 under one secret (RFC 2104); the part that depends on the key alone is computed once.
 
-    The library's `hmac` took twice as long for an event whose body is not in the processor's cache, an eighth of all
+    The library's `hmac` took twice as long for an event whose body is not in the processor's cache, an eighth of
     its decoding. A test compares the two.
     """
 
@@ -71,7 +68,7 @@ class KeyedHash:
         self._outer = sha256(block.translate(_OUTER))
 
     def digest(self, head: bytes, body: bytes) -> bytes:
-        """Return the code of the head, the body and the comma that ends its netstring."""
+        """Return the HMAC of the head, the body and the comma that ends its netstring."""
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update(head)
         inner.update(body)
@@ -92,9 +89,9 @@ class Keyring:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the keys of a text like `k2:secret k1:secret`, with blanks, commas or newlines between them.
+        """Return the keys of a text like `k2:secret k1:secret`, separated by blanks, commas or newlines.
 
-        Raises ValueError that says what is wrong with which of them, without any secret.
+        Raises ValueError, which says what is wrong with which key, without any secret.
         """
         secrets: dict[str, bytes] = {}
         for place, pair in enumerate(filter(None, _BETWEEN.split(text)), start=1):
@@ -115,7 +112,7 @@ class Keyring:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids, that of the key which signs first."""
+        """The ids; the first is that of the key which signs."""
         return tuple(self._keyed)
 
     def __bool__(self) -> bool:
@@ -138,8 +135,8 @@ class Keyring:
     ) -> SignatureFault | None:
         """Return what is wrong with a header's value, or None.
 
-        With a `window` its time must not be further than so many seconds from `now`. EXPIRED is said of genuine
-        signatures alone. The codes are compared in constant time.
+        With a `window` its time must be within so many seconds of `now`. Only genuine signatures are EXPIRED. The
+        codes are compared in constant time.
         """
         if header is None:
             return SignatureFault.UNSIGNED
@@ -159,7 +156,7 @@ class Keyring:
 
 
 def signed_bytes(key_id: str, moment: str, content: Signed) -> bytes:
-    """Return what the HMAC is made of."""
+    """Return the bytes that the HMAC covers."""
     return b"%b%b," % (_head(key_id, moment, content), content.body)
 
 
@@ -190,7 +187,7 @@ def change_content(exchange: str, routing_key: str, body: bytes) -> Signed:
 
 
 def reply_address(reply_to: str | None) -> str:
-    """Return a `reply_to` as it is signed: the broker replaces a direct one on its way, so all of them are one."""
+    """Return a `reply_to` as it is signed: the broker replaces a direct one in transit, so all of them are one."""
     if reply_to and reply_to.startswith(DIRECT_REPLY):
         return DIRECT_REPLY
     return reply_to or ""

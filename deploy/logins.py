@@ -1,4 +1,4 @@
-"""What an installation logs in with: roles of the database, users of the broker, a password for each.
+"""The logins of an installation: roles of the database and users of the broker, with a password for each.
 
     python -m deploy.logins /etc/session-store/passwords
 
@@ -9,56 +9,88 @@ makes a file with a new password for each login that has none: in `postgres` for
 import os
 import secrets
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from contracts.access import USERS
+from contracts.access import EVENTS_VHOST, USERS
+from sql.logins import LOGINS
 
 SUPERUSER: Final = "postgres"
-MIGRATOR: Final = "session_store_migrator"
-WORKER: Final = "session_store_worker"
-JANITOR: Final = "session_store_janitor"
-READER: Final = "session_store_reader"
-ROLES: Final = (MIGRATOR, WORKER, JANITOR, READER)
-"""The roles that `session-store roles` gives passwords."""
-
 PASSWORD_BYTES: Final = 24
 USAGE: Final = 64
 
+Passwords = Callable[[str, str], str]
+"""Return the password of a login; the arguments are the server, such as `postgres` or `rabbitmq`, and the login."""
 
-def new_password() -> str:
-    """Return a password that nobody had, of hexadecimal digits: it needs no quoting anywhere."""
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where the servers are, as HOST:PORT/DATABASE and HOST:PORT, and the passwords of their logins."""
+
+    postgres: str
+    rabbitmq: str
+    password: Passwords
+
+    def database_url(self, role: str) -> str:
+        """Return the database's URL for a role."""
+        return f"postgresql://{role}:{self.password('postgres', role)}@{self.postgres}"
+
+    def amqp_url(self, user: str, vhost: str = EVENTS_VHOST) -> str:
+        """Return the URL of a virtual host for a user."""
+        return f"amqp://{user}:{self.password('rabbitmq', user)}@{self.rabbitmq}/{vhost}"
+
+
+def new_passwords() -> Passwords:
+    """Return passwords that are made when they are first asked for, and kept in memory."""
+    return cache(lambda server, login: _new_password())
+
+
+def passwords_in(directory: Path) -> Passwords:
+    """Return passwords that are made when they are first asked for, and kept in files as DIRECTORY/SERVER/LOGIN."""
+
+    def password(server: str, login: str) -> str:
+        file = directory / server / login
+        if not file.exists():
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(file, _new_password(), 0o400)
+        return file.read_text(encoding="utf-8")
+
+    return password
+
+
+def write_private(file: Path, text: str, mode: int) -> None:
+    """Have the file complete from its first moment, and never readable to more users than `mode` allows."""
+    draft = file.with_name(f".{file.name}")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as to:
+        to.write(text)
+    draft.chmod(mode)
+    draft.replace(file)
+
+
+def make_all(password: Passwords) -> None:
+    """Have a password for each role that `session-store roles` creates, and for each user of the broker."""
+    for role in LOGINS:
+        password("postgres", role)
+    for user in USERS:
+        password("rabbitmq", user.name)
+
+
+def _new_password() -> str:
+    """Return a password of hexadecimal digits: it needs no quoting anywhere."""
     return secrets.token_hex(PASSWORD_BYTES)
 
 
-def database_url(role: str, password: str, server: str) -> str:
-    """Return the URL for a role; `server` is HOST:PORT/DATABASE."""
-    return f"postgresql://{role}:{password}@{server}"
-
-
-def amqp_url(user: str, password: str, server: str, vhost: str) -> str:
-    """Return the URL of a virtual host for a user; `server` is HOST:PORT."""
-    return f"amqp://{user}:{password}@{server}/{vhost}"
-
-
-def make_passwords(directory: Path) -> None:
-    """Have a password in a file for each login that has none, in `postgres` and `rabbitmq` of the directory."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    users = [user.name for user in USERS]
-    for server, logins in (("postgres", ROLES), ("rabbitmq", users)):
-        (directory / server).mkdir(mode=0o700, exist_ok=True)
-        for file in (directory / server / login for login in logins):
-            if not file.exists():
-                with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as to:
-                    to.write(new_password())
-
-
 def main(words: list[str]) -> int:
-    """Make what is missing; 64 when it is not said where."""
+    """Make the missing passwords; 64 without a directory."""
     if len(words) != 1:
         print("name a directory for the passwords", file=sys.stderr)
         return USAGE
-    make_passwords(Path(words[0]))
+    make_all(passwords_in(Path(words[0])))
     return 0
 
 

@@ -7,8 +7,8 @@
 --                        the table before, as the storage plugin's may, no longer does: make it a member too
 --                        for as long as it writes
 -- session_store_worker   reads sessions, and calls what applies events and marks erasures; for workers
--- session_store_janitor  reads what is old, calls what applies deletes, marks erasures and forgets markers of deleted
---                        sessions; for `session-store retain` and `session-store erase`
+-- session_store_janitor  reads old sessions, and calls the functions that apply deletes, mark erasures and delete tombstones;
+--                        for `session-store retain` and `session-store erase`
 -- session_store_reader   reads sessions; for reports and people
 --
 -- None of the last three writes to a table: they call functions, which hold the order law and nothing else.
@@ -60,10 +60,10 @@ REVOKE ALL ON FUNCTION apply_session_events FROM PUBLIC;
 REVOKE ALL ON FUNCTION delete_sessions FROM PUBLIC, session_store_worker;
 REVOKE ALL ON FUNCTION mark_erasure FROM PUBLIC;
 REVOKE ALL ON FUNCTION removed_since_erasure FROM PUBLIC;
-REVOKE ALL ON FUNCTION remove_markers FROM PUBLIC, session_store_worker;
+REVOKE ALL ON FUNCTION delete_tombstones FROM PUBLIC, session_store_worker;
 REVOKE ALL ON FUNCTION get_session_stats FROM PUBLIC;
 
--- What an earlier release granted. Its workers go on storing; erasures wait until they are replaced.
+-- Rights that the role does not need, whoever granted them.
 REVOKE INSERT, UPDATE, DELETE ON sessions, session_ledger FROM session_store_worker;
 REVOKE ALL ON session_erasures FROM session_store_worker;
 REVOKE ALL ON active_sessions FROM session_store_worker;
@@ -76,7 +76,7 @@ GRANT EXECUTE ON FUNCTION apply_session_events TO session_store_worker;
 GRANT EXECUTE ON FUNCTION delete_sessions TO session_store_janitor;
 GRANT EXECUTE ON FUNCTION mark_erasure TO session_store_worker, session_store_janitor;
 GRANT EXECUTE ON FUNCTION removed_since_erasure TO session_store_worker, session_store_janitor;
-GRANT EXECUTE ON FUNCTION remove_markers TO session_store_janitor;
+GRANT EXECUTE ON FUNCTION delete_tombstones TO session_store_janitor;
 GRANT EXECUTE ON FUNCTION get_session_stats TO session_store_worker, session_store_reader;
 
 -- Ownership last, for its locks keep everybody out until the end of the transaction; and only where it differs, so that
@@ -96,19 +96,22 @@ DECLARE
         'delete_sessions',
         'mark_erasure',
         'removed_since_erasure',
-        'remove_markers',
+        'delete_tombstones',
         'refuse_lower_revision',
         'refuse_older_session',
         'refuse_expecting_insertion',
+        'event_wins',
+        'event_outcome',
+        'advance_ledger',
+        'ledger_entries',
+        'store_sessions',
         'get_session_stats',
         'session_seconds',
         'note_session_change',
         'add_session_totals',
         'apply_session_events'];
     of_one_layout CONSTANT text[] := ARRAY[
-        'store_sessions',
         'stored_sessions',
-        'note_coming_session_change',
         'note_session_place',
         'mirror_sessions',
         'mirror_changes',

@@ -36,10 +36,11 @@ from worker.observability.worker_view import WorkerView
 from worker.retry import Backoff, retry, sleep_unless_stopped, within
 from worker.serving.context import ServingContext
 from worker.serving.serving import Serving
-from worker.settings.config import Loaded, Settings
+from worker.settings.config import Settings
 from worker.settings.keyring import FixedKeyring, ReloadingKeyring, keyring_of
+from worker.settings.loading import Loaded
 from worker.settings.reloading_url import ReloadingUrl
-from worker.store.storage import Storage, StorageOptions, open_storage
+from worker.store.storage import Storage, open_storage, storage_options
 from worker.traces.choice import open_traces
 
 log = structlog.get_logger()
@@ -74,7 +75,7 @@ class Worker:
         self._serving = Serving(
             ServingContext(settings, topology, storage, instruments, verifier, remove, self._stop)
         )
-        timeout = settings.connection_timeout_ms / 1000
+        timeout = settings.connection_timeout_s
         options = BrokerOptions(amqp_url, "session-store", timeout, verifier.sign_reply)
         self._supervisor = BrokerSupervisor(options, topology, settings.startup_timeout_s)
 
@@ -144,7 +145,7 @@ class Worker:
 
     async def _check_database(self) -> None:
         await self._storage.check_rights()
-        await self._storage.check_schema()
+        await self._storage.refresh_layout()
 
 
 async def run_worker(loaded: Loaded, deduplicator: Deduplicator) -> None:
@@ -152,14 +153,11 @@ async def run_worker(loaded: Loaded, deduplicator: Deduplicator) -> None:
     settings = loaded.settings
     traces = open_traces(settings, VERSION)
     _collect_seldom()
-    options = StorageOptions(
-        ReloadingUrl(loaded, "database_url"),
-        settings.pool_size,
-        settings.connection_timeout_ms / 1000,
-        settings.statement_timeout_ms / 1000,
-        ReloadingUrl(loaded, "read_database_url") if settings.read_database_url.get_secret_value() else None,
-        settings.pooler,
-        settings.citus,
+    has_replica = bool(settings.read_database_url.get_secret_value())
+    options = storage_options(
+        settings,
+        dsn=ReloadingUrl(loaded, "database_url"),
+        replica_dsn=ReloadingUrl(loaded, "read_database_url") if has_replica else None,
     )
     notifier = SystemdNotifier(settings.notify_socket)
     instruments = Instruments(Metrics(VERSION), traces, failpoint_from(settings.failpoint))

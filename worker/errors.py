@@ -1,33 +1,53 @@
-"""The worker's errors, sorted by what the reader must do.
+"""The worker's errors, sorted by what the reader must do. A test compares this tree with the classes.
 
 SessionStoreError
-├── ConfigurationError          change something, then start again (exit 78)
-│   ├── SchemaError             the database is behind, ahead or altered
-│   ├── RightsError             the login may not do what it is used for
-│   └── TopologyError           the broker's side is missing or differs
-├── UnavailableError            wait; it is tried again (exit 75 when it never came)
-│   ├── StorageUnavailable      the database cannot take or answer this now
-│   ├── Overloaded              every connection is in use for longer than the caller waits
-│   └── BrokerUnavailable       the broker cannot be reached or closed the connection
+├── ConfigurationError          correct something, then start again (exit status 78)
+│   ├── SchemaError             the schema is not the one that this release needs
+│   │   ├── SchemaAhead         a newer release migrated the database
+│   │   ├── MigrationAltered    a migration was applied from another file
+│   │   ├── MigrationsReplaced  a development version migrated the database
+│   │   ├── MigrationFailed     the database refused a migration
+│   │   └── LayoutRefused       the sessions cannot be partitioned
+│   ├── RightsError             the login lacks a right
+│   │   ├── MigrationRefused    it may not change the schema
+│   │   └── RolesRefused        it may not create roles
+│   └── TopologyError           an exchange or a queue is missing or was declared differently
+├── UnavailableError            wait and try again (exit status 75 when the wait was too long)
+│   ├── StorageUnavailable      the database cannot serve this call now
+│   ├── BrokerUnavailable       the broker cannot be reached, or closed the connection
+│   │   └── TopologyMissing     a queue is missing, and may be declared soon
+│   ├── Overloaded              every connection stayed in use
+│   ├── MigrationBlocked        a lock delays a migration
+│   ├── RolesBlocked            a lock delays the change of a table's owner
+│   └── LayoutBusy              a lock delays the change of the layout
 ├── AnswerTooLarge              ask for less
-└── RowRefused                  the database refuses this very content, now and for ever
+├── ComparisonFailed            stop the program that writes to the tables, then convert again
+└── RowRefused                  correct the content: the database will never accept it
+Exception                       handled where it is raised, and never seen by a command
+├── InvalidEvent                the event becomes a dead letter
+├── RpcFailure                  the request is answered with an error
+└── BrokenStream                the connection to the broker is closed
+ValueError
+└── CursorRefused               the request is answered with an error
+
+An error that names what to do ends in Error; an error that names what happened has no such ending.
 """
 
 
 class SessionStoreError(Exception):
-    """Everything that this program raises on purpose."""
+    """The base of every error that this program raises on purpose."""
 
 
 class ConfigurationError(SessionStoreError):
-    """Something is set up wrongly: it stays wrong until a person changes it."""
+    """Something is configured wrongly, until a person corrects it."""
 
 
 class SchemaError(ConfigurationError):
-    """The database's schema is not the one this program was written for."""
+    """The schema of the database is not the one that this release needs."""
 
 
 class RightsError(ConfigurationError):
-    """The database's login may not do what it is used for."""
+    """The login of the database lacks a right that it needs."""
 
 
 class TopologyError(ConfigurationError):
@@ -39,7 +59,7 @@ class UnavailableError(SessionStoreError):
 
 
 class StorageUnavailable(UnavailableError):
-    """The database cannot take or answer this now; `reason` is a short word for people and metrics."""
+    """The database cannot serve this call now; `reason` is a short text for people and metrics."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -47,7 +67,7 @@ class StorageUnavailable(UnavailableError):
 
 
 class Overloaded(UnavailableError):
-    """Every connection stayed in use for as long as the caller was willing to wait."""
+    """Every connection stayed in use for as long as the caller could wait."""
 
 
 class BrokerUnavailable(UnavailableError):
@@ -55,11 +75,11 @@ class BrokerUnavailable(UnavailableError):
 
 
 class AnswerTooLarge(SessionStoreError):
-    """What was asked for has more bytes than an answer may have."""
+    """The answer has more bytes than an answer may have."""
 
 
 class RowRefused(SessionStoreError):
-    """The database refuses this content (SQLSTATE 22, 23 or 54); trying again changes nothing."""
+    """The database refuses this content (SQLSTATE 22, 23 or 54), now and later."""
 
     def __init__(self, sqlstate: str, message: str) -> None:
         super().__init__(f"{sqlstate}: {message}")

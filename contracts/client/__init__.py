@@ -1,39 +1,50 @@
 """The Python client: `async with SessionStore("amqp://…") as store: await store.write(session)`."""
 
-from contracts.changes import SessionDeleted, SessionStored
-from contracts.client.changes import Gap
-from contracts.client.errors import (
+from ..changes import SessionDeleted, SessionStored
+from ..replies import HealthResult, QueryResult, Receipt, Record, StatsResult
+from ..requests import Filter, QueryOptions
+from ..session import Session
+from .changes import Gap
+from .errors import (
     BadRequest,
     Closed,
     Conflict,
-    Distrusted,
     Misconfigured,
     Rejected,
+    ReplyUnverified,
     SessionStoreError,
+    SignatureRefused,
     TimedOut,
     TooLarge,
     Unavailable,
-    Untrusted,
 )
-from contracts.client.store import SessionStore
-from contracts.client.written import Durability, Written
+from .events import Durability, WriteResult
+from .store import SessionStore
 
 __all__ = [
     "BadRequest",
     "Closed",
     "Conflict",
-    "Distrusted",
     "Durability",
+    "Filter",
     "Gap",
+    "HealthResult",
     "Misconfigured",
+    "QueryOptions",
+    "QueryResult",
+    "Receipt",
+    "Record",
     "Rejected",
+    "ReplyUnverified",
+    "Session",
     "SessionDeleted",
     "SessionStore",
     "SessionStoreError",
     "SessionStored",
+    "SignatureRefused",
+    "StatsResult",
     "TimedOut",
     "TooLarge",
     "Unavailable",
-    "Untrusted",
-    "Written",
+    "WriteResult",
 ]

@@ -1,4 +1,4 @@
-"""The changes feed as this client follows it: on a connection of its own, from a queue of its own or a named one."""
+"""Streams of the changes feed: each has its own connection, and an exclusive queue or a named one."""
 
 import asyncio
 import logging
@@ -11,59 +11,59 @@ from typing import Final, Literal
 
 from pydantic import ValidationError
 
-from contracts.changes import CHANGE, SessionDeleted, SessionStored
-from contracts.client.errors import Closed, Misconfigured
-from contracts.client.link import LinkLost
-from contracts.client.subscription import Subscription, Told
-from contracts.signing import Keyring, change_content
-from contracts.topology import DELETED_KEY, STORED_KEY, Topology
+from ..changes import CHANGE, SessionDeleted, SessionStored
+from ..limits import MAX_RECONNECT_DELAY_MS, RECONNECT_DELAY_MS, REMEMBERED_CHANGES
+from ..signing import Keyring, change_content
+from ..topology import DELETED_KEY, STORED_KEY, Topology
+from .errors import Closed, Misconfigured
+from .link import LinkLost
+from .subscription import ChangeDelivery, Subscription
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["session.stored", "session.deleted"]
+ChangeKind = Literal["session.stored", "session.deleted"]
 
-KINDS: Final[tuple[Kind, ...]] = (STORED_KEY, DELETED_KEY)
-REMEMBERED: Final = 100_000
-FIRST_WAIT: Final = 0.1
-LONGEST_WAIT: Final = 3.0
+KINDS: Final[tuple[ChangeKind, ...]] = (STORED_KEY, DELETED_KEY)
+RECONNECT_DELAY: Final = RECONNECT_DELAY_MS / 1000
+MAX_RECONNECT_DELAY: Final = MAX_RECONNECT_DELAY_MS / 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What was committed before now may not have been told: forget what was kept. All after it will be told.
+    """Changes committed before this moment may be missing: drop what you cached. All later changes will come.
 
-    It comes first, and again after each loss of a queue. So whoever reads into a cache begins to do so here.
+    A gap comes first, and again after each loss of the queue. So a reader that fills a cache starts to fill it here.
     """
 
 
-Followed = SessionStored | SessionDeleted | Gap
+StreamItem = SessionStored | SessionDeleted | Gap
 
 
-class Latest:
-    """Knows what is newer than all that came before it of its session, for the sessions that changed last.
+class NewestSeen:
+    """Knows the newest change of each session, for the sessions that changed last.
 
-    An older message comes where two replicas tell of a session at the same time, or one of them again. Both are
-    within moments of each other, so of a hundred thousand sessions none that matters is forgotten.
+    An older change arrives late where two replicas announce changes of one session at the same time, or a replica
+    repeats an announcement. Both happen within moments, so a hundred thousand sessions are memory enough.
     """
 
-    def __init__(self, most: int = REMEMBERED) -> None:
-        self._most = most
+    def __init__(self, max_sessions: int = REMEMBERED_CHANGES) -> None:
+        self._max_sessions = max_sessions
         self._seen: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
-    def take(self, change: SessionStored | SessionDeleted) -> bool:
-        """Return whether a change is newer, and remember it if so."""
+    def advance(self, change: SessionStored | SessionDeleted) -> bool:
+        """Return whether a change is newer than all before it of its session, and remember it if so."""
         key = change.data.revision, change.id.int
         if self._seen.get(change.subject, (0, 0)) >= key:
             return False
         self._seen[change.subject] = key
         self._seen.move_to_end(change.subject)
-        if len(self._seen) > self._most:
+        if len(self._seen) > self._max_sessions:
             self._seen.popitem(last=False)
         return True
 
 
-class Followers:
-    """The subscriptions of one client, which end with it; with keys only what one of them has signed is told."""
+class ChangeStreams:
+    """The streams of one client, which end with it; with keys they yield only changes that one of the keys signed."""
 
     def __init__(self, url: str, name: str, topology: Topology, keyring: Keyring) -> None:
         self._url = url
@@ -74,18 +74,20 @@ class Followers:
         self._open: set[Subscription] = set()
 
     def close(self) -> None:
-        """End all: who follows gets Closed."""
+        """End all streams: their readers get Closed."""
         self._closed.set()
         for subscription in self._open:
-            subscription.lose()
+            subscription.mark_lost()
 
-    async def follow(self, kinds: Collection[Kind], queue: str | None) -> AsyncGenerator[Followed, None]:
-        """Yield what comes, newer ones alone; over lost connections too, until the client is closed.
+    async def stream(
+        self, kinds: Collection[ChangeKind], queue: str | None
+    ) -> AsyncGenerator[StreamItem, None]:
+        """Yield changes, each newer than all before it of its session, across reconnections, until `close`.
 
-        A change is acknowledged when the next one is asked for. Raises Closed, and Misconfigured where the first
-        attempt finds no exchange or the broker does not let us in.
+        A change is acknowledged when the next one is requested. Raises Closed, and Misconfigured where the first
+        attempt finds no exchange or the broker refuses the login.
         """
-        latest = Latest()
+        newest = NewestSeen()
         first = True
         while True:
             subscription = await self._subscribe(kinds, queue, first)
@@ -94,28 +96,28 @@ class Followers:
             try:
                 if subscription.is_new:
                     yield Gap()
-                while not self._closed.is_set() and (told := await subscription.next()):
-                    change = self._read(told)
-                    if change and change.type in kinds and latest.take(change):
+                while not self._closed.is_set() and (delivery := await subscription.next()):
+                    change = self._parse(delivery)
+                    if change and change.type in kinds and newest.advance(change):
                         yield change
                     await subscription.acknowledge()
             finally:
                 self._open.discard(subscription)
                 await subscription.close()
 
-    def _read(self, told: Told) -> SessionStored | SessionDeleted | None:
-        content = change_content(self._topology.changes.name, told.routing_key, told.body)
-        if self._keyring and (fault := self._keyring.find_fault(told.signature, content)):
-            log.warning("passed over a change that none of our keys has signed: %s", fault)
+    def _parse(self, delivery: ChangeDelivery) -> SessionStored | SessionDeleted | None:
+        content = change_content(self._topology.changes.name, delivery.routing_key, delivery.body)
+        if self._keyring and (fault := self._keyring.find_fault(delivery.signature, content)):
+            log.warning("ignored a change that none of our keys has signed: %s", fault)
             return None
         try:
-            return CHANGE.validate_json(told.body)
+            return CHANGE.validate_json(delivery.body)
         except ValidationError:
-            log.warning("passed over a message that is no change")
+            log.warning("ignored a message of the changes feed that is no change")
             return None
 
-    async def _subscribe(self, kinds: Collection[Kind], queue: str | None, first: bool) -> Subscription:
-        longest = FIRST_WAIT
+    async def _subscribe(self, kinds: Collection[ChangeKind], queue: str | None, first: bool) -> Subscription:
+        delay = RECONNECT_DELAY
         while not self._closed.is_set():
             try:
                 return await Subscription.open(self._url, self._name, self._topology, kinds, queue)
@@ -123,9 +125,9 @@ class Followers:
                 if first and isinstance(error, Misconfigured):
                     raise
                 log.warning("changes feed not reachable, trying again: %s", error)
-            wait = random.uniform(longest / 2, longest)  # noqa: S311 - jitter, not a secret
+            wait = random.uniform(delay / 2, delay)  # noqa: S311 - jitter, not a secret
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._closed.wait()
-            longest = min(longest * 2, LONGEST_WAIT)
+            delay = min(delay * 2, MAX_RECONNECT_DELAY)
         raise Closed("the client was closed")

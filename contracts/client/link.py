@@ -1,8 +1,8 @@
-"""One life of the client's connection: nothing in it is restored, the next life begins anew.
+"""One connection of the client to the broker: when it is lost nothing is restored, the next link starts anew.
 
-Answers come to an exclusive queue of the link and not by direct reply-to. A direct address is good for the channel
-that asked and for nothing else, and RabbitMQ closes the connection of whoever answers to one that it cannot read
-any more (rabbitmq/rabbitmq-server#3751); an answer to a queue that is gone is dropped and harms nobody.
+Replies come to an exclusive queue of the link and not by direct reply-to. A direct address is valid for the one
+channel that sent the request, and RabbitMQ closes the connection of a worker that replies to an address which it
+cannot read any more (rabbitmq/rabbitmq-server#3751). A reply to a queue that is gone is dropped, which harms nobody.
 """
 
 import asyncio
@@ -23,18 +23,18 @@ from aio_pika.exceptions import (
 )
 from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed, InvalidFrameError
 
-from contracts.client.errors import Misconfigured
-from contracts.client.messages import Message
-from contracts.client.sealing import Seal
-from contracts.client.tracing import trace_headers
-from contracts.hosts import split_hosts
-from contracts.signing import SignatureFault
-from contracts.topology import REPLY_QUEUE_PREFIX, RPC_KEY, Topology
+from ..hosts import split_hosts
+from ..limits import CHANNEL_REFUSAL_MS, CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, HEARTBEAT_SECONDS
+from ..signing import SignatureFault
+from ..topology import DEADLINE_HEADER, EXCLUSIVE_ARGUMENTS, REPLY_QUEUE_PREFIX, RPC_KEY, Topology
+from .errors import Misconfigured
+from .events import OutgoingMessage
+from .signer import MessageSigner
+from .tracing import trace_headers
 
-HEARTBEAT_SECONDS: Final = 5  # a silent broker is noticed after 18 s; below 5 there are false alarms
-OPEN_SECONDS: Final = 5.0
-CLOSE_SECONDS: Final = 3.0
-REFUSED_SECONDS: Final = 1.0
+CONNECT_SECONDS: Final = CONNECT_TIMEOUT_MS / 1000
+CLOSE_SECONDS: Final = CLOSE_TIMEOUT_MS / 1000
+REFUSAL_SECONDS: Final = CHANNEL_REFUSAL_MS / 1000
 
 LOST: Final = (OSError, TimeoutError, EOFError, AMQPError, RuntimeError)
 REFUSED: Final = (
@@ -44,33 +44,31 @@ REFUSED: Final = (
     ChannelAccessRefused,
 )
 
-NOT_LET_IN: Final = (
+ACCESS_DENIED: Final = (
     "the broker does not let us in: no such virtual host, no right to enter it, or too many connections"
 )
 
-TakeAnswer = Callable[[str, bytes, SignatureFault | None], None]
-"""Takes the correlation id and the body of an answer, and what is wrong with its signature."""
+OnReply = Callable[[str, bytes, SignatureFault | None], None]
+"""Receives the correlation id and the body of a reply, and what is wrong with its signature."""
 
 
 class LinkLost(Exception):
-    """The link is over, or could not be made; the next one may do."""
+    """The link was lost, or could not be opened; another attempt may succeed."""
 
 
 @contextmanager
 def broker_calls() -> Iterator[None]:
-    """Raise LinkLost or Misconfigured in place of whatever the libraries raise.
+    """Raise LinkLost or Misconfigured in place of every exception of the libraries.
 
-    aiormq may end a call with a CancelledError of its own when a channel closes: only one that somebody asked
-    this task for is a cancellation.
+    aiormq may end a call with a CancelledError of its own when a channel closes. Only a cancellation that was
+    requested of this task is passed on.
     """
     try:
         yield
     except REFUSED as error:
         raise Misconfigured(f"the broker refuses us: {error}") from error
-    except (
-        InvalidFrameError
-    ) as error:  # aiormq takes its refusal for a frame out of turn, and does not tell its words
-        raise LinkLost(NOT_LET_IN) from error
+    except InvalidFrameError as error:  # aiormq does not expect this refusal here, and drops its text
+        raise LinkLost(ACCESS_DENIED) from error
     except LOST as error:
         raise LinkLost(f"{type(error).__name__}: {error}"[:200]) from error
     except asyncio.CancelledError as error:
@@ -79,7 +77,7 @@ def broker_calls() -> Iterator[None]:
             raise
         raise LinkLost("the channel was closed") from error
     except Exception as error:
-        if type(error) is not Exception:  # so ends a publication in flight when we close the connection
+        if type(error) is not Exception:  # a publication in flight ends so when we close the connection
             raise
         raise LinkLost("the connection was closed") from error
 
@@ -93,54 +91,58 @@ class Link:
         channel: AbstractChannel,
         exchange: AbstractExchange,
         topology: Topology,
-        seal: Seal,
+        signer: MessageSigner,
     ) -> None:
         self._connection = connection
         self._channel = channel
         self._exchange = exchange
         self._topology = topology
-        self._seal = seal
+        self._signer = signer
         self._reply_to = f"{REPLY_QUEUE_PREFIX}{uuid4().hex}"
-        self._refused: dict[str, float] = {}
+        self._refused_since: dict[str, float] = {}
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
-    async def open(cls, url: str, name: str, topology: Topology, take: TakeAnswer, seal: Seal) -> Self:
-        """Return a link that hands every answer to `take`; the broker lists it under `name`.
+    async def open(
+        cls, url: str, name: str, topology: Topology, on_reply: OnReply, signer: MessageSigner
+    ) -> Self:
+        """Return a link that hands every reply to `on_reply`; the broker lists the connection under `name`.
 
-        Raises LinkLost, or Misconfigured where the broker does not let us in.
+        Raises LinkLost, or Misconfigured where the broker refuses the login.
         """
         connection = await open_connection(url, name)
         try:
             with broker_calls():
-                async with asyncio.timeout(OPEN_SECONDS):
-                    return await cls._over(connection, topology, take, seal)
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    return await cls._on(connection, topology, on_reply, signer)
         except BaseException:
             await close_quietly(connection)
             raise
 
     @classmethod
-    async def _over(
-        cls, connection: AbstractConnection, topology: Topology, take: TakeAnswer, seal: Seal
+    async def _on(
+        cls, connection: AbstractConnection, topology: Topology, on_reply: OnReply, signer: MessageSigner
     ) -> Self:
-        async def on_answer(message: AbstractIncomingMessage) -> None:
-            take(str(message.correlation_id), message.body, seal.find_fault(message))
+        async def receive(message: AbstractIncomingMessage) -> None:
+            on_reply(str(message.correlation_id), message.body, signer.find_fault(message))
 
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         exchange = await channel.get_exchange(topology.sessions.name, ensure=False)
-        link = cls(connection, channel, exchange, topology, seal)
+        link = cls(connection, channel, exchange, topology, signer)
         for closing in (connection.close_callbacks, channel.close_callbacks):
-            closing.add(link._lose)
+            closing.add(link._mark_lost)
         inner = await channel.get_underlay_channel()
-        inner.on_consumer_cancel_callbacks.add(link._lose)  # somebody deleted the queue
-        replies = await channel.declare_queue(link._reply_to, exclusive=True)
-        await replies.consume(on_answer, no_ack=True)
+        inner.on_consumer_cancel_callbacks.add(link._mark_lost)  # somebody deleted the queue
+        replies = await channel.declare_queue(
+            link._reply_to, exclusive=True, arguments=dict(EXCLUSIVE_ARGUMENTS)
+        )
+        await replies.consume(receive, no_ack=True)
         return link
 
-    async def publish(self, message: Message, seconds: float, correlation_id: str | None) -> bool:
-        """Return whether the broker has the message; with a `correlation_id` it is to be answered.
+    async def publish(self, message: OutgoingMessage, seconds: float, correlation_id: str | None) -> bool:
+        """Return whether the broker has confirmed the message; with a `correlation_id` it asks for a reply.
 
-        Raises Misconfigured where no queue is bound for it or we may not publish.
+        Raises Misconfigured where no queue is bound for the message, or we may not publish it.
         """
         try:
             with broker_calls():
@@ -149,36 +151,38 @@ class Link:
                 )
         except LinkLost as lost:
             if isinstance(lost.__cause__, PublishError | ChannelNotFoundEntity):
-                wanted = f"{self._topology.prefix}{message.routing_key}"
+                queue = f"{self._topology.prefix}{message.routing_key}"
                 raise Misconfigured(
-                    f"the broker has no queue {wanted}, or the node that holds it is down; "
+                    f"the broker has no queue {queue}, or the node that holds it is down; "
                     "run: session-store topology"
                 ) from lost
             if self._channel.is_closed or self._is_refused_too_long(message.routing_key):
-                self._lose()
+                self._mark_lost()
             return False
-        self._refused.pop(message.routing_key, None)
+        self._refused_since.pop(message.routing_key, None)
         return True
 
     def _is_refused_too_long(self, routing_key: str) -> bool:
-        """Return whether the broker has refused what goes there for a while: another channel may fare better.
+        """Return whether the broker has refused this key for so long that another channel is worth an attempt.
 
-        A channel whose first message comes before a quorum queue has a new leader is refused for ever, though the
-        queue takes messages from all others (seen on RabbitMQ 3.10.8 when a node was killed).
+        A channel whose first message arrives before a quorum queue has a new leader is refused for ever, while the
+        queue takes messages from all other channels (seen on RabbitMQ 3.10.8 when a node was killed).
         """
-        return monotonic() - self._refused.setdefault(routing_key, monotonic()) > REFUSED_SECONDS
+        return monotonic() - self._refused_since.setdefault(routing_key, monotonic()) > REFUSAL_SECONDS
 
     async def close(self) -> None:
-        """Leave the connection closed, or abandoned when the broker does not answer in time."""
+        """Close the connection, or abandon it when the broker does not answer in time."""
         await close_quietly(self._connection)
 
-    def _lose(self, *_: object) -> None:
+    def _mark_lost(self, *_: object) -> None:
         if not self.lost.done():
             self.lost.set_result(None)
 
-    def _amqp_message(self, message: Message, seconds: float, correlation_id: str | None) -> aio_pika.Message:
+    def _amqp_message(
+        self, message: OutgoingMessage, seconds: float, correlation_id: str | None
+    ) -> aio_pika.Message:
         is_request = message.routing_key == RPC_KEY
-        deadline = {"deadline": int((time() + seconds) * 1000)} if is_request else {}
+        deadline = {DEADLINE_HEADER: int((time() + seconds) * 1000)} if is_request else {}
         published = aio_pika.Message(
             message.body,
             message_id=uuid4().hex,
@@ -189,17 +193,17 @@ class Link:
             headers={**trace_headers(), **deadline},
             expiration=seconds if is_request else None,
         )
-        self._seal.sign(published, message.routing_key)
+        self._signer.sign(published, message.routing_key)
         return published
 
 
 async def open_connection(url: str, name: str) -> AbstractConnection:
-    """Return a connection that the broker lists under `name`, to the first of the URL's hosts that answers.
+    """Return a connection to the first host of the URL that answers; the broker lists it under `name`.
 
-    Each host has its share of the time. Raises LinkLost, Misconfigured.
+    Each host has an equal share of the time. Raises LinkLost, Misconfigured.
     """
     *others, last = split_hosts(url)
-    share = OPEN_SECONDS / (len(others) + 1)
+    share = CONNECT_SECONDS / (len(others) + 1)
     with broker_calls():
         for host in others:
             with suppress(*LOST):
@@ -214,7 +218,7 @@ async def _connect(url: str, name: str, seconds: float) -> AbstractConnection:
 
 
 async def close_quietly(connection: AbstractConnection) -> None:
-    """Leave the connection closed, or abandoned when the broker does not answer in time."""
+    """Close a connection, or abandon it when the broker does not answer in time."""
     with suppress(LinkLost, Misconfigured), broker_calls():
         async with asyncio.timeout(CLOSE_SECONDS):
             await connection.close()

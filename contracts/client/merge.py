@@ -8,11 +8,11 @@ from typing import Final, TypeGuard, cast
 import orjson
 from pydantic_core import PydanticCustomError
 
-from contracts.client.errors import Rejected
-from contracts.client.messages import SESSION_DEPTH, Content
-from contracts.client.messages import _encode as encode
-from contracts.requests import check_content
-from contracts.session import Session
+from ..requests import check_content
+from ..session import Session
+from .encoding import encode
+from .errors import Rejected
+from .events import SESSION_DEPTH, SessionContent
 
 Json = dict[str, object]
 
@@ -41,7 +41,9 @@ _ABSENT: Final = _Absent.ABSENT
 _COMPLETION: Final = "/completedAt"
 
 
-def merge_sessions(base: Content | None, mine: Content | None, theirs: Content | None) -> Merged | Collided:
+def merge_sessions(
+    base: SessionContent | None, mine: SessionContent | None, theirs: SessionContent | None
+) -> Merged | Collided:
     """Merge two changes of one session: `mine`, and `theirs`, which is already stored; both were made of `base`.
 
     None stands for no session. The arguments stay as they are, and the result shares nothing with them.
@@ -50,8 +52,8 @@ def merge_sessions(base: Content | None, mine: Content | None, theirs: Content |
     - Maps merge key by key. A key deleted on both sides is gone; deleted on one and changed on the other collides.
     - Arrays that kept their length merge item by item, and what each side appended follows: theirs, then mine.
     - A list or map that `base` lacks counts as an empty one, unless both sides made it the same.
-    - What both sides set to the same value agrees, except what may be two steps instead of one: a number, an
-      appended item equal to one that the other side appended, and the time of `completedAt`. These collide.
+    - What both sides set to the same value agrees; removed items are gone once. What may be two steps instead of one
+      collides: a number, an appended item equal to one that the other side appended, the time of `completedAt`.
     - A map whose `id` changed, and an array whose items moved, were inserted in the middle or removed, are replaced
       as a whole.
     - Everything else that both sides changed collides.
@@ -65,7 +67,7 @@ def merge_sessions(base: Content | None, mine: Content | None, theirs: Content |
     return Merged(None if session is _ABSENT else cast(Json, session))
 
 
-def _copy(session: Content | None) -> object:
+def _copy(session: SessionContent | None) -> object:
     """Return the JSON of a session, as a read of it would give."""
     if session is None:
         return _ABSENT

@@ -1,4 +1,4 @@
-"""One life of a subscription to the changes feed: it ends with its connection or its queue."""
+"""One subscription to the changes feed: it ends with its connection or its queue."""
 
 import asyncio
 from collections.abc import Collection
@@ -10,18 +10,25 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from aiormq.exceptions import ChannelLockedResource
 
-from contracts.client.errors import Misconfigured
-from contracts.client.link import OPEN_SECONDS, LinkLost, broker_calls, close_quietly, open_connection
-from contracts.signing import SIGNATURE_HEADER
-from contracts.topology import Topology
+from ..limits import CHANGES_PREFETCH
+from ..topology import (
+    CHANGES_QUEUE_PREFIX,
+    EARLIER_SUBSCRIBER_ARGUMENTS,
+    EXCLUSIVE_ARGUMENTS,
+    SIGNATURE_HEADER,
+    SUBSCRIBER_ARGUMENTS,
+    Arguments,
+    Topology,
+)
+from .errors import Misconfigured
+from .link import CONNECT_SECONDS, LinkLost, broker_calls, close_quietly, open_connection
 
-QUEUE_PREFIX: Final = "session.changes."
-PREFETCH: Final = 200
+LIMITING_MAJOR: Final = 4  # the first RabbitMQ that gives a quorum queue without a delivery limit one of 20
 UNSUITABLE: Final = (ChannelNotFoundEntity, ChannelPreconditionFailed, ChannelLockedResource)
 
 
-class Told(NamedTuple):
-    """A message that arrived; its signature whatever that is."""
+class ChangeDelivery(NamedTuple):
+    """A message of the feed; the signature is the header's value of whatever type, None without the header."""
 
     routing_key: str
     body: bytes
@@ -29,11 +36,11 @@ class Told(NamedTuple):
 
 
 class Subscription:
-    """A queue bound to the changes and consumed; `is_new` says that it was declared just now."""
+    """A queue that is bound to the feed and consumed; `is_new` says that it was declared just now."""
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
-        self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        self._received: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         self._current: AbstractIncomingMessage | None = None
         self.is_new = True
 
@@ -41,21 +48,21 @@ class Subscription:
     async def open(
         cls, url: str, name: str, topology: Topology, kinds: Collection[str], queue: str | None
     ) -> Self:
-        """Return a subscription that consumes; raises LinkLost, or Misconfigured where it can never do.
+        """Return a subscription that consumes; raises LinkLost, or Misconfigured where no retry can help.
 
-        Without a name the queue is exclusive and goes with the connection; a named one is durable, and stays.
+        Without a name the queue is exclusive and deleted with the connection; a named queue is durable and stays.
         """
         connection = await open_connection(url, name)
         subscription = cls(connection)
         try:
             with broker_calls():
-                async with asyncio.timeout(OPEN_SECONDS):
+                async with asyncio.timeout(CONNECT_SECONDS):
                     await subscription._consume(topology, kinds, queue)
         except LinkLost as lost:
             await close_quietly(connection)
             if isinstance(lost.__cause__, UNSUITABLE):
                 raise Misconfigured(
-                    f"nobody can follow {topology.changes.name} so: {lost.__cause__};"
+                    f"cannot subscribe to {topology.changes.name}: {lost.__cause__};"
                     " run: session-store topology, or name another queue"
                 ) from lost
             raise
@@ -64,54 +71,81 @@ class Subscription:
             raise
         return subscription
 
-    async def next(self) -> Told | None:
+    async def next(self) -> ChangeDelivery | None:
         """Return the next message; None when there will be none."""
-        self._current = current = await self._arrived.get()
+        self._current = current = await self._received.get()
         if current is None:
             return None
-        return Told(current.routing_key or "", current.body, current.headers.get(SIGNATURE_HEADER))
+        signature = current.headers.get(SIGNATURE_HEADER)
+        return ChangeDelivery(current.routing_key or "", current.body, signature)
 
     async def acknowledge(self) -> None:
-        """Have the message that was returned last gone from the queue; a lost one comes again anyway."""
+        """Acknowledge the message that was returned last; after a loss the broker delivers it again."""
         if self._current:
             with suppress(LinkLost, Misconfigured), broker_calls():
                 await self._current.ack()
 
-    def lose(self, *_: object) -> None:
-        """End this life; what has arrived is still returned."""
-        self._arrived.put_nowait(None)
+    def mark_lost(self, *_: object) -> None:
+        """End the subscription; messages that have arrived are still returned."""
+        self._received.put_nowait(None)
 
     async def close(self) -> None:
-        """Leave the connection closed; what is not acknowledged goes back to its queue."""
+        """Close the connection; messages that are not acknowledged return to their queue."""
         await close_quietly(self._connection)
 
     async def _consume(self, topology: Topology, kinds: Collection[str], name: str | None) -> None:
-        self._connection.close_callbacks.add(self.lose)
-        self.is_new = name is None or not await self._has(name)
+        self._connection.close_callbacks.add(self.mark_lost)
+        arguments = await self._arguments_of(name) if name else EXCLUSIVE_ARGUMENTS
         channel = await self._connection.channel()
-        channel.close_callbacks.add(self.lose)
+        channel.close_callbacks.add(self.mark_lost)
         inner = await channel.get_underlay_channel()
-        inner.on_consumer_cancel_callbacks.add(self.lose)  # somebody deleted the queue
-        await channel.set_qos(PREFETCH)
-        queue = await _declare(channel, name)
+        inner.on_consumer_cancel_callbacks.add(self.mark_lost)  # somebody deleted the queue
+        await channel.set_qos(CHANGES_PREFETCH)
+        queue = await _declare(channel, name, arguments)
         for kind in kinds:
             await queue.bind(topology.changes.name, kind)
-        await queue.consume(self._take)
+        await queue.consume(self._receive)
 
-    async def _has(self, name: str) -> bool:
+    async def _arguments_of(self, name: str) -> Arguments:
+        """Return the arguments of a named queue, and set `is_new`.
+
+        The queue of an earlier client stays as it is on RabbitMQ 3. RabbitMQ 4 would silently drop a message that was
+        returned to it 20 times: there it is deleted with its messages, and a new one begins with a Gap.
+        """
+        self.is_new = not await self._can_declare(name, passive=True)
+        if not self.is_new and await self._can_declare(name, EARLIER_SUBSCRIBER_ARGUMENTS):
+            if not self._limits_deliveries():
+                return EARLIER_SUBSCRIBER_ARGUMENTS
+            channel = await self._connection.channel()
+            await channel.queue_delete(name)
+            await channel.close()
+            self.is_new = True
+        return SUBSCRIBER_ARGUMENTS
+
+    async def _can_declare(
+        self, name: str, arguments: Arguments | None = None, *, passive: bool = False
+    ) -> bool:
+        """Whether the queue exists, or exists with these arguments."""
         channel = await self._connection.channel()
         try:
-            await channel.declare_queue(name, passive=True)
-        except ChannelNotFoundEntity:
+            await channel.declare_queue(name, durable=True, passive=passive, arguments=dict(arguments or {}))
+        except UNSUITABLE:
             return False
         await channel.close()
         return True
 
-    async def _take(self, message: AbstractIncomingMessage) -> None:
-        self._arrived.put_nowait(message)
+    def _limits_deliveries(self) -> bool:
+        transport = self._connection.transport
+        version = transport.connection.server_properties.get("version", "") if transport else ""
+        major = str(version).partition(".")[0]
+        return major.isdigit() and int(major) >= LIMITING_MAJOR
+
+    async def _receive(self, message: AbstractIncomingMessage) -> None:
+        self._received.put_nowait(message)
 
 
-async def _declare(channel: AbstractChannel, name: str | None) -> AbstractQueue:
+async def _declare(channel: AbstractChannel, name: str | None, arguments: Arguments) -> AbstractQueue:
     if name is None:
-        return await channel.declare_queue(f"{QUEUE_PREFIX}{uuid4().hex}", exclusive=True)
-    return await channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})
+        unique = f"{CHANGES_QUEUE_PREFIX}{uuid4().hex}"
+        return await channel.declare_queue(unique, exclusive=True, arguments=dict(arguments))
+    return await channel.declare_queue(name, durable=True, arguments=dict(arguments))

@@ -1,4 +1,4 @@
-"""The trace that a message continues: the caller's current span of OpenTelemetry, where it has one."""
+"""The trace that a message continues: the current span of OpenTelemetry, where the program has one."""
 
 import sys
 
@@ -6,7 +6,7 @@ import sys
 def trace_headers() -> dict[str, str]:
     """Return `traceparent`, and `tracestate` where there is one; nothing without a current span.
 
-    A program that has a span has imported OpenTelemetry: for any other this is one look.
+    A program that has a span has imported OpenTelemetry. In any other this costs one look-up.
     """
     if "opentelemetry.trace" not in sys.modules:
         return {}

@@ -1,10 +1,10 @@
-"""The logins of the stack: a password for each, made once, and for each service what it logs in with.
+"""The logins of the stack: for each service the files that it logs in with.
 
     python -m deploy.compose.logins /logins --postgres postgres:5432/sessions --rabbitmq rabbitmq:5672
     python -m deploy.compose.logins /logins --postgres ... --rabbitmq ... --show
 
-The directory has one for each service, which the service sees alone, and `passwords`, which none sees. Passwords that
-are there stay, so what servers were told before holds. `--show` prints what people and engines log in with.
+The directory has a folder for each service, which no other service sees, and `passwords`, which no service sees. A
+password is made once, so servers keep accepting it. `--show` prints the logins of people and engines.
 """
 
 import argparse
@@ -12,26 +12,16 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from contracts.access import ADMIN, CALLER, ENGINE, EVENTS_VHOST, RPC_VHOST, USERS
+from contracts.access import ADMIN, CALLER, ENGINE, RPC_VHOST
 from contracts.access import WORKER as WORKER_USER
 from contracts.topology import Topology
-from deploy.logins import (
-    JANITOR,
-    MIGRATOR,
-    READER,
-    ROLES,
-    SUPERUSER,
-    WORKER,
-    amqp_url,
-    database_url,
-    new_password,
-)
+from deploy.logins import SUPERUSER, Servers, make_all, passwords_in, write_private
 from deploy.rabbitmq.installation import installation
 from deploy.rabbitmq.users import users_of
+from sql.logins import JANITOR, LOGINS, MIGRATOR, READER, WORKER
 
 PROGRAM_GROUP: Final = 10001  # as the Dockerfile has it
 ROOT_GROUP: Final = 0
@@ -39,91 +29,53 @@ ROOT_GROUP: Final = 0
 Contents = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """Where the servers are, as services reach them, and everybody's password."""
-
-    postgres: str
-    rabbitmq: str
-    passwords: Path
-
-    def password(self, kind: str, login: str) -> str:
-        """Return a login's password, made now if it has none; `kind` is the server that knows it."""
-        file = self.passwords / kind / login
-        if not file.exists():
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(file, new_password(), 0o400)
-        return file.read_text(encoding="utf-8")
-
-    def database_url(self, role: str) -> str:
-        """Return the URL of the database for a role."""
-        return database_url(role, self.password("postgres", role), self.postgres)
-
-    def amqp_url(self, user: str, vhost: str) -> str:
-        """Return the URL of a virtual host for a user."""
-        return amqp_url(user, self.password("rabbitmq", user), self.rabbitmq, vhost)
-
-
-def files_of(stack: Stack) -> dict[str, Contents]:
-    """Return for each service the files that it logs in with, or by which its server knows the others."""
-    worker = {"DATABASE_URL": stack.database_url(WORKER)}
+def files_of(servers: Servers, definitions: str) -> dict[str, Contents]:
+    """Return for each service the files that it logs in with, or by which its server knows the other logins."""
+    worker = {"DATABASE_URL": servers.database_url(WORKER)}
     return {
-        "postgres": {"password": stack.password("postgres", SUPERUSER)},
-        "rabbitmq": {"definitions.json": _definitions(stack)},
-        "grafana": {"password": stack.password("grafana", "admin")},
-        "roles": {"DATABASE_URL": stack.database_url(SUPERUSER)},
-        "roles/passwords": {role: stack.password("postgres", role) for role in ROLES},
-        "migrate": {"DATABASE_URL": stack.database_url(MIGRATOR)},
-        "topology": {"AMQP_URL": stack.amqp_url(ADMIN, EVENTS_VHOST)},
-        "worker": {**worker, "AMQP_URL": stack.amqp_url(WORKER_USER, EVENTS_VHOST)},
-        "answers": {**worker, "AMQP_URL": stack.amqp_url(WORKER_USER, RPC_VHOST)},
+        "postgres": {"password": servers.password("postgres", SUPERUSER)},
+        "rabbitmq": {"definitions.json": definitions},
+        "grafana": {"password": servers.password("grafana", "admin")},
+        "roles": {"DATABASE_URL": servers.database_url(SUPERUSER)},
+        "roles/passwords": {role: servers.password("postgres", role) for role in LOGINS},
+        "migrate": {"DATABASE_URL": servers.database_url(MIGRATOR)},
+        "topology": {"AMQP_URL": servers.amqp_url(ADMIN)},
+        "worker": {**worker, "AMQP_URL": servers.amqp_url(WORKER_USER)},
+        "answers": {**worker, "AMQP_URL": servers.amqp_url(WORKER_USER, RPC_VHOST)},
     }
 
 
-def shown(stack: Stack) -> dict[str, str]:
-    """Return what people and engines log in with."""
+def shown(servers: Servers) -> dict[str, str]:
+    """Return the logins of people and engines."""
     return {
-        "engines": stack.amqp_url(ENGINE, EVENTS_VHOST),
-        "callers": stack.amqp_url(CALLER, RPC_VHOST),
-        "dead letters": stack.amqp_url(ADMIN, EVENTS_VHOST),
-        "reports": stack.database_url(READER),
-        "retain, erase": stack.database_url(JANITOR),
-        "partitions": stack.database_url(MIGRATOR),
-        "superuser": stack.database_url(SUPERUSER),
-        "Grafana": f"admin, {stack.password('grafana', 'admin')}",
+        "engines": servers.amqp_url(ENGINE),
+        "callers": servers.amqp_url(CALLER, RPC_VHOST),
+        "dead letters": servers.amqp_url(ADMIN),
+        "reports": servers.database_url(READER),
+        "retain, erase": servers.database_url(JANITOR),
+        "partitions": servers.database_url(MIGRATOR),
+        "superuser": servers.database_url(SUPERUSER),
+        "Grafana": f"admin, {servers.password('grafana', 'admin')}",
     }
 
 
 def write_files(directory: Path, services: Mapping[str, Contents]) -> None:
-    """Have each service's directory hold its files, which nobody else may read; RabbitMQ's holds hashes alone."""
+    """Have the files in each service's directory, where no other may read them; RabbitMQ's file holds only hashes."""
     for service, contents in services.items():
         group = ROOT_GROUP if service in ("postgres", "grafana") else PROGRAM_GROUP
         is_public = service == "rabbitmq"
         place = directory / service
         place.mkdir(exist_ok=True)
         for name, text in contents.items():
-            _write(place / name, text, 0o444 if is_public else 0o440)
+            write_private(place / name, text, 0o444 if is_public else 0o440)
             _give(place / name, group)
         place.chmod(0o755 if is_public else 0o750)
         _give(place, group)
 
 
-def _definitions(stack: Stack) -> str:
-    for user in USERS:
-        stack.password("rabbitmq", user.name)
-    return json.dumps({**users_of(stack.passwords / "rabbitmq"), **installation(Topology())})
-
-
-def _write(file: Path, text: str, mode: int) -> None:
-    """Have the file there whole, and never readable to more than `mode` says."""
-    beginning = file.with_name(f".{file.name}")
-    beginning.unlink(missing_ok=True)
-    with os.fdopen(
-        os.open(beginning, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-    ) as to:
-        to.write(text)
-    beginning.chmod(mode)
-    beginning.replace(file)
+def definitions_of(passwords: Path) -> str:
+    """Return what the broker imports: the users with the passwords of the directory, and the installation."""
+    return json.dumps({**users_of(passwords / "rabbitmq"), **installation(Topology())})
 
 
 def _give(path: Path, group: int) -> None:
@@ -132,19 +84,21 @@ def _give(path: Path, group: int) -> None:
 
 
 def main(words: list[str]) -> int:
-    """Make what is missing, or show what people need; returns 0."""
+    """Make the missing files, or print the logins of people; returns 0."""
     parser = argparse.ArgumentParser(prog="python -m deploy.compose.logins")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--postgres", required=True, help="HOST:PORT/DATABASE")
     parser.add_argument("--rabbitmq", required=True, help="HOST:PORT")
-    parser.add_argument("--show", action="store_true", help="print what people and engines log in with")
+    parser.add_argument("--show", action="store_true", help="print the logins of people and engines")
     given = parser.parse_args(words)
-    stack = Stack(given.postgres, given.rabbitmq, given.directory / "passwords")
+    passwords = given.directory / "passwords"
+    servers = Servers(given.postgres, given.rabbitmq, passwords_in(passwords))
     if given.show:
-        for name, login in shown(stack).items():
+        for name, login in shown(servers).items():
             print(f"{name:13}  {login}")
     else:
-        write_files(given.directory, files_of(stack))
+        make_all(servers.password)
+        write_files(given.directory, files_of(servers, definitions_of(passwords)))
     return 0
 
 

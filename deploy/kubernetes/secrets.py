@@ -1,8 +1,8 @@
-"""Every secret of the overlay `operators`, with new passwords, as Kubernetes takes them.
+"""Prints every secret of the overlay `operators`, with new passwords, for Kubernetes.
 
     python -m deploy.kubernetes.secrets | kubectl create --namespace session-store --filename -
 
-`create` refuses what is there, so passwords that servers were told of are never replaced unseen.
+`create` refuses a secret that exists, so it never replaces a password that a server knows.
 """
 
 import sys
@@ -10,10 +10,11 @@ from typing import Final
 
 import yaml
 
-from contracts.access import ADMIN, CALLER, ENGINE, EVENTS_VHOST, MONITOR, RPC_VHOST, USERS
+from contracts.access import ADMIN, CALLER, ENGINE, MONITOR, RPC_VHOST, USERS
 from contracts.access import WORKER as WORKER_USER
 from deploy.kubernetes.generate import secret_of
-from deploy.logins import JANITOR, MIGRATOR, ROLES, SUPERUSER, WORKER, amqp_url, database_url, new_password
+from deploy.logins import SUPERUSER, Servers, new_passwords
+from sql.logins import JANITOR, LOGINS, MIGRATOR, WORKER
 
 POSTGRES: Final = "session-store-postgres-rw:5432/sessions"
 RABBITMQ: Final = "session-store-rabbitmq:5672"
@@ -23,21 +24,15 @@ BASIC: Final = "kubernetes.io/basic-auth"
 Fields = dict[str, object]
 
 
-def secrets_of(roles: dict[str, str], users: dict[str, str]) -> list[Fields]:
-    """Return the secrets for these passwords by role of the database, and by user of the broker."""
-
-    def database(role: str) -> str:
-        return database_url(role, roles[role], POSTGRES)
-
-    def broker(user: str, vhost: str = EVENTS_VHOST) -> str:
-        return amqp_url(user, users[user], RABBITMQ, vhost)
-
+def secrets_of(servers: Servers) -> list[Fields]:
+    """Return every secret, with the passwords of the servers."""
+    database, broker, password = servers.database_url, servers.amqp_url, servers.password
     urls = {
         "session-store": {"DATABASE_URL": database(WORKER), "AMQP_URL": broker(WORKER_USER)},
         "session-store-prepare": {"DATABASE_URL": database(MIGRATOR), "AMQP_URL": broker(ADMIN)},
         "session-store-roles": {
             "DATABASE_URL": database(SUPERUSER),
-            **{role: roles[role] for role in ROLES},
+            **{role: password("postgres", role) for role in LOGINS},
         },
         "session-store-janitor": {"DATABASE_URL": database(JANITOR)},
         "session-store-monitor": {"AMQP_URL": broker(MONITOR)},
@@ -47,15 +42,19 @@ def secrets_of(roles: dict[str, str], users: dict[str, str]) -> list[Fields]:
     return [
         *(_secret(name, keys) for name, keys in urls.items()),
         *(
-            _login(f"session-store-postgres-{name}", role, roles[role], BASIC, {})
+            _login(f"session-store-postgres-{name}", role, password("postgres", role), BASIC, {})
             for name, role in OPERATED.items()
         ),
-        *(_login(secret_of(user), user, users[user], "Opaque", FOR_TOPOLOGY_OPERATOR) for user in users),
+        *(_user(user.name, password("rabbitmq", user.name)) for user in USERS),
     ]
 
 
 OPERATED: Final = {"superuser": SUPERUSER, "migrator": MIGRATOR}
-"""The roles that the operator of the database makes itself."""
+"""The roles that the operator of the database creates itself."""
+
+
+def _user(name: str, password: str) -> Fields:
+    return _login(secret_of(name), name, password, "Opaque", FOR_TOPOLOGY_OPERATOR)
 
 
 def _login(name: str, login: str, password: str, kind: str, labels: dict[str, str]) -> Fields:
@@ -71,9 +70,7 @@ def _secret(
 
 def main() -> int:
     """Print secrets with new passwords; returns 0."""
-    made = secrets_of(
-        {role: new_password() for role in (SUPERUSER, *ROLES)}, {user.name: new_password() for user in USERS}
-    )
+    made = secrets_of(Servers(POSTGRES, RABBITMQ, new_passwords()))
     print(yaml.safe_dump_all(made, sort_keys=False), end="")
     return 0
 

@@ -1,4 +1,4 @@
-"""An installation's virtual hosts as RabbitMQ imports them, with who may do what in them.
+"""An installation's virtual hosts for RabbitMQ to import, with the permissions of each user.
 
 `python -m deploy.rabbitmq.installation` writes the file, `--check` compares. The users come first, see users.py.
 """
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from contracts.access import EVENTS_VHOST, RPC_VHOST, permissions_in, routing_keys_of
-from contracts.topology import REPLY_QUEUE_PREFIX, Topology
+from contracts.topology import NEVER_REACHED, REPLY_QUEUE_PREFIX, Topology
 from deploy.generated import write_or_check
 from deploy.rabbitmq.generate import Definitions, definitions
 
 PAGE: Final = Path(__file__).parent / "installation.json"
 VHOSTS: Final = (EVENTS_VHOST, RPC_VHOST)
-MOST: Final = {"max-connections": 500, "max-queues": 2000}
+VHOST_LIMITS: Final = {"max-connections": 500, "max-queues": 2000}
 GIB: Final = 1 << 30
 REFUSE: Final = "reject-publish"
 
@@ -46,19 +46,25 @@ def _rules(topology: Topology, vhost: str) -> Definitions:
             for user in permitted
             if (keys := routing_keys_of(user))
         ],
-        "parameters": [{"component": "vhost-limits", "name": "limits", "vhost": vhost, "value": MOST}],
+        "parameters": [
+            {"component": "vhost-limits", "name": "limits", "vhost": vhost, "value": VHOST_LIMITS}
+        ],
         "policies": _policies(topology, vhost),
     }
 
 
 def _policies(topology: Topology, vhost: str) -> list[Fields]:
-    """Return how much may wait where. A full queue of events or dead letters refuses: nothing is dropped."""
+    """Return how much may wait where. A full queue of events or dead letters refuses: nothing is dropped.
+
+    The queue of dead letters has its limit of returns as an argument too. That of an earlier release has none: the
+    pattern fits all names that begin as its name.
+    """
     events = [each.name for each in (topology.write_queue, topology.delete_queue, topology.erase_queue)]
     waiting = {
         "events": (f"^({'|'.join(events)})$", {"max-length-bytes": 8 * GIB}),
         "dead-letters": (
-            f"^{topology.dead_queue.name}$",
-            {"max-length-bytes": 2 * GIB, "overflow": REFUSE},
+            f"^{topology.former_dead_queue.name}",
+            {"max-length-bytes": 2 * GIB, "overflow": REFUSE, "delivery-limit": NEVER_REACHED},
         ),
         "requests": (f"^{topology.rpc_queue.name}$", {"max-length-bytes": GIB}),
         "answers": (f"^{REPLY_QUEUE_PREFIX}", {"max-length-bytes": GIB // 4}),

@@ -1,9 +1,9 @@
-"""The users of an installation, with the passwords of a directory, as RabbitMQ imports them.
+"""Prints the users of an installation, with the passwords of a directory, for RabbitMQ to import.
 
     python -m deploy.rabbitmq.users /etc/session-store/rabbitmq | rabbitmqctl import_definitions
 
-The directory has a file for each user, named as the user and holding the password. What is printed holds salted
-hashes and no password. A user without a file is not in it: the broker's stays as it was.
+The directory has a file for each user, of the same name, that holds the password. The output has salted hashes and no
+password. It leaves out a user without a file, which the broker keeps as it is.
 """
 
 import base64
@@ -52,7 +52,7 @@ def _hash(password: str) -> str:
 
 
 def main(words: list[str]) -> int:
-    """Print the users of a directory; 64 when it is not said which, or no user has a file there."""
+    """Print the users of a directory; 64 without a directory, or when no user has a file there."""
     users = users_of(Path(words[0])) if len(words) == 1 else {"users": []}
     if not users["users"]:
         names = ", ".join(user.name for user in USERS)

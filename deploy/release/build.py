@@ -11,15 +11,17 @@ from typing import Any, Final
 
 PROJECT: Final = Path(__file__).parents[2]
 CYCLONEDX: Final = PROJECT / ".venv-release" / "bin" / "cyclonedx-py"
+PYTHON: Final = (Path(), Path("contracts"))  # the worker's distribution, and the client's
 NODE: Final = Path("contracts", "typescript")
 SUMS: Final = "SHA256SUMS"
 
 
 def build_python(source: Path, target: Path) -> None:
-    """Build wheel and sdist of a checkout; their times are the commit's."""
+    """Build wheels and sdists of worker and client from a checkout; their times are the commit's."""
     when = _output("git", "-C", source, "log", "-1", "--format=%ct").strip()
     words = (sys.executable, "-m", "hatchling", "build", "--directory", target)
-    subprocess.run(words, cwd=source, env={**os.environ, "SOURCE_DATE_EPOCH": when}, check=True)
+    for project in PYTHON:
+        subprocess.run(words, cwd=source / project, env={**os.environ, "SOURCE_DATE_EPOCH": when}, check=True)
 
 
 def build_node(source: Path, target: Path) -> None:
@@ -53,7 +55,7 @@ def sums(target: Path) -> str:
 
 
 def main(words: list[str]) -> int:
-    """Fill a directory with wheel, sdist, npm package, both lists and the sums, and print the sums."""
+    """Fill a directory with wheels, sdists, npm package, both lists and the sums, and print the sums."""
     target = Path(words[0]).resolve()
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)

@@ -1,19 +1,15 @@
 -- Spreads a migrated database over the nodes of a Citus cluster. Run on the coordinator, by a superuser, with no worker
--- running, in an empty database or one whose rows may be moved (each table is rewritten); then apply_session_events.sql:
+-- running, in an empty database or one whose rows may be moved (each table is rewritten):
 --
---     psql -v ON_ERROR_STOP=1 -f sql/citus/distribute.sql -f sql/citus/apply_session_events.sql
+--     psql -v ON_ERROR_STOP=1 -1 -f sql/citus/distribute.sql
 --
 -- A session and its ledger entry are in the bucket that its id says, and a bucket is in one shard, so a call that names
 -- the bucket is one task on one node. Distributed by session_id, a call is a task for every shard that the ids meet.
 
-BEGIN;
+-- One row a bucket: what a statement selects from, so that Citus sees that what it inserts stays in the shard.
+CREATE TABLE session_buckets (bucket integer PRIMARY KEY);
 
--- Every node has the function, and a worker computes the same (`worker/store/buckets.py`).
-CREATE OR REPLACE FUNCTION session_bucket(p_session_id text) RETURNS integer
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-AS $function$
-    SELECT get_byte(sha256(convert_to(p_session_id, 'UTF8')), 0) % 32
-$function$;
+\ir ../functions/citus/session_bucket.sql
 
 -- Citus has no triggers on distributed tables: statistics are counted, and no wall but the function holds revisions up.
 DO $triggers$
@@ -27,24 +23,6 @@ BEGIN
     END LOOP;
 END
 $triggers$;
-
-CREATE OR REPLACE FUNCTION get_session_stats(p_player_id varchar DEFAULT NULL)
-RETURNS TABLE (
-    total_sessions bigint,
-    completed_sessions bigint,
-    active_sessions bigint,
-    avg_completion_time_seconds numeric
-)
-LANGUAGE plpgsql STABLE  -- Citus plans no SQL function with parameters
-AS $function$
-BEGIN
-    RETURN QUERY
-    SELECT count(*), count(completed_at), count(*) - count(completed_at),
-           sum(session_seconds(started_at, completed_at)) / nullif(count(completed_at), 0)
-      FROM sessions
-     WHERE p_player_id IS NULL OR player_id = p_player_id;
-END
-$function$;
 
 ALTER TABLE sessions ADD COLUMN bucket integer;
 UPDATE sessions SET bucket = session_bucket(session_id);
@@ -62,9 +40,6 @@ ALTER TABLE session_ledger
     ADD PRIMARY KEY (bucket, session_id),
     ADD CONSTRAINT session_ledger_bucket_is_the_ids CHECK (bucket = session_bucket(session_id));
 
--- One row a bucket: what a statement selects from, so that Citus sees that what it inserts stays in the shard.
-CREATE TABLE session_buckets (bucket integer PRIMARY KEY);
-
 SELECT create_distributed_table('session_buckets', 'bucket', shard_count => 32);
 SELECT create_distributed_table('session_ledger', 'bucket', colocate_with => 'session_buckets');
 SELECT create_distributed_table('sessions', 'bucket', colocate_with => 'session_buckets');
@@ -73,4 +48,10 @@ SELECT create_distributed_table('sessions', 'bucket', colocate_with => 'session_
 -- ever: workers connect to the coordinator, and to no other node.
 INSERT INTO session_buckets SELECT generate_series(0, 31);
 
-COMMIT;
+-- The law is the one of every layout; the functions that differ take the place of those of a plain table. A migration that
+-- includes a function again knows the layout by `session_buckets`, and leaves these.
+\ir ../functions/citus/advance_ledger.sql
+\ir ../functions/citus/ledger_entries.sql
+\ir ../functions/citus/store_sessions.sql
+\ir ../functions/citus/get_session_stats.sql
+\ir ../functions/apply_session_events.sql

@@ -23,13 +23,6 @@ DECLARE
     definition text;
     index      record;
 BEGIN
-    -- A row that moves to another partition is a delete and an insert to its triggers, but its statement is an update: so
-    -- what an update changes is noted before it.
-    EXECUTE replace(replace(pg_get_functiondef('note_session_change'::regproc),
-                            'note_session_change', 'note_coming_session_change'), 'RETURN NULL', 'RETURN NEW');
-    EXECUTE format('ALTER FUNCTION note_coming_session_change OWNER TO %s',
-                   (SELECT proowner::regrole FROM pg_proc WHERE oid = 'note_session_change'::regproc));
-
     ALTER TABLE sessions RENAME TO sessions_whole;
     ALTER TABLE sessions_by_date RENAME TO sessions;
     FOREACH definition IN ARRAY views LOOP
@@ -44,10 +37,10 @@ BEGIN
         EXECUTE format('ALTER INDEX %s RENAME TO %I', index.name, substr(index.relname, length('by_date_') + 1));
     END LOOP;
     FOREACH definition IN ARRAY triggers LOOP
+        -- A row that moves to another partition is a delete and an insert to its triggers, but its statement is an update:
+        -- so what an update changes is noted before it.
         EXECUTE CASE WHEN definition ~ 'EXECUTE FUNCTION (\S+\.)?note_session_change\('
-                     THEN replace(replace(definition, ' AFTER ', ' BEFORE '),
-                                  'note_session_change', 'note_coming_session_change')
-                     ELSE definition END;
+                     THEN replace(definition, ' AFTER ', ' BEFORE ') ELSE definition END;
     END LOOP;
     FOREACH definition IN ARRAY disabled LOOP
         EXECUTE format('ALTER TABLE sessions DISABLE TRIGGER %I', definition);
@@ -59,17 +52,17 @@ BEGIN
 END
 $swap$;
 
-\ir functions.sql
+\ir ../functions/partitioned/store_sessions.sql
+\ir ../functions/partitioned/stored_sessions.sql
+\ir ../functions/partitioned/note_session_place.sql
 
 DO $finish$
 DECLARE
     owner CONSTANT text := (SELECT relowner::regrole FROM pg_class WHERE oid = 'sessions'::regclass);
 BEGIN
-    -- What runs with the owner's rights must not find a table of the caller's first.
-    EXECUTE format('ALTER FUNCTION note_session_place() SET search_path = %I, pg_temp', current_schema());
-    EXECUTE format('ALTER FUNCTION note_session_place OWNER TO %s', owner);
     EXECUTE format('ALTER FUNCTION store_sessions OWNER TO %s', owner);
     EXECUTE format('ALTER FUNCTION stored_sessions OWNER TO %s', owner);
+    EXECUTE format('ALTER FUNCTION note_session_place OWNER TO %s', owner);
     CREATE TRIGGER session_place BEFORE UPDATE ON sessions FOR EACH ROW
         WHEN (OLD.started_at <> NEW.started_at) EXECUTE FUNCTION note_session_place();
 END

@@ -1,5 +1,5 @@
 -- The settings that let a commit be lost, and where each is set.
-SELECT name, setting, source
+SELECT name, source
   FROM pg_settings
  WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')
    AND setting = 'off'

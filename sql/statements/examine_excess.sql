@@ -1,7 +1,7 @@
 -- What this role may do in the schema and the worker's role in sql/roles.sql may not, and the statement that takes it
 -- away. Functions that run with their owner's rights count; those that only a trigger can call do not.
-SELECT format('REVOKE %s ON %I FROM %I, PUBLIC', privilege, relname, current_user) AS remedy,
-       privilege || ' on ' || relname AS excess
+SELECT format('REVOKE %s ON %I FROM %I, PUBLIC', privilege, relname, current_user) AS statement,
+       privilege || ' on ' || relname AS name
   FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS privilege
  WHERE relnamespace = current_schema()::regnamespace
    AND relkind IN ('r', 'p', 'v', 'm', 'f')

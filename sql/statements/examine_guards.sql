@@ -13,7 +13,7 @@ SELECT 'the trigger revisions_only_rise is switched off on ' || tgrelid::regclas
 SELECT proname || ' runs with its caller''s rights'
   FROM pg_proc
  WHERE pronamespace = current_schema()::regnamespace
-   AND proname IN ('apply_session_events', 'delete_sessions', 'mark_erasure', 'remove_markers')
+   AND proname IN ('apply_session_events', 'delete_sessions', 'mark_erasure', 'delete_tombstones')
    AND NOT prosecdef
  UNION ALL
 SELECT proname || ' looks for tables where its caller does'

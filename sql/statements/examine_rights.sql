@@ -1,7 +1,7 @@
 -- What the worker's role in sql/roles.sql may do and this one may not, as the statement that grants it. Objects
 -- that are not there are no matter of rights.
-SELECT format('GRANT %s ON %I TO %I', granted, object, current_user) AS remedy,
-       granted || ' on ' || object AS lacking
+SELECT format('GRANT %s ON %I TO %I', granted, object, current_user) AS statement,
+       granted || ' on ' || object AS name
   FROM (VALUES ('sessions', 'SELECT'), ('session_ledger', 'SELECT'), ('session_totals', 'SELECT'),
                ('session_store_migrations', 'SELECT')) AS wanted (object, granted)
  WHERE NOT coalesce(has_table_privilege(to_regclass(object), granted), true)

@@ -1,6 +1,6 @@
 -- What this role is beyond a login: its attributes, the roles it is a member of, how many objects it owns here, and which
 -- limits in time its sessions do not begin with.
-SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls AS is_mighty,
+SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls AS is_privileged,
        rolname::text AS role,
        ARRAY(SELECT granted.rolname::text
                FROM pg_auth_members AS held

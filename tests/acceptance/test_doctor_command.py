@@ -3,8 +3,8 @@
 import asyncio
 import json
 
-from tests.command import run_command
-from tests.installation import StartReplica, Variables
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import StartReplica, Variables
 
 SECRET = "hidden-password"
 SIGNING = {
@@ -22,21 +22,21 @@ async def test_a_healthy_installation_is_all_fine(
     assert (printed.returncode, printed.stderr) == (0, "")
     *lines, last = printed.stdout.splitlines()
     assert {line.split()[0] for line in lines} <= {"ok", "skipped"}
-    assert last.endswith("0 warning, 0 wrong, 1 skipped")
+    assert last.endswith("0 warning, 0 error, 1 skipped")
     document = await asyncio.to_thread(run_command, "doctor", "--json", variables=installation)
     assert document.returncode == 0
     findings = json.loads(document.stdout)
     assert [finding["check"] for finding in findings] == [line.split()[1] for line in lines]
-    assert {finding["mend"] for finding in findings} == {None}
+    assert {finding["fix"] for finding in findings} == {None}
 
 
-def test_what_is_wrong_is_said_with_what_mends_it(servers: Variables) -> None:
+def test_an_error_is_printed_with_its_fix(servers: Variables) -> None:
     done = run_command("doctor", variables=servers)
     assert done.returncode == 1
-    wrong = next(line for line in done.stdout.splitlines() if line.startswith("wrong"))
-    assert wrong.split()[1] == "broker.topology"
-    assert "to mend: session-store topology" in done.stdout
-    assert "skipped  broker.consumers       after broker.topology" in done.stdout
+    error = next(line for line in done.stdout.splitlines() if line.startswith("error"))
+    assert error.split()[1] == "broker.topology"
+    assert "fix: session-store topology" in done.stdout
+    assert "skipped  broker.consumers       needs broker.topology" in done.stdout
 
 
 def test_wrong_settings_are_a_wrong_configuration(servers: Variables) -> None:
@@ -44,15 +44,15 @@ def test_wrong_settings_are_a_wrong_configuration(servers: Variables) -> None:
     done = run_command("doctor", "--json", variables=bad)
     assert done.returncode == 78
     first, *rest = json.loads(done.stdout)
-    assert (first["check"], first["state"]) == ("settings.values", "wrong")
+    assert (first["check"], first["state"]) == ("settings.values", "error")
     assert {finding["state"] for finding in rest} == {"skipped"}
     assert SECRET not in done.stdout + done.stderr
     absent = {"DATABASE_URL": servers["DATABASE_URL"], "SESSION_STORE_PREFIXX": "x"}
     done = run_command("doctor", "--json", variables=absent)
     found = {finding["check"]: finding for finding in json.loads(done.stdout)}
     assert done.returncode == 78
-    assert found["settings.amqp_url"]["said"] == "AMQP_URL is not set"
-    assert "SESSION_STORE_PREFIX is meant" in found["settings.variables"]["mend"]
+    assert found["settings.amqp_url"]["message"] == "AMQP_URL is not set"
+    assert "SESSION_STORE_PREFIX is meant" in found["settings.variables"]["fix"]
     assert found["database.schema"]["state"] == "ok"
     assert found["workers.connections"]["state"] == "ok"
     assert run_command("doctor", "--timeout", "never", variables=servers).returncode == 2

@@ -10,10 +10,10 @@ import pyarrow.parquet
 import pytest
 
 from contracts.requests import Filter
-from tests.command import run_command
-from tests.installation import Variables
-from tests.session_files import SAMPLES, session_of, write_session
-from worker.store.storage import StorageOptions, open_storage
+from tests.support.events.session_files import SAMPLES, session_of, write_session
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import Variables
+from tests.support.servers.storages import storage_at
 
 SESSIONS = (
     "SELECT session_id, player_id, encounter, state, extra, started_at, completed_at"
@@ -130,8 +130,7 @@ async def test_an_export_that_fails_leaves_nothing(tmp_path: Path) -> None:
 async def test_what_is_written_meanwhile_is_not_in_the_export(
     filled: Variables, connection: asyncpg.Connection
 ) -> None:
-    options = StorageOptions(lambda: filled["DATABASE_URL"], 3, 10, 30)
-    async with open_storage(options) as storage:
+    async with storage_at(filled["DATABASE_URL"], 3) as storage:
         portions = storage.snapshot.read(Filter())
         found = await anext(portions)
         await connection.execute("DELETE FROM sessions")

@@ -8,15 +8,16 @@ from typing import Any, Final
 
 import pytest
 
-from contracts.client import Distrusted, SessionStore, Untrusted
+from contracts.client import ReplyUnverified, SessionStore, SignatureRefused
 from contracts.topology import WRITE_KEY, Topology
-from tests.command import run_command
-from tests.faults.replica import PROJECT, Replica
-from tests.installation import StartReplica, Variables
-from tests.integration.dead_letters import until_queue_holds
-from tests.integration.forgeries import KEYS
-from tests.integration.replica import write_body
-from tests.integration.rpc.caller import Caller, make_session
+from deploy.local.instance import PROJECT
+from tests.support.broker.caller import Caller, make_session
+from tests.support.broker.dead_letters import until_queue_holds
+from tests.support.broker.forgeries import KEYS
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.programs.replica import Replica
+from tests.support.programs.watched_worker import write_body
 
 SAMPLES: Final = PROJECT / "samples" / "file-storage" / "sessions"
 FIRST: Final = "k1:f0e1d2c3b4a5968778695a4b3c2d1e0f"
@@ -58,7 +59,7 @@ async def test_every_command_that_asks_a_worker_signs_and_verifies(
     await run("health", on=enforcing)
     findings = json.loads(await run("doctor", "--json", on=enforcing))
     found = {finding["check"]: finding for finding in findings}
-    assert found["settings.signatures"]["said"] == "enforced; signs with k2, knows k2, k1"
+    assert found["settings.signatures"]["message"] == "enforced; signs with k2, accepts k2, k1"
     assert found["workers.answer"]["state"] == "ok"
     shown = str(worker.log) + " ".join(worker.said) + command_line_of(worker)
     assert not [secret for secret in SECRETS if secret in shown]
@@ -81,7 +82,7 @@ async def test_commands_without_the_keys_say_that_they_are_not_trusted(
             run_command, "doctor", "--json", "--timeout", "2", variables={**kept, **keys}
         )
         answer = next(each for each in json.loads(found.stdout) if each["check"] == "workers.answer")
-        assert (answer["state"], "SESSION_STORE_SIGNING_KEYS" in answer["mend"]) == ("wrong", True)
+        assert (answer["state"], "SESSION_STORE_SIGNING_KEYS" in answer["fix"]) == ("error", True)
 
 
 async def test_the_settings_are_printed_with_the_ids_of_the_keys(enforcing: Variables) -> None:
@@ -183,5 +184,5 @@ async def until_refused(variables: Variables, keys: str) -> None:
             try:
                 async with client(variables, keys, timeout=1) as store:
                     await store.read("sess")
-            except (Distrusted, Untrusted):
+            except (SignatureRefused, ReplyUnverified):
                 return

@@ -12,8 +12,7 @@ import aiormq
 import asyncpg
 from pamqp.commands import Basic
 
-from contracts.signing import SIGNATURE_HEADER
-from contracts.topology import WRITE_KEY, Topology
+from contracts.topology import SIGNATURE_HEADER, WRITE_KEY, Topology
 from deploy.local.instance import LOCAL, PROJECT
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer

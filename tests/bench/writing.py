@@ -13,7 +13,7 @@ from worker.store.buckets import bucket_of
 from worker.store.pgbouncer import Pooler
 from worker.store.pool import TAKES_WRITES, PoolOptions, open_pool
 from worker.store.rows import EventRow
-from worker.store.writer import EventWriter
+from worker.store.writer import CitusEventWriter, EventWriter
 
 ENCOUNTER: Final = '{"difficulty": "easy", "pad": "' + "x" * 1200 + '"}'
 
@@ -21,8 +21,19 @@ ENCOUNTER: Final = '{"difficulty": "easy", "pad": "' + "x" * 1200 + '"}'
 @asynccontextmanager
 async def writing(url: str, *, citus: bool = False, pooler: Pooler = "none") -> AsyncIterator[EventWriter]:
     """Yield a writer as a worker has it."""
-    pool = await open_pool(PoolOptions(lambda: url, "write", 2, 10, 60, TAKES_WRITES, {}, pooler))
-    yield EventWriter(pool, citus=citus)
+    pool = await open_pool(
+        PoolOptions(
+            dsn=lambda: url,
+            name="write",
+            size=2,
+            connect_timeout=10,
+            command_timeout=60,
+            target=TAKES_WRITES,
+            settings={},
+            pooler=pooler,
+        )
+    )
+    yield CitusEventWriter(pool) if citus else EventWriter(pool)
     await pool.close()
 
 

@@ -8,22 +8,22 @@ from typing import Final
 import asyncpg
 import pytest
 
-from tests.faults.replica import PROJECT
+import sql
 from tests.integration.conftest import connection
 from worker.store.migrations import migrate
 
 __all__ = ["connection"]
 
-SCRIPTS: Final = ("distribute", "apply_session_events")
 MARK: Final = "of the tests"
 EMPTY: Final = "TRUNCATE sessions, session_ledger, session_erasures"
 REMOVE: Final = """
     DROP TABLE IF EXISTS sessions, session_ledger, session_buckets CASCADE;
     DROP TABLE IF EXISTS session_erasures, session_totals, session_store_migrations CASCADE;
-    DROP FUNCTION IF EXISTS apply_session_events, apply_session_events_of, get_session_stats, session_bucket,
-                            session_seconds, note_session_change, add_session_totals, refuse_lower_revision,
-                            refuse_older_session, mark_erasure, remove_markers, delete_sessions,
-                            removed_since_erasure, refuse_expecting_insertion CASCADE;
+    DROP FUNCTION IF EXISTS apply_session_events, advance_ledger, ledger_entries, store_sessions, event_wins,
+                            event_outcome, get_session_stats, session_bucket, session_seconds,
+                            note_session_change, add_session_totals, refuse_lower_revision, refuse_older_session,
+                            mark_erasure, delete_tombstones, delete_sessions, removed_since_erasure,
+                            refuse_expecting_insertion CASCADE;
 """
 
 
@@ -53,8 +53,7 @@ async def _install(url: str) -> None:
     await connection.close()
     assert there is None, "the database that CITUS_DSN names has sessions; the tests want an empty one"
     await migrate(url)
-    for script in SCRIPTS:
-        await _run(url, (PROJECT / "sql" / "citus" / f"{script}.sql").read_text(encoding="utf-8"))
+    await _run(url, sql.script("citus/distribute"))
     await _run(url, f"COMMENT ON TABLE session_buckets IS '{MARK}'")
 
 

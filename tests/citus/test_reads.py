@@ -37,7 +37,7 @@ async def test_it_is_answered(
     [
         ("read_session_since", ["a", 1]),
         ("sessions_to_erase", ["player_1", 5]),
-        ("remove_markers", [["a"], 1]),
+        ("delete_tombstones", [["a"], 1]),
     ],
 )
 async def test_it_is_refused(connection: asyncpg.Connection, name: str, values: list[object]) -> None:

@@ -10,7 +10,7 @@ import sql
 from contracts.outcomes import Outcome
 from deploy.local.postgres import PostgresServer
 from tests.bench.writing import batch, writing
-from tests.conftest import database_copy
+from tests.support.servers.running import database_copy
 from worker.store.buckets import BUCKETS, bucket_of
 from worker.store.rows import EventRow
 
@@ -63,9 +63,8 @@ async def test_the_database_and_the_worker_put_a_session_into_one_bucket(databas
 
 
 async def outcome_of(connection: asyncpg.Connection, event: EventRow) -> str:
-    """Return the outcome of one event, applied by the bucket."""
-    statement = sql.statement("apply_session_events_of")
-    [row] = await connection.fetch(statement, bucket_of(event.session_id), *([field] for field in event))
+    """Return the outcome of one event, as a worker applies it."""
+    [row] = await connection.fetch(sql.statement("apply_session_events"), *([field] for field in event))
     assert Outcome(row["outcome"])
     return str(row["outcome"])
 

@@ -11,10 +11,9 @@ from yarl import URL
 
 from contracts.access import USERS
 from deploy.kubernetes.secrets import main
-from deploy.logins import ROLES
+from sql.logins import LOGINS
 from tests.deploy.test_kubernetes import PLACE, Resource, kustomized, kustomized_at
 from worker.cli.roles import read_passwords
-from worker.store.roles import LOGINS
 
 NAMED: Final = re.compile(r"session-store[a-z-]*")
 
@@ -71,9 +70,9 @@ def test_each_has_the_login_that_its_reader_needs(secrets: dict[str, Resource]) 
 def test_servers_are_told_the_passwords_that_logins_use(secrets: dict[str, Resource], tmp_path: Path) -> None:
     told = {name: each["stringData"] for name, each in secrets.items()}
     roles = told["session-store-roles"]
-    for role in ROLES:
+    for role in LOGINS:
         (tmp_path / role).write_text(roles[role])
-    assert set(read_passwords(tmp_path)) == set(LOGINS) == set(ROLES)
+    assert set(read_passwords(tmp_path)) == set(LOGINS)
     migrator, worker = (told[name] for name in ("session-store-prepare", "session-store"))
     assert URL(migrator["DATABASE_URL"]).password == roles["session_store_migrator"]
     assert told["session-store-postgres-migrator"]["password"] == roles["session_store_migrator"]
@@ -82,7 +81,7 @@ def test_servers_are_told_the_passwords_that_logins_use(secrets: dict[str, Resou
     assert URL(worker["AMQP_URL"]).password == told["session-store-rabbitmq-worker"]["password"]
     users = {each["username"]: each["password"] for name, each in told.items() if "-rabbitmq-" in name}
     assert set(users) == {user.name for user in USERS}
-    assert len({*users.values(), *(roles[role] for role in ROLES)}) == len(users) + len(ROLES)
+    assert len({*users.values(), *(roles[role] for role in LOGINS)}) == len(users) + len(LOGINS)
 
 
 def test_the_topology_operator_sees_the_secrets_of_its_users(secrets: dict[str, Resource]) -> None:

@@ -40,7 +40,7 @@ ROWS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "delete-past-the-law": ("delete sessions past the order law", "DELETE FROM sessions"),
         "write-past-the-law": ("overwrite sessions past the order law", "UPDATE sessions SET state = '{}'"),
         "lower-the-ledger": ("lower revisions in the ledger", "UPDATE session_ledger SET revision = 1"),
-        "forget-deletes": ("forget deleted sessions", "SELECT remove_markers('{a}', 1)"),
+        "delete-tombstones": ("delete tombstones", "SELECT delete_tombstones('{a}', 1)"),
         "forget-erasures": ("forget erased players", "DELETE FROM session_erasures"),
         "read-erasures": ("read who was erased", "SELECT * FROM session_erasures"),
         "forge-statistics": ("change the statistics", "DELETE FROM session_totals"),

@@ -12,15 +12,15 @@ import pytest_asyncio
 
 from contracts.access import EVENTS_VHOST, WORKER
 from contracts.topology import WRITE_KEY
-from tests.command import run_command
 from tests.escapes.attempt import Attempt
 from tests.escapes.conversation import Conversation, conversation
 from tests.escapes.walls import TOPOLOGY, Walls
-from tests.faults.replica import Replica
-from tests.integration.rpc.caller import Failed, make_event, make_session
+from tests.support.broker.caller import Failed, make_event, make_session
+from tests.support.programs.command import run_command
+from tests.support.programs.replica import Replica
 from worker.dead_letters.filter import DeadLetterFilter
 from worker.dead_letters.queue import open_dead_letters
-from worker.settings.config import load
+from worker.settings.loading import load
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -155,9 +155,11 @@ async def test_no_dead_letter_carries_it(talk: Conversation) -> None:
     found = 0
     async with open_dead_letters(talk.walls.amqp_url(WORKER, EVENTS_VHOST), TOPOLOGY) as dead:
         async for chosen in dead.choose(DeadLetterFilter()):
-            found += len(chosen.letters)
-            assert canary(talk) not in repr(chosen.letters)
-            assert canary(talk).encode() not in b"".join(letter.delivery.body for letter in chosen.letters)
+            found += len(chosen.dead_letters)
+            assert canary(talk) not in repr(chosen.dead_letters)
+            assert canary(talk).encode() not in b"".join(
+                letter.delivery.body for letter in chosen.dead_letters
+            )
     assert found >= 50
 
 

@@ -14,11 +14,11 @@ import pytest
 
 from contracts.access import EVENTS_VHOST, WORKER
 from deploy.local.rabbitmq import RabbitServer
-from tests.command import run_command
 from tests.escapes.walls import Walls
-from tests.faults.replica import PROGRAM
-from tests.integration.patient import Findings, examine, follow
-from worker.finding import Finding, State
+from tests.support.programs.command import run_command
+from tests.support.programs.patient import Findings, examine, follow
+from tests.support.programs.replica import PROGRAM
+from worker.doctor.finding import Finding, State
 
 CHECKS = (
     "secrets",
@@ -88,39 +88,39 @@ async def test_the_logins_of_a_first_try_are_told_from_a_workers(walls: Walls) -
     urls = {"DATABASE_URL": walls.postgres.url_of(walls.database), "AMQP_URL": walls.rabbit.url}
     found = security_of(await examine(urls, security=True))
     assert {name: found[name].state.value for name in CHECKS} == {
-        **dict.fromkeys(("secrets", "role", "limits", "user"), "wrong"),
+        **dict.fromkeys(("secrets", "role", "limits", "user"), "error"),
         **dict.fromkeys(("exposure", "guards", "database_tls"), "ok"),
         **dict.fromkeys(
             ("rights", "permissions"), "skipped"
         ),  # after the role, and a topology that is not there
         "broker_tls": "warning",
     }
-    assert "flag" in found["secrets"].said
-    assert "guest" in found["user"].said
+    assert "flag" in found["secrets"].message
+    assert "guest" in found["user"].message
 
 
 async def test_a_user_that_may_more_is_confined_by_the_command(walls: Walls) -> None:
     walls.rabbit.ctl("set_permissions", "--vhost", EVENTS_VHOST, WORKER, ".*", ".*", ".*")
     found = (await look(walls))["permissions"]
-    assert (found.state, found.said) == (
-        State.WRONG,
+    assert (found.state, found.message) == (
+        State.ERROR,
         "the user may declare a queue, declare a queue for answers, read answers, declare an exchange, "
         "publish an event",
     )
-    walls.rabbit.ctl(*shlex.split(found.mend)[1:])
+    walls.rabbit.ctl(*shlex.split(found.fix)[1:])
     assert (await look(walls))["permissions"].state is State.OK
 
 
 async def test_guest_and_a_way_into_another_virtual_host_are_found(
     walls: Walls, rabbit_server: RabbitServer
 ) -> None:
-    assert "guest may log in" in (await look(walls))["user"].said
+    assert "guest may log in" in (await look(walls))["user"].message
     rabbit_server.ctl("change_password", "guest", token_hex(12))
     rabbit_server.ctl("set_permissions", "--vhost", "/", WORKER, "^$", "^$", "^$")
     try:
         found = (await look(walls))["user"]
-        assert (found.state, "another virtual host" in found.said) == (State.WRONG, True)
-        rabbit_server.ctl(*shlex.split(found.mend)[1:])
+        assert (found.state, "another virtual host" in found.message) == (State.ERROR, True)
+        rabbit_server.ctl(*shlex.split(found.fix)[1:])
         assert (await look(walls))["user"].state is State.OK
     finally:
         rabbit_server.ctl("change_password", "guest", "guest")
@@ -130,19 +130,19 @@ async def test_a_right_too_many_is_taken_away_by_the_command(
     walls: Walls, superuser: asyncpg.Connection
 ) -> None:
     await superuser.execute(
-        f"GRANT DELETE ON sessions TO {WORKER}; GRANT EXECUTE ON FUNCTION remove_markers TO {WORKER}"
+        f"GRANT DELETE ON sessions TO {WORKER}; GRANT EXECUTE ON FUNCTION delete_tombstones TO {WORKER}"
     )
     found = (await look(walls))["rights"]
-    assert (found.state, found.said) == (
-        State.WRONG,
-        "more than a worker needs: DELETE on sessions, EXECUTE on remove_markers",
+    assert (found.state, found.message) == (
+        State.ERROR,
+        "more than a worker needs: DELETE on sessions, EXECUTE on delete_tombstones",
     )
-    await follow(found.mend, {"DATABASE_URL": walls.postgres.url_of(walls.database)})
+    await follow(found.fix, {"DATABASE_URL": walls.postgres.url_of(walls.database)})
     assert (await look(walls))["rights"].state is State.OK
 
 
 @pytest.mark.parametrize(
-    ("harm", "mend", "check", "said"),
+    ("harm", "undo", "check", "message"),
     [
         (
             "ALTER TABLE session_ledger DISABLE TRIGGER revisions_only_rise",
@@ -189,20 +189,20 @@ async def test_a_right_too_many_is_taken_away_by_the_command(
     ],
 )
 async def test_a_wall_that_is_down_is_found(
-    walls: Walls, superuser: asyncpg.Connection, harm: str, mend: str, check: str, said: str
+    walls: Walls, superuser: asyncpg.Connection, harm: str, undo: str, check: str, message: str
 ) -> None:
     await superuser.execute(harm)
     try:
         found = (await look(walls))[check]
-        assert said in found.said
-        assert found.mend
+        assert message in found.message
+        assert found.fix
     finally:
-        await superuser.execute(mend)
+        await superuser.execute(undo)
     assert (await look(walls))[check].state is State.OK
 
 
 @pytest.mark.parametrize(
-    ("mode", "state"), [(0o600, "ok"), (0o640, "ok"), (0o644, "wrong"), (0o620, "wrong")]
+    ("mode", "state"), [(0o600, "ok"), (0o640, "ok"), (0o644, "error"), (0o620, "error")]
 )
 def test_a_secret_that_others_may_read_is_found(tmp_path: Path, mode: int, state: str) -> None:
     tmp_path.chmod(0o700)
@@ -240,7 +240,7 @@ def test_a_directory_that_is_mounted_read_only_may_have_any_mode(tmp_path: Path)
     [
         ("SESSION_STORE_ALLOW_PLAIN_TEXT", "true", "warning"),
         ("SESSION_STORE_HTTP_HOST", "0.0.0.0", "warning"),  # noqa: S104 - what is warned of
-        ("SESSION_STORE_FAILPOINT", "mid-batch", "wrong"),
+        ("SESSION_STORE_FAILPOINT", "mid-batch", "error"),
     ],
 )
 def test_a_setting_that_opens_something_is_found(variable: str, value: str, state: str) -> None:

@@ -1,6 +1,6 @@
 """An upgrade as docs/operations.md has it: the schema first, then worker after worker, under load.
 
-The last release is this one without its newest migration: its worker knows one migration less than the schema has.
+The last release is this one without its newest migration; the next one changes the order law, by a migration more.
 """
 
 import asyncio
@@ -11,34 +11,56 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.instance import PROJECT
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.command import run_command
-from tests.faults.replica import PROJECT
-from tests.faults.stage import Stage
-from tests.page import commands_of, run_commands
+from tests.support.programs.command import run_command
+from tests.support.programs.page import commands_of, run_commands
+from tests.support.stage.stage import Stage
 
 PACKAGES = ("worker", "contracts", "sql")
 WRONG = 78
-CREATED = r"^CREATE (?:OR REPLACE )?(?:TABLE|VIEW|FUNCTION)(?: IF NOT EXISTS)? (\w+)"
-BEFORE = "GRANT INSERT, UPDATE, DELETE ON sessions, session_ledger TO session_store_worker;\n"
-"""What a worker needed while it wrote to the tables itself."""
+CREATED = r"^CREATE (?:OR REPLACE )?(?:TABLE|VIEW)(?: IF NOT EXISTS)? (\w+)|^\\ir \.\./functions/(?:\w+/)?(\w+)\.sql"
+LAW = Path("sql", "functions", "apply_session_events.sql")
+CHANGED = "\nBEGIN\n    PERFORM next_release FROM session_ledger WHERE false;\n"
+MIGRATION = """
+ALTER TABLE session_ledger ADD COLUMN IF NOT EXISTS next_release text;
+\\ir ../functions/apply_session_events.sql
+INSERT INTO session_store_migrations (version, name) VALUES (9000, 'next_release') ON CONFLICT DO NOTHING;
+"""
+IS_CHANGED = "SELECT prosrc LIKE '%next_release%' FROM pg_proc WHERE oid = 'apply_session_events'::regproc"
 Variables = dict[str, str]
 
 
 @pytest.fixture
 def last_release(tmp_path: Path) -> Variables:
     """Return the variables that have `session-store` be the last release."""
-    for package in PACKAGES:
-        shutil.copytree(PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("typescript"))
-    newest, roles = max((tmp_path / "sql" / "migrations").glob("*.sql")), tmp_path / "sql" / "roles.sql"
+    place = _copy(tmp_path / "last")
+    newest, roles = max((place / "sql" / "migrations").glob("*.sql")), place / "sql" / "roles.sql"
     older = "".join(path.read_text() for path in newest.parent.glob("*.sql") if path != newest)
-    made = re.findall(CREATED, newest.read_text(), re.MULTILINE)
+    made = ["".join(found) for found in re.findall(CREATED, newest.read_text(), re.MULTILINE)]
     added = [name for name in made if not re.search(rf"\b{name}\b", older)]
     kept = [line for line in roles.read_text().splitlines() if not any(name in line for name in added)]
-    roles.write_text("\n".join([*kept, BEFORE]))
+    roles.write_text("\n".join(kept))
     newest.unlink()
-    return {"PYTHONPATH": str(tmp_path)}
+    return {"PYTHONPATH": str(place)}
+
+
+@pytest.fixture
+def next_release(tmp_path: Path) -> Variables:
+    """Return the variables that have `session-store` be the next release, whose law needs what its migration adds."""
+    place = _copy(tmp_path / "next")
+    law = (place / LAW).read_text()
+    assert law.count("\nBEGIN\n    --") == 1
+    (place / LAW).write_text(law.replace("\nBEGIN\n", CHANGED, 1))
+    (place / "sql" / "migrations" / "9000_next_release.sql").write_text(MIGRATION)
+    return {"PYTHONPATH": str(place)}
+
+
+def _copy(place: Path) -> Path:
+    for package in PACKAGES:
+        shutil.copytree(PROJECT / package, place / package, ignore=shutil.ignore_patterns("typescript"))
+    return place
 
 
 @pytest.fixture
@@ -65,15 +87,15 @@ def _roles_of(release: Variables) -> str:
 
 
 async def test_an_upgrade_under_load_loses_nothing_and_old_workers_run_on_the_new_schema(
-    old_stage: Stage, last_release: Variables
+    old_stage: Stage, last_release: Variables, next_release: Variables
 ) -> None:
     over = asyncio.Event()
     old = await asyncio.gather(*(old_stage.start_replica(last_release) for _ in range(2)))
-    publishing = asyncio.create_task(_publish_until(old_stage, over))
-    early = await old_stage.start_replica(ready=False)
+    publishing = asyncio.create_task(old_stage.publish_until(over, rate=500))
+    early = await old_stage.start_replica(next_release, ready=False)
     assert await early.ended() == WRONG, "a new worker took the old schema"
-    await asyncio.to_thread(_prepare_servers, old_stage, last_release)
-    beside = await old_stage.start_replica()
+    await asyncio.to_thread(_prepare_servers, old_stage, last_release, next_release)
+    beside = await old_stage.start_replica(next_release)
     late = await old_stage.start_replica(last_release)  # an old one starts on the new schema too
     for replica in old:
         assert await replica.stop() == 0, replica.tail()
@@ -83,9 +105,10 @@ async def test_an_upgrade_under_load_loses_nothing_and_old_workers_run_on_the_ne
     assert late.is_running
     report = await old_stage.finish()
     assert report.is_clean, report
+    assert await asyncio.to_thread(old_stage.postgres.psql, IS_CHANGED, old_stage.database) == "t"
 
 
-def _prepare_servers(stage: Stage, last_release: Variables) -> None:
+def _prepare_servers(stage: Stage, last_release: Variables, next_release: Variables) -> None:
     """Do as the document says; the last release must not migrate what is newer than itself."""
     servers = {
         "DATABASE_URL": stage.postgres.url_of(stage.database),
@@ -93,10 +116,5 @@ def _prepare_servers(stage: Stage, last_release: Variables) -> None:
         "SESSION_STORE_PREFIX": stage.topology.prefix,
     }
     (prepare,) = commands_of("docs/operations.md", "Upgrade without a stop")
-    run_commands(prepare, servers)
+    run_commands(prepare, servers | next_release)
     assert run_command("migrate", variables=servers | last_release).returncode == WRONG
-
-
-async def _publish_until(stage: Stage, over: asyncio.Event) -> None:
-    while not over.is_set():
-        await stage.publish(500, rate=500)

@@ -3,7 +3,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from worker.store.storage import Storage, StorageOptions, open_storage
+from tests.support.servers.storages import storage_at
+from worker.store.storage import Storage
 
 
 @pytest.fixture
@@ -17,5 +18,5 @@ async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 @pytest.fixture
 async def storage(database_url: str) -> AsyncIterator[Storage]:
     """Yield a storage on this test's database."""
-    async with open_storage(StorageOptions(lambda: database_url, 4, 10, 30)) as storage:
+    async with storage_at(database_url) as storage:
         yield storage

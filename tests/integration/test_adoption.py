@@ -9,10 +9,10 @@ import asyncpg
 import pytest
 
 from sql import migration_files
-from tests.integration.postgres_programs import SQL, dump_schema, run_file
-from tests.integration.session_events import Answer, apply_one, read_ledger
-from tests.model import Entry, Event
-from worker.store.migrations import MigrationFailedError, migrate
+from tests.support.events.model import Entry, Event
+from tests.support.events.session_events import Answer, apply_one, read_ledger
+from tests.support.servers.postgres_programs import SQL, dump_schema, run_file
+from worker.store.migrations import MigrationFailed, migrate
 
 PLUGIN = Path(__file__).with_name("storage_plugin.sql")
 COLUMNS = "session_id, player_id, encounter, state, started_at, completed_at, created_at, updated_at"
@@ -108,7 +108,7 @@ async def test_what_the_plugin_wrote_since_is_adopted_by_running_the_file_again(
 ) -> None:
     await migrate(plugin_url)
     await connection.execute(SAVE, "sess_new", "{}")
-    run_file(plugin_url, SQL / "migrations" / "0002_session_ledger.sql")
+    run_file(plugin_url, SQL / "migrations" / "0002_adoption.sql")
     revision = await connection.fetchval("SELECT revision FROM sessions WHERE session_id = 'sess_new'")
     ledger = await read_ledger(connection)
     assert ledger["sess_new"] == Entry(revision, adopted_id("sess_new"), "stored")
@@ -130,10 +130,10 @@ async def test_a_view_that_depends_on_one_that_does_not_fit_is_named(
     connection: asyncpg.Connection, plugin_url: str
 ) -> None:
     await connection.execute("CREATE VIEW report AS SELECT count(*) FROM active_sessions")
-    with pytest.raises(MigrationFailedError, match="0004_active_sessions: cannot drop view active_sessions"):
+    with pytest.raises(MigrationFailed, match="0001_session_store: cannot drop view active_sessions"):
         await migrate(plugin_url)
     await connection.execute("DROP VIEW report")
-    assert await migrate(plugin_url) == [file.version for file in migration_files()[3:]]
+    assert await migrate(plugin_url) == [file.version for file in migration_files()]
 
 
 async def test_a_table_that_is_not_the_plugins_is_left_alone(
@@ -141,7 +141,7 @@ async def test_a_table_that_is_not_the_plugins_is_left_alone(
 ) -> None:
     connection = await asyncpg.connect(empty_database_url)
     await connection.execute("CREATE TABLE sessions (sid text, expire timestamptz)")
-    with pytest.raises(MigrationFailedError, match="0001_sessions"):
+    with pytest.raises(MigrationFailed, match="0001_session_store"):
         await migrate(empty_database_url)
     columns = "SELECT string_agg(attname, ',') FROM pg_attribute WHERE attrelid = 'sessions'::regclass AND attnum > 0"
     assert await connection.fetchval(columns) == "sid,expire"

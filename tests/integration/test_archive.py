@@ -9,17 +9,15 @@ import orjson
 import pyarrow.parquet
 import pytest
 
-from tests.command import run_command
 from tests.integration.test_retention import LateSink, names, store, touched_ago, write
-from tests.layouts import on_both_layouts
+from tests.support.programs.command import run_command
+from tests.support.servers.storages import storage_at
 from worker.errors import SessionStoreError
-from worker.store.storage import Storage, StorageOptions, open_storage
+from worker.store.storage import Storage
 from worker.transfer import archiving
 from worker.transfer.archiving import Archive, ArchiveFormat
-from worker.transfer.retaining import Ages, Removed, Retainer
+from worker.transfer.retaining import Ages, RemovalCounts, Retainer
 from worker.transfer.storing import DatabaseSink
-
-pytestmark = on_both_layouts
 
 AGES = ("--completed-days", "90", "--abandoned-days", "30")
 
@@ -27,7 +25,7 @@ AGES = ("--completed-days", "90", "--abandoned-days", "30")
 @pytest.fixture
 async def storage(database_url: str) -> AsyncIterator[Storage]:
     """Yield a storage with as few connections as the settings allow."""
-    async with open_storage(StorageOptions(lambda: database_url, 3, 10, 30)) as storage:
+    async with storage_at(database_url, 3) as storage:
         yield storage
 
 
@@ -83,9 +81,8 @@ async def test_a_session_that_changes_meanwhile_is_archived_as_it_is_or_not_at_a
 ) -> None:
     await store(storage, write("done", completed=91), write("woken", completed=91))
     archive = Archive(tmp_path, ArchiveFormat.NDJSON, storage.retention.read)
-    removed = Removed()
-    await Retainer(storage.retention, LateSink(storage), removed, archive).run(Ages(90, None, None))
-    assert removed == Removed(completed=1, changed=1)
+    removed = await Retainer(storage.retention, LateSink(storage), archive).run(Ages(90, None, None))
+    assert removed == RemovalCounts(completed=1, changed=1)
     assert await names(connection) == ["woken"]
     assert sorted(event["data"]["revision"] for event in lines_of(tmp_path)) == [7, 7]
 
@@ -96,10 +93,9 @@ async def test_many_go_file_after_file(
     monkeypatch.setattr(archiving, "FILE_SESSIONS", 500)
     await storage.writer.apply([[write(f"s{number:04}", completed=91) for number in range(1_100)]])
     archive = Archive(tmp_path, ArchiveFormat.NDJSON, storage.retention.read)
-    removed = Removed()
     sink = DatabaseSink(storage.writer, 5)
-    await Retainer(storage.retention, sink, removed, archive).run(Ages(90, None, None))
-    assert (removed, len(files_in(tmp_path))) == (Removed(completed=1_100), 3)
+    removed = await Retainer(storage.retention, sink, archive).run(Ages(90, None, None))
+    assert (removed, len(files_in(tmp_path))) == (RemovalCounts(completed=1_100), 3)
     assert len({str(event["subject"]) for event in lines_of(tmp_path)}) == 1_100
     assert await names(connection) == []
 
@@ -113,7 +109,7 @@ async def test_nothing_goes_that_could_not_be_written(
     monkeypatch.setattr("worker.transfer.target.os.fsync", fail)
     await store(storage, write("done", completed=91))
     archive = Archive(tmp_path, ArchiveFormat.PARQUET, storage.retention.read)
-    retainer = Retainer(storage.retention, DatabaseSink(storage.writer, 5), Removed(), archive)
+    retainer = Retainer(storage.retention, DatabaseSink(storage.writer, 5), archive)
     with pytest.raises(SessionStoreError, match="No space left on device"):
         await retainer.run(Ages(90, None, None))
     assert await names(connection) == ["done"]

@@ -9,10 +9,10 @@ import pytest
 
 from contracts.outcomes import Outcome
 from deploy.local.ports import LOOPBACK
-from tests.integration.replica import until_waiting
+from tests.support.programs.watched_worker import until_waiting
+from tests.support.servers.storages import storage_at
 from worker.errors import StorageUnavailable
 from worker.store.rows import EventRow
-from worker.store.storage import StorageOptions, open_storage
 
 WRITE = EventRow("a", 5, uuid4(), None, False, "p", "{}", "{}", None, "2025-11-07T10:30:00+00:00")
 
@@ -20,7 +20,10 @@ WRITE = EventRow("a", 5, uuid4(), None, False, "p", "{}", "{}", None, "2025-11-0
 async def test_a_write_whose_waiter_is_cancelled_is_committed(
     database_url: str, connection: asyncpg.Connection
 ) -> None:
-    async with open_storage(StorageOptions(lambda: database_url, 4, 10, 30)) as storage, asyncio.timeout(20):
+    async with (
+        storage_at(database_url) as storage,
+        asyncio.timeout(20),
+    ):
         async with connection.transaction():
             await connection.execute("LOCK TABLE session_erasures IN EXCLUSIVE MODE")
             writing = asyncio.create_task(storage.writer.apply([[WRITE]]))
@@ -35,7 +38,7 @@ async def test_a_write_whose_waiter_is_cancelled_is_committed(
 async def test_a_connection_to_a_server_that_takes_no_writes_any_more_is_not_used_again(
     database_url: str,
 ) -> None:
-    async with open_storage(StorageOptions(lambda: database_url, 4, 10, 30)) as storage:
+    async with storage_at(database_url) as storage:
         async with storage._writing.acquire() as connection:  # as an old primary is after a fail-over
             await connection.execute("SET default_transaction_read_only = on")
         with pytest.raises(StorageUnavailable, match="read-only"):
@@ -46,6 +49,6 @@ async def test_a_connection_to_a_server_that_takes_no_writes_any_more_is_not_use
 async def test_a_server_that_lets_nobody_in_is_away_and_not_overloaded() -> None:
     with socket.create_server((LOOPBACK, 0)) as silent:
         url = f"postgresql://u@{LOOPBACK}:{silent.getsockname()[1]}/d"
-        async with open_storage(StorageOptions(lambda: url, 3, 10, 30)) as storage:
+        async with storage_at(url, 3) as storage:
             with pytest.raises(StorageUnavailable, match="timeout"):
                 await storage.reader.read_many(["a"], timeout=0.1)

@@ -10,11 +10,12 @@ import pytest
 
 import sql
 from contracts.requests import Filter, QueryOptions
-from tests.command import run_command
-from tests.integration.postgres_programs import SQL, dump_schema, run_file
-from tests.integration.session_events import apply_each, apply_one, read_contents, read_ledger
 from tests.integration.test_session_totals import ADD, assert_kept
-from tests.model import Event
+from tests.support.events.model import Event
+from tests.support.events.session_events import apply_each, apply_one, read_contents, read_ledger
+from tests.support.programs.command import run_command
+from tests.support.servers.postgres_programs import SQL, dump_schema, run_file
+from tests.support.servers.storages import storage_at
 from worker.store.conversion import ComparisonFailed, CopyProgress, abandon, convert
 from worker.store.layout import (
     LayoutRefused,
@@ -25,7 +26,7 @@ from worker.store.layout import (
     run_script,
 )
 from worker.store.rows import EventRow
-from worker.store.storage import Storage, StorageOptions, open_storage
+from worker.store.storage import Storage
 
 PLAN = Plan(ahead=0)
 WRITES = [Event(name, 1, UUID(int=number)) for number, name in enumerate("abcdefgh")]
@@ -47,19 +48,18 @@ async def test_every_session_is_there_afterwards_and_counted(
 ) -> None:
     await apply_each(connection, WRITES)
     await connection.execute(ADD)  # no event wrote these
-    before, totals, rows = (
-        await read_contents(connection),
-        await assert_kept(connection),
-        await all_of(connection),
-    )
-    copied = CopyProgress()
-    assert await convert(converter, PLAN, copied)
+    before, totals = await read_contents(connection), await assert_kept(connection)
+    rows = await all_of(connection)
+    progress: list[CopyProgress] = []
+    copied = await convert(converter, PLAN, progress.append)
+    assert copied is not None
     assert (copied.sessions, await read_layout(connection)) == (len(before), "partitioned")
+    assert progress[-1] == copied
     assert await read_contents(connection) == before
     assert await all_of(connection) == rows
     assert await assert_kept(connection) == totals
     assert set(await read_ledger(connection)) == set(before)
-    assert not await convert(converter, PLAN, copied)
+    assert await convert(converter, PLAN) is None
 
 
 async def test_events_between_the_steps_are_in_both_tables(
@@ -75,7 +75,7 @@ async def test_events_between_the_steps_are_in_both_tables(
     await apply_each(connection, [event._replace(revision=3) for event in [*moved, *gone]])
     await connection.execute("UPDATE sessions SET state = '1' WHERE session_id = 'h'")  # past the events
     before, rows = await assert_kept(connection), await all_of(connection)
-    await convert(converter, PLAN, CopyProgress())
+    await convert(converter, PLAN)
     assert await assert_kept(connection) == before
     assert await all_of(connection) == rows
 
@@ -89,7 +89,7 @@ async def test_whoever_writes_past_the_events_for_ever_stops_it_before_the_end(
     monkeypatch.setattr("worker.store.conversion.PORTION", 0)
     monkeypatch.setattr("worker.store.conversion.ROUNDS", 0)
     with pytest.raises(ComparisonFailed, match="past the events"):
-        await convert(converter, PLAN, CopyProgress())
+        await convert(converter, PLAN)
     assert await read_layout(connection) == "converting"
 
 
@@ -105,7 +105,7 @@ async def test_a_conversion_that_is_abandoned_leaves_nothing_and_may_begin_again
     assert dump_schema(database_url) == before
     await apply_each(connection, [event._replace(revision=2, id=UUID(int=9)) for event in WRITES])
     rows = await all_of(connection)
-    await convert(converter, PLAN, CopyProgress())
+    await convert(converter, PLAN)
     assert await all_of(connection) == rows
 
 
@@ -126,7 +126,7 @@ async def test_what_a_partitioned_table_cannot_have_is_said_before_anything_is_d
     await connection.execute(obstacle)
     before = dump_schema(database_url)
     with pytest.raises(LayoutRefused, match=f"cannot be partitioned as it is: {said}"):
-        await convert(converter, PLAN, CopyProgress())
+        await convert(converter, PLAN)
     assert dump_schema(database_url) == before
 
 
@@ -144,7 +144,7 @@ async def test_what_people_added_to_the_table_is_carried_over(
         GRANT SELECT ON sessions TO PUBLIC;
     """)
     before = await things_of(connection)
-    await convert(converter, PLAN, CopyProgress())
+    await convert(converter, PLAN)
     after = await things_of(connection)
     assert [fact for fact in before if fact not in after] == []
     assert [fact for fact in after if fact not in before] == ["trigger session_place O"]
@@ -174,20 +174,20 @@ async def test_psql_alone_makes_the_same_layout(
         run_file(empty_database_url, SQL / "partitioning" / f"{script}.sql")
     async with layout_connection(empty_database_url) as connection:
         await make_partitions(connection, PLAN)
-    await convert(converter, PLAN, CopyProgress())
+    await convert(converter, PLAN)
     assert dump_schema(empty_database_url) == dump_schema(database_url)
 
 
 async def test_open_connections_go_on_with_their_statements(
     connection: asyncpg.Connection, converter: asyncpg.Connection, database_url: str
 ) -> None:
-    async with open_storage(StorageOptions(lambda: database_url, 3, 10, 30)) as storage:
-        await storage.check_schema()
+    async with storage_at(database_url, 3) as storage:
+        await storage.refresh_layout()
         for _ in range(7):  # the sixth run is the first whose plan is kept
             before = await use(storage, "before")
-        await convert(converter, PLAN, CopyProgress())
+        await convert(converter, PLAN)
         assert await use(storage, "after", before="before") == before
-        await storage.check_schema()  # now it reads by place
+        await storage.refresh_layout()  # now it reads by place
         assert await use(storage, "last", before="after") == before
 
 

@@ -10,8 +10,7 @@ from yarl import URL
 
 from contracts.topology import WRITE_KEY, Topology
 from deploy.local.ports import LOOPBACK
-from tests.faults.proxy import Proxy
-from tests.integration.dead_letters import (
+from tests.support.broker.dead_letters import (
     SMALL_PAGES,
     bodies_of,
     read_letters,
@@ -19,6 +18,7 @@ from tests.integration.dead_letters import (
     take_all,
     until_queue_holds,
 )
+from tests.support.servers.proxy import Proxy
 from worker.broker.topology import declare_topology
 from worker.dead_letters.dead_letter import DeadLetter
 from worker.dead_letters.filter import DeadLetterFilter
@@ -72,7 +72,7 @@ async def test_an_interrupted_reading_leaves_the_letters_as_they_were(
     async def read() -> None:
         async with open_dead_letters(amqp_url, topology, SMALL_PAGES) as dead:
             async for chosen in dead.choose(ALL):
-                if chosen.read > SMALL_PAGES.first:
+                if chosen.read_count > SMALL_PAGES.first:
                     second_page.set()
                     await asyncio.Event().wait()
 
@@ -87,7 +87,7 @@ async def test_an_interrupted_reading_leaves_the_letters_as_they_were(
 async def test_what_is_not_removed_keeps_its_order(amqp_url: str, topology: Topology) -> None:
     async with open_dead_letters(amqp_url, topology, SMALL_PAGES) as dead:
         async for chosen in dead.choose(ALL):
-            odd = [letter.delivery.tag for letter in chosen.letters if letter.number % 2]
+            odd = [letter.delivery.tag for letter in chosen.dead_letters if letter.number % 2]
             await chosen.page.remove(odd)
     assert await take_all(amqp_url, topology.dead_queue.name) == BODIES[1::2]
 
@@ -96,7 +96,7 @@ async def test_only_what_was_there_at_the_start_is_read(amqp_url: str, topology:
     seen: list[DeadLetter] = []
     async with open_dead_letters(amqp_url, topology, SMALL_PAGES) as dead:
         async for chosen in dead.choose(ALL):
-            seen.extend(chosen.letters)
+            seen.extend(chosen.dead_letters)
             await send_letters(amqp_url, topology, [b"late"])
     assert bodies_of(seen) == BODIES
 
@@ -104,9 +104,9 @@ async def test_only_what_was_there_at_the_start_is_read(amqp_url: str, topology:
 async def test_letters_that_somebody_else_takes_end_the_reading(amqp_url: str, topology: Topology) -> None:
     async with open_dead_letters(amqp_url, topology, SMALL_PAGES) as dead:
         pages = dead.choose(ALL)
-        assert bodies_of((await anext(pages)).letters) == BODIES[:3]
+        assert bodies_of((await anext(pages)).dead_letters) == BODIES[:3]
         assert await take_all(amqp_url, topology.dead_queue.name) == BODIES[3:]
-        assert [letter async for chosen in pages for letter in chosen.letters] == []
+        assert [letter async for chosen in pages for letter in chosen.dead_letters] == []
     assert await take_all(amqp_url, topology.dead_queue.name) == BODIES[:3]
 
 
@@ -136,7 +136,7 @@ async def test_many_letters_of_one_page_are_removed_for_good(amqp_url: str, topo
     for _ in range(5):  # one by one, acknowledgements were lost about every other time
         async with open_dead_letters(amqp_url, topology) as dead:
             async for chosen in dead.choose(ALL):
-                await chosen.page.remove([letter.delivery.tag for letter in chosen.letters[5:]])
+                await chosen.page.remove([letter.delivery.tag for letter in chosen.dead_letters[5:]])
         assert await take_all(amqp_url, topology.dead_queue.name) == BODIES[:5]
         await send_letters(amqp_url, topology, BODIES)
 
@@ -198,5 +198,5 @@ async def replay(
         open_dead_letters(url, topology, SMALL_PAGES) as dead,
     ):
         async for chosen in dead.choose(wanted):
-            await replayer.replay(chosen.page, chosen.letters, note)
+            await replayer.replay(chosen.page, chosen.dead_letters, note)
     return removed

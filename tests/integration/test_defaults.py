@@ -6,9 +6,9 @@ from uuid import uuid4
 import asyncpg
 
 from contracts.outcomes import Outcome
-from tests.integration.replica import until_waiting
+from tests.support.programs.watched_worker import until_waiting
+from tests.support.servers.storages import storage_at
 from worker.store.rows import EventRow
-from worker.store.storage import StorageOptions, open_storage
 
 
 async def test_no_default_isolation_lets_a_write_past_an_erasure(
@@ -19,7 +19,7 @@ async def test_no_default_isolation_lets_a_write_past_an_erasure(
     started = "2025-11-07T10:30:00+00:00"
     write = EventRow("a", 5, uuid4(), None, False, "p", "{}", "{}", None, started)
     async with (
-        open_storage(StorageOptions(lambda: database_url, 4, 10, 30)) as storage,
+        storage_at(database_url) as storage,
         asyncio.TaskGroup() as tasks,
         connection.transaction(),
     ):

@@ -1,4 +1,4 @@
-"""Every Python snippet of the documentation runs, in order, against a real worker."""
+"""Every Python snippet of the documentation runs, in order, with the client's wheel against a real worker."""
 
 import asyncio
 import re
@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from contracts.client import Closed, SessionStore
-from tests.faults.replica import PROJECT
+from deploy.local.instance import PROJECT
 from tests.integration.test_client import session_of
+from tests.support.programs.wheels import client_package, wheels
+
+__all__ = ["client_package", "wheels"]
 
 SNIPPET = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 Functions = dict[str, Callable[..., Awaitable[Any]]]
@@ -24,10 +26,10 @@ def functions_of(page: Path) -> Functions:
     return found
 
 
-async def test_the_engine_page_does_what_it_says(plain_installation: str) -> None:
+async def test_the_engine_page_does_what_it_says(client_package: Any, plain_installation: str) -> None:
     page = functions_of(PROJECT / "docs" / "engine.md")
     await page["play"](plain_installation)
-    async with SessionStore(plain_installation, timeout=20) as store:
+    async with client_package.SessionStore(plain_installation, timeout=20) as store:
         await store.write(
             {
                 "sessionId": "sess_hard",
@@ -42,9 +44,16 @@ async def test_the_engine_page_does_what_it_says(plain_installation: str) -> Non
         assert await page["list_hard_ones"](store) == []
 
 
-async def test_the_cache_of_the_engine_page_is_kept_fresh(plain_installation: str) -> None:
+@pytest.mark.usefixtures("client_package")
+async def test_the_readme_of_the_client_does_what_it_says(plain_installation: str) -> None:
+    await functions_of(PROJECT / "contracts" / "client" / "README.md")["play"](plain_installation)
+
+
+async def test_the_cache_of_the_engine_page_is_kept_fresh(
+    client_package: Any, plain_installation: str
+) -> None:
     page = functions_of(PROJECT / "docs" / "engine.md")
-    async with SessionStore(plain_installation, timeout=20) as store, asyncio.timeout(60):
+    async with client_package.SessionStore(plain_installation, timeout=20) as store, asyncio.timeout(60):
         cache: Any = page["Cache"](store)
         following = asyncio.create_task(cache.follow())
         await cache.follows.wait()
@@ -57,5 +66,5 @@ async def test_the_cache_of_the_engine_page_is_kept_fresh(plain_installation: st
         while await cache.read("sess_1"):
             await asyncio.sleep(0.01)
         await store.close()
-        with pytest.raises(Closed):
+        with pytest.raises(client_package.Closed):
             await following

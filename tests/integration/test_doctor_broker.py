@@ -10,13 +10,13 @@ from yarl import URL
 
 from contracts.topology import Topology
 from deploy.local.rabbitmq import RabbitServer
-from tests.broker_user import broker_user
-from tests.installation import StartReplica, Variables
-from tests.integration.dead_letters import send_letters
-from tests.integration.patient import examine, follow, states_of
-from worker.finding import State
+from tests.support.broker.broker_user import broker_user
+from tests.support.broker.dead_letters import send_letters
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.programs.patient import examine, follow, states_of
+from worker.doctor.finding import State
 
-NO_WORKER = {"broker.consumers": "wrong"}
+NO_WORKER = {"broker.consumers": "error"}
 SECRET = "hidden-password"
 
 
@@ -24,7 +24,7 @@ SECRET = "hidden-password"
     ("database", "broker", "check", "words"),
     [
         ("postgresql://session_store:{s}@{d}/x", "amqp://guest:{s}@{b}/", "login", "refused"),
-        ("postgresql://session_store:{p}@{d}/none", "amqp://guest:guest@{b}/none", "login", "no "),
+        ("postgresql://session_store:{p}@{d}/none", "amqp://guest:guest@{b}/none", "login", "none"),
         ("postgresql://u:{s}@nowhere.invalid/x", "amqp://u:{s}@nowhere.invalid/", "host", "no address"),
         ("postgresql://u:{s}@127.0.0.1:1/x", "amqp://u:{s}@127.0.0.1:1/", "port", "connection refused"),
         ("postgresql://u:{s}@{d}/x?sslmode=require", "amqps://u:{s}@{b}/", "login", " has no TLS"),
@@ -39,12 +39,12 @@ async def test_who_is_not_let_in_is_told_where_it_ends(
     password, _, place = url.rpartition("/")[0].removeprefix("postgresql://session_store:").partition("@")
     known = {"s": SECRET, "p": password, "d": place, "b": servers["AMQP_URL"].split("@")[1].strip("/")}
     found = await examine(servers, DATABASE_URL=database.format_map(known), AMQP_URL=broker.format_map(known))
-    wrong = {name for name, state in states_of(found).items() if state == "wrong"}
+    wrong = {name for name, state in states_of(found).items() if state == "error"}
     assert wrong == {f"database.{check}", f"broker.{check}"}
     for server in ("database", "broker"):
         finding = found[f"{server}.{check}"]
-        assert words in finding.said
-        assert finding.mend
+        assert words in finding.message
+        assert finding.fix
         assert found[f"{server}.version"].state is State.SKIPPED
     assert SECRET not in str(found)
     assert password not in str(found)
@@ -57,22 +57,22 @@ async def test_a_user_with_as_many_connections_as_it_may_have_is_not_told_to_mak
         user = URL(url).user or ""
         rabbit_server.ctl("set_user_limits", user, '{"max-connections": 0}')
         found = (await examine(servers, AMQP_URL=url))["broker.login"]
-        assert found.state is State.WRONG
-        assert "limit" in found.said
-        assert "add_vhost" not in (found.mend or "")
-        limits = rabbit_server.ctl(*shlex.split((found.mend or "").split("; ")[-1])[1:])
+        assert found.state is State.ERROR
+        assert "limit" in found.message
+        assert "add_vhost" not in (found.fix or "")
+        limits = rabbit_server.ctl(*shlex.split((found.fix or "").split("; ")[-1])[1:])
         assert '"max-connections":0' in limits.replace(" ", "")
 
 
 async def test_what_is_missing_is_declared_by_the_command(servers: Variables) -> None:
     found = await examine(servers)
-    assert states_of(found) == {"broker.topology": "wrong"}
-    assert found["broker.topology"].said.count("is missing") == 8
-    assert found["broker.consumers"].said == "after broker.topology"
-    await follow(found["broker.topology"].mend, servers)
+    assert states_of(found) == {"broker.topology": "error"}
+    assert found["broker.topology"].message.count("is missing") == 8
+    assert found["broker.consumers"].message == "needs broker.topology"
+    await follow(found["broker.topology"].fix, servers)
     found = await examine(servers)
     assert states_of(found) == NO_WORKER
-    assert found["broker.consumers"].mend == "session-store run"
+    assert found["broker.consumers"].fix == "session-store run"
     assert found["workers.answer"].state is State.SKIPPED
 
 
@@ -85,8 +85,8 @@ async def test_a_queue_declared_differently_is_deleted_and_declared_by_the_comma
         await channel.queue_delete(name)
         await channel.declare_queue(name, durable=True)
     topology = (await examine(installation))["broker.topology"]
-    assert (topology.state, topology.said) == (State.WRONG, f"{name} is declared differently")
-    delete, declare = topology.mend.split(" && ")
+    assert (topology.state, topology.message) == (State.ERROR, f"{name} is declared differently")
+    delete, declare = topology.fix.split(" && ")
     rabbit_server.ctl(*shlex.split(delete)[1:])
     await follow(declare, installation)
     assert states_of(await examine(installation)) == NO_WORKER
@@ -97,7 +97,7 @@ async def test_a_dead_letter_is_listed_by_the_command(installation: Variables) -
     await send_letters(installation["AMQP_URL"], topology, [b"{"])
     found = await examine(installation)
     assert states_of(found) == {**NO_WORKER, "broker.dead_letters": "warning"}
-    assert "bad_json" in await follow(found["broker.dead_letters"].mend, installation)
+    assert "bad_json" in await follow(found["broker.dead_letters"].fix, installation)
 
 
 async def test_an_installation_with_a_worker_has_nothing_to_mend(
@@ -106,7 +106,7 @@ async def test_an_installation_with_a_worker_has_nothing_to_mend(
     await start_replica()
     found = await examine(installation)
     assert states_of(found) == {}
-    assert "1 x 10 for workers" in found["workers.connections"].said
+    assert "1 x 10 for workers" in found["workers.connections"].message
 
 
 async def test_a_worker_that_does_not_answer_is_found(installation: Variables) -> None:
@@ -116,7 +116,7 @@ async def test_a_worker_that_does_not_answer_is_found(installation: Variables) -
         for queue in (topology.write_queue, topology.delete_queue, topology.rpc_queue):
             await (await channel.get_queue(queue.name)).consume(AsyncMock())
         found = await examine(installation, timeout=1)
-    assert states_of(found) == {"workers.answer": "wrong"}
+    assert states_of(found) == {"workers.answer": "error"}
 
 
 @pytest.fixture
@@ -129,8 +129,8 @@ def memory_alarm(rabbit_server: RabbitServer) -> Iterator[None]:
 @pytest.mark.usefixtures("memory_alarm")
 async def test_a_broker_that_takes_nothing_is_found(installation: Variables) -> None:
     found = await examine(installation, timeout=2)
-    assert states_of(found) == {**NO_WORKER, "broker.alarms": "wrong"}
-    assert "short of memory or disk" in found["broker.alarms"].said
+    assert states_of(found) == {**NO_WORKER, "broker.alarms": "error"}
+    assert "short of memory or disk" in found["broker.alarms"].message
 
 
 @pytest.fixture
@@ -144,6 +144,6 @@ async def test_a_user_is_let_publish_by_the_command(
     installation: Variables, rabbit_server: RabbitServer, limited_url: str
 ) -> None:
     alarms = (await examine(installation, AMQP_URL=limited_url))["broker.alarms"]
-    assert (alarms.state, "may not publish" in alarms.said) == (State.WRONG, True)
-    rabbit_server.ctl(*shlex.split(alarms.mend)[1:])
+    assert (alarms.state, "may not publish" in alarms.message) == (State.ERROR, True)
+    rabbit_server.ctl(*shlex.split(alarms.fix)[1:])
     assert states_of(await examine(installation, AMQP_URL=limited_url)) == NO_WORKER

@@ -3,8 +3,8 @@
 import asyncpg
 import pytest
 
-from tests.installation import Variables
-from tests.integration.patient import Findings, examine, follow, states_of
+from tests.support.programs.installation import Variables
+from tests.support.programs.patient import Findings, examine, follow, states_of
 from worker.store.layout import read_partitions, run_script
 
 
@@ -30,8 +30,8 @@ async def test_partitions_that_come_to_an_end_are_made_by_the_command(
     await drop_the_newest(connection)
     found = await examine(patient)
     assert ailing(found) == {"database.partitions": "warning"}
-    assert found["database.partitions"].said.startswith("partitions end at 2026-02-01")
-    await follow(found["database.partitions"].mend, patient)
+    assert found["database.partitions"].message.startswith("partitions end at 2026-02-01")
+    await follow(found["database.partitions"].fix, patient)
     assert ailing(await examine(patient)) == {}
 
 
@@ -41,8 +41,8 @@ async def test_a_missing_index_is_built_by_the_command(
     await run_maintenance(patient)
     await connection.execute("DROP INDEX idx_sessions_player_id")
     indexes = (await examine(patient))["database.indexes"]
-    assert indexes.said == "missing: idx_sessions_player_id"
-    await follow(indexes.mend, patient)
+    assert indexes.message == "missing: idx_sessions_player_id"
+    await follow(indexes.fix, patient)
     assert ailing(await examine(patient)) == {}
 
 
@@ -53,8 +53,8 @@ async def test_a_conversion_that_was_left_is_brought_to_its_end_by_the_command(
     await run_script(connection, "begin")
     await connection.close()
     partitions = (await examine(plain_patient))["database.partitions"]
-    assert "being partitioned" in partitions.said
-    await follow(partitions.mend, plain_patient)
+    assert "being partitioned" in partitions.message
+    await follow(partitions.fix, plain_patient)
     assert ailing(await examine(plain_patient)) == {}
 
 

@@ -2,20 +2,30 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
 
+import sql
 import worker.store.migrations as runner
+from deploy.local.postgres import PostgresServer
+from deploy.schema import MAJOR, PAGE, page_of
 from sql import MigrationFile, migration_files
-from tests.integration.postgres_programs import SQL, dump_schema, run_file
+from tests.support.programs.page import commands_of, run_commands
+from tests.support.servers.layouts import CITUS, LAYOUTS, Templates
+from tests.support.servers.postgres_programs import SQL, dump_schema, run_file
+from tests.support.servers.running import database_copy
+from tests.support.servers.storages import storage_at
 from worker.errors import StorageUnavailable
 from worker.store.migrations import (
-    MigrationAlteredError,
-    MigrationBlockedError,
-    MigrationFailedError,
+    DEVELOPMENT,
+    MigrationAltered,
+    MigrationBlocked,
+    MigrationFailed,
+    MigrationsReplaced,
     MigrationStatus,
-    SchemaAheadError,
+    SchemaAhead,
     migrate,
     status,
 )
@@ -56,16 +66,27 @@ async def test_three_replicas_may_migrate_at_once(empty_database_url: str) -> No
 async def test_psql_alone_makes_the_same_schema(empty_database_url: str, database_url: str) -> None:
     for _ in range(2):  # running everything again harms nothing
         for file in migration_files():
-            run_file(empty_database_url, SQL / "migrations" / f"{file.version:04}_{file.name}.sql")
+            run_file(empty_database_url, path_of(file))
     assert dump_schema(empty_database_url) == dump_schema(database_url)
     assert await status(empty_database_url) == UP_TO_DATE
+
+
+@pytest.mark.parametrize("layout", [*LAYOUTS, CITUS])
+def test_psql_runs_them_again_and_leaves_each_layout_as_it_is(
+    postgres_server: PostgresServer, templates: Templates, layout: str
+) -> None:
+    for url in database_copy(postgres_server, templates.name_of(postgres_server, layout)):
+        before = dump_schema(url)
+        for file in migration_files()[: 1 if layout == CITUS else None]:  # there a row must name its bucket
+            run_file(url, path_of(file))
+        assert dump_schema(url) == before
 
 
 async def test_the_runner_takes_over_from_psql(
     empty_database_url: str, connection: asyncpg.Connection
 ) -> None:
     first = migration_files()[0]
-    run_file(empty_database_url, SQL / "migrations" / f"{first.version:04}_{first.name}.sql")
+    run_file(empty_database_url, path_of(first))
     assert await migrate(empty_database_url) == list(VERSIONS[1:])
     rows = await connection.fetch("SELECT version, checksum FROM session_store_migrations")
     assert {row["version"]: row["checksum"] for row in rows} == {
@@ -76,16 +97,25 @@ async def test_the_runner_takes_over_from_psql(
 async def test_the_schema_page_equals_the_sum_of_the_migrations(
     empty_database_url: str, database_url: str
 ) -> None:
-    run_file(empty_database_url, SQL / "schema.sql")
+    run_file(empty_database_url, PAGE)
     assert dump_schema(empty_database_url) == dump_schema(database_url)
+
+
+async def test_the_schema_page_is_the_one_that_its_command_writes(
+    empty_database_url: str, connection: asyncpg.Connection
+) -> None:
+    if connection.get_server_version().major != MAJOR:
+        pytest.skip(f"the page is written by PostgreSQL {MAJOR}; the test above holds it on any other")
+    await migrate(empty_database_url)
+    assert PAGE.read_text() == page_of(empty_database_url), "run: make schema"
 
 
 async def test_a_database_of_a_newer_release_is_refused(
     empty_database_url: str, connection: asyncpg.Connection
 ) -> None:
-    run_file(empty_database_url, SQL / "migrations" / "0001_sessions.sql")
+    run_file(empty_database_url, path_of(migration_files()[0]))
     await connection.execute("INSERT INTO session_store_migrations (version, name) VALUES (9000, 'later')")
-    with pytest.raises(SchemaAheadError, match="9000"):
+    with pytest.raises(SchemaAhead, match="9000"):
         await migrate(empty_database_url)
     assert await status(empty_database_url) == MigrationStatus((1, 9000), VERSIONS[1:], (9000,), ())
 
@@ -95,7 +125,7 @@ async def test_a_migration_that_was_altered_is_refused(
 ) -> None:
     await migrate(empty_database_url)
     await connection.execute("UPDATE session_store_migrations SET checksum = 'other' WHERE version = 2")
-    with pytest.raises(MigrationAlteredError, match="0002"):
+    with pytest.raises(MigrationAltered, match="0002"):
         await migrate(empty_database_url)
     assert (await status(empty_database_url)).altered == (2,)
 
@@ -108,7 +138,7 @@ async def test_a_migration_gives_up_on_a_lock_so_that_readers_do_not_queue_behin
     monkeypatch.setattr(runner, "LOCK_TIMEOUT_SECONDS", 0.05)
     async with connection.transaction():
         await connection.execute("SELECT FROM sessions")
-        with pytest.raises(MigrationBlockedError, match="trial"):
+        with pytest.raises(MigrationBlocked, match="trial"):
             await migrate(empty_database_url)
     assert await migrate(empty_database_url) == [VERSIONS[-1] + 1]
 
@@ -117,7 +147,7 @@ async def test_a_migration_that_fails_leaves_nothing_behind(
     empty_database_url: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(monkeypatch, "CREATE TABLE trial (); SELECT 1/0;")
-    with pytest.raises(MigrationFailedError, match="division by zero"):
+    with pytest.raises(MigrationFailed, match="division by zero"):
         await migrate(empty_database_url)
     assert await connection.fetchval("SELECT to_regclass('trial')") is None
     assert (await status(empty_database_url)).applied == VERSIONS
@@ -131,20 +161,51 @@ async def test_a_migration_may_run_outside_a_transaction(
     assert await connection.fetchval("SELECT to_regclass('trial')") == "trial"
 
 
-async def test_an_index_whose_build_was_interrupted_is_built_anew(
+async def test_a_later_migration_replaces_a_function_and_leaves_its_rights(
+    empty_database_url: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrate(empty_database_url)
+    await connection.execute("GRANT EXECUTE ON FUNCTION apply_session_events TO PUBLIC")
+    before = dump_schema(empty_database_url)
+    function = sql.script("functions/apply_session_events").replace(
+        "\nBEGIN\n", "\nBEGIN\n    -- changed\n", 1
+    )
+    add(monkeypatch, function.replace("REVOKE ALL ON FUNCTION apply_session_events FROM PUBLIC;", ""))
+    assert await migrate(empty_database_url) == [VERSIONS[-1] + 1]
+    after = dump_schema(empty_database_url)
+    assert after.count("    -- changed") == 1
+    assert [line for line in after if line != "    -- changed"] == before
+
+
+async def test_a_database_of_a_development_version_is_refused_until_it_is_taken_over(
     empty_database_url: str, connection: asyncpg.Connection
 ) -> None:
     await migrate(empty_database_url)
-    index = "indexrelid = 'idx_sessions_incomplete_by_id'::regclass"
-    await connection.execute(f"UPDATE pg_index SET indisvalid = false WHERE {index}")  # noqa: S608
-    await connection.execute("DELETE FROM session_store_migrations WHERE version = 5")
-    assert await migrate(empty_database_url) == [5]
-    assert await connection.fetchval(f"SELECT indisvalid FROM pg_index WHERE {index}")  # noqa: S608
+    await connection.execute("""
+        TRUNCATE session_store_migrations;
+        INSERT INTO session_store_migrations (version, name, checksum)
+        VALUES (1, 'sessions', 'one'), (2, 'session_ledger', 'two'), (3, 'apply_session_events', 'three');
+    """)
+    async with storage_at(empty_database_url) as storage:
+        with pytest.raises(MigrationsReplaced, match="development version"):
+            await storage.check_schema()
+    with pytest.raises(MigrationsReplaced, match=f"0001, 0002.*{DEVELOPMENT}"):
+        await migrate(empty_database_url)
+    with pytest.raises(AssertionError, match="development version"):
+        run_file(empty_database_url, path_of(migration_files()[0]))
+    for commands in commands_of("sql/README.md", DEVELOPMENT):
+        await asyncio.to_thread(run_commands, commands, {"DATABASE_URL": empty_database_url})
+    assert await status(empty_database_url) == UP_TO_DATE
 
 
 async def test_a_server_that_is_away_is_said_to_be_unavailable() -> None:
     with pytest.raises(StorageUnavailable):
         await migrate("postgresql://nobody@127.0.0.1:1/nothing?connect_timeout=2")
+
+
+def path_of(file: MigrationFile) -> Path:
+    """Return where a migration's file is."""
+    return SQL / "migrations" / f"{file.version:04}_{file.name}.sql"
 
 
 def add(monkeypatch: pytest.MonkeyPatch, text: str) -> None:

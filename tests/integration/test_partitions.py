@@ -12,9 +12,9 @@ import asyncpg
 import pytest
 
 import sql
-from tests.integration.session_events import apply_one, content_of, read_contents
 from tests.integration.test_session_totals import assert_kept
-from tests.model import Event
+from tests.support.events.model import Event
+from tests.support.events.session_events import apply_one, content_of, read_contents
 from worker.store.layout import (
     LOCK_TIMEOUT,
     LayoutBusy,
@@ -182,7 +182,7 @@ async def test_who_waits_while_a_partition_is_made_goes_on_with_it(
     await apply_one(connection, IN_MARCH)
     async with connection.transaction():
         await connection.execute(sql.statement("set_partition_bounds"), *MARCH)
-        await connection.execute(sql.partitioning_script("make_partition"))
+        await connection.execute(sql.script("partitioning/make_partition"))
         acting = asyncio.ensure_future(act(other))
         await until_waiting(connection, other.get_server_pid())
     answer = await acting

@@ -9,17 +9,22 @@ from typing import Final
 import pytest
 
 from contracts.client import SessionStore
-from deploy.local.pgbouncer import PgBouncer
 from deploy.local.postgres import PostgresServer
-from tests.command import run_command
-from tests.faults.replica import Replica
-from tests.installation import Variables
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import Variables
+from tests.support.programs.replica import Replica
+from tests.support.selection import long
+from tests.support.servers.pgbouncer import PgBouncer
 
-MODES: Final = ("session", "transaction")
 CALLERS: Final = 40
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(
+    params=[
+        pytest.param("session", marks=long("the mode that lends a connection for good saves none")),
+        "transaction",
+    ]
+)
 def bouncer(
     slot: Path, postgres_server: PostgresServer, request: pytest.FixtureRequest
 ) -> Iterator[PgBouncer]:
@@ -86,7 +91,7 @@ def test_migrations_do_not_go_through_a_pooler_that_lends_by_the_transaction(poo
         assert (done.returncode, done.stdout.strip()) == (0, "up to date")
     else:
         assert done.returncode == 78
-        assert "not of its pooler" in done.stderr
+        assert "not to its pooler" in done.stderr
 
 
 def session_of(session_id: str) -> dict[str, object]:

@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 
 from contracts.topology import Topology
-from tests.command import run_command
-from tests.conftest import delete_topology
-from tests.faults.replica import PROJECT, Replica
+from deploy.local.instance import PROJECT
 from tests.integration.test_docs import functions_of
+from tests.support.programs.command import run_command
+from tests.support.programs.replica import Replica
+from tests.support.programs.wheels import client_package, wheels
+from tests.support.servers.running import delete_topology
+
+__all__ = ["client_package", "wheels"]
 
 PREFIXES = ("a.", "b.")
 
@@ -30,6 +34,7 @@ async def prefixes(database_url: str, amqp_url: str, prefix: str) -> AsyncIterat
         await delete_topology(amqp_url, Topology(each))
 
 
+@pytest.mark.usefixtures("client_package")
 async def test_a_sessions_events_go_to_one_set_and_any_set_answers_queries(
     amqp_url: str, prefixes: list[str]
 ) -> None:

@@ -10,18 +10,15 @@ import pytest
 
 from contracts.changes import LAST
 from contracts.outcomes import Outcome
-from tests.command import run_command
-from tests.integration.replica import until_waiting
-from tests.layouts import on_both_layouts
+from tests.support.programs.command import run_command
+from tests.support.programs.watched_worker import until_waiting
 from worker.errors import Overloaded
 from worker.ingest.erasing import Eraser
 from worker.ingest.fold import Verdicts
 from worker.store.rows import EventRow
 from worker.store.storage import Storage
-from worker.transfer.retaining import Ages, Removed, Retainer
+from worker.transfer.retaining import Ages, RemovalCounts, Retainer
 from worker.transfer.storing import DatabaseSink
-
-pytestmark = on_both_layouts
 
 NOTHING = Ages(None, None, None)
 
@@ -54,10 +51,8 @@ class LateSink(DatabaseSink):
         return await super().take(events)
 
 
-async def retain(storage: Storage, ages: Ages) -> Removed:
-    removed = Removed()
-    await Retainer(storage.retention, DatabaseSink(storage.writer, 5), removed).run(ages)
-    return removed
+async def retain(storage: Storage, ages: Ages) -> RemovalCounts:
+    return await Retainer(storage.retention, DatabaseSink(storage.writer, 5)).run(ages)
 
 
 async def touched_ago(connection: asyncpg.Connection, days: int, session_id: str) -> None:
@@ -82,19 +77,19 @@ async def test_old_sessions_go_and_the_statistics_stay_exact(
     )
     await touched_ago(connection, 31, "left")
     await touched_ago(connection, 29, "open")
-    assert await retain(storage, Ages(90, None, None)) == Removed(completed=1)
-    assert await retain(storage, Ages(None, 30, None)) == Removed(abandoned=1)
+    assert await retain(storage, Ages(90, None, None)) == RemovalCounts(completed=1)
+    assert await retain(storage, Ages(None, 30, None)) == RemovalCounts(abandoned=1)
     assert await names(connection) == ["fresh", "open"]
     totals = await connection.fetchrow("SELECT total_sessions, completed_sessions FROM get_session_stats()")
     assert totals is not None
     assert tuple(totals) == (2, 1)
-    assert await retain(storage, Ages(90, 30, 1)) == Removed()
+    assert await retain(storage, Ages(90, 30, 1)) == RemovalCounts()
 
 
 async def test_many_go_in_several_batches(storage: Storage, connection: asyncpg.Connection) -> None:
     events = [write(f"s{number:04}", completed=91) for number in range(1_100)]
     await storage.writer.apply([events])
-    assert await retain(storage, Ages(90, None, None)) == Removed(completed=1_100)
+    assert await retain(storage, Ages(90, None, None)) == RemovalCounts(completed=1_100)
     assert await names(connection) == []
 
 
@@ -115,13 +110,12 @@ async def test_a_session_that_is_written_meanwhile_stays(
     storage: Storage, connection: asyncpg.Connection
 ) -> None:
     await store(storage, write("done", completed=91), write("woken", completed=91))
-    removed = Removed()
-    await Retainer(storage.retention, LateSink(storage), removed).run(Ages(90, None, None))
-    assert removed == Removed(completed=1, changed=1)
+    removed = await Retainer(storage.retention, LateSink(storage)).run(Ages(90, None, None))
+    assert removed == RemovalCounts(completed=1, changed=1)
     assert await names(connection) == ["woken"]
 
 
-async def test_markers_go_when_they_are_old_and_their_sessions_were_not_written_since(
+async def test_tombstones_go_when_they_are_old_and_their_sessions_were_not_written_since(
     storage: Storage, connection: asyncpg.Connection
 ) -> None:
     for name in ("old", "young", "back"):
@@ -129,20 +123,20 @@ async def test_markers_go_when_they_are_old_and_their_sessions_were_not_written_
     await connection.execute("UPDATE session_ledger SET deleted_at = now() - interval '400 days'")
     await connection.execute("UPDATE session_ledger SET deleted_at = now() WHERE session_id = 'young'")
     await store(storage, write("back", 9))
-    assert await retain(storage, Ages(None, None, 365)) == Removed(markers=1)
+    assert await retain(storage, Ages(None, None, 365)) == RemovalCounts(tombstones=1)
     known = await connection.fetch("SELECT session_id FROM session_ledger ORDER BY session_id")
     assert [row[0] for row in known] == ["back", "young"]
-    assert await storage.retention.forget(["young", "back"], 365) == 0
+    assert await storage.retention.delete_tombstones(["young", "back"], 365) == 0
 
 
-async def test_an_event_that_expects_a_marker_that_is_just_going_is_a_conflict(
+async def test_an_event_that_expects_a_tombstone_that_is_just_going_is_a_conflict(
     storage: Storage, connection: asyncpg.Connection
 ) -> None:
     await store(storage, write("old", 5), EventRow("old", 6, uuid4(), None, True))
     await connection.execute("UPDATE session_ledger SET deleted_at = now() - interval '400 days'")
     expecting = write("old", 9)._replace(expected_revision=5)
     async with asyncio.TaskGroup() as tasks, connection.transaction():
-        assert len(await connection.fetch("SELECT remove_markers(ARRAY['old'], 365)")) == 1
+        assert len(await connection.fetch("SELECT delete_tombstones(ARRAY['old'], 365)")) == 1
         storing = tasks.create_task(DatabaseSink(storage.writer, 30).take([expecting]))
         await until_waiting(connection, 1)
     assert [verdict.outcome for verdict in storing.result().values()] == [Outcome.CONFLICT]
@@ -151,7 +145,7 @@ async def test_an_event_that_expects_a_marker_that_is_just_going_is_a_conflict(
 
 async def test_a_session_of_the_greatest_id_stays_and_nobody_waits_for_it(storage: Storage) -> None:
     await store(storage, write("done", completed=91, event_id=LAST))  # as earlier releases stored it
-    assert await retain(storage, Ages(90, None, None)) == Removed(changed=1)
+    assert await retain(storage, Ages(90, None, None)) == RemovalCounts(changed=1)
     erased = await Eraser(storage.erasures, storage.writer).erase("p", 7)
     assert (erased.sessions, erased.remaining) == (0, 1)
 
@@ -163,17 +157,17 @@ async def test_what_removes_never_writes(storage: Storage, connection: asyncpg.C
 
 
 async def test_only_one_removes_at_a_time(storage: Storage) -> None:
-    async with storage.retention.claim():
+    async with storage.retention.lock():
         with pytest.raises(Overloaded, match="one at a time"):
             await retain(storage, NOTHING)
-    assert await retain(storage, NOTHING) == Removed()
+    assert await retain(storage, NOTHING) == RemovalCounts()
 
 
 async def test_a_dry_run_counts_and_changes_nothing(
     storage: Storage, connection: asyncpg.Connection, database_url: str
 ) -> None:
     await store(storage, write("done", completed=91), write("open"))
-    words = ("retain", "--completed-days", "90", "--abandoned-days", "30", "--marker-days", "365")
+    words = ("retain", "--completed-days", "90", "--abandoned-days", "30", "--tombstone-days", "365")
     variables = {"DATABASE_URL": database_url}
     told = run_command(*words, "--dry-run", variables=variables)
     assert (told.returncode, told.stdout.split()[4:6]) == (0, ["completed", "1"])

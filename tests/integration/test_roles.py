@@ -8,10 +8,9 @@ import asyncpg
 import pytest
 
 from sql import statement
-from tests.integration.postgres_programs import SQL, run_file
-from tests.integration.session_events import apply_one, read_ledger
-from tests.layouts import on_both_layouts
-from tests.model import Event
+from tests.support.events.model import Event
+from tests.support.events.session_events import apply_one, read_ledger
+from tests.support.servers.postgres_programs import SQL, run_file
 
 WRITE = Event("a", 1, UUID(int=2))  # an even id: the session is not complete
 DELETE = Event("a", 2, UUID(int=2), is_delete=True)
@@ -46,7 +45,7 @@ ATTEMPTS: Final = {
     "apply deletes": "SELECT delete_sessions('{}', '{}', '{}', '{}')",
     "mark an erasure": "SELECT mark_erasure('player', 1)",
     "ask what an erasure removed": "SELECT removed_since_erasure('player')",
-    "forget markers": "SELECT remove_markers('{}', 1)",
+    "delete tombstones": "SELECT delete_tombstones('{}', 1)",
     "ask for statistics": "SELECT * FROM get_session_stats()",
     "drop a table": "DROP TABLE session_ledger",
     "add a column": "ALTER TABLE sessions ADD COLUMN mine text",
@@ -75,7 +74,7 @@ MAY: Final = {
     },
     JANITOR: {
         *("read sessions", "read session_ledger", "read session_store_migrations"),
-        *("apply deletes", "mark an erasure", "ask what an erasure removed", "forget markers"),
+        *("apply deletes", "mark an erasure", "ask what an erasure removed", "delete tombstones"),
     },
     READER: {"read sessions", "read session_totals", "read active_sessions", "ask for statistics"},
 }
@@ -127,14 +126,14 @@ async def test_the_worker_applies_events_reads_and_erases(connection: asyncpg.Co
     assert len(await read_ledger(connection)) == 1
 
 
-async def test_the_janitor_forgets_old_markers_and_no_fresh_ones(connection: asyncpg.Connection) -> None:
+async def test_the_janitor_deletes_old_tombstones_and_no_fresh_ones(connection: asyncpg.Connection) -> None:
     for name in ("old", "fresh"):
         await apply_one(connection, Event(name, 1, UUID(int=2), is_delete=True))
     await connection.execute(
         "UPDATE session_ledger SET deleted_at = now() - interval '9 days' WHERE session_id = 'old'"
     )
     await become(connection, JANITOR)
-    gone = await connection.fetch(statement("remove_markers"), ["old", "fresh"], 0)  # as if it were 1
+    gone = await connection.fetch(statement("delete_tombstones"), ["old", "fresh"], 0)  # as if it were 1
     assert [tuple(row) for row in gone] == [("old",)]
     assert set(await read_ledger(connection)) == {"fresh"}
 
@@ -170,7 +169,7 @@ async def test_nobody_else_calls_the_functions(connection: asyncpg.Connection) -
         "delete_sessions",
         "mark_erasure",
         "removed_since_erasure",
-        "remove_markers",
+        "delete_tombstones",
         "get_session_stats",
     ):
         assert await connection.fetchval(public, name) is False, name
@@ -183,7 +182,6 @@ async def test_every_login_has_time_limits(connection: asyncpg.Connection, role:
     assert limited >= {"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"}
 
 
-@on_both_layouts
 async def test_the_owner_owns_and_does_not_log_in(connection: asyncpg.Connection) -> None:
     owned = """SELECT relname FROM pg_class WHERE NOT relispartition
                   AND relowner = 'session_store_owner'::regrole AND relkind IN ('r', 'p', 'v')"""

@@ -8,10 +8,11 @@ import asyncpg
 import pytest
 from yarl import URL
 
-from tests.command import run_command
-from tests.faults.replica import Replica
-from tests.installation import Variables
-from worker.store.roles import LOGINS, verifier_of
+from sql.logins import LOGINS
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import Variables
+from tests.support.programs.replica import Replica
+from worker.store.roles import verifier_of
 
 OWNERS = (
     "SELECT DISTINCT relowner::regrole::text FROM pg_class"
@@ -68,7 +69,7 @@ def test_the_database_is_given_no_password_that_its_log_could_show() -> None:
     [
         ("session_store_worker", "", "must hold a password of ASCII characters"),
         ("session_store_worker", "pass wörd", "must hold a password of ASCII characters"),
-        ("session_store_wroker", "secret", "is of no login; they are session_store_migrator"),
+        ("session_store_wroker", "secret", "is not named as a login; the logins are session_store_migrator"),
     ],
 )
 def test_a_file_that_is_no_password_of_a_login_stops_it(

@@ -12,13 +12,13 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from pamqp.common import FieldTable
 
-from contracts.client import Distrusted, Rejected, SessionStore, Untrusted
-from contracts.signing import SIGNATURE_HEADER, Keyring, reply_content
-from contracts.topology import RPC_KEY, Topology
-from tests.integration.forgeries import FORGERIES, KEYS, Sent
-from tests.integration.replica import Installation, install, until
-from tests.integration.reply_queue import ReplyQueue, reply_queue
-from tests.integration.rpc.caller import DIRECT_REPLY, Caller, make_session
+from contracts.client import Rejected, ReplyUnverified, SessionStore, SignatureRefused
+from contracts.signing import Keyring, reply_content
+from contracts.topology import RPC_KEY, SIGNATURE_HEADER, Topology
+from tests.support.broker.caller import DIRECT_REPLY, Caller, make_session
+from tests.support.broker.forgeries import FORGERIES, KEYS, Sent
+from tests.support.broker.reply_queue import ReplyQueue, reply_queue
+from tests.support.programs.watched_worker import Installation, install, until
 from worker.broker.topology import declare_topology
 
 KEYRING = Keyring.parse(KEYS)
@@ -150,7 +150,7 @@ async def test_a_request_outside_the_window_reads_nothing_and_is_told_so_by_a_si
 async def test_a_client_without_keys_is_told_that_it_is_not_trusted(installation: Installation) -> None:
     url, prefix = installation.amqp_url, installation.topology.prefix
     async with SessionStore(url, prefix=prefix, timeout=20) as store:
-        with pytest.raises(Distrusted, match="unsigned"):
+        with pytest.raises(SignatureRefused, match="unsigned"):
             await store.read("sess")
         with pytest.raises(Rejected, match="bad_signature: unsigned"):
             await store.write(make_session("other"))
@@ -164,9 +164,9 @@ async def test_a_client_with_keys_believes_no_answer_that_none_of_them_signed(
         install(database_url, amqp_url, prefix),  # a worker without keys
         SessionStore(amqp_url, prefix=prefix, timeout=1, keys=KEYS) as store,
     ):
-        with pytest.raises(Untrusted, match="signature unsigned"):
+        with pytest.raises(ReplyUnverified, match="signature unsigned"):
             await store.read("sess")
-        with pytest.raises(Untrusted, match="signature unsigned") as untrusted:
+        with pytest.raises(ReplyUnverified, match="signature unsigned") as untrusted:
             await store.write(make_session("sess"))
     assert untrusted.value.event_id
     assert untrusted.value.revision
@@ -177,7 +177,7 @@ async def test_a_client_with_another_secret_of_the_same_id_believes_no_answer(
 ) -> None:
     url, prefix, other = installation.amqp_url, installation.topology.prefix, "k2:" + "0f" * 16
     async with SessionStore(url, prefix=prefix, timeout=1, keys=other) as store:
-        with pytest.raises(Untrusted):
+        with pytest.raises(ReplyUnverified):
             await store.read("sess")
 
 

@@ -8,12 +8,19 @@ import orjson
 import pytest
 
 from contracts.topology import DELETE_KEY, WRITE_KEY
-from tests.integration.replica import Installation, codes_of, event_body, install, until, write_body
+from tests.support.programs.watched_worker import (
+    Installation,
+    codes_of,
+    event_body,
+    install,
+    until,
+    write_body,
+)
 from worker.broker.delivery import Delivery
 from worker.ingest.decode import decode
-from worker.ingest.deliveries import Settlement
+from worker.ingest.deliveries import DecodedEvent, Settlement
 from worker.ingest.settle import Settler
-from worker.store.rows import Applied, EventRow
+from worker.store.rows import Applied
 from worker.store.writer import EventWriter, Round
 
 Results = list[dict[str, Applied]]
@@ -94,7 +101,7 @@ async def test_nothing_is_settled_after_a_batch_that_was_not(
 async def test_an_event_that_we_fail_to_decode_is_dead_lettered_and_stops_nobody(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def decode_most(delivery: Delivery, *given: object) -> EventRow:
+    def decode_most(delivery: Delivery, *given: object) -> DecodedEvent:
         if b"strange" in delivery.body:
             raise RuntimeError("a defect")
         return decode(delivery, *given)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from contracts.topology import Topology
-from tests.integration.replica import until_waiting
+from tests.support.programs.watched_worker import until_waiting
 from worker import app
 from worker.app import Worker
 from worker.broker.publisher import Publisher
@@ -15,7 +15,7 @@ from worker.broker.session import BrokerSession
 from worker.broker.topology import declare_topology
 from worker.errors import TopologyError
 from worker.serving import queue_watch
-from worker.settings.config import load
+from worker.settings.loading import load
 from worker.settings.reloading_url import ReloadingUrl
 from worker.store.storage import StorageOptions, open_storage
 
@@ -38,7 +38,12 @@ async def test_a_queue_declared_differently_before_its_consumers_came_ends_the_w
     monkeypatch.setattr(queue_watch, "WATCH_SECONDS", 2.0)
     loaded = load({"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix})
     async with open_storage(
-        StorageOptions(ReloadingUrl(loaded, "database_url"), loaded.settings.pool_size, 5.0, 10.0)
+        StorageOptions(
+            dsn=ReloadingUrl(loaded, "database_url"),
+            pool_size=loaded.settings.pool_size,
+            connect_timeout=5.0,
+            statement_timeout=10.0,
+        )
     ) as storage:
         worker = Worker(loaded.settings, ReloadingUrl(loaded, "amqp_url"), storage)
         with pytest.raises(TopologyError, match=f"{name} is declared differently"):
@@ -53,7 +58,14 @@ async def test_a_worker_that_waits_for_a_locked_database_stops_in_time(
     loaded = load({"database_url": database_url, "amqp_url": amqp_url})
     async with (
         connection.transaction(),
-        open_storage(StorageOptions(ReloadingUrl(loaded, "database_url"), 3, 5.0, 60.0)) as storage,
+        open_storage(
+            StorageOptions(
+                dsn=ReloadingUrl(loaded, "database_url"),
+                pool_size=3,
+                connect_timeout=5.0,
+                statement_timeout=60.0,
+            )
+        ) as storage,
         asyncio.timeout(20),
     ):
         await connection.execute("LOCK TABLE session_store_migrations")

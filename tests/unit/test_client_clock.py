@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.client.clock import REMEMBERED, HybridClock, QueuedWrites
-from contracts.scalars import MAX_REVISION
+from contracts.client.clock import HybridClock, PendingWrites
+from contracts.limits import MAX_REVISION, REMEMBERED_REVISIONS
 
 
 def test_a_revision_is_the_time_in_microseconds() -> None:
@@ -48,7 +48,7 @@ def test_the_clock_remembers_the_sessions_last_used() -> None:
     far = MAX_REVISION - 10
     clock.observe("used", far)
     clock.observe("left", far)
-    for number in range(REMEMBERED - 1):
+    for number in range(REMEMBERED_REVISIONS - 1):
         clock.observe(f"sess_{number}", 1)
         clock.next("used")
     assert clock.next("used") > far
@@ -56,21 +56,21 @@ def test_the_clock_remembers_the_sessions_last_used() -> None:
 
 
 def test_a_queued_write_is_owed_until_it_or_a_newer_one_was_seen() -> None:
-    queued = QueuedWrites()
-    queued.add("a", 10)
-    queued.add("a", 7)
-    assert queued.of("a") == 10
-    queued.settle("a", 9)
-    assert queued.of("a") == 10
-    queued.settle("a", 10)
-    assert queued.of("a") == 0
+    pending = PendingWrites()
+    pending.add("a", 10)
+    pending.add("a", 7)
+    assert pending.revision_of("a") == 10
+    pending.settle("a", 9)
+    assert pending.revision_of("a") == 10
+    pending.settle("a", 10)
+    assert pending.revision_of("a") == 0
 
 
-def test_queued_writes_never_give_up_one_for_another() -> None:
-    queued = QueuedWrites(most=2)
-    queued.add("a", 1)
-    queued.add("b", 1)
-    assert queued.has_room_for("a")
-    assert not queued.has_room_for("c")
-    queued.settle("a", 1)
-    assert queued.has_room_for("c")
+def test_pending_writes_never_give_up_one_for_another() -> None:
+    pending = PendingWrites(max_sessions=2)
+    pending.add("a", 1)
+    pending.add("b", 1)
+    assert pending.has_room_for("a")
+    assert not pending.has_room_for("c")
+    pending.settle("a", 1)
+    assert pending.has_room_for("c")

@@ -1,19 +1,21 @@
 """The settings: where each value came from, what is secret, and what is said of a wrong one."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from worker.errors import ConfigurationError
-from worker.settings.config import Settings, load, variables
-from worker.settings.placeholders import expand, mask
+from worker.settings.config import Flags, Settings, variables
+from worker.settings.loading import load
 from worker.settings.reloading_url import ReloadingUrl
+from worker.settings.urls import expand_placeholders, mask_passwords
 
 DATABASE = "postgresql://u:secret@h:5/d"
 BROKER = "amqp://u:secret@h:6/"
-SERVERS = {"database_url": DATABASE, "amqp_url": BROKER}
+SERVERS: Flags = {"database_url": DATABASE, "amqp_url": BROKER}
 Set = Callable[..., None]
 
 
@@ -37,9 +39,9 @@ def put(monkeypatch: pytest.MonkeyPatch) -> Set:
     return put
 
 
-def refusal_of(flags: dict[str, object]) -> str:
+def refusal_of(flags: Mapping[str, object]) -> str:
     with pytest.raises(ConfigurationError) as refused:
-        load(flags)
+        load(cast(Flags, flags))
     return str(refused.value)
 
 
@@ -53,7 +55,10 @@ def test_what_nobody_sets_has_its_default() -> None:
 
 def test_every_default_obeys_its_own_rule() -> None:
     defaults = Settings().model_dump(exclude={"database_url", "amqp_url"})
-    assert load({**SERVERS, **defaults}).settings.model_dump(exclude={"database_url", "amqp_url"}) == defaults
+    assert (
+        load(cast(Flags, {**SERVERS, **defaults})).settings.model_dump(exclude={"database_url", "amqp_url"})
+        == defaults
+    )
 
 
 def test_each_source_gives_way_to_the_one_before_it(put: Set, tmp_path: Path) -> None:
@@ -81,7 +86,7 @@ def test_a_secret_may_be_in_systemds_directory(put: Set, tmp_path: Path) -> None
 
 def test_a_secrets_directory_that_is_not_there_is_an_error(put: Set, tmp_path: Path) -> None:
     put(SESSION_STORE_SECRETS_DIR=str(tmp_path / "gone"))
-    assert "gone does not exist" in refusal_of(dict(SERVERS))
+    assert "gone does not exist" in refusal_of(SERVERS)
 
 
 def test_a_placeholder_is_replaced_and_quoted(put: Set) -> None:
@@ -99,7 +104,7 @@ def test_a_placeholder_is_replaced_and_quoted(put: Set) -> None:
 
 
 def test_only_whole_placeholders_are_replaced() -> None:
-    assert expand("$A ${A ${} ${A-b} $${A}", {"A": "x"}) == "$A ${A ${} ${A-b} $x"
+    assert expand_placeholders("$A ${A ${} ${A-b} $${A}", {"A": "x"}) == "$A ${A ${} ${A-b} $x"
 
 
 def test_a_placeholder_that_is_not_set_is_an_error_without_the_rest_of_the_url() -> None:
@@ -124,7 +129,7 @@ def test_libpqs_variables_stand_in_for_the_url(put: Set, variables: dict[str, st
     put(**variables)
     loaded = load({"amqp_url": BROKER})
     assert loaded.settings.database_url.get_secret_value() == url
-    assert loaded.origins["DATABASE_URL"] == "PGHOST and its kin"
+    assert loaded.origins["DATABASE_URL"] == "PGHOST and related variables"
     assert load(SERVERS).settings.database_url.get_secret_value() == DATABASE
 
 
@@ -186,7 +191,7 @@ def test_the_settings_never_show_a_password() -> None:
     ],
 )
 def test_a_masked_url_keeps_all_but_the_password(url: str) -> None:
-    masked = mask(url)
+    masked = mask_passwords(url)
     assert "secret" not in masked
     assert "***" in masked
     assert masked.partition("***")[0] == url.partition("sec")[0]
@@ -195,7 +200,7 @@ def test_a_masked_url_keeps_all_but_the_password(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["postgresql://u@h/d", "amqp://h", "", "postgresql://h/d?sslmode=require"])
 def test_a_url_without_a_password_is_shown_as_it_is(url: str) -> None:
-    assert mask(url) == url
+    assert mask_passwords(url) == url
 
 
 def test_a_variable_that_nobody_reads_is_named_with_the_one_that_may_be_meant(put: Set) -> None:

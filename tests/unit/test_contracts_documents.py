@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from contracts import generate
-from contracts.asyncapi import build_document
-from contracts.documents import build_schemas
+from contracts.generate import __main__ as generate
+from contracts.generate.asyncapi import build_document
+from contracts.generate.schemas import build_schemas
 from contracts.outcomes import DeadLetterCode, Outcome
 from contracts.scalars import Identifier, format_timestamp
 from contracts.topology import Topology
@@ -48,7 +48,7 @@ def session_schema() -> Node:
 
 
 def test_the_committed_documents_are_those_of_the_models() -> None:
-    assert generate.find_drift(generate.HERE, generate.render()) == []
+    assert generate.find_drift(generate.CONTRACTS, generate.render()) == []
     assert generate.main(["--check"]) == 0
 
 
@@ -81,13 +81,19 @@ def test_the_documents_are_the_same_at_every_call() -> None:
     assert generate.render() == generate.render()
 
 
+yaml_keys = st.text("abnoy0 :#-$.", min_size=1, max_size=12)
+
+
 @given(
     st.recursive(
         st.none()
         | st.booleans()
         | st.integers()
         | st.text(st.characters(min_codepoint=32, max_codepoint=126)),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text("abnoy0 :#-$.", min_size=1), inner),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.text("abnoy0 :#-$.", min_size=1, max_size=12), inner, max_size=4)
+        ),
         max_leaves=20,
     )
 )

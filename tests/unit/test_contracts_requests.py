@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
+from contracts.limits import MAX_IDS, MAX_REVISION
 from contracts.requests import (
-    MAX_IDS,
     PARAMS,
     Filter,
     Method,
@@ -18,8 +18,7 @@ from contracts.requests import (
     StatsParams,
     parse_params,
 )
-from contracts.scalars import MAX_REVISION
-from tests.unit.strategies import values
+from tests.support.events.strategies import values
 
 TIME = "2025-11-07T10:30:00Z"
 MOMENT = datetime(2025, 11, 7, 10, 30, tzinfo=UTC)

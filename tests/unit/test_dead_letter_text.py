@@ -7,10 +7,10 @@ import pytest
 import typer
 from pamqp.common import FieldTable
 
-from tests.unit.dead_letters import delivered
+from tests.support.events.dead_letters import delivered
 from worker.broker.delivery import Properties
-from worker.cli.dead.documents import document_of, line_of
-from worker.cli.dead.text import LetterTable, lines_of, pretty, printable
+from worker.cli.console import printable
+from worker.cli.dead.rendering import DeadLetterTable, document_of, json_line, lines_of, pretty
 from worker.cli.options import parse_moment
 from worker.dead_letters.dead_letter import read_dead_letter
 
@@ -24,7 +24,7 @@ def test_nothing_a_sender_wrote_reaches_the_terminal_as_it_is() -> None:
     for content in (body, body[:-40], HOSTILE.encode(errors="surrogatepass")):
         headers: FieldTable = {"x-code": HOSTILE[:-1], "x-message": HOSTILE[:-1], HOSTILE[:4]: HOSTILE[:-1]}
         letter = read_dead_letter(delivered(Properties(headers=headers, app_id=HOSTILE[:-1]), content), 1)
-        texts = [LetterTable(14).row(letter), *lines_of(letter), line_of(document_of(letter))]
+        texts = [DeadLetterTable(14).row(letter), *lines_of(letter), json_line(document_of(letter))]
         assert all(text.isprintable() for text in texts)
     assert printable("plain é 日本") == "plain é 日本"
     assert printable("\x1b") == "\\x1b"

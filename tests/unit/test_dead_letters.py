@@ -8,12 +8,11 @@ import pytest
 from pamqp.common import FieldTable
 
 from contracts.outcomes import DeadLetterCode
-from tests.raw_amqp import CORRELATION_ID, flagged, header, short_string
-from tests.unit.dead_letters import delivered, fail_again, letter_of
-from tests.unit.deliveries import deliver, write_event
+from tests.support.broker.raw_amqp import CORRELATION_ID, flagged, header, short_string
+from tests.support.events.dead_letters import delivered, fail_again, letter_of
+from tests.support.events.deliveries import deliver, write_event
 from worker.broker.delivery import Properties
-from worker.cli.dead.documents import document_of, line_of
-from worker.cli.dead.text import lines_of
+from worker.cli.dead.rendering import document_of, json_line, lines_of
 from worker.dead_letters.dead_letter import read_dead_letter
 from worker.dead_letters.filter import DeadLetterFilter
 from worker.dead_letters.message import make_dead_letter
@@ -80,7 +79,7 @@ def test_headers_of_any_shape_make_a_letter(headers: FieldTable) -> None:
     letter = read_dead_letter(delivered(Properties(headers=headers)), 1)
     assert letter.failure.failed_at is None
     assert list(lines_of(letter))
-    assert json.loads(line_of(document_of(letter)))["failedAt"] is None
+    assert json.loads(json_line(document_of(letter)))["failedAt"] is None
 
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from contracts.faults import ErrorReason, make_error
 from contracts.replies import Failure
 from contracts.requests import PARAMS, Params, ReadManyParams, ReadParams
-from tests.unit.strategies import identifiers, objects, texts, values
+from tests.support.events.strategies import identifiers, objects, texts, values
 from worker.rpc.answers import Result, RpcFailure
 from worker.rpc.deadline import Deadline
-from worker.rpc.dispatch import LARGEST_REPLY, Dispatcher
+from worker.rpc.dispatch import MAX_REPLY_BYTES, Dispatcher
 
 ids = st.none() | texts | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 calls = st.fixed_dictionaries(
@@ -43,7 +43,7 @@ class StubAnswers:
 
 def reply_to(body: bytes, answers: StubAnswers | None = None) -> Any:
     reply = asyncio.run(Dispatcher(answers or StubAnswers()).reply_to(body, Deadline.of(60)))
-    assert reply is None or len(reply) <= LARGEST_REPLY
+    assert reply is None or len(reply) <= MAX_REPLY_BYTES
     return None if reply is None else orjson.loads(reply)
 
 
@@ -185,7 +185,7 @@ def test_a_defect_is_told_without_what_it_says() -> None:
     assert b"password" not in orjson.dumps(reply)
 
 
-LARGE: Final = LARGEST_REPLY - len('{"jsonrpc":"2.0","id":1,"result":{"found":""}}')
+LARGE: Final = MAX_REPLY_BYTES - len('{"jsonrpc":"2.0","id":1,"result":{"found":""}}')
 
 
 @pytest.mark.parametrize(("size", "fits"), [(LARGE, True), (LARGE + 1, False)])

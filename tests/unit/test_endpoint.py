@@ -1,9 +1,11 @@
 """Where a URL leads, by libpq's rules and AMQP's."""
 
+import asyncio
+
 import pytest
 
-from worker.doctor.network import examine_hosts
-from worker.finding import State
+from worker.doctor.finding import State
+from worker.doctor.network import check_hosts, check_ports
 from worker.settings.endpoint import Destination, Endpoint, read_amqp_url, read_database_url
 
 
@@ -33,11 +35,20 @@ def test_what_leads_nowhere_is_refused(url: str) -> None:
         read_database_url(url)
 
 
+async def test_a_closed_port_is_found_behind_an_open_one() -> None:
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        to = Destination((Endpoint("127.0.0.1", port), Endpoint("127.0.0.1", 1)), "", "", False)
+        finding, own = await check_ports(to, "AMQP_URL", 5.0)
+    assert (finding.state, finding.message) == (State.WARNING, "127.0.0.1:1: connection refused")
+    assert own == "127.0.0.1"
+
+
 async def test_a_word_that_is_no_host_has_no_address() -> None:
-    finding = await examine_hosts(
+    finding = await check_hosts(
         Destination((Endpoint("x" * 64, 1), Endpoint("a..b", 1)), "", "", False), "AMQP_URL", 5.0
     )
-    assert finding.state is State.WRONG
+    assert finding.state is State.ERROR
 
 
 @pytest.mark.parametrize(

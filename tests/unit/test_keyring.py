@@ -6,12 +6,12 @@ from typing import Final
 
 import pytest
 
-from worker.doctor.signing import examine_signatures
+from worker.doctor.finding import State
+from worker.doctor.settings import check_signatures
 from worker.errors import ConfigurationError
-from worker.finding import State
 from worker.settings import keyring as keys
-from worker.settings.config import load
 from worker.settings.keyring import ReloadingKeyring, keyring_of
+from worker.settings.loading import load
 
 VARIABLE: Final = "SESSION_STORE_SIGNING_KEYS"
 OLD: Final = "k1:s3cr3t-0123456789-abcdefghijklmnop"
@@ -30,8 +30,8 @@ def secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_keys_are_changed_without_a_restart(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "STALE_SECONDS", 0.0)
-    monkeypatch.setattr(keys, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(keys, "MAX_AGE_SECONDS", 0.0)
+    monkeypatch.setattr(keys, "MIN_AGE_SECONDS", 0.0)
     (secrets / VARIABLE).write_text(OLD)
     live = ReloadingKeyring(load(required=()))
     assert live().ids == ("k1",)
@@ -73,10 +73,10 @@ def test_the_settings_never_show_a_secret(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("mode", "text", "state", "said"),
     [
-        ("off", "", State.WARNING, "off: whoever may publish is believed"),
-        ("warn", OLD, State.WARNING, "warn: bad signatures are counted, and served"),
-        ("enforce", f"k1:{'ab' * 20}", State.WARNING, "easily guessed: the secret of k1"),
-        ("enforce", f"{NEW} {OLD}", State.OK, "enforced; signs with k2, knows k2, k1"),
+        ("off", "", State.WARNING, "off: every message from a user that may publish is accepted"),
+        ("warn", OLD, State.WARNING, "warn: messages with a bad signature are counted and accepted"),
+        ("enforce", f"k1:{'ab' * 20}", State.WARNING, "easy to guess: the secret of k1"),
+        ("enforce", f"{NEW} {OLD}", State.OK, "enforced; signs with k2, accepts k2, k1"),
     ],
 )
 def test_the_doctor_says_how_far_signing_is(
@@ -84,5 +84,5 @@ def test_the_doctor_says_how_far_signing_is(
 ) -> None:
     monkeypatch.setenv("SESSION_STORE_SIGNATURES", mode)
     monkeypatch.setenv(VARIABLE, text)
-    finding = examine_signatures(load(required=()).settings)
-    assert (finding.state, finding.said) == (state, said)
+    finding = check_signatures(load(required=()).settings)
+    assert (finding.state, finding.message) == (state, said)

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,8 @@ from deploy.release.audit import Report, node_report, python_report
 from deploy.release.build import build_python, sums
 
 PROJECT: Final = Path(__file__).parents[2]
+CLIENTS: Final = PROJECT / "contracts"
+PROJECTS: Final = ("pyproject.toml", "contracts/pyproject.toml")
 ASKED: Final = {"name": "yarl", "version": "1.0", "vulns": []}
 FLAWED: Final = {"name": "rich", "version": "1.0", "vulns": [{"id": "PYSEC-1", "fix_versions": []}]}
 UNASKED: Final = {"name": "typer", "skip_reason": "not found"}
@@ -80,7 +84,7 @@ def test_every_locked_package_has_hashes() -> None:
         assert all(pin.endswith("\\") for pin in pins), lock.name
 
 
-def test_wheel_and_source_are_the_same_bytes_from_any_directory(tmp_path: Path) -> None:
+def test_wheels_and_sources_are_the_same_bytes_from_any_directory(tmp_path: Path) -> None:
     made = []
     for name, mask in (("one", 0o022), ("another/place", 0o077)):
         source, target = tmp_path / name / "source", tmp_path / name / "dist"
@@ -90,4 +94,27 @@ def test_wheel_and_source_are_the_same_bytes_from_any_directory(tmp_path: Path) 
         os.umask(before)
         made.append(sums(target))
     assert made[0] == made[1]
-    assert made[0].count("\n") == 2
+    assert made[0].count("\n") == 4
+
+
+def test_every_distribution_has_the_same_version_and_licence() -> None:
+    described = [tomllib.loads((PROJECT / path).read_text("utf-8"))["project"] for path in PROJECTS]
+    package = json.loads((CLIENTS / "typescript" / "package.json").read_text("utf-8"))
+    plugin = (CLIENTS / "typescript" / "src" / "plugin.ts").read_text("utf-8")
+    stated = re.findall(r"version: '([^']+)'", plugin)
+    assert {each["version"] for each in (*described, package)} | set(stated) == {package["version"]}
+    assert len(stated) == 1
+    copies = {path.read_bytes() for path in (PROJECT / "LICENSE", CLIENTS / "LICENSE")}
+    assert len(copies) == 1
+
+
+def test_the_client_asks_for_nothing_that_the_worker_does_not() -> None:
+    worker, client = (tomllib.loads((PROJECT / path).read_text("utf-8"))["project"] for path in PROJECTS)
+    bounds = {name_of(each): each for each in worker["dependencies"]}
+    loose = {name_of(each): each for each in client["dependencies"]}
+    assert loose.pop("aiormq") == "aiormq~=7.2"  # the worker's frame reader pins it
+    assert loose == {name: bounds[name] for name in loose}
+
+
+def name_of(requirement: str) -> str:
+    return re.split(r"[=~<>]", requirement)[0]

@@ -35,7 +35,9 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Refuse:
 def test_a_secret_that_the_workers_user_may_not_read_is_named(tmp_path: Path, refuse: Refuse) -> None:
     (tmp_path / "AMQP_URL").write_text("amqp://u:hidden@h/")
     refuse("AMQP_URL")
-    with pytest.raises(ConfigurationError, match="AMQP_URL: Permission denied; the user that runs this must"):
+    with pytest.raises(
+        ConfigurationError, match="AMQP_URL: Permission denied; the user that runs this program"
+    ):
         read_secrets(Settings, str(tmp_path))
 
 
@@ -45,18 +47,20 @@ def test_a_dotenv_file_that_may_not_be_read_is_named(
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("AMQP_URL=amqp://u:hidden@h/")
     refuse(".env")
-    with pytest.raises(ConfigurationError, match=r"\.env: Permission denied; the user that runs this must"):
+    with pytest.raises(
+        ConfigurationError, match=r"\.env: Permission denied; the user that runs this program"
+    ):
         read_dotenv(Settings)
 
 
 def test_a_secret_that_is_no_text_is_refused_and_not_shown(tmp_path: Path) -> None:
     (tmp_path / "AMQP_URL").write_bytes(b"amqp://u:\xff\xfehidden@h/")
-    with pytest.raises(ConfigurationError, match="no UTF-8 text") as refusal:
+    with pytest.raises(ConfigurationError, match="not UTF-8 text") as refusal:
         read_secrets(Settings, str(tmp_path))
     assert "hidden" not in str(refusal.value)
 
 
 def test_a_directory_that_is_a_file_is_called_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="file is a file, and no directory of files"):
+    with pytest.raises(ConfigurationError, match="file is a file, not a directory"):
         read_secrets(Settings, str(tmp_path / "file"))

@@ -5,7 +5,7 @@ import asyncpg
 import pytest
 
 from worker.errors import StorageUnavailable
-from worker.store.shared_reads import MOST, SharedReads
+from worker.store.shared_reads import MAX_SESSIONS, SharedReads
 
 
 class Database:
@@ -67,11 +67,11 @@ async def test_a_read_is_never_answered_by_a_query_that_began_before_it(database
 
 async def test_a_query_has_a_bounded_number_of_sessions(database: Database) -> None:
     reads = SharedReads(database.fetch)
-    reading = [asyncio.create_task(reads.read(str(number), 5)) for number in range(MOST + 1)]
+    reading = [asyncio.create_task(reads.read(str(number), 5)) for number in range(MAX_SESSIONS + 1)]
     await turns()
     database.gate.set()
     await asyncio.gather(*reading)
-    assert sorted(map(len, database.asked)) == [1, MOST]
+    assert sorted(map(len, database.asked)) == [1, MAX_SESSIONS]
 
 
 async def test_a_failure_is_the_answer_to_all_who_wait_and_to_nobody_after(database: Database) -> None:

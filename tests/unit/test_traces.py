@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import orjson
 import pytest
@@ -13,13 +14,14 @@ from opentelemetry.trace import get_current_span
 from pydantic import SecretStr
 
 from contracts.client.tracing import trace_headers
-from tests.command import run_command
+from tests.support.programs.command import run_command
 from worker.broker.delivery import Delivery, Properties
 from worker.errors import ConfigurationError
-from worker.settings.config import Settings, load
+from worker.settings.config import Flags, Settings
+from worker.settings.loading import load
 from worker.traces.choice import endpoint_of, open_traces
-from worker.traces.continued import trace_of_event
 from worker.traces.interface import NO_TRACING
+from worker.traces.propagation import trace_of_event
 
 SERVERS = {"DATABASE_URL": "postgresql://127.0.0.1/d", "AMQP_URL": "amqp://127.0.0.1"}
 COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -27,7 +29,7 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 LOOK = """
 import sys
 import contracts.client, worker.cli
-from worker.settings.config import load
+from worker.settings.loading import load
 from worker.traces.choice import open_traces
 open_traces(load(required=()).settings, "1")
 contracts.client.link.trace_headers()
@@ -36,9 +38,8 @@ sys.exit(any(name.partition(".")[0] == "opentelemetry" for name in sys.modules))
 
 
 def settings(**given: str) -> Settings:
-    return load(
-        {name: SecretStr(text) if name.endswith("url") else text for name, text in given.items()}, ()
-    ).settings
+    flags = {name: SecretStr(text) if name.endswith("url") else text for name, text in given.items()}
+    return load(cast(Flags, flags), ()).settings
 
 
 def delivery(body: bytes = b"{}") -> Delivery:

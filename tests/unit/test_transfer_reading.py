@@ -10,10 +10,10 @@ from uuid import UUID
 
 import pytest
 
-from tests.session_files import SAMPLES, session_of, write_session
+from tests.support.events.session_files import SAMPLES, session_of, write_session
 from worker.transfer.findings import ReadResult, Rejection
-from worker.transfer.folder import portions_of_folder
-from worker.transfer.lines import portions_of_lines
+from worker.transfer.folder import chunks_of_folder
+from worker.transfer.lines import chunks_of_lines
 from worker.transfer.reading import max_bytes
 
 LARGEST = 100_000
@@ -23,15 +23,15 @@ for _ in range(62):
 
 
 def read_folder(folder: Path, largest: int = LARGEST) -> ReadResult:
-    (portion,) = portions_of_folder(folder, largest)
-    return portion.read()
+    (chunk,) = chunks_of_folder(folder, largest)
+    return chunk.read()
 
 
 def read_lines(text: bytes, largest: int = LARGEST, name: str = "a.ndjson") -> ReadResult:
     file = io.BytesIO(text)
     unpacked = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if text.startswith(b"\x1f\x8b") else file
-    (portion,) = portions_of_lines(name, unpacked, largest)
-    return portion.read()
+    (chunk,) = chunks_of_lines(name, unpacked, largest)
+    return chunk.read()
 
 
 def body(**changed: object) -> bytes:
@@ -39,9 +39,9 @@ def body(**changed: object) -> bytes:
 
 
 def test_the_samples_are_83_sessions_and_4_named_refusals() -> None:
-    findings = read_folder(SAMPLES)
-    assert (len(findings.found), findings.skipped) == (83, 1)
-    assert {refusal.file: refusal.code for refusal in findings.refusals} == {
+    result = read_folder(SAMPLES)
+    assert (len(result.events), result.skipped) == (83, 1)
+    assert {rejection.file: rejection.code for rejection in result.rejections} == {
         "sess_empty.json": "empty",
         "sess_no_player.json": "bad_schema",
         "sess_truncated.json": "cut_off",
@@ -75,12 +75,12 @@ def test_a_damaged_file_is_refused_with_its_name_the_position_and_the_reason(
 ) -> None:
     write_session(tmp_path, session_of(2))
     (tmp_path / "sess_000001.json").write_bytes(content)
-    findings = read_folder(tmp_path)
-    (refusal,) = findings.refusals
-    assert (refusal.file, refusal.code) == ("sess_000001.json", code)
-    assert (refusal.line, refusal.column) == position
-    assert refusal.reason
-    assert [found.event.session_id for found in findings.found] == ["sess_000002"]
+    result = read_folder(tmp_path)
+    (rejection,) = result.rejections
+    assert (rejection.file, rejection.code) == ("sess_000001.json", code)
+    assert (rejection.line, rejection.column) == position
+    assert rejection.reason
+    assert [events.event.session_id for events in result.events] == ["sess_000002"]
 
 
 def test_what_is_no_readable_file_is_refused_and_holds_nobody_up(tmp_path: Path) -> None:
@@ -88,8 +88,8 @@ def test_what_is_no_readable_file_is_refused_and_holds_nobody_up(tmp_path: Path)
     os.mkfifo(tmp_path / "pipe.json")
     (tmp_path / "link.json").symlink_to(tmp_path / "nowhere")
     (tmp_path / os.fsdecode(b"\xff\n.json")).write_text("{}")
-    found = {refusal.file: refusal.code for refusal in read_folder(tmp_path).refusals}
-    assert found == {
+    events = {rejection.file: rejection.code for rejection in read_folder(tmp_path).rejections}
+    assert events == {
         "folder.json": "unreadable",
         "pipe.json": "unreadable",
         "link.json": "unreadable",
@@ -100,7 +100,7 @@ def test_what_is_no_readable_file_is_refused_and_holds_nobody_up(tmp_path: Path)
 def test_a_session_is_as_large_as_its_event_and_not_as_its_file(tmp_path: Path) -> None:
     write_session(tmp_path, session_of(1, note=[[[[0]]]] * 900))
     size = (tmp_path / "sess_000001.json").stat().st_size
-    assert not read_folder(tmp_path, largest=size // 2).refusals
+    assert not read_folder(tmp_path, largest=size // 2).rejections
 
 
 def test_a_line_is_a_session_or_an_event_and_an_empty_one_is_skipped() -> None:
@@ -112,36 +112,36 @@ def test_a_line_is_a_session_or_an_event_and_an_empty_one_is_skipped() -> None:
         "subject": "sess_7",
         "data": {"revision": 5},
     }
-    findings = read_lines(f"{json.dumps(event)}\n\n{json.dumps(session_of(1))}".encode())
-    deleted, written = (found.event for found in findings.found)
+    result = read_lines(f"{json.dumps(event)}\n\n{json.dumps(session_of(1))}".encode())
+    deleted, written = (events.event for events in result.events)
     assert deleted[:5] == ("sess_7", 5, UUID(str(event["id"])), None, True)
     assert (written.session_id, written.is_delete) == ("sess_000001", False)
-    assert findings.skipped == 1
+    assert result.skipped == 1
 
 
 def test_a_bad_line_is_named_by_its_number() -> None:
     good = json.dumps(session_of(1)).encode()
     long = b" " * (2 * max_bytes(LARGEST))
-    findings = read_lines(b"\n".join((good, b'{"a":', long, b"\xff", good)))
-    assert [(refusal.line, refusal.code) for refusal in findings.refusals] == [
+    result = read_lines(b"\n".join((good, b'{"a":', long, b"\xff", good)))
+    assert [(rejection.line, rejection.code) for rejection in result.rejections] == [
         (2, "cut_off"),
         (3, "too_large"),
         (4, "not_utf8"),
     ]
-    assert len(findings.found) == 2
+    assert len(result.events) == 2
 
 
 def test_a_compressed_file_that_is_cut_off_gives_what_can_be_unpacked() -> None:
     lines = b"".join(json.dumps(session_of(number)).encode() + b"\n" for number in range(200))
-    findings = read_lines(gzip.compress(lines)[:-400])
-    assert findings.found
-    (refusal,) = findings.refusals
-    assert (refusal.code, refusal.line) == ("unreadable", len(findings.found) + 1)
+    result = read_lines(gzip.compress(lines)[:-400])
+    assert result.events
+    (rejection,) = result.rejections
+    assert (rejection.code, rejection.line) == ("unreadable", len(result.events) + 1)
 
 
 def test_a_last_line_that_is_too_long_ends_with_its_file() -> None:
-    findings = read_lines(b"{}\n" + b"x" * 5 * max_bytes(10), largest=10)
-    assert [(refusal.code, refusal.line) for refusal in findings.refusals][-1] == ("too_large", 2)
+    result = read_lines(b"{}\n" + b"x" * 5 * max_bytes(10), largest=10)
+    assert [(rejection.code, rejection.line) for rejection in result.rejections][-1] == ("too_large", 2)
 
 
 def test_a_refusal_says_where_it_is() -> None:

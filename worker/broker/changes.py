@@ -11,15 +11,15 @@ from aiormq.abc import AbstractChannel, ChannelFrame
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from contracts.events import CLOUD_EVENT
-from contracts.signing import SIGNATURE_HEADER, Keyring, change_content
+from contracts.signing import Keyring, change_content
+from contracts.topology import EVENT_CONTENT_TYPE, SIGNATURE_HEADER
 from worker.broker.connection import FilteredConnection, broker_calls, open_channel
 from worker.broker.delivery import Properties
 from worker.broker.frame_writer import FRAME_BODY
 from worker.broker.frames import BODY, FRAME, FRAME_END
 from worker.errors import BrokerUnavailable
 
-PROPERTIES: Final = Properties(content_type=CLOUD_EVENT, delivery_mode=2)
+PROPERTIES: Final = Properties(content_type=EVENT_CONTENT_TYPE, delivery_mode=2)
 _END: Final = bytes([FRAME_END])
 _SIZE: Final = slice(11, 19)  # of the body, in a header's frame: behind the frame's head, class and weight
 REFUSED: Final = "the broker refused it: a queue that is bound is full?"
@@ -151,7 +151,7 @@ def _header_of(channel: int, properties: Properties) -> tuple[bytes, bytes]:
 
 def _signed_properties(signature: str) -> Properties:
     headers: dict[str, Any] = {SIGNATURE_HEADER: signature}
-    return Properties(content_type=CLOUD_EVENT, delivery_mode=2, headers=headers)
+    return Properties(content_type=EVENT_CONTENT_TYPE, delivery_mode=2, headers=headers)
 
 
 async def open_changes(connection: FilteredConnection, timeout: float) -> ChangesChannel:

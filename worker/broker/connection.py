@@ -15,6 +15,7 @@ from aiormq.exceptions import ConnectionNotAllowed, InvalidFrameError, ProbableA
 from yarl import URL
 
 from contracts.hosts import split_hosts
+from contracts.limits import HEARTBEAT_SECONDS
 from worker.broker.frames import FilteredReader, FrameFilter
 from worker.errors import BrokerUnavailable
 from worker.settings.certificates import reason_of_tls
@@ -22,7 +23,6 @@ from worker.settings.endpoint import read_amqp_url
 
 log = structlog.get_logger()
 
-HEARTBEAT_SECONDS = 5  # a dead peer is noticed after 18 s; below 5 the broker sees dead clients that are not
 CLOSE_SECONDS = 3.0
 
 PASSING = (OSError, TimeoutError, EOFError, aiormq.exceptions.AMQPError, RuntimeError)

@@ -7,21 +7,14 @@ from typing import Final, Literal, Protocol
 
 import structlog
 
-from contracts.signing import (
-    SIGNATURE_HEADER,
-    Keyring,
-    SignatureFault,
-    Signed,
-    reply_address,
-    reply_content,
-)
+from contracts.signing import Keyring, SignatureFault, Signed, reply_address, reply_content
+from contracts.topology import DEADLINE_HEADER, SIGNATURE_HEADER
 from worker.broker.changes import ChangeMessage, sign_changes
 from worker.broker.delivery import Delivery, Properties
 
 log = structlog.get_logger()
 
 Mode = Literal["off", "warn", "enforce"]
-DEADLINE_HEADER: Final = "deadline"
 MOVED_ADDRESS: Final = "x-original-reply_to"  # where a replayed dead letter keeps it
 LOG_SECONDS: Final = 10.0
 FAULT_MESSAGES: Final[Mapping[SignatureFault, str]] = {

@@ -1,6 +1,7 @@
-"""The command line. Results go to stdout, logs and errors to stderr.
+"""The command line: a new command is a module here and a line below.
 
-Exit codes: 0 fine, 1 failed, 2 wrong use, 75 a server is away (try again later), 78 wrong configuration.
+Results go to stdout, logs and errors to stderr. Exit codes: 0 success, 1 failure, 2 wrong use, 75 a server is away
+(try again later), 78 wrong configuration.
 """
 
 import sys
@@ -35,31 +36,35 @@ EXIT_FAILED: Final = 1
 EXIT_TRY_LATER: Final = 75
 EXIT_CONFIGURATION: Final = 78
 
+DATA: Final = "Data"
+ASK: Final = "Ask a worker"
+ABOUT: Final = "About this program"
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()
 def describe() -> None:
-    """Store session events from RabbitMQ in PostgreSQL, and answer questions about the sessions."""
+    """Store session events from RabbitMQ in PostgreSQL, and answer requests for the sessions."""
 
 
 app.command("run")(run)
 app.command("migrate")(migrate_database)
 app.command("roles")(make_roles)
 app.command("topology")(declare_or_check)
-app.command("config")(print_config)
-app.command("version")(print_version)
 app.command("doctor")(examine)
-app.command("top")(watch)
-app.command("stats")(print_stats)
-app.command("health")(print_health)
-app.command("import")(import_sessions)
-app.command("export")(export_sessions)
-app.command("retain")(retain)
-app.command("erase")(erase)
-app.add_typer(partition, name="partition")
-app.add_typer(sessions, name="sessions")
 app.add_typer(dead, name="dead")
+app.command("import", rich_help_panel=DATA)(import_sessions)
+app.command("export", rich_help_panel=DATA)(export_sessions)
+app.command("retain", rich_help_panel=DATA)(retain)
+app.command("erase", rich_help_panel=DATA)(erase)
+app.add_typer(partition, name="partition", rich_help_panel=DATA)
+app.add_typer(sessions, name="sessions", rich_help_panel=ASK)
+app.command("stats", rich_help_panel=ASK)(print_stats)
+app.command("health", rich_help_panel=ASK)(print_health)
+app.command("top", rich_help_panel=ASK)(watch)
+app.command("config", rich_help_panel=ABOUT)(print_config)
+app.command("version", rich_help_panel=ABOUT)(print_version)
 
 
 def main() -> None:
@@ -76,10 +81,10 @@ def main() -> None:
 
 
 def _fail(error: Exception, code: int) -> NoReturn:
-    """Say what is wrong; where a server is away, a note of the error says which it was, and as whom."""
+    """Print the error and exit; a note of the error names the server that is away, and the login."""
     where = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
     for line in str(error).splitlines() or [type(error).__name__]:
         warn(f"{where}{line}")
     if where or isinstance(error, StorageUnavailable | BrokerUnavailable):
-        warn("session-store doctor, with the same settings, looks into it and says what to do")
+        warn("run session-store doctor with the same settings: it finds the cause and says what to do")
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""How a command runs its coroutine and prints: results to stdout, the rest to stderr."""
+"""Runs a command's coroutine, and prints: results to stdout, everything else to stderr."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run on uvloop; of the errors of parallel tasks the first is raised alone."""
+    """Run on uvloop; of several errors in parallel tasks only the first is raised."""
     try:
         return _runner()(work)
     except BaseExceptionGroup as group:
@@ -21,7 +21,7 @@ def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print aligned columns, every value whole: a pipe has no width and a terminal wraps."""
+    """Print aligned columns and every value in full: a pipe has no width and a terminal wraps."""
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     for row in (columns, *rows):
         print("  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip())
@@ -33,8 +33,15 @@ def print_json(value: object) -> None:
 
 
 def warn(message: str) -> None:
-    """Print a line to stderr, under the program's name."""
+    """Print a line to stderr, after the program's name."""
     print(f"session-store: {message}", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Return the text on one line, with an escape for every character that is not visible."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _runner() -> Callable[[Coroutine[Any, Any, Result]], Result]:

@@ -1,31 +1,37 @@
-"""`doctor`: what is wrong with an installation, and what mends it."""
+"""`doctor`: the faults of an installation, and what fixes them."""
 
 from collections import Counter
-from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from worker.cli.console import print_json, run_to_end
-from worker.cli.dead.text import printable
+from worker.cli.console import print_json, printable, run_to_end
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
-from worker.doctor.run import Terms, examine_installation
+from worker.doctor.finding import Finding, State
+from worker.doctor.run import Scope, examine_installation
 from worker.errors import ConfigurationError
-from worker.finding import Finding, State
 from worker.observability.logs import configure_logs
-from worker.settings.config import Loaded, load
+from worker.settings.config import Flags
+from worker.settings.loading import Loaded, load
 
 STYLES: Final = {
     State.OK: "green",
     State.WARNING: "yellow",
-    State.WRONG: "bold red",
+    State.ERROR: "bold red",
     State.SKIPPED: "bright_black",
 }
 WIDTH: Final = 23
-EXIT_WRONG: Final = 1
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Output of `rabbitmqctl list_policies --formatter json`; - reads stdin."
+    ),
+]
+EXIT_FAILED: Final = 1
 EXIT_CONFIGURATION: Final = 78
 
 
@@ -33,38 +39,42 @@ def examine(
     database_url: DatabaseUrl = None,
     amqp_url: AmqpUrl = None,
     prefix: Prefix = None,
-    pool_size: Annotated[int | None, typer.Option(help="Most connections a worker has.")] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, max=600, help="Seconds a check may take.")] = 5.0,
+    pool_size: Annotated[int | None, typer.Option(help="Maximum of connections of a worker.")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, max=600, help="Seconds that a check may take.")] = 5.0,
     long_after: Annotated[
-        float, typer.Option(min=0, help="Seconds after which a transaction is long.")
+        float, typer.Option(min=0, help="Seconds after which a transaction counts as long.")
     ] = 60.0,
     security: Annotated[
         bool,
-        typer.Option("--security", help="Also whether the servers keep this login to what a worker needs."),
+        typer.Option(
+            "--security", help="Also check that the servers restrict this login to what a worker needs."
+        ),
     ] = False,
+    policies: PolicyFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong with an installation and what mends it; exit status 1 when something is. Changes nothing."""
-    given = locals()
+    """Find the faults of an installation and print what fixes them. Changes nothing. Exit status 1 for an error."""
     configure_logs("error", "auto")
-    flags = {name: given[name] for name in ("database_url", "amqp_url", "prefix", "pool_size")}
+    loaded = _load(
+        {"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix, "pool_size": pool_size}
+    )
     report = Report(as_json=as_json)
-    terms = Terms(version("session-store"), timeout, long_after, security)
-    run_to_end(examine_installation(_load(flags), terms, report.tell))
+    scope = Scope(version("session-store"), timeout, long_after, security, policies)
+    run_to_end(examine_installation(loaded, scope, report.add))
     report.finish()
     if status := report.status:
         raise typer.Exit(status)
 
 
 class Report:
-    """What was found: a line as soon as it is, or one JSON document at the end."""
+    """The findings: a line as soon as there is one, or one JSON document at the end."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._console = None if as_json else Console(highlight=False, soft_wrap=True)
         self._found: dict[str, Finding] = {}
 
-    def tell(self, name: str, finding: Finding) -> None:
-        """Take what a check found."""
+    def add(self, name: str, finding: Finding) -> None:
+        """Take the finding of a check."""
         self._found[name] = finding
         if self._console:
             _print(self._console, name, finding)
@@ -80,13 +90,13 @@ class Report:
     @property
     def status(self) -> int:
         """The exit status for scripts."""
-        wrong = [name for name, finding in self._found.items() if finding.state is State.WRONG]
-        if any(name.startswith("settings.") for name in wrong):
+        failed = [name for name, finding in self._found.items() if finding.state is State.ERROR]
+        if any(name.startswith("settings.") for name in failed):
             return EXIT_CONFIGURATION
-        return EXIT_WRONG if wrong else 0
+        return EXIT_FAILED if failed else 0
 
 
-def _load(flags: Mapping[str, object]) -> Loaded | str:
+def _load(flags: Flags) -> Loaded | str:
     try:
         return load(flags, required=())
     except ConfigurationError as error:
@@ -95,9 +105,9 @@ def _load(flags: Mapping[str, object]) -> Loaded | str:
 
 def _print(console: Console, name: str, finding: Finding) -> None:
     state = Text(finding.state.ljust(9), STYLES[finding.state])
-    console.print(state, Text(f"{name.ljust(WIDTH)}{_line(finding.said)}"), sep="")
-    if finding.mend:
-        console.print(Text(f"{' ' * 9}{'to mend:'.rjust(WIDTH - 1)} {_line(finding.mend)}"))
+    console.print(state, Text(f"{name.ljust(WIDTH)}{_line(finding.message)}"), sep="")
+    if finding.fix:
+        console.print(Text(f"{' ' * 9}{'fix:'.rjust(WIDTH - 1)} {_line(finding.fix)}"))
 
 
 def _line(text: str) -> str:
@@ -105,4 +115,4 @@ def _line(text: str) -> str:
 
 
 def _document_of(name: str, finding: Finding) -> dict[str, str | None]:
-    return {"check": name, "state": finding.state, "said": finding.said, "mend": finding.mend or None}
+    return {"check": name, "state": finding.state, "message": finding.message, "fix": finding.fix or None}

@@ -1,4 +1,4 @@
-"""`erase`: a player's sessions and dead letters go, and late events bring nothing back."""
+"""`erase`: removes a player's sessions and dead letters, and keeps late events out."""
 
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from contracts.limits import MAX_REVISION
 from contracts.replies import Receipt
-from contracts.scalars import MAX_REVISION
 from contracts.topology import Topology
 from worker.broker.changes import open_changes, sign_changes
 from worker.broker.connection import connected
@@ -23,8 +23,9 @@ from worker.ingest.changes import messages_of
 from worker.ingest.erasing import Announce, Erased, Eraser, receipt_of
 from worker.observability.logs import configure_logs
 from worker.retry import retry, within
-from worker.settings.config import Settings, load
+from worker.settings.config import Settings
 from worker.settings.keyring import keyring_of
+from worker.settings.loading import load
 from worker.store.rows import EventRow
 from worker.store.storage import Storage
 
@@ -35,7 +36,7 @@ UpTo = Annotated[
         "--revision",
         min=1,
         max=MAX_REVISION,
-        help="What was written up to it goes; otherwise what was written up to now.",
+        help="Remove what was written up to this revision; the default is up to now.",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -50,19 +51,18 @@ def erase(
     prefix: Prefix = None,
     as_json: AsJson = False,
 ) -> None:
-    """Erase a player for good, and print a receipt. Asks first, unless --yes is given.
+    """Erase a player permanently, and print a receipt. Asks first, unless --yes is given.
 
-    Sessions and dead letters go; a write of before that comes later is superseded. Exit status 1 when something
-    was left. Running it again is safe.
+    Sessions and dead letters are removed; an older write that arrives later is superseded. Exit status 1 when
+    something remains. It may be run again.
     """
     player_id = sys.stdin.readline().rstrip("\n") if player == "-" else player
     if not yes and (player == "-" or not sys.stdin.isatty()):
-        raise typer.BadParameter("this removes sessions for good: add --yes")
-    given = {"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix}
-    settings = load(given, ["DATABASE_URL", "AMQP_URL"]).settings
+        raise typer.BadParameter("this removes sessions permanently: add --yes")
+    settings = load({"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix}).settings
     configure_logs(settings.log_level, settings.log_format)
     if not yes:
-        typer.confirm("erase this player for good?", abort=True, err=True)
+        typer.confirm("erase this player permanently?", abort=True, err=True)
     receipt = run_to_end(_erase(settings, player_id, revision))
     facts = receipt.model_dump(mode="json", by_alias=True)
     if as_json:
@@ -76,7 +76,7 @@ def erase(
 async def _erase(settings: Settings, player_id: str, revision: int | None) -> Receipt:
     url = settings.amqp_url.get_secret_value()
     async with (
-        prepared_storage(settings, settings.statement_timeout_ms / 1000) as storage,
+        prepared_storage(settings) as storage,
         _announcing(settings, url) as announce,
     ):
         eraser = Eraser(storage.erasures, storage.deleter, announce)
@@ -89,13 +89,13 @@ async def _erase(settings: Settings, player_id: str, revision: int | None) -> Re
 
 @asynccontextmanager
 async def _announcing(settings: Settings, url: str) -> AsyncIterator[Announce | None]:
-    """Yield what tells the changes feed of what is removed; None where it is off."""
+    """Yield the function that announces deletes to the changes feed; None where the feed is off."""
     if not settings.changes_feed:
         yield None
         return
     exchange = Topology(settings.prefix).changes.name
-    async with connected(url, "session-store erase", settings.connection_timeout_ms / 1000) as connection:
-        line = await open_changes(connection, settings.connection_timeout_ms / 1000)
+    async with connected(url, "session-store erase", settings.connection_timeout_s) as connection:
+        line = await open_changes(connection, settings.connection_timeout_s)
 
         async def announce(deletes: Sequence[EventRow]) -> None:
             messages = sign_changes(messages_of(deletes, exchange), exchange, keyring_of(settings))
@@ -108,7 +108,7 @@ async def _announcing(settings: Settings, url: str) -> AsyncIterator[Announce | 
 async def _erase_sessions(
     storage: Storage, eraser: Eraser, player_id: str, revision: int | None, patience: float
 ) -> Erased:
-    """Erase up to the revision, again and again while the database is away or busy."""
+    """Erase up to the revision; try again while the database is away or busy, for `patience` seconds."""
     up_to = revision
 
     async def erase_once() -> Erased:

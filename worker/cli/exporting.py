@@ -1,4 +1,4 @@
-"""`export`: sessions of one moment into files."""
+"""`export`: writes the sessions of one moment to files."""
 
 from collections.abc import Callable
 from contextlib import aclosing
@@ -10,59 +10,46 @@ import typer
 
 from contracts.requests import Filter
 from worker.cli.console import print_json, run_to_end, warn
-from worker.cli.options import AsJson, DatabaseUrl
+from worker.cli.options import AsJson, DatabaseUrl, FilterOptions, filter_of, grouped_options
 from worker.cli.progress import Extent, progress
-from worker.cli.refusals import Refusals
-from worker.cli.sessions import (
-    Completed,
-    Difficulty,
-    Player,
-    StartedAfter,
-    StartedBefore,
-    filter_of,
-)
+from worker.cli.rejections import RejectionReport
 from worker.cli.storage import LONG_SECONDS, prepared_storage
 from worker.errors import SessionStoreError, UnavailableError
-from worker.settings.config import Settings, load
+from worker.settings.config import Settings
+from worker.settings.loading import load
 from worker.store.storage import Storage
-from worker.transfer.exporting import Written, export
+from worker.transfer.exporting import ExportCounts, export
 from worker.transfer.parquet import ParquetTarget
-from worker.transfer.target import FolderTarget, LineTarget, Target, replacing
+from worker.transfer.target import FolderTarget, LineTarget, Target, atomic_write
 
 COUNT_SECONDS: Final = 10.0
 
 To = Annotated[Path, typer.Option("--to", help="A new folder, or a file .ndjson, .ndjson.gz or .parquet.")]
 
 
+@grouped_options
 def export_sessions(
-    to: To,
-    player: Player = None,
-    completed: Completed = None,
-    difficulty: Difficulty = None,
-    started_after: StartedAfter = None,
-    started_before: StartedBefore = None,
-    database_url: DatabaseUrl = None,
-    as_json: AsJson = False,
+    to: To, wanted: FilterOptions, database_url: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
-    """Write the sessions that pass the filter, all as of one moment; what is written imports back.
+    """Write the sessions that match the filter, all as of one moment, so that they can be imported again.
 
-    Exit status 1 when the layout could not hold some, though all the rest is written.
+    Exit status 1 when the format cannot hold some of them; all others are written.
     """
-    wanted, make = filter_of(locals()), _target_for(to)
+    filter, make = filter_of(wanted), _target_for(to)
     settings = load({"database_url": database_url}, ["DATABASE_URL"]).settings
     try:
-        with replacing(to) as draft, Refusals(None) as refuse:
-            written = run_to_end(_export(settings, wanted, lambda: make(draft), refuse))
+        with atomic_write(to) as draft, RejectionReport(None) as on_rejection:
+            counts = run_to_end(_export(settings, filter, lambda: make(draft), on_rejection))
     except FileExistsError:
         raise typer.BadParameter(f"{to} exists already", param_hint="--to") from None
     except OSError as error:
         raise SessionStoreError(f"cannot write {to}: {error.strerror or error}") from error
     if as_json:
-        print_json(asdict(written))
+        print_json(asdict(counts))
     else:
-        print(f"exported {written.exported:,} sessions to {to}")
-    if written.refused:
-        warn(f"{written.refused:,} could not be written")
+        print(f"exported {counts.exported:,} sessions to {to}")
+    if counts.refused:
+        warn(f"{counts.refused:,} could not be written")
         raise typer.Exit(1)
 
 
@@ -80,26 +67,30 @@ def _target_for(path: Path) -> Callable[[Path], Target]:
 
 
 async def _export(
-    settings: Settings, wanted: Filter, open_target: Callable[[], Target], refuse: Refusals
-) -> Written:
-    written = Written()
-    async with prepared_storage(settings, LONG_SECONDS) as storage:
-        total = await _count(storage, wanted)
+    settings: Settings, filter: Filter, open_target: Callable[[], Target], on_rejection: RejectionReport
+) -> ExportCounts:
+    counts = ExportCounts()
 
-        def look() -> Extent:
-            return Extent(written.exported, written.exported / total if total else None)
+    def update(counts_so_far: ExportCounts) -> None:
+        nonlocal counts
+        counts = counts_so_far
+
+    async with prepared_storage(settings, LONG_SECONDS) as storage:
+        total = await _count(storage, filter)
+
+        def measure() -> Extent:
+            return Extent(counts.exported, counts.exported / total if total else None)
 
         async with (
-            progress("exporting", "sessions", look),
-            aclosing(storage.snapshot.read(wanted)) as portions,
+            progress("exporting", "sessions", measure),
+            aclosing(storage.snapshot.read(filter)) as chunks,
         ):
-            await export(portions, open_target(), refuse, written)
-    return written
+            return await export(chunks, open_target(), on_rejection, update)
 
 
-async def _count(storage: Storage, wanted: Filter) -> int | None:
-    """Return how many it will be, about; None where that takes too long to tell."""
+async def _count(storage: Storage, filter: Filter) -> int | None:
+    """Return about how many there will be; None when counting takes too long."""
     try:
-        return await storage.reader.count(wanted, COUNT_SECONDS)
+        return await storage.reader.count(filter, COUNT_SECONDS)
     except UnavailableError:
         return None

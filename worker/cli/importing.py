@@ -1,11 +1,11 @@
-"""`import`: sessions out of the engine's file storage, or out of NDJSON."""
+"""`import`: stores sessions from the engine's file storage or from NDJSON."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 import typer
 
@@ -13,22 +13,23 @@ from contracts.client import SessionStore
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.cli.progress import Extent, progress
-from worker.cli.refusals import Refusals
+from worker.cli.rejections import RejectionReport
 from worker.cli.storage import prepared_storage
 from worker.observability.logs import configure_logs
-from worker.settings.config import Settings, load
+from worker.settings.config import Flags, Settings
+from worker.settings.loading import load
 from worker.transfer.dry_run import DryRunSink
-from worker.transfer.importing import Importer, Refuse
+from worker.transfer.findings import OnRejection
+from worker.transfer.importing import ImportCounts, Importer
 from worker.transfer.publishing import QueueSink
 from worker.transfer.source import Source, open_source
 from worker.transfer.storing import DatabaseSink, Sink
-from worker.transfer.tally import ImportCounts
 
 CONFIRMATION_SECONDS: Final = 60.0
 
 
 class Via(StrEnum):
-    """Which way an import takes."""
+    """How an import stores the sessions."""
 
     DATABASE = "database"
     QUEUE = "queue"
@@ -40,10 +41,10 @@ From = Annotated[
         "--source", help="A folder with <sessionId>.json, an NDJSON file (.gz too), or - for stdin."
     ),
 ]
-Way = Annotated[Via, typer.Option("--via", help="Straight into the database, or through a running worker.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would become of it; change nothing.")]
+Way = Annotated[Via, typer.Option("--via", help="Directly into the database, or through a running worker.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would happen; change nothing.")]
 Report = Annotated[
-    Path | None, typer.Option("--report", help="Write what is refused to this file, a JSON document a line.")
+    Path | None, typer.Option("--report", help="Write what is rejected to this file, a JSON document a line.")
 ]
 
 
@@ -57,40 +58,74 @@ def import_sessions(
     prefix: Prefix = None,
     as_json: AsJson = False,
 ) -> None:
-    """Store sessions from files; importing again changes nothing, and what an engine wrote since is kept.
+    """Store sessions from files. A repeated import changes nothing, and newer writes of engines are kept.
 
-    Exit status 1 when something was refused, though all the rest is stored.
+    Exit status 1 when something was rejected; everything else is stored.
     """
     if dry_run and via is Via.QUEUE:
-        raise typer.BadParameter("asks the database: leave out --via queue", param_hint="--dry-run")
-    flags = {"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix}
+        raise typer.BadParameter("reads the database: leave out --via queue", param_hint="--dry-run")
+    flags: Flags = {"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix}
     settings = load(flags, ["AMQP_URL" if via is Via.QUEUE else "DATABASE_URL"]).settings
     configure_logs(settings.log_level, settings.log_format)
-    tally = ImportCounts()
-    with _telling(tally, as_json=as_json, dry_run=dry_run):
+    with _Summary(as_json=as_json, dry_run=dry_run) as summary:
         try:
-            with open_source(source, settings.body_limit) as opened, Refusals(report) as refuse:
-                run_to_end(_import(opened, settings, via, refuse, tally, dry_run=dry_run))
+            with open_source(source, settings.body_limit) as opened, RejectionReport(report) as on_rejection:
+                run_to_end(_import(opened, settings, via, on_rejection, summary, dry_run=dry_run))
         except OSError as error:
             raise typer.BadParameter(f"{source}: {error.strerror}", param_hint="--source") from None
-    if tally.refused:
+    if summary.counts.refused:
         raise typer.Exit(1)
 
 
+class _Summary:
+    """The counts so far; printed at the end, also when an error ends the import early."""
+
+    def __init__(self, *, as_json: bool, dry_run: bool) -> None:
+        self._as_json = as_json
+        self._dry_run = dry_run
+        self.counts = ImportCounts()
+
+    def update(self, counts: ImportCounts) -> None:
+        """Keep the counts so far."""
+        self.counts = counts
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or self.counts.found:
+            self._print()
+
+    def _print(self) -> None:
+        counts = asdict(self.counts)
+        if self._as_json:
+            print_json({**counts, "dryRun": self._dry_run})
+            return
+        names = {"imported": "would be imported"} if self._dry_run else {}
+        rows = [(names.get(name, name), f"{count:,}") for name, count in counts.items()]
+        print_table(("what", "number"), rows)
+
+
 async def _import(
-    source: Source, settings: Settings, via: Via, refuse: Refuse, tally: ImportCounts, *, dry_run: bool
+    source: Source,
+    settings: Settings,
+    via: Via,
+    on_rejection: OnRejection,
+    summary: _Summary,
+    *,
+    dry_run: bool,
 ) -> None:
-    def look() -> Extent:
-        return Extent(tally.found, source.part_of(tally.found))
+    def measure() -> Extent:
+        return Extent(summary.counts.found, source.fraction_read(summary.counts.found))
 
     opened = _queue(settings) if via is Via.QUEUE else _database(settings, dry_run=dry_run)
-    async with opened as sink, progress("importing", source.unit, look):
-        await Importer(sink, refuse, tally).run(source.portions)
+    async with opened as sink, progress("importing", source.unit, measure):
+        await Importer(sink, on_rejection, summary.update).run(source.chunks)
 
 
 @asynccontextmanager
 async def _database(settings: Settings, *, dry_run: bool) -> AsyncIterator[Sink]:
-    async with prepared_storage(settings, settings.statement_timeout_ms / 1000) as storage:
+    async with prepared_storage(settings) as storage:
         if dry_run:
             yield DryRunSink(storage.ledger)
         else:
@@ -109,24 +144,3 @@ async def _queue(settings: Settings) -> AsyncIterator[Sink]:
         body_limit=settings.body_limit,
     ) as store:
         yield QueueSink(store)
-
-
-@contextmanager
-def _telling(tally: ImportCounts, *, as_json: bool, dry_run: bool) -> Iterator[None]:
-    """Print the counts at the end, those so far where it comes too early."""
-    try:
-        yield
-    except BaseException:
-        if tally.found:
-            _print_tally(tally, as_json=as_json, dry_run=dry_run)
-        raise
-    _print_tally(tally, as_json=as_json, dry_run=dry_run)
-
-
-def _print_tally(tally: ImportCounts, *, as_json: bool, dry_run: bool) -> None:
-    counts = asdict(tally)
-    if as_json:
-        print_json({**counts, "dryRun": dry_run})
-        return
-    names = {"imported": "would be imported"} if dry_run else {}
-    print_table(("what", "number"), [(names.get(name, name), f"{count:,}") for name, count in counts.items()])

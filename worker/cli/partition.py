@@ -1,4 +1,4 @@
-"""`partition`: the sessions in partitions, by date."""
+"""`partition`: keeps the sessions in partitions, by date."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from contracts.scalars import format_timestamp
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AsJson, DatabaseUrl, parse_moment
 from worker.cli.progress import Extent, progress
-from worker.settings.config import load
+from worker.settings.loading import load
 from worker.store.conversion import CopyProgress, abandon, convert
 from worker.store.layout import (
     Kind,
@@ -24,19 +24,22 @@ from worker.store.layout import (
 )
 
 app = typer.Typer(no_args_is_help=True, help="Keep the sessions in partitions, by the date they started.")
-MOST_AHEAD: Final = 1000
+MAX_AHEAD: Final = 1000
 Since = Annotated[
     datetime | None,
-    typer.Option(help="Have partitions from then on, and not from now.", parser=parse_moment, metavar="TIME"),
+    typer.Option(
+        help="Make partitions from then on, instead of from now.", parser=parse_moment, metavar="TIME"
+    ),
 ]
 OfWidth = Annotated[
-    PartitionInterval | None, typer.Option("--width", help="Of new ones; as the newest is, or a month.")
+    PartitionInterval | None,
+    typer.Option("--width", help="Of new partitions; as the newest, or a month."),
 ]
-Ahead = Annotated[int, typer.Option(min=0, max=MOST_AHEAD, help="How many to have after the one of now.")]
+Ahead = Annotated[int, typer.Option(min=0, max=MAX_AHEAD, help="How many to have after the current one.")]
 Least = Annotated[
-    int, typer.Option(min=1, help="Any other time gets a partition once it has so many sessions.")
+    int, typer.Option(min=1, help="Any other time gets a partition once it has this many sessions.")
 ]
-DropEmpty = Annotated[bool, typer.Option("--drop-empty", help="Drop those that are over and empty.")]
+DropEmpty = Annotated[bool, typer.Option("--drop-empty", help="Drop partitions that are past and empty.")]
 
 
 @app.command("convert")
@@ -48,21 +51,20 @@ def convert_sessions(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Partition the sessions, new or many, while events go on; what was interrupted goes on where it was.
+    """Partition the sessions while workers run; an interrupted conversion continues where it was.
 
-    Exit status 75 when another process does it, or a long transaction is in the way.
+    Exit status 75 when another process does it, or a long transaction blocks it.
     """
-    copied = CopyProgress()
-    done = run_to_end(_convert(_dsn(database_url), Plan(width, since, ahead, least), copied))
+    copied = run_to_end(_convert(_dsn(database_url), Plan(width, since, ahead, least)))
     if as_json:
-        print_json({"converted": done, "copied": copied.sessions})
+        print_json({"converted": copied is not None, "copied": copied.sessions if copied else 0})
     else:
-        print(f"partitioned; copied {copied.sessions:,} sessions" if done else "partitioned before")
+        print(f"partitioned; copied {copied.sessions:,} sessions" if copied else "already partitioned")
 
 
 @app.command("abandon")
 def abandon_conversion(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """Give up a conversion that has not come to its end: what was copied goes, the sessions stay as they were."""
+    """Give up an unfinished conversion: the copies are removed, the sessions stay as they are."""
     done = run_to_end(_abandon(_dsn(database_url)))
     if as_json:
         print_json({"abandoned": done})
@@ -80,9 +82,9 @@ def maintain_partitions(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the partitions that will be needed, and those that strays need; to be run every day.
+    """Make the partitions that are needed soon, and those for sessions of other times; run it every day.
 
-    Exit status 75 when another process does it, or a long transaction is in the way.
+    Exit status 75 when another process does it, or a long transaction blocks it.
     """
     plan = Plan(width, since, ahead, least)
     made, dropped = run_to_end(_maintain(_dsn(database_url), plan, drop_empty=drop_empty))
@@ -110,12 +112,18 @@ def _dsn(database_url: str | None) -> str:
     return settings.database_url.get_secret_value()
 
 
-async def _convert(dsn: str, plan: Plan, copied: CopyProgress) -> bool:
-    def look() -> Extent:
-        return Extent(copied.sessions, copied.sessions / copied.of if copied.of else None)
+async def _convert(dsn: str, plan: Plan) -> CopyProgress | None:
+    copied = CopyProgress()
 
-    async with layout_connection(dsn) as connection, progress("copying", "sessions", look):
-        return await convert(connection, plan, copied)
+    def update(progress: CopyProgress) -> None:
+        nonlocal copied
+        copied = progress
+
+    def measure() -> Extent:
+        return Extent(copied.sessions, copied.sessions / copied.total if copied.total else None)
+
+    async with layout_connection(dsn) as connection, progress("copying", "sessions", measure):
+        return await convert(connection, plan, update)
 
 
 async def _abandon(dsn: str) -> bool:

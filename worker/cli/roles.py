@@ -1,26 +1,29 @@
-"""`roles`: the database's logins, their rights and passwords."""
+"""`roles`: creates the database's logins and gives them rights and passwords."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sql.logins import LOGINS
 from worker.cli.console import print_json, run_to_end, warn
 from worker.cli.options import AsJson, DatabaseUrl
 from worker.errors import ConfigurationError
-from worker.settings.config import load
-from worker.store.roles import LOGINS, give_roles
+from worker.settings.loading import load
+from worker.store.roles import give_roles
 
 
 def make_roles(
     database_url: DatabaseUrl = None,
     passwords: Annotated[
         Path | None,
-        typer.Option(help="A directory with a file for each login, named as it is, that holds its password."),
+        typer.Option(
+            help="A directory with a file for each login, of the same name, that holds its password."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give each login of the database its rights, as a superuser: before the first migration and after every one."""
+    """Create the database's logins and give them their rights, as a superuser; before and after each migration."""
     settings = load({"database_url": database_url}, required=["DATABASE_URL"]).settings
     words = read_passwords(passwords) if passwords else {}
     given = run_to_end(give_roles(settings.database_url.get_secret_value(), words))
@@ -32,22 +35,26 @@ def make_roles(
     if given.with_rights:
         print("rights given")
     else:
-        warn("the schema is not there: run session-store migrate as session_store_migrator, then this again")
+        warn(
+            "the schema does not exist: run session-store migrate as session_store_migrator, then this again"
+        )
 
 
 def read_passwords(directory: Path) -> dict[str, str]:
-    """Return the passwords by login; raises ConfigurationError that names the file which is none."""
+    """Return the passwords by login; raises ConfigurationError that names a wrong file."""
     try:
         files = [
             path for path in sorted(directory.iterdir()) if path.is_file() and not path.name.startswith(".")
         ]
         found = {path.name: path.read_text(encoding="utf-8").rstrip("\r\n") for path in files}
     except (OSError, UnicodeDecodeError) as error:
-        said = error.strerror if isinstance(error, OSError) else "is not text"
-        raise ConfigurationError(f"cannot read the passwords in {directory}: {said}") from error
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise ConfigurationError(f"cannot read the passwords in {directory}: {reason}") from error
     for name, password in found.items():
         if name not in LOGINS:
-            raise ConfigurationError(f"{directory / name} is of no login; they are {', '.join(LOGINS)}")
+            raise ConfigurationError(
+                f"{directory / name} is not named as a login; the logins are {', '.join(LOGINS)}"
+            )
         if not (password and password.isascii() and password.isprintable()):
             raise ConfigurationError(
                 f"{directory / name} must hold a password of ASCII characters, on one line"

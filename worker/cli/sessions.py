@@ -1,73 +1,71 @@
-"""`sessions`, `stats` and `health`: what a worker answers, asked over the broker as an engine asks."""
+"""`sessions`, `stats` and `health`: ask a worker over the broker, as an engine does."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Annotated, Any, Final, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
 
 import orjson
 import typer
 
-from contracts.client import BadRequest, Misconfigured, SessionStore, TimedOut, Unavailable, Untrusted
+from contracts.client import BadRequest, Misconfigured, ReplyUnverified, SessionStore, TimedOut, Unavailable
 from contracts.client import SessionStoreError as ClientError
 from contracts.replies import Record
-from contracts.requests import Filter, QueryOptions, SortKey, SortOrder
+from contracts.requests import QueryOptions, SortKey, SortOrder
 from contracts.scalars import format_timestamp
 from worker.cli.console import print_json, print_table, run_to_end
-from worker.cli.options import AmqpUrl, AsJson, Prefix, parse_moment
+from worker.cli.options import (
+    AsJson,
+    BrokerOptions,
+    FilterOptions,
+    Player,
+    Timeout,
+    filter_of,
+    grouped_options,
+)
 from worker.errors import ConfigurationError, SessionStoreError, UnavailableError
-from worker.settings.config import load
+from worker.settings.loading import load
 
 Answer = TypeVar("Answer")
-Timeout = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds to wait for an answer.")]
-Player = Annotated[str | None, typer.Option("--player", help="Of this player.")]
-Completed = Annotated[
-    bool | None, typer.Option("--completed/--active", help="Complete ones alone, or the others.")
-]
-Difficulty = Annotated[str | None, typer.Option("--difficulty", help="Of this difficulty.")]
-_MOMENT: Final[dict[str, Any]] = {"parser": parse_moment, "metavar": "TIME"}
-StartedAfter = Annotated[
-    datetime | None, typer.Option(help="Started then or later: RFC 3339, or 2h, 1d ago.", **_MOMENT)
-]
-StartedBefore = Annotated[datetime | None, typer.Option(help="Started then or earlier.", **_MOMENT)]
 Sort = Annotated[SortKey, typer.Option("--sort", help="createdAt, startedAt, updatedAt or completedAt.")]
 Order = Annotated[SortOrder, typer.Option("--order", help="asc or desc.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most this many sessions.")]
 
 app = typer.Typer(no_args_is_help=True, help="Read sessions through a worker, as an engine does.")
 
 
+@dataclass(frozen=True, slots=True)
+class CallOptions(BrokerOptions):
+    """Which installation to ask, and how long to wait."""
+
+    timeout: Timeout = 5.0
+
+
 @app.command("get")
+@grouped_options
 def get_session(
-    session_id: Annotated[str, typer.Argument(help="The session's id.")],
-    amqp_url: AmqpUrl = None,
-    prefix: Prefix = None,
-    timeout: Timeout = 5.0,
+    session_id: Annotated[str, typer.Argument(help="The session's id.")], call: CallOptions
 ) -> None:
-    """Print one record as JSON; exit status 1 when there is no such session."""
-    record = _ask(locals(), lambda store: store.read(session_id))
+    """Print one record as JSON. Exit status 1 when there is no such session."""
+    record = _ask(call, lambda store: store.read(session_id))
     if record is None:
         raise SessionStoreError(f"there is no session {session_id}")
     print_json(_document_of(record))
 
 
 @app.command("query")
+@grouped_options
 def query_sessions(
-    player: Player = None,
-    completed: Completed = None,
-    difficulty: Difficulty = None,
-    started_after: StartedAfter = None,
-    started_before: StartedBefore = None,
+    *,
+    wanted: FilterOptions,
     sort: Sort = "createdAt",
     order: Order = "desc",
     limit: Limit = 20,
-    amqp_url: AmqpUrl = None,
-    prefix: Prefix = None,
-    timeout: Timeout = 5.0,
+    call: CallOptions,
     as_json: AsJson = False,
 ) -> None:
-    """Print a line for each session that passes the filter, in order; with --json whole records."""
-    given, options = locals(), QueryOptions(sort_by=sort, sort_order=order, limit=limit)
-    page = _ask(given, lambda store: store.query(filter_of(given), options))
+    """Print a line for each session that matches the filter, in order; with --json whole records."""
+    options = QueryOptions(sort_by=sort, sort_order=order, limit=limit)
+    page = _ask(call, lambda store: store.query(filter_of(wanted), options))
     if as_json:
         print_json([_document_of(record) for record in page.records])
     else:
@@ -77,60 +75,46 @@ def query_sessions(
 
 
 @app.command("count")
-def count_sessions(
-    player: Player = None,
-    completed: Completed = None,
-    difficulty: Difficulty = None,
-    started_after: StartedAfter = None,
-    started_before: StartedBefore = None,
-    amqp_url: AmqpUrl = None,
-    prefix: Prefix = None,
-    timeout: Timeout = 5.0,
-    as_json: AsJson = False,
-) -> None:
-    """Print how many sessions pass the filter."""
-    given = locals()
-    count = _ask(given, lambda store: store.count(filter_of(given)))
+@grouped_options
+def count_sessions(wanted: FilterOptions, call: CallOptions, as_json: AsJson = False) -> None:
+    """Print how many sessions match the filter."""
+    count = _ask(call, lambda store: store.count(filter_of(wanted)))
     print_json({"count": count}) if as_json else print(count)
 
 
-def print_stats(
-    player: Player = None,
-    amqp_url: AmqpUrl = None,
-    prefix: Prefix = None,
-    timeout: Timeout = 5.0,
-    as_json: AsJson = False,
-) -> None:
+@grouped_options
+def print_stats(*, player: Player = None, call: CallOptions, as_json: AsJson = False) -> None:
     """Print the totals of all sessions, or of one player's."""
-    stats = _ask(locals(), lambda store: store.stats(player)).model_dump(by_alias=True)
-    _print_facts(stats, as_json=as_json)
+    stats = _ask(call, lambda store: store.stats(player))
+    _print_facts(stats.model_dump(by_alias=True), as_json=as_json)
 
 
-def print_health(
-    amqp_url: AmqpUrl = None, prefix: Prefix = None, timeout: Timeout = 5.0, as_json: AsJson = False
-) -> None:
-    """Print how the worker that answers is; exit status 1 when it is not well, 75 when none answers."""
-    health = _ask(locals(), lambda store: store.health())
+@grouped_options
+def print_health(call: CallOptions, as_json: AsJson = False) -> None:
+    """Print the health of the worker that answers. Exit status 1 when it is not healthy, 75 when none answers."""
+    health = _ask(call, lambda store: store.health())
     _print_facts(health.model_dump(by_alias=True), as_json=as_json)
     if not health.ok:
         raise typer.Exit(1)
 
 
-def _ask(given: dict[str, Any], ask: Callable[[SessionStore], Awaitable[Answer]]) -> Answer:
+def _ask(call: CallOptions, ask: Callable[[SessionStore], Awaitable[Answer]]) -> Answer:
     """Return the answer; raises the command line's errors in place of the client's."""
-    flags = {name: given[name] for name in ("amqp_url", "prefix")}
-    settings = load(flags, required=("AMQP_URL",)).settings
+    settings = load(call.flags(), required=["AMQP_URL"]).settings
 
     async def work() -> Answer:
-        url, keys = settings.amqp_url.get_secret_value(), settings.signing_keys.get_secret_value()
         async with SessionStore(
-            url, prefix=settings.prefix, source="session-store command", timeout=given["timeout"], keys=keys
+            settings.amqp_url.get_secret_value(),
+            prefix=settings.prefix,
+            source="session-store command",
+            timeout=call.timeout,
+            keys=settings.signing_keys.get_secret_value(),
         ) as store:
             return await ask(store)
 
     try:
         return run_to_end(work())
-    except (Misconfigured, Untrusted) as error:
+    except (Misconfigured, ReplyUnverified) as error:
         raise ConfigurationError(str(error)) from error
     except BadRequest as error:
         raise typer.BadParameter(str(error)) from error
@@ -138,14 +122,6 @@ def _ask(given: dict[str, Any], ask: Callable[[SessionStore], Awaitable[Answer]]
         raise UnavailableError(str(error)) from error
     except ClientError as error:
         raise SessionStoreError(str(error)) from error
-
-
-def filter_of(given: dict[str, Any]) -> Filter:
-    """Return the filter that a command's options say."""
-    names = {"player": "player_id"}
-    wanted = ("player", "completed", "difficulty", "started_after", "started_before")
-    found = {names.get(name, name): given[name] for name in wanted if given[name] is not None}
-    return Filter.model_validate(found)
 
 
 def _document_of(record: Record) -> object:

@@ -1,4 +1,4 @@
-"""A dead letter as a value: what was refused, why, when, and how often before."""
+"""A dead letter as a value: a message, and why, when and how often it failed."""
 
 import json
 import struct
@@ -20,19 +20,19 @@ from contracts.dead_letters import (
 from contracts.outcomes import DeadLetterCode
 from contracts.topology import DELIVERY_LIMIT
 from worker.broker.delivery import Delivery, Properties
-from worker.broker.properties import UNDECODABLE_HEADER
+from worker.broker.properties import BROKERS_COUNTS, UNDECODABLE_HEADER
 
 FAILURE_HEADERS: Final = (CODE_HEADER, MESSAGE_HEADER, FAILED_AT_HEADER, ORIGIN_QUEUE_HEADER, HISTORY_HEADER)
-LARGEST_PARSED: Final = 16 * 1024 * 1024
+MAX_PARSED_BYTES: Final = 16 * 1024 * 1024
 UNKNOWN: Final = "unknown"
 _LIMIT_REASON: Final = b"\x06reasonS\x00\x00\x00\x0edelivery_limit"  # as AMQP encodes it in `x-death`
 _DEATH_TIME: Final = b"\x04timeT"
-_READ_ELSEWHERE: Final = (*FAILURE_HEADERS, UNDECODABLE_HEADER, "x-delivery-count")  # that counts readings
+_READ_ELSEWHERE: Final = (*FAILURE_HEADERS, UNDECODABLE_HEADER, *BROKERS_COUNTS)  # these count the reads
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a message was refused once; `code` is one of the contract's, or the broker's own reason."""
+    """One failure of a message; `code` is one of the contract's, or the broker's own reason."""
 
     code: str
     message: str
@@ -42,10 +42,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message of the dead-letter queue; `number` is its place there, from 1.
+    """A message of the dead-letter queue; `number` is its place in the queue, from 1.
 
-    `history` holds earlier failures, oldest first: it was replayed after each. `session_ids` are those its
-    body names, the subject first; like `event_id` they are what the sender wrote, valid or not.
+    `history` holds earlier failures, oldest first: the message was replayed after each. `session_ids` are those in
+    its body, the subject first; they and `event_id` are as the sender wrote them, valid or not.
     """
 
     number: int
@@ -57,7 +57,7 @@ class DeadLetter:
     event_id: str | None
 
     def is_of(self, player_id: str) -> bool:
-        """Whether it is of a session of the player or, where that cannot be told, quotes the id."""
+        """Whether its session is the player's or, where its body names no player, the id is quoted in the body."""
         match _parse(self.delivery.body):
             case {"data": {"session": {"playerId": str(owner)}}}:
                 return owner == player_id
@@ -66,20 +66,20 @@ class DeadLetter:
 
     @property
     def values(self) -> dict[str, object]:
-        """The AMQP properties that are set, but for the headers, by name."""
+        """The AMQP properties that are set, without the headers, by name."""
         names = (name for name in Properties.attributes() if name != "headers")
         found = {name: getattr(self.properties, name, None) for name in names}
         return {name: value for name, value in found.items() if value not in (None, "")}
 
     @property
     def headers(self) -> dict[str, object]:
-        """The message's own headers: those that say why it is here are in `failure` and `history`."""
+        """The message's own headers; those that describe its failures are in `failure` and `history`."""
         own = (self.properties.headers or {}) if self.properties else {}
         return {name: value for name, value in own.items() if name not in _READ_ELSEWHERE}
 
     @property
     def undecodable(self) -> bytes | None:
-        """Properties that cannot be decoded, as they came; None when all were decoded."""
+        """The bytes of properties that cannot be decoded; None when all were decoded."""
         if self.properties is None:
             return self.delivery.header[12:]
         match (self.properties.headers or {}).get(UNDECODABLE_HEADER):
@@ -89,7 +89,7 @@ class DeadLetter:
 
 
 def read_dead_letter(delivery: Delivery, number: int) -> DeadLetter:
-    """Return the letter in a delivery; whatever cannot be read of it is absent or `unknown`."""
+    """Return the dead letter in a delivery; what cannot be read of it is absent or `unknown`."""
     properties = delivery.read_properties()
     headers: FieldTable = (properties.headers or {}) if properties else {}
     failure = _failure_of(headers) if properties else _unreadable(delivery)
@@ -104,13 +104,13 @@ def _failure_of(headers: FieldTable) -> Failure:
         return Failure(
             _text(headers[CODE_HEADER]),
             _text(headers.get(MESSAGE_HEADER)),
-            _moment(headers.get(FAILED_AT_HEADER)),
+            _time_of(headers.get(FAILED_AT_HEADER)),
             _text(headers.get(ORIGIN_QUEUE_HEADER)),
         )
     match headers.get("x-death"):
         case [{"reason": reason, **death}, *_]:  # the latest death comes first
             code = _text(reason)
-            return Failure(code, _explain(code), _moment(death.get("time")), _text(death.get("queue")))
+            return Failure(code, _explain(code), _time_of(death.get("time")), _text(death.get("queue")))
     return Failure(UNKNOWN, "it has no header that says why it is here", None, "")
 
 
@@ -121,7 +121,7 @@ def _explain(reason: str) -> str:
 
 
 def _unreadable(delivery: Delivery) -> Failure:
-    """Say what the bytes of undecodable properties tell: the worker's own letters always have decodable ones."""
+    """Return the failure that the bytes of undecodable properties name: only the broker writes such dead letters."""
     at = delivery.header.find(_DEATH_TIME) + len(_DEATH_TIME)
     if _LIMIT_REASON not in delivery.header or at + 8 > len(delivery.header):
         message = "the letter's own properties cannot be decoded"
@@ -132,14 +132,14 @@ def _unreadable(delivery: Delivery) -> Failure:
 
 
 def _history_of(headers: FieldTable) -> tuple[Failure, ...]:
-    """Read what `replay` wrote; a sender may have put anything there."""
+    """Return what `replay` wrote; a sender may have written anything into the header."""
     match headers.get(HISTORY_HEADER):
         case list() as entries:
             return tuple(
                 Failure(
                     _text(entry.get("code")),
                     _text(entry.get("message")),
-                    _moment(entry.get("failed-at")),
+                    _time_of(entry.get("failed-at")),
                     _text(entry.get("queue")),
                 )
                 for entry in entries
@@ -149,7 +149,7 @@ def _history_of(headers: FieldTable) -> tuple[Failure, ...]:
 
 
 def _identify(body: bytes) -> tuple[str | None, Iterable[str]]:
-    """Return the event's id and the sessions it names, as far as the body can be parsed."""
+    """Return the event's id and its session ids, as far as the body can be parsed."""
     event = _parse(body)
     if not isinstance(event, dict):
         return None, ()
@@ -165,7 +165,7 @@ def _identify(body: bytes) -> tuple[str | None, Iterable[str]]:
 
 def _parse(body: bytes) -> object:
     try:
-        return orjson.loads(body) if len(body) <= LARGEST_PARSED else None
+        return orjson.loads(body) if len(body) <= MAX_PARSED_BYTES else None
     except orjson.JSONDecodeError:
         return None
 
@@ -179,16 +179,16 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _moment(value: object) -> datetime | None:
+def _time_of(value: object) -> datetime | None:
     match value:
         case datetime():
             return value
         case str():
             try:
-                moment = datetime.fromisoformat(value)
+                time = datetime.fromisoformat(value)
             except ValueError:
                 return None
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return time if time.tzinfo else time.replace(tzinfo=UTC)
     return None
 
 

@@ -9,34 +9,34 @@ from contracts.dead_letters import CODE_HEADER, FAILED_AT_HEADER, MESSAGE_HEADER
 from contracts.outcomes import DeadLetterCode
 from contracts.session import format_timestamp
 from worker.broker.delivery import Delivery, Properties
-from worker.broker.properties import copy_properties, keep_bytes
+from worker.broker.properties import BROKERS_COUNTS, copy_properties, keep_bytes
 from worker.broker.publisher import DeadLetterMessage
 
-LONGEST_MESSAGE: Final = 500
-LONGEST_KEY: Final = 255
+MAX_MESSAGE_CHARACTERS: Final = 500
+MAX_KEY_BYTES: Final = 255
 
 
 def make_dead_letter(
     delivery: Delivery, properties: Properties | None, code: DeadLetterCode, message: str
 ) -> DeadLetterMessage:
-    """Return the letter to publish for a refused delivery.
+    """Return the dead letter to publish for a rejected delivery.
 
-    What the broker would act on again is kept under another name. Properties that cannot be decoded, or not be
-    encoded again, go as bytes into the header `x-undecodable-properties`. The header `x-history` of a message
-    that was replayed stays as it is.
+    Properties that the broker would act on again are kept under another name. Properties that cannot be decoded, or
+    not be encoded again, go as bytes into the header `x-undecodable-properties`. The header `x-history` of a replayed
+    message stays as it is.
     """
     why: FieldTable = {
         CODE_HEADER: code.value,
-        MESSAGE_HEADER: message[:LONGEST_MESSAGE],
+        MESSAGE_HEADER: message[:MAX_MESSAGE_CHARACTERS],
         FAILED_AT_HEADER: format_timestamp(datetime.now(UTC)),
         ORIGIN_QUEUE_HEADER: delivery.queue,
     }
-    copied = copy_properties(properties, why) if properties else None
+    copied = copy_properties(properties, why, dropped=BROKERS_COUNTS) if properties else None
     return DeadLetterMessage(
-        code, _sendable(delivery.routing_key), copied or keep_bytes(delivery, why), delivery.body
+        code, sendable_key(delivery.routing_key), copied or keep_bytes(delivery, why), delivery.body
     )
 
 
-def _sendable(routing_key: str) -> str:
-    """Shorten a key of bytes that were not UTF-8: what stands for each takes three, and AMQP has room for 255."""
-    return routing_key.encode()[:LONGEST_KEY].decode(errors="ignore")
+def sendable_key(routing_key: str) -> str:
+    """Return the key in at most 255 bytes, AMQP's limit: a byte that was not UTF-8 became a character of three."""
+    return routing_key.encode()[:MAX_KEY_BYTES].decode(errors="ignore")

@@ -1,6 +1,6 @@
-"""The dead-letter queue for people: read it, send letters through the normal path again, or remove them.
+"""The dead-letter queue for people: read it, replay dead letters, or remove them.
 
-The queue has no delivery limit (contracts/topology.py), so reading it counts deliveries and changes nothing else.
+No reading reaches its delivery limit (contracts/topology.py), so that counts deliveries and changes nothing else.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 
 from contracts.signing import Keyring
 from contracts.topology import Topology
-from worker.broker.connection import connected, open_channel
+from worker.broker.connection import FilteredConnection, connected, open_channel
 from worker.broker.publisher import Publisher
 from worker.broker.topology import check_topology, list_differences
 from worker.dead_letters.dead_letter import DeadLetter, read_dead_letter
@@ -27,38 +27,38 @@ TIMEOUT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The letters of one page that a filter accepts, and how many of the queue were read so far."""
+    """The dead letters of one page that a filter accepts, and how many messages of the queue were read so far."""
 
     page: Page
-    letters: list[DeadLetter]
-    read: int
+    dead_letters: list[DeadLetter]
+    read_count: int
 
 
 class DeadLetterQueue:
-    """The letters that were in the queue when it was opened; those that others hold are not among them."""
+    """The dead letters in the queue when it was opened, without those that other consumers hold."""
 
-    def __init__(self, snapshot: QueuePeek) -> None:
-        self._snapshot = snapshot
+    def __init__(self, peek: QueuePeek) -> None:
+        self._peek = peek
 
     @property
     def total(self) -> int:
-        """How many letters there were."""
-        return self._snapshot.total
+        """How many dead letters there were."""
+        return self._peek.total
 
-    async def choose(self, wanted: DeadLetterFilter, limit: int | None = None) -> AsyncGenerator[Match, None]:
-        """Yield page after page with the letters a filter accepts, in order, until `limit` of them.
+    async def choose(self, filter: DeadLetterFilter, limit: int | None = None) -> AsyncGenerator[Match, None]:
+        """Yield each page with the dead letters that the filter accepts, in order, until there were `limit` of them.
 
         They stay in the queue unless `page.remove` is called. Raises BrokerUnavailable.
         """
-        left = limit or maxsize
-        async for page in self._snapshot.pages(wanted.number or maxsize):
-            letters = [
+        remaining = limit or maxsize
+        async for page in self._peek.pages(filter.number or maxsize):
+            dead_letters = [
                 read_dead_letter(delivery, page.first + at) for at, delivery in enumerate(page.deliveries)
             ]
-            chosen = [letter for letter in letters if wanted.accepts(letter)][:left]
-            yield Match(page, chosen, self._snapshot.read)
-            left -= len(chosen)
-            if left == 0:
+            matching = [each for each in dead_letters if filter.accepts(each)][:remaining]
+            yield Match(page, matching, self._peek.read_count)
+            remaining -= len(matching)
+            if remaining == 0:
                 return
 
 
@@ -66,32 +66,41 @@ class DeadLetterQueue:
 async def open_dead_letters(
     url: str, topology: Topology, sizes: PageSizes | None = None
 ) -> AsyncIterator[DeadLetterQueue]:
-    """Yield the dead letters; afterwards those not removed are in the queue as they were, also on Ctrl-C.
+    """Yield the dead letters; those not removed are in the queue as before at the end, also after Ctrl-C.
 
-    Raises TopologyError when there is no such queue, BrokerUnavailable.
+    Raises TopologyError when there is no such queue or dead letters wait in the former one, BrokerUnavailable.
     """
-    queue = topology.dead_queue.name
+    queue, former = topology.dead_queue.name, topology.former_dead_queue.name
     async with connected(url, "session-store dead letters", TIMEOUT_SECONDS) as connection:
+        if left := await _count(connection, former):
+            raise TopologyError(f"{left} dead letters wait in {former}; run: session-store topology")
+        total = await _count(connection, queue)
+        if total is None:
+            raise TopologyError(f"queue {queue} is missing; run: session-store topology")
+        peek = QueuePeek(connection, queue, total, sizes or PageSizes())
         try:
-            total = await count_messages(connection, queue)
-        except BrokerUnavailable as error:
-            if isinstance(error.__cause__, ChannelNotFoundEntity):
-                raise TopologyError(f"queue {queue} is missing; run: session-store topology") from error
-            raise
-        snapshot = QueuePeek(connection, queue, total, sizes or PageSizes())
-        try:
-            yield DeadLetterQueue(snapshot)
+            yield DeadLetterQueue(peek)
         finally:
-            await asyncio.create_task(snapshot.release())  # a task of its own has not been cancelled
+            await asyncio.create_task(peek.release())  # a task of its own has not been cancelled
+
+
+async def _count(connection: FilteredConnection, queue: str) -> int | None:
+    """Return how many messages wait in a queue; None where there is no such queue. Raises BrokerUnavailable."""
+    try:
+        return await count_messages(connection, queue)
+    except BrokerUnavailable as error:
+        if isinstance(error.__cause__, ChannelNotFoundEntity):
+            return None
+        raise
 
 
 @asynccontextmanager
 async def open_replayer(
     url: str, topology: Topology, rate: float | None, keyring: Keyring | None = None
 ) -> AsyncIterator[Replayer]:
-    """Yield a replayer of at most `rate` letters a second, on a connection of its own; see `Replayer`.
+    """Yield a replayer of at most `rate` messages a second, on a connection of its own; see `Replayer`.
 
-    Raises TopologyError when what it publishes to is missing or differs, BrokerUnavailable.
+    Raises TopologyError when an exchange or a queue is missing or differs, BrokerUnavailable.
     """
     if differences := await check_topology(url, topology):
         raise TopologyError(f"{list_differences(differences)}; run: session-store topology")

@@ -1,4 +1,4 @@
-"""Takes dead letters off their queue for good, and proves it by reading the queue again."""
+"""Removes dead letters from their queue, and proves it by reading the queue again."""
 
 from typing import NamedTuple
 
@@ -8,29 +8,27 @@ from worker.dead_letters.queue import open_dead_letters
 
 
 class RemovedDeadLetters(NamedTuple):
-    """How many dead letters were removed, and how many the queue held when it was read again afterwards."""
+    """Numbers of the dead letters that were removed, and of those that a second read of the queue found."""
 
     removed: int
     remaining: int
 
 
-async def remove_dead_letters(url: str, topology: Topology, wanted: DeadLetterFilter) -> RemovedDeadLetters:
-    """Remove the letters that a filter accepts; the others are where they were.
+async def remove_dead_letters(url: str, topology: Topology, filter: DeadLetterFilter) -> RemovedDeadLetters:
+    """Remove the dead letters that the filter accepts; the others stay in their order.
 
-    Letters that somebody else holds at that moment, as another `dead` command does, are not seen.
+    Dead letters that another consumer holds meanwhile, such as a `dead` command, are not found.
     Raises TopologyError when there is no such queue, BrokerUnavailable.
     """
-    removed = await _go_through(url, topology, wanted, remove=True)
-    return RemovedDeadLetters(
-        removed, await _go_through(url, topology, wanted, remove=False) if removed else 0
-    )
+    removed = await _scan(url, topology, filter, remove=True)
+    return RemovedDeadLetters(removed, await _scan(url, topology, filter, remove=False) if removed else 0)
 
 
-async def _go_through(url: str, topology: Topology, wanted: DeadLetterFilter, *, remove: bool) -> int:
+async def _scan(url: str, topology: Topology, filter: DeadLetterFilter, *, remove: bool) -> int:
     found = 0
     async with open_dead_letters(url, topology) as dead:
-        async for chosen in dead.choose(wanted):
-            found += len(chosen.letters)
-            if remove and chosen.letters:
-                await chosen.page.remove([letter.delivery.tag for letter in chosen.letters])
+        async for match in dead.choose(filter):
+            found += len(match.dead_letters)
+            if remove and match.dead_letters:
+                await match.page.remove([each.delivery.tag for each in match.dead_letters])
     return found

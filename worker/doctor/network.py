@@ -1,19 +1,19 @@
-"""Whether a server's hosts can be found, and its ports reached."""
+"""Whether the hosts of a server have addresses, and whether its ports can be reached."""
 
 import asyncio
 import socket
 from typing import Final
 
-from worker.finding import Finding, ok, skipped, warning, wrong
+from worker.doctor.finding import Finding, error, ok, skipped, warning
 from worker.settings.endpoint import Destination, Endpoint
 
-ELSEWHERE: Final = "the URL names no host: the driver looks where it always does"
+DEFAULT_HOST: Final = "the URL names no host; the driver takes its default"
 
 
-async def examine_hosts(to: Destination, variable: str, timeout: float) -> Finding:
+async def check_hosts(to: Destination, variable: str, timeout: float) -> Finding:
     """Find hosts that have no address."""
     if not to.endpoints:
-        return skipped(ELSEWHERE)
+        return skipped(DEFAULT_HOST)
     found: list[str] = []
     lost: list[str] = []
     for endpoint in to.endpoints:
@@ -22,36 +22,34 @@ async def examine_hosts(to: Destination, variable: str, timeout: float) -> Findi
     if not lost:
         return ok(", ".join(found))
     names = ", ".join(lost)
-    mend = f"correct the host in {variable}, or the name service: getent hosts {lost[0]}"
-    return (
-        warning(f"no address for {names}; {', '.join(found)}", mend)
-        if found
-        else wrong(f"no address for {names}", mend)
-    )
+    fix = f"correct the host in {variable}, or the name service: getent hosts {lost[0]}"
+    if found:
+        return warning(f"no address for {names}; {', '.join(found)}", fix)
+    return error(f"no address for {names}", fix)
 
 
-async def examine_ports(to: Destination, variable: str, timeout: float) -> tuple[Finding, str]:
-    """Find ports that nobody answers at; also return this host's own address on the way to the first that does."""
+async def check_ports(to: Destination, variable: str, timeout: float) -> tuple[Finding, str]:
+    """Find ports where no server answers; also return this host's own address on the way to the first that does."""
     if not to.endpoints:
-        return skipped(ELSEWHERE), ""
-    own = ""
-    failures: list[tuple[Endpoint, OSError]] = []
-    for endpoint in to.endpoints:
-        try:
-            own = own or await _reach(endpoint, timeout)
-        except OSError as error:
-            failures.append((endpoint, error))
-    reached = len(to.endpoints) - len(failures)
+        return skipped(DEFAULT_HOST), ""
+    results = await asyncio.gather(*(_reach(endpoint, timeout) for endpoint in to.endpoints))
+    own = next((result for result in results if isinstance(result, str)), "")
+    failures = [
+        (endpoint, result)
+        for endpoint, result in zip(to.endpoints, results, strict=True)
+        if isinstance(result, OSError)
+    ]
     if not failures:
         return ok(", ".join(map(str, to.endpoints))), own
-    said = ", ".join(f"{endpoint}: {_reason(failure)}" for endpoint, failure in failures)
+    message = ", ".join(f"{endpoint}: {_reason(failure)}" for endpoint, failure in failures)
     first, cause = failures[0]
-    mend = (
+    fix = (
         f"start the server on {first.host}, or correct the port in {variable}"
         if isinstance(cause, ConnectionRefusedError | FileNotFoundError)
         else f"let this host through to {first} (firewall, network policy), or correct {variable}"
     )
-    return (warning(said, mend) if reached else wrong(said, mend)), own
+    is_reached = len(failures) < len(to.endpoints)
+    return (warning(message, fix) if is_reached else error(message, fix)), own
 
 
 async def _resolve(endpoint: Endpoint, timeout: float) -> str | None:
@@ -67,24 +65,27 @@ async def _resolve(endpoint: Endpoint, timeout: float) -> str | None:
     return str(found[0][4][0])
 
 
-async def _reach(endpoint: Endpoint, timeout: float) -> str:
-    """Return our own address; raises OSError."""
-    async with asyncio.timeout(timeout):
-        if endpoint.host.startswith("/"):
-            _, writer = await asyncio.open_unix_connection(str(endpoint))
-        else:
-            _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+async def _reach(endpoint: Endpoint, timeout: float) -> str | OSError:
+    """Return our own address, or why the endpoint cannot be reached."""
+    try:
+        async with asyncio.timeout(timeout):
+            if endpoint.host.startswith("/"):
+                _, writer = await asyncio.open_unix_connection(str(endpoint))
+            else:
+                _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+    except OSError as failure:
+        return failure
     name = writer.get_extra_info("sockname")
     writer.transport.abort()
     return str(name[0]) if isinstance(name, tuple) else "local"
 
 
-def _reason(error: OSError) -> str:
-    match error:
+def _reason(failure: OSError) -> str:
+    match failure:
         case ConnectionRefusedError():
             return "connection refused"
         case TimeoutError():
             return "no answer in time"
         case FileNotFoundError():
             return "no such socket"
-    return error.strerror or type(error).__name__
+    return failure.strerror or type(failure).__name__

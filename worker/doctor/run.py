@@ -1,117 +1,109 @@
-"""The doctor's visit: settings, database, broker, workers; every check once, nothing changed."""
+"""One run of the doctor: settings, database, broker, workers; every check once, nothing changed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Final
 
-from worker.doctor.answers import examine_answer
-from worker.doctor.broker import BrokerChecks
-from worker.doctor.database import DatabaseChecks
-from worker.doctor.runner import Ask, Check, Round
-from worker.doctor.security import examine_exposure, examine_secrets
-from worker.doctor.settings import examine_variables
-from worker.doctor.signing import examine_signatures
-from worker.finding import Finding, ok, wrong
-from worker.settings.config import Loaded, Settings
+from worker.doctor.broker.checks import BrokerChecks
+from worker.doctor.database.checks import DatabaseChecks
+from worker.doctor.finding import Finding, error, ok
+from worker.doctor.runner import Check, Runner
+from worker.doctor.settings import check_exposure, check_secrets, check_signatures, check_variables
+from worker.doctor.workers import check_answer
+from worker.settings.config import Settings
+from worker.settings.loading import Loaded
 
-HELP: Final = "session-store config  # prints what is in force and where it came from"
+VALUES: Final = "settings.values"
+SHOW_SETTINGS: Final = "session-store config  # prints the settings in force and where each comes from"
 
-Tell = Callable[[str, Finding], None]
+Report = Callable[[str, Finding], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """The release that the workers should have, seconds a check may take, seconds that make a transaction long.
+class Scope:
+    """What a run checks: the release that workers should have, seconds for a check, seconds of a long transaction.
 
-    With `security` it is also looked at whether the servers keep this login to what a worker needs.
+    With `security` it also checks that the servers restrict this login to what a worker needs. `policies` is a file
+    with the broker's policies, or `-`.
     """
 
     release: str
     timeout: float
     long_after: float
     security: bool = False
+    policies: Path | None = None
 
 
-async def examine_installation(loaded: Loaded | str, terms: Terms, tell: Tell) -> None:
-    """Tell what each check found, in order; in place of settings a text says why there are none."""
+async def examine_installation(loaded: Loaded | str, scope: Scope, report: Report) -> None:
+    """Report each check's finding, in order; a text in place of settings says why there are none."""
     settings = Settings() if isinstance(loaded, str) else loaded.settings
-    database = DatabaseChecks(settings, terms.timeout, terms.long_after)
-    broker = BrokerChecks(settings, terms.timeout)
+    database = DatabaseChecks(settings, scope.timeout, scope.long_after)
+    broker = BrokerChecks(settings, scope.timeout, scope.policies)
     checks = [
-        *_check_settings(loaded, security=terms.security),
+        *_settings_checks(loaded, security=scope.security),
         *database.checks(),
         *broker.checks(),
-        *_check_workers(settings, terms, database, broker),
-        *(_check_security(loaded, database, broker) if terms.security else ()),
+        *_worker_checks(settings, scope, database, broker),
+        *(_security_checks(loaded, database, broker) if scope.security else ()),
     ]
-    round_ = Round(terms.timeout)
+    runner = Runner(scope.timeout)
     try:
         for check in sorted(checks, key=lambda check: not check.name.startswith("settings.")):
-            tell(check.name, await round_.make(check))
+            report(check.name, await runner.run(check))
     finally:
         await database.close()
         await broker.close()
 
 
-def _check_settings(loaded: Loaded | str, *, security: bool) -> list[Check]:
-    async def examine_values() -> Finding:
-        return wrong(loaded, HELP) if isinstance(loaded, str) else ok("every value is within its rule")
+def _settings_checks(loaded: Loaded | str, *, security: bool) -> list[Check]:
+    async def check_values() -> Finding:
+        return error(loaded, SHOW_SETTINGS) if isinstance(loaded, str) else ok("every value follows its rule")
 
-    async def examine_names() -> Finding:
-        if isinstance(loaded, str):
-            raise AssertionError("asked without settings")
-        return examine_variables(loaded)
-
-    async def examine_signing() -> Finding:
-        if isinstance(loaded, str):
-            raise AssertionError("asked without settings")
-        return examine_signatures(loaded.settings)
-
-    values = "settings.values"
+    signatures = _settings_check("settings.signatures", loaded, lambda it: check_signatures(it.settings))
     return [
-        Check(values, examine_values),
-        Check("settings.variables", examine_names, (values,)),
-        *([Check("settings.signatures", examine_signing, (values,))] if security or _signs(loaded) else []),
+        Check(VALUES, check_values),
+        _settings_check("settings.variables", loaded, check_variables),
+        *([signatures] if security or _signs(loaded) else []),
     ]
 
 
+def _settings_check(name: str, loaded: Loaded | str, check: Callable[[Loaded], Finding]) -> Check:
+    """Return a check of settings that could be read."""
+
+    async def examine() -> Finding:
+        if isinstance(loaded, str):
+            raise AssertionError("asked without settings")
+        return check(loaded)
+
+    return Check(name, examine, (VALUES,))
+
+
 def _signs(loaded: Loaded | str) -> bool:
-    """Whether somebody has begun with signatures; to do without is a choice that --security alone speaks of."""
+    """Whether signatures are in use; an installation without them is a choice that only --security reports."""
     if isinstance(loaded, str):
         return False
     return loaded.settings.signatures != "off" or bool(loaded.settings.signing_keys.get_secret_value())
 
 
-def _check_security(loaded: Loaded | str, database: DatabaseChecks, broker: BrokerChecks) -> list[Check]:
-    def look(examine: Callable[[Loaded], Finding]) -> Ask:
-        async def ask() -> Finding:
-            if isinstance(loaded, str):
-                raise AssertionError("asked without settings")
-            return examine(loaded)
-
-        return ask
-
-    needed = ("settings.values",)
+def _security_checks(loaded: Loaded | str, database: DatabaseChecks, broker: BrokerChecks) -> list[Check]:
     return [
-        Check("security.secrets", look(examine_secrets), needed),
-        Check("security.exposure", look(examine_exposure), needed),
+        _settings_check("security.secrets", loaded, check_secrets),
+        _settings_check("security.exposure", loaded, check_exposure),
         *database.security_checks(),
         *broker.security_checks(),
     ]
 
 
-def _check_workers(
-    settings: Settings, terms: Terms, database: DatabaseChecks, broker: BrokerChecks
+def _worker_checks(
+    settings: Settings, scope: Scope, database: DatabaseChecks, broker: BrokerChecks
 ) -> list[Check]:
-    async def examine_answers() -> Finding:
-        url = settings.amqp_url.get_secret_value()
-        keys = settings.signing_keys.get_secret_value()
-        return await examine_answer(url, settings.prefix, keys, terms.release, terms.timeout)
+    async def check_pools() -> Finding:
+        return await database.check_connections(broker.replicas)
 
-    async def examine_pools() -> Finding:
-        return await database.examine_connections(broker.replicas)
-
+    answer = partial(check_answer, settings, scope.release, scope.timeout)
     return [
-        Check("workers.answer", examine_answers, ("broker.alarms", "broker.consumers")),
-        Check("workers.connections", examine_pools, ("database.login",)),
+        Check("workers.answer", answer, ("broker.alarms", "broker.consumers")),
+        Check("workers.connections", check_pools, ("database.login",)),
     ]

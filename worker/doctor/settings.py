@@ -1,29 +1,109 @@
-"""Whether the settings are as they should be."""
+"""Whether the settings are right, protect their secrets and close what should be closed."""
 
-from worker.finding import Finding, ok, warning, wrong
-from worker.settings.config import Loaded
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from contracts.signing import Keyring
+from worker.doctor.finding import Finding, error, ok, skipped, warning
+from worker.settings.config import Settings, variables
 from worker.settings.endpoint import TLS_SETTINGS, Destination
+from worker.settings.files import DOTENV
+from worker.settings.loading import Loaded
+
+ALL_ADDRESSES: Final = ("0.0.0.0", "::", "")  # noqa: S104 - compared, not listened on
+USE_FILES: Final = (
+    "put each secret into a file of its name, and set SESSION_STORE_SECRETS_DIR to the directory"
+)
+MIN_VARIETY: Final = 8
+"""Different characters of a secret: 32 random hex digits have fewer at most once in ten million times."""
+SIGNING_GUIDE: Final = "docs/operations.md, *Signed messages*, says how to reach enforce without a stop"
 
 
-def examine_variables(loaded: Loaded) -> Finding:
-    """Find variables that look like ours and that nobody reads."""
+def check_variables(loaded: Loaded) -> Finding:
+    """Find variables that begin with our prefix and are no setting."""
     if not loaded.unknown:
-        return ok(f"{len(loaded.origins)} set, all are read")
-    names = ", ".join(loaded.unknown)
-    meant = [f"{name} is meant by {strange}" for strange, name in loaded.unknown.items() if name]
-    mend = f"unset {' '.join(loaded.unknown)}" + (f"; perhaps {', '.join(meant)}" if meant else "")
-    return warning(f"nobody reads {names}", mend)
+        return ok(f"{len(loaded.origins)} set, all are known")
+    close = [f"{name} is meant by {unknown}" for unknown, name in loaded.unknown.items() if name]
+    fix = f"unset {' '.join(loaded.unknown)}" + (f"; perhaps {', '.join(close)}" if close else "")
+    return warning(f"not a setting: {', '.join(loaded.unknown)}", fix)
 
 
-def examine_transport(to: Destination, variable: str) -> Finding:
-    """Find a password and sessions on their way to another host in plain text."""
+def check_transport(to: Destination, variable: str) -> Finding:
+    """Find a URL that sends a password and sessions to another host without TLS."""
     if to.is_encrypted:
         return ok("asks for TLS")
-    if not to.exposed:
-        return ok("leads to this host alone")
-    return warning(f"leads to {', '.join(to.exposed)} and does not ask for TLS", TLS_SETTINGS[variable])
+    if not to.plaintext_hosts:
+        return ok("leads to this host only")
+    return warning(f"leads to {', '.join(to.plaintext_hosts)} without TLS", TLS_SETTINGS[variable])
 
 
 def not_set(variable: str, example: str) -> Finding:
     """Return the finding of a server that no setting names."""
-    return wrong(f"{variable} is not set", f"export {variable}={example}")
+    return error(f"{variable} is not set", f"export {variable}={example}")
+
+
+def check_signatures(settings: Settings) -> Finding:
+    """Find messages that are accepted without a valid signature, and secrets that are easy to guess."""
+    keys = Keyring.parse(settings.signing_keys.get_secret_value())
+    weak = [key_id for key_id, variety in keys.varieties.items() if variety < MIN_VARIETY]
+    if weak:
+        return warning(f"easy to guess: the secret of {', '.join(weak)}", "openssl rand -hex 32")
+    match settings.signatures:
+        case "off":
+            return warning("off: every message from a user that may publish is accepted", SIGNING_GUIDE)
+        case "warn":
+            return warning("warn: messages with a bad signature are counted and accepted", SIGNING_GUIDE)
+    return ok(f"enforced; signs with {keys.ids[0]}, accepts {', '.join(keys.ids)}")
+
+
+def check_secrets(loaded: Loaded) -> Finding:
+    """Find secrets on a command line or in the environment, and files of secrets that others may read or change."""
+    secret = [name for name, (_, is_secret) in variables().items() if is_secret and name in loaded.origins]
+    by_origin = {name: loaded.origins[name] for name in secret}
+    if flags := [name for name, origin in by_origin.items() if origin == "flag"]:
+        return error(f"{', '.join(flags)} is given by a flag, which the list of processes shows", USE_FILES)
+    places = {Path(DOTENV) if origin == DOTENV else Path(origin) / name for name, origin in by_origin.items()}
+    files = {path for path in places if path.is_file()} | {path.parent for path in places if path.is_file()}
+    if loose := sorted(str(path) for path in files if path != Path() and _is_loose(path)):
+        return error(f"others may read or change {', '.join(loose)}", f"chmod go-w,o-rwx {' '.join(loose)}")
+    if exported := [name for name, origin in by_origin.items() if not _is_in_file(name, origin)]:
+        message = f"{', '.join(exported)} is in the environment, which its user and root can read in /proc"
+        return warning(message, USE_FILES)
+    return ok("every secret is in a file of its own") if secret else skipped("no secret is set")
+
+
+def check_exposure(loaded: Loaded) -> Finding:
+    """Find settings that open what is closed by default."""
+    settings = loaded.settings
+    if settings.failpoint:
+        return error(
+            "SESSION_STORE_FAILPOINT is set: the worker kills itself", "unset SESSION_STORE_FAILPOINT"
+        )
+    if settings.allow_plain_text:
+        return warning(
+            "SESSION_STORE_ALLOW_PLAIN_TEXT is set: passwords and sessions may cross the network unencrypted",
+            "unset SESSION_STORE_ALLOW_PLAIN_TEXT, and ask for TLS in both URLs",
+        )
+    if settings.http_host in ALL_ADDRESSES:
+        return warning(
+            "the status page, which needs no login, listens on every address",
+            "SESSION_STORE_HTTP_HOST=127.0.0.1, or a network policy that admits Prometheus only",
+        )
+    return ok("plain text is refused, and the status page does not listen on every address")
+
+
+def _is_in_file(name: str, origin: str) -> bool:
+    return origin == DOTENV or (Path(origin) / name).is_file()
+
+
+def _is_loose(path: Path) -> bool:
+    """Whether others may read or change it, or its group may change it.
+
+    Kubernetes mounts secrets read-only: nobody can change such a directory, whatever its mode, and the modes of its
+    files say who may read them.
+    """
+    if path.is_dir() and os.statvfs(path).f_flag & os.ST_RDONLY:
+        return False
+    return bool(stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXO | stat.S_IWGRP))

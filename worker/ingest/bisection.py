@@ -1,4 +1,4 @@
-"""Finds the event that the database refuses, so that its neighbours are stored."""
+"""Finds the events that the database refuses, so that the others of their batch are stored."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -15,7 +15,7 @@ Persist = Callable[[Sequence[SessionEvents]], Awaitable[Verdicts]]
 
 
 async def bisect_refused(groups: Sequence[SessionEvents], persist: Persist) -> Verdicts:
-    """Persist the groups; where the database refuses, split until the culprit stands alone, and reject it."""
+    """Persist the groups; where the database refuses one, split until an event is refused alone, and reject that."""
     try:
         return await persist(groups)
     except RowRefused as refused:

@@ -1,6 +1,7 @@
-"""Turns one delivery into one event, or says why it is none."""
+"""Turns one delivery into one event, or raises why it is invalid."""
 
 from collections.abc import Callable
+from typing import Final
 from uuid import UUID
 
 import orjson
@@ -13,13 +14,16 @@ from contracts.session import Session
 from contracts.signing import SignatureFault
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.signatures import FAULT_MESSAGES
-from worker.ingest.document import InvalidEvent, check_content, parse
+from worker.ingest.deliveries import DecodedEvent
+from worker.ingest.document import InvalidEvent, ParsedBody, check_content, parse
 from worker.store.rows import EventRow
 
-PLAIN = (None, "", "identity", "utf-8", "UTF-8")
+PLAIN: Final = (None, "", "identity", "utf-8", "UTF-8")
+_validate_event: Final[Callable[[object], WriteEvent | DeleteEvent]] = EVENT.validator.validate_python
+"""As EVENT.validate_python, without the time that the adapter takes for its options."""
 
 VerifySignature = Callable[[Delivery, Properties], SignatureFault | None]
-"""Takes a delivery whose body nobody has looked at yet."""
+"""Returns the fault of a delivery's signature, None for a valid one; the body is not parsed yet."""
 
 
 def accept_all(_delivery: Delivery, _properties: Properties) -> None:
@@ -27,68 +31,63 @@ def accept_all(_delivery: Delivery, _properties: Properties) -> None:
 
 
 def decode(
-    delivery: Delivery, properties: Properties | None, largest: int, find_fault: VerifySignature = accept_all
-) -> EventRow:
-    """Return the event in a delivery whose body is at most `largest` bytes and whose signature has no fault.
+    delivery: Delivery, properties: Properties | None, max_bytes: int, verify: VerifySignature = accept_all
+) -> DecodedEvent:
+    """Return the event in a delivery whose body has at most `max_bytes` and whose signature has no fault.
 
-    Raises Refused with one of the contract's dead-letter codes; every check is of this event alone.
+    Raises InvalidEvent with one of the contract's dead-letter codes; every check is of this event alone.
     """
-    document = parse_plain(delivery, properties, largest, find_fault)
-    try:
-        event = validate(delivery.body, document)
-        if event.type != delivery.routing_key:
-            raise InvalidEvent(
-                DeadLetterCode.BAD_SCHEMA, f"type: is {event.type}, but it came by another routing key"
-            )
-    except InvalidEvent as refused:
-        refused.document = document
-        raise
-    return row_of(event)
+    parsed = parse_plain(delivery, properties, max_bytes, verify)
+    event = validate(parsed)
+    if event.type != delivery.routing_key:
+        raise parsed.invalid(
+            DeadLetterCode.BAD_SCHEMA, f"type: is {event.type}, but it came by another routing key"
+        )
+    return DecodedEvent(delivery, properties, row_of(event), event.time)
 
 
 def decode_erasure(
-    delivery: Delivery, properties: Properties | None, largest: int, find_fault: VerifySignature = accept_all
+    delivery: Delivery, properties: Properties | None, max_bytes: int, verify: VerifySignature = accept_all
 ) -> EraseEvent:
-    """Return the erasure in a delivery whose body is at most `largest` bytes; raises Refused as `decode`."""
-    document = parse_plain(delivery, properties, largest, find_fault)
+    """Return the erasure in a delivery whose body has at most `max_bytes`; raises InvalidEvent as `decode`."""
+    parsed = parse_plain(delivery, properties, max_bytes, verify)
     try:
-        return EraseEvent.model_validate(document)
+        return EraseEvent.model_validate(parsed.document)
     except ValidationError as error:
-        refused = InvalidEvent(code_of(error), describe(error))
-        refused.document = document
-        raise refused from None
+        raise parsed.invalid(code_of(error), describe(error)) from None
 
 
 def parse_plain(
-    delivery: Delivery, properties: Properties | None, largest: int, find_fault: VerifySignature = accept_all
-) -> dict[str, object]:
-    """Return the JSON object that a delivery holds; raises Refused."""
-    if len(delivery.body) > largest:
+    delivery: Delivery, properties: Properties | None, max_bytes: int, verify: VerifySignature
+) -> ParsedBody:
+    """Return the parsed body of a delivery; raises InvalidEvent."""
+    if len(delivery.body) > max_bytes:
         raise InvalidEvent(
-            DeadLetterCode.TOO_LARGE, f"the body has {len(delivery.body)} bytes; {largest} are allowed"
+            DeadLetterCode.TOO_LARGE, f"the body has {len(delivery.body)} bytes; {max_bytes} are allowed"
         )
     if properties is None:
         raise InvalidEvent(DeadLetterCode.BAD_PROPERTIES, "the message's AMQP properties cannot be decoded")
-    if fault := find_fault(delivery, properties):
+    if fault := verify(delivery, properties):
         raise InvalidEvent(DeadLetterCode.BAD_SIGNATURE, f"{fault}: {FAULT_MESSAGES[fault]}")
     if properties.content_encoding not in PLAIN:
         raise InvalidEvent(DeadLetterCode.BAD_SCHEMA, "content_encoding must be absent: send plain JSON")
     return parse(delivery.body)
 
 
-def validate(body: bytes, document: dict[str, object]) -> WriteEvent | DeleteEvent:
-    """Return the event that a parsed body is; raises Refused."""
+def validate(parsed: ParsedBody) -> WriteEvent | DeleteEvent:
+    """Return the session's event in a parsed body; raises InvalidEvent."""
+    document = parsed.document
     try:
-        event = EVENT.validate_python(document)
+        event = _validate_event(document)
     except ValidationError as error:
-        check_content(body, document, None)
-        raise InvalidEvent(code_of(error), describe(error)) from None
-    check_content(body, document, document["data"])
+        check_content(parsed, None)
+        raise parsed.invalid(code_of(error), describe(error)) from None
+    check_content(parsed, document["data"])
     return event
 
 
 def row_of(event: WriteEvent | DeleteEvent) -> EventRow:
-    """Return what goes to the database."""
+    """Return the row of an event for the database."""
     content = event.data
     if isinstance(event, DeleteEvent):
         return EventRow(event.subject, content.revision, event.id, content.expected_revision, True)
@@ -96,7 +95,7 @@ def row_of(event: WriteEvent | DeleteEvent) -> EventRow:
 
 
 def row_of_write(session: Session, revision: int, event_id: UUID, expected: int | None) -> EventRow:
-    """Return what goes to the database of a write of this session."""
+    """Return the row of a write of this session for the database."""
     return EventRow(
         session.session_id,
         revision,
@@ -113,7 +112,7 @@ def row_of_write(session: Session, revision: int, event_id: UUID, expected: int 
 
 
 def _extra_of(session: Session) -> str | None:
-    """The fields without a column; a null `completedAt` is one of them, so that it comes back as it went in."""
+    """The fields without a column, as JSON; a null `completedAt` is one of them, so that a read returns it."""
     extra = session.model_extra or {}
     if session.completed_at is None and "completed_at" in session.model_fields_set:
         extra = {**extra, "completedAt": None}

@@ -1,6 +1,8 @@
-"""A delivery from decoding to settling, as values."""
+"""A delivery between decoding and settling, as values."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, NamedTuple, Self
 
 from worker.broker.delivery import Delivery, Properties
@@ -8,22 +10,23 @@ from worker.ingest.fold import VerdictCursor, Verdicts
 from worker.outcome import Verdict
 from worker.store.rows import EventRow
 
-LONGEST: Final = 255  # characters of what a refused event says of itself
+MAX_CHARACTERS: Final = 255  # of an invalid event's id and subject in its confirmation
 
 
-class Decoded(NamedTuple):
-    """A delivery and the event in it, or the verdict that it holds none and what could be parsed of it."""
+@dataclass(slots=True, eq=False)
+class DecodedEvent:
+    """A delivery and the valid event in it; `time` is the one that the publisher gave the event."""
 
     delivery: Delivery
     properties: Properties | None
-    event: EventRow | Verdict
-    document: Mapping[str, object] = {}
+    event: EventRow
+    time: datetime | None
 
 
 class Settlement(NamedTuple):
-    """A delivery and its verdict; `event_id` and `subject` as far as they could be read.
+    """A delivery and its verdict; `event_id` and `subject` are None where they could not be read.
 
-    `event` is a session's, where the delivery holds one.
+    `event` is None for an invalid event and for an erasure.
     """
 
     delivery: Delivery
@@ -41,30 +44,31 @@ class Settlement(NamedTuple):
         verdict: Verdict,
         document: Mapping[str, object],
     ) -> Self:
-        """Return a delivery that holds no event, with what its document says of itself."""
-        told = (document.get(name) for name in ("id", "subject"))
-        event_id, subject = (value[:LONGEST] if isinstance(value, str) else None for value in told)
+        """Return the settlement of a delivery without a valid event; its id and subject are the document's."""
+        values = (document.get(name) for name in ("id", "subject"))
+        event_id, subject = (value[:MAX_CHARACTERS] if isinstance(value, str) else None for value in values)
         return cls(delivery, properties, event_id, subject, verdict)
 
     @property
     def reply_address(self) -> tuple[str, str] | None:
-        """Where the publisher asked to be told and under which correlation id; None when it did not ask."""
+        """The queue and the correlation id of the confirmation; None when the publisher asked for none."""
         if self.properties and self.properties.reply_to and self.properties.correlation_id:
             return self.properties.reply_to, self.properties.correlation_id
         return None
 
 
-def settlements_of(batch: Iterable[Decoded], verdicts: Verdicts) -> list[Settlement]:
-    """Return every delivery with its verdict; of one event delivered twice the second is the repeat."""
-    telling = VerdictCursor(verdicts)
-    return [_judge(decoded, telling) for decoded in batch]
+def settlements_of(batch: Iterable[DecodedEvent | Settlement], verdicts: Verdicts) -> list[Settlement]:
+    """Return a batch with the verdicts of its events; of an event delivered twice the second delivery is a repeat.
+
+    An invalid event is settled by its own verdict already.
+    """
+    cursor = VerdictCursor(verdicts)
+    return [each if isinstance(each, Settlement) else _settlement_of(each, cursor) for each in batch]
 
 
-def _judge(decoded: Decoded, telling: VerdictCursor) -> Settlement:
+def _settlement_of(decoded: DecodedEvent, cursor: VerdictCursor) -> Settlement:
     event = decoded.event
-    if isinstance(event, Verdict):
-        return Settlement.without_event(decoded.delivery, decoded.properties, event, decoded.document)
-    verdict = telling.next(event)
+    verdict = cursor.next(event)
     return Settlement(
         decoded.delivery, decoded.properties, str(event.event_id), event.session_id, verdict, event
     )

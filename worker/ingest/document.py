@@ -1,15 +1,16 @@
-"""Reads a body as JSON and refuses what could not come back equal."""
+"""Parses a body as JSON, and refuses content that a read would not return equal."""
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 import orjson
 
+from contracts.limits import MAX_DEPTH
 from contracts.outcomes import DeadLetterCode
-from contracts.scalars import MAX_DEPTH
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 INT64_LOW, UINT64_HIGH = -(2**63), 2**64 - 1
@@ -26,14 +27,28 @@ _NEAR: Final = 64
 class InvalidEvent(Exception):
     """The event is invalid; `code` and `message` go to its sender and with it to the dead-letter queue.
 
-    `document` is what could be parsed of it: empty where nothing could.
+    `document` is the JSON object in the body: empty where the body was refused before it was parsed.
     """
 
-    def __init__(self, code: DeadLetterCode, message: str) -> None:
+    def __init__(
+        self, code: DeadLetterCode, message: str, document: Mapping[str, object] | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
-        self.document: dict[str, object] = {}
+        self.document = document or {}
+
+
+@dataclass(slots=True, eq=False)
+class ParsedBody:
+    """The bytes of a body and the JSON object in them."""
+
+    raw: bytes
+    document: dict[str, object]
+
+    def invalid(self, code: DeadLetterCode, message: str) -> InvalidEvent:
+        """Return the error that refuses this body."""
+        return InvalidEvent(code, message, self.document)
 
 
 class LossyNumber:
@@ -43,11 +58,11 @@ class LossyNumber:
 _LOSSY: Final = LossyNumber()
 
 
-def parse(body: bytes) -> dict[str, object]:
-    """Return the JSON object in `body`.
+def parse(body: bytes) -> ParsedBody:
+    """Return a body that holds a JSON object, parsed.
 
-    Raises Refused: `bad_json`, `not_object`, `too_deep` (nesting over 64), `bad_number` (too large for a double),
-    `bad_schema` for a compressed body.
+    Raises InvalidEvent: `bad_json`, `not_object`, `too_deep` (nesting over what the parser takes), `bad_number` (too
+    large for a double), `bad_schema` for a compressed body.
     """
     if body.startswith(GZIP_MAGIC):
         raise InvalidEvent(DeadLetterCode.BAD_SCHEMA, "the body is compressed; send plain JSON")
@@ -57,32 +72,32 @@ def parse(body: bytes) -> dict[str, object]:
         raise _explain(error) from None
     if type(document) is not dict:
         raise InvalidEvent(DeadLetterCode.NOT_OBJECT, "the body is JSON, but not an object")
-    return document
+    return ParsedBody(body, document)
 
 
-def check_content(
-    body: bytes, document: dict[str, object], content: object, deepest: int = MAX_DEPTH
-) -> None:
-    """Refuse a document that is too deep, and content with a NUL or a number that would not come back equal.
+def check_content(parsed: ParsedBody, content: object, max_depth: int = MAX_DEPTH) -> None:
+    """Refuse a document nested deeper than `max_depth`, and content with a NUL or a number that would change.
 
-    The content is the whole document, or what it has under `data`, or None where it has nothing of worth.
-    The checks look at the bytes first: hardly any event needs the slow walk.
-    Raises Refused: `too_deep`, `nul_character`, `bad_number`.
+    `content` is the whole document, or its value under `data`, or None for an event that is refused anyway: then
+    no NUL is looked for, and numbers are checked under `data`.
+    The bytes are searched first: hardly any event needs the slow walk.
+    Raises InvalidEvent: `too_deep`, `nul_character`, `bad_number`.
     """
-    shapes = body.translate(_SHAPES)
-    if shapes.count(b"{") > deepest and _is_deeper(document, deepest):
-        raise InvalidEvent(DeadLetterCode.TOO_DEEP, f"nested deeper than {deepest}")
-    if b"\\u0000" in body and any("\0" in text for text in _texts(content)):
-        raise InvalidEvent(
+    raw, document = parsed.raw, parsed.document
+    shapes = raw.translate(_SHAPES)
+    if shapes.count(b"{") > max_depth and _is_deeper(document, max_depth):
+        raise parsed.invalid(DeadLetterCode.TOO_DEEP, f"nested deeper than {max_depth}")
+    if b"\\u0000" in raw and any("\0" in text for text in _texts(content)):
+        raise parsed.invalid(
             DeadLetterCode.NUL_CHARACTER, "holds the character U+0000, which PostgreSQL cannot keep"
         )
     suspect = _LONG in shapes or _LONG_WITH_EXPONENT in shapes or _TINY in shapes
     if (
         suspect
-        and any(_may_lose_precision(body, shapes, shape) for shape in _SUSPECT)
-        and _changes_numbers(body, whole=content is document)
+        and any(_may_lose_precision(raw, shapes, shape) for shape in _SUSPECT)
+        and _changes_numbers(raw, whole=content is document)
     ):
-        raise InvalidEvent(DeadLetterCode.BAD_NUMBER, "holds a number that would not come back equal")
+        raise parsed.invalid(DeadLetterCode.BAD_NUMBER, "holds a number that would not come back equal")
 
 
 def _explain(error: orjson.JSONDecodeError) -> InvalidEvent:
@@ -127,12 +142,12 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _may_lose_precision(body: bytes, shapes: bytes, shape: bytes) -> bool:
-    """Whether a number of this shape would not come back equal; most that look so are parts of a UUID or a text."""
+    """Whether a number of this shape would not come back equal; most matches are parts of a UUID or of a text."""
     at = shapes.find(shape)
     while at >= 0:
         digits = shapes[max(0, at - _NEAR) : at]
         before = digits.rstrip(b"0").removesuffix(b"-")
-        if not before:  # so many digits are looked at closely
+        if not before:  # too many digits to find where they begin: parse the body
             return True
         if before[-1:] in _BEFORE_A_NUMBER:
             number = _NUMBER.match(body, at - len(digits) + len(before))
@@ -143,7 +158,7 @@ def _may_lose_precision(body: bytes, shapes: bytes, shape: bytes) -> bool:
 
 
 def _changes_numbers(body: bytes, *, whole: bool) -> bool:
-    """Whether orjson changed a number of the content; numbers elsewhere are nobody's concern."""
+    """Whether orjson changed a number of the content; numbers elsewhere are not stored."""
     changed = False
 
     def check_float(text: str) -> float | LossyNumber:

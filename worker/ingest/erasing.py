@@ -1,11 +1,11 @@
-"""Erases a player: first late writes are kept out, then the sessions are removed in chunks, by the order law.
+"""Erases a player: keeps late writes out, then deletes the player's sessions in small batches by the order law.
 
 The order makes it hold: once the marker is committed, every transaction that did not see it has ended, so the number
-of sessions to remove only falls. A retry after a crash removes those that are left.
+of sessions to delete only falls. A second run, after a crash, deletes the sessions that the first one left.
 
-Each batch of removals is announced after its commit and before the next batch. A crash, or a lost connection, between
-commit and announcement leaves one batch unannounced. A retry therefore first announces everything removed since the
-player's last erasure marker, and only then writes a new marker.
+Each batch is announced after its commit and before the next batch. A crash between commit and announcement leaves one
+batch unannounced. A retry therefore first announces every session removed since the player was last marked, and only
+then writes a new marker.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,18 +23,15 @@ from worker.store.writer import EventWriter
 CHUNK_SESSIONS: Final = 500
 REMOVED: Final = (Outcome.DELETED, Outcome.ABSENT)  # absent: in the table, and not in the ledger
 
-
 Announce = Callable[[Sequence[EventRow]], Awaitable[None]]
-"""Tells the changes feed of deletes that are committed."""
+"""Announces deletes that are committed on the changes feed."""
 
 
 class Erased(NamedTuple):
-    """The result of an erasure.
+    """The result of an erasure: writes up to `revision` are kept out since `erased_at`.
 
-    revision: writes up to it are refused since `erased_at`.
-    sessions: how many sessions were removed.
-    remaining: how many sessions up to the revision were there afterwards.
-    later: how many sessions have a newer revision, and stay.
+    `sessions` is the number of sessions removed, `remaining` the number left up to the revision, and `later` the
+    number of those written after it, which stay.
     """
 
     revision: int
@@ -45,7 +42,7 @@ class Erased(NamedTuple):
 
 
 def receipt_of(player_id: str, erased: Erased, dead_letters: int, remaining_dead_letters: int) -> Receipt:
-    """Return the receipt of an erasure that removed so many dead letters, and found so many left."""
+    """Return the receipt of an erasure, with the numbers of dead letters removed and left."""
     return Receipt.model_validate(
         {
             "playerDigest": sha256(player_id.encode()).hexdigest(),
@@ -61,7 +58,7 @@ def receipt_of(player_id: str, erased: Erased, dead_letters: int, remaining_dead
 
 
 class Eraser:
-    """Erases players; raises StorageUnavailable, or an error of `announce`, and can be asked again then."""
+    """Erases players; after StorageUnavailable, or an error of `announce`, an erasure can be repeated."""
 
     def __init__(self, erasures: Erasures, writer: EventWriter, announce: Announce | None = None) -> None:
         self._erasures = erasures
@@ -69,36 +66,36 @@ class Eraser:
         self._announce = announce
 
     async def erase(self, player_id: str, revision: int, *, again: bool = False) -> Erased:
-        """Return once nothing of the player up to the revision is there, nor comes back, and that is announced.
+        """Return once the player's sessions up to the revision are removed, kept out, and announced as removed.
 
-        `again` says that an earlier attempt may have removed sessions without announcing it.
+        `again` says that an earlier attempt may have removed sessions without announcing them.
         """
         if again and self._announce:
             await self._announce_again(player_id, self._announce)
         marker = await self._erasures.mark(player_id, revision)
         sessions = await self._remove_all(player_id, marker.revision)
-        left = await self._erasures.count(player_id, marker.revision)
-        return Erased(marker.revision, marker.erased_at, sessions, left.up_to, left.later)
+        counts = await self._erasures.count(player_id, marker.revision)
+        return Erased(marker.revision, marker.erased_at, sessions, counts.up_to, counts.later)
 
     async def _announce_again(self, player_id: str, announce: Announce) -> None:
-        gone = await self._erasures.removed(player_id)
-        deletes = [EventRow(name, number, LAST, None, True) for name, number in gone]
-        for at in range(0, len(deletes), CHUNK_SESSIONS):
-            await announce(deletes[at : at + CHUNK_SESSIONS])
+        removed = await self._erasures.removed(player_id)
+        deletes = [EventRow(name, revision, LAST, None, True) for name, revision in removed]
+        for start in range(0, len(deletes), CHUNK_SESSIONS):
+            await announce(deletes[start : start + CHUNK_SESSIONS])
 
     async def _remove_all(self, player_id: str, revision: int) -> int:
-        """Remove chunk after chunk, and return how many sessions went; one that changed meanwhile is read again."""
-        gone = 0
+        """Remove the sessions in chunks, and return how many; a session that changed meanwhile is read again."""
+        removed = 0
         before: list[Erasable] = []
         while (chunk := await self._erasures.sessions(player_id, revision)) not in ([], before):
-            gone += await self._remove(chunk)
+            removed += await self._remove(chunk)
             before = chunk
-        return gone
+        return removed
 
     async def _remove(self, chunk: Sequence[Erasable]) -> int:
         deletes = [EventRow(name, revision, LAST, expected, True) for name, revision, expected in chunk]
         (applied,) = await self._writer.apply([sorted(deletes)])
-        gone = [delete for delete in deletes if applied[delete.session_id].outcome in REMOVED]
+        removed = [delete for delete in deletes if applied[delete.session_id].outcome in REMOVED]
         if self._announce:
-            await self._announce(gone)
-        return len(gone)
+            await self._announce(removed)
+        return len(removed)

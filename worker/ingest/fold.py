@@ -1,4 +1,4 @@
-"""Folds the events of a batch into as few rows as give the same outcomes."""
+"""Folds the events of a batch into the fewest rows that give the same outcomes."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from worker.outcome import Verdict
 from worker.store.rows import Applied, EventRow, LedgerEntry
 
 EventKey = tuple[str, int, int]
-"""What makes an event itself: its session, revision and id, which sorts as a number as it does in PostgreSQL."""
+"""The identity of an event: its session, its revision, and its id as a number, which sorts as PostgreSQL sorts it."""
 
 Verdicts = dict[EventKey, Verdict]
 
@@ -20,19 +20,19 @@ def key_of(event: EventRow) -> EventKey:
 
 
 class SessionEvents(NamedTuple):
-    """The distinct events of one session in a batch, in the order of the law."""
+    """The distinct events of one session in a batch, in the order of revision and id."""
 
     session_id: str
     events: tuple[EventRow, ...]
 
     @property
     def steps(self) -> tuple[EventRow, ...]:
-        """The events the database has to see.
+        """The events that the database has to apply.
 
-        That is the last one alone: it wins over all before it. But whether a delete finds a session depends
-        on the event before it, and the ledger keeps which: then the last two. And an event that expects a
-        revision is judged against all that came before: then every step. So it is where not all before are writes
-        of one player: whether that player was erased is seen by the database alone.
+        Usually the last event alone, because it wins over all events before it. The last two where the last is a
+        delete: the event before it decides whether the delete finds a session, and the ledger keeps which. All events
+        where one expects a revision, because that is compared with the event before it. All events too where the
+        earlier ones are not of the last one's player: only the database knows whether a player is erased.
         """
         if any(event.expected_revision is not None for event in self.events):
             return self.events
@@ -43,44 +43,45 @@ class SessionEvents(NamedTuple):
         )
 
     def resolve(self, applied: Sequence[Applied]) -> Verdicts:
-        """Return every event's verdict from what the database said of the steps.
+        """Return every event's verdict from the database's decisions on the steps.
 
-        Of two deletes that follow others the database sees the last two, and takes the first of them for the one
-        that found the session; before a delete that is a step there are only deletes, and replaying them is exact.
+        Of three or more deletes in a row the database applies the last two, and takes the first of these for the one
+        that found the session. So only the last decision is kept and the others are replayed, which is exact: the
+        events before such a delete are deletes too.
         """
-        told = 1 if self.events[-len(applied)].is_delete and len(applied) < len(self.events) else len(applied)
-        return self._verdicts([*self._replay(applied[0].before)[:-told], *applied[-told:]])
+        kept = 1 if self.events[-len(applied)].is_delete and len(applied) < len(self.events) else len(applied)
+        return self._verdicts([*self._replay(applied[0].before)[:-kept], *applied[-kept:]])
 
     def predict(self, entry: LedgerEntry | None) -> Verdicts:
-        """Return every event's verdict, were they applied where the ledger says `entry`."""
+        """Return every event's verdict as if the events were applied to a session whose ledger entry is `entry`."""
         return self._verdicts(self._replay(entry))
 
-    def _verdicts(self, judged: Sequence[Applied]) -> Verdicts:
-        return {key_of(e): verdict_of(e, a) for e, a in zip(self.events, judged, strict=True)}
+    def _verdicts(self, decisions: Sequence[Applied]) -> Verdicts:
+        return {key_of(e): verdict_of(e, a) for e, a in zip(self.events, decisions, strict=True)}
 
     def _replay(self, entry: LedgerEntry | None) -> list[Applied]:
-        judged = []
+        decisions = []
         for event in self.events:
             applied = decide(entry, event)
             entry = entry_after(event, applied)
-            judged.append(applied)
-        return judged
+            decisions.append(applied)
+        return decisions
 
 
 class VerdictCursor:
-    """Tells each delivery its verdict, in order; of one event delivered twice the second is the repeat."""
+    """Gives each delivery its verdict, in order; of an event delivered twice the second delivery is a repeat."""
 
     def __init__(self, verdicts: Verdicts) -> None:
         self._verdicts = verdicts
-        self._told: set[EventKey] = set()
+        self._seen: set[EventKey] = set()
 
     def next(self, event: EventRow) -> Verdict:
         """Return the verdict of the next delivery, which holds this event."""
         key = key_of(event)
         verdict = self._verdicts[key]
-        if key in self._told:
+        if key in self._seen:
             return verdict_of_repeat(verdict)
-        self._told.add(key)
+        self._seen.add(key)
         return verdict
 
 
@@ -96,7 +97,7 @@ def group_by_session(events: Iterable[EventRow]) -> list[SessionEvents]:
 
 
 def rounds_of(groups: Sequence[SessionEvents]) -> list[list[EventRow]]:
-    """Return the calls to make: the first step of every session, then the second of those that have one …"""
+    """Return the rounds to apply: the first step of every session, then the second of those that have one …"""
     steps = [group.steps for group in groups]
     longest = max(map(len, steps))
     return [[step[turn] for step in steps if len(step) > turn] for turn in range(longest)]

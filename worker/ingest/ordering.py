@@ -1,6 +1,7 @@
-"""The order law as the worker replays it for events that were folded into a later one.
+"""The order law, replayed for events that were folded into a later one.
 
-The database decides; this repeats its decision for the events it never saw (contract: The one law of order).
+The database decides; this module repeats the decision for the events that the database did not get (contract: The one
+law of order).
 """
 
 from contracts.changes import LAST
@@ -12,11 +13,12 @@ APPLIED = frozenset((Outcome.STORED, Outcome.DELETED, Outcome.ABSENT))
 
 
 def decide(entry: LedgerEntry | None, event: EventRow) -> Applied:
-    """Return what becomes of `event` where the ledger says `entry`."""
+    """Return the outcome of `event` for a session whose ledger entry is `entry`."""
     stored = entry.stored_revision if entry else None
-    if entry is not None and (event.revision, event.event_id) <= entry[:2]:
-        same = (event.revision, event.event_id) == entry[:2]
-        return Applied(Outcome.DUPLICATE if same else Outcome.SUPERSEDED, entry)
+    if entry is not None:
+        new, last = (event.revision, event.event_id), (entry.revision, entry.event_id)
+        if new <= last:
+            return Applied(Outcome.DUPLICATE if new == last else Outcome.SUPERSEDED, entry)
     if event.expected_revision is not None and event.expected_revision != (stored or 0):
         return Applied(Outcome.CONFLICT, entry)
     if not event.is_delete:
@@ -25,14 +27,14 @@ def decide(entry: LedgerEntry | None, event: EventRow) -> Applied:
 
 
 def entry_after(event: EventRow, applied: Applied) -> LedgerEntry | None:
-    """Return what the ledger says once `event` was judged so."""
+    """Return the session's ledger entry after `event` had this outcome."""
     if applied.outcome in APPLIED:
         return LedgerEntry(event.revision, event.event_id, applied.outcome)
     return applied.before
 
 
 def verdict_of(event: EventRow, applied: Applied) -> Verdict:
-    """Return the verdict to tell whoever sent `event`."""
+    """Return the verdict of `event` for its publisher."""
     entry = entry_after(event, applied)
     stored = entry.stored_revision if entry else None
     first = entry.outcome if entry and applied.outcome is Outcome.DUPLICATE else None
@@ -40,7 +42,7 @@ def verdict_of(event: EventRow, applied: Applied) -> Verdict:
 
 
 def _is_kept_out(event: EventRow, applied: Applied) -> bool:
-    """Whether an erasure may be what superseded the event: it made a delete of a write (`apply_session_events`)."""
+    """Whether an erasure may have superseded the event: it turns a write into a delete (`apply_session_events`)."""
     before = applied.before
     return (
         applied.outcome is Outcome.SUPERSEDED
@@ -51,7 +53,7 @@ def _is_kept_out(event: EventRow, applied: Applied) -> bool:
 
 
 def verdict_of_repeat(verdict: Verdict) -> Verdict:
-    """Return the verdict of an event that came a second time right after `verdict`."""
+    """Return the verdict of the second delivery of an event whose first had `verdict`."""
     if verdict.outcome in APPLIED:
         return Verdict(Outcome.DUPLICATE, verdict.revision, first=verdict.outcome)
     return verdict

@@ -114,7 +114,7 @@ class Heartbeat:
         metrics.reconnects.inc(worker.reconnects - self._reconnects)
         self._reconnects = worker.reconnects
         if replica := self._storage.replica:
-            metrics.replica_up.set(replica.is_there)
+            metrics.replica_up.set(replica.is_available)
             metrics.replica_lag.set(replica.lag)
         for pool, usage in self._storage.usage().items():
             metrics.pool_connections.labels(pool, "idle").set(usage.idle)

@@ -1,4 +1,4 @@
-"""What each method answers."""
+"""Answers each method from the database."""
 
 import asyncio
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ QUERIES: Mapping[type[Params], str] = {
     StatsParams: "SELECT session_totals",
     HealthParams: "SELECT",
 }
-VISIBLE_SECONDS = 5.0  # how long `minRevision` is waited for when the request has no deadline
+VISIBLE_SECONDS = 5.0  # the wait for `minRevision` where the request has no deadline
 
 
 class RpcFailure(Exception):
@@ -52,7 +52,7 @@ class Answers:
         self._traces = traces
 
     async def answer(self, params: Params, deadline: Deadline) -> Result:
-        """Return the result for `params`, or raise RpcFailure with the contract's error, within the patience."""
+        """Return the result for `params`, or raise RpcFailure with the contract's error, before the deadline."""
         try:
             if isinstance(params, ReadParams) and params.min_revision is not None:
                 return await self._read_since(params.session_id, params.min_revision, deadline)

@@ -3,25 +3,23 @@
 import asyncio
 from dataclasses import dataclass
 from time import time
-from typing import Final
 
-import orjson
 import structlog
 
 from contracts.faults import ErrorReason, make_error
+from contracts.limits import MAX_MESSAGE_BYTES
 from contracts.signing import SignatureFault
-from contracts.topology import Topology
+from contracts.topology import DEADLINE_HEADER, Topology
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.intake import Intake
 from worker.broker.replies import Reply, ReplyChannel
-from worker.broker.signatures import DEADLINE_HEADER, FAULT_MESSAGES, SignatureVerifier
+from worker.broker.signatures import FAULT_MESSAGES, SignatureVerifier
 from worker.instruments import Instruments
 from worker.rpc.deadline import Deadline
-from worker.rpc.dispatch import Dispatcher
+from worker.rpc.dispatch import Dispatcher, error_reply
 
 log = structlog.get_logger()
 
-MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 """More than the ids of `session.readMany`, each character written as two escapes, need."""
 
 
@@ -95,7 +93,7 @@ class RpcServer:
         self, delivery: Delivery, properties: Properties, deadline: Deadline
     ) -> tuple[bytes | None, bool]:
         """Return the reply, and whether it may be signed: one to a request that was not verified may not."""
-        if len(delivery.body) > MAX_REQUEST_BYTES:
+        if len(delivery.body) > MAX_MESSAGE_BYTES:
             return self._refuse(ErrorReason.INVALID_REQUEST, "the request passes 4 MiB"), False
         if fault := self._policy.verifier.refuse_request(delivery, properties):
             told = self._refuse(ErrorReason.BAD_SIGNATURE, f"{fault}: {FAULT_MESSAGES[fault]}")
@@ -105,8 +103,7 @@ class RpcServer:
     def _refuse(self, reason: ErrorReason, message: str) -> bytes:
         """Return the reply to a request of which nothing is read, not even its id."""
         self._metrics.count_request("", reason, 0.0)
-        error = make_error(reason, message)
-        return orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error.model_dump(mode="json")})
+        return error_reply(None, make_error(reason, message))
 
     def _may_serve(self, properties: Properties) -> bool:
         return bool(properties.correlation_id) and self._policy.topology.may_reply_to(properties.reply_to)

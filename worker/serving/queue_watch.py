@@ -5,14 +5,12 @@ from typing import Final
 import structlog
 
 from contracts.topology import Topology
-from worker.broker.intake import Intake
 from worker.errors import BrokerUnavailable, TopologyError
 from worker.observability.metrics import Metrics
 from worker.serving.scope import SessionScope
 
 log = structlog.get_logger()
 
-PROBE_SECONDS: Final = 1.0
 WATCH_SECONDS: Final = 10.0
 
 
@@ -51,38 +49,11 @@ class QueueWatch:
             await self._scope.sleep(WATCH_SECONDS)
 
     async def _check_queues(self) -> frozenset[str]:
-        """Show the state of each queue and return those without a consumer; raises BrokerUnavailable.
-
-        The queue of requests is looked at only while this worker consumes it: its node may be down.
-        """
-        unconsumed, ours = set[str](), self._scope.broker.consumed_queues
-        for queue in self._topology.queues:
-            if queue == self._topology.rpc_queue and queue.name not in ours:
-                continue
+        """Show the state of each queue of events and return those without a consumer; raises BrokerUnavailable."""
+        unconsumed = set[str]()
+        for queue in self._topology.event_queues:
             state = await self._scope.broker.queue_state(queue.name)
             self._metrics.show_queue(queue.name.removeprefix(self._topology.prefix), *state)
             if not state.consumers:
                 unconsumed.add(queue.name)
         return frozenset(unconsumed)
-
-
-async def open_request_intake(scope: SessionScope, queue: str, prefetch: int) -> Intake | None:
-    """Return a started intake of requests once their queue is there; None when the session is over before.
-
-    A classic queue is on one node of a cluster, and nobody may declare it elsewhere while that is down.
-    """
-    away = False
-    while not scope.is_over:
-        try:
-            await scope.broker.queue_state(queue)
-            intake = await scope.broker.open_intake((queue,), prefetch)
-        except BrokerUnavailable as error:
-            if not (away or scope.broker.lost.done()):
-                log.error("requests.unavailable", reason=str(error))
-            away = True
-            await scope.sleep(PROBE_SECONDS)
-        else:
-            if away:
-                log.info("requests.available")
-            return intake
-    return None

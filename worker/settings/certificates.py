@@ -1,4 +1,4 @@
-"""Why TLS was refused, in words of which there are few: they label metrics too."""
+"""Why TLS failed, in a fixed set of texts: they are labels of metrics too."""
 
 import ssl
 from typing import Final
@@ -16,7 +16,7 @@ _REASONS: Final = {
 
 
 def reason_of_tls(error: ssl.SSLError) -> str:
-    """Return what is wrong with the server's certificate, or that TLS failed."""
+    """Return why the server's certificate was refused, or that TLS failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _REASONS.get(error.verify_code, "the server's certificate is refused")
     return "TLS failed"

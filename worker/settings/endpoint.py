@@ -1,4 +1,4 @@
-"""Where a server's URL leads, read for people: hosts, login and name, without the password."""
+"""The hosts, login and name that a server's URL holds, without the password."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -12,21 +12,21 @@ from contracts.hosts import split_hosts
 POSTGRES_PORT: Final = 5432
 AMQP_PORT: Final = 5672
 AMQPS_PORT: Final = 5671
-LARGEST_PORT: Final = 65_535
-UNCHECKED: Final = ("", "disable", "allow", "prefer")
-"""Values of `sslmode` under which the driver sends a password in plain text where the server wants it so."""
+MAX_PORT: Final = 65_535
+PLAINTEXT_MODES: Final = ("", "disable", "allow", "prefer")
+"""Values of `sslmode` with which the driver may send a password in plain text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A host and a port; a host that begins with a slash is the directory of a socket."""
+    """A host and a port; a host that begins with a slash is the directory of a Unix socket."""
 
     host: str
     port: int
 
     @property
     def is_here(self) -> bool:
-        """Whether what is sent to it stays on this machine."""
+        """Whether a connection to it stays on this machine."""
         if self.host.startswith("/") or self.host == "localhost":
             return True
         try:
@@ -44,7 +44,7 @@ class Endpoint:
 class Destination:
     """A server's endpoints in the order they are tried, the login, the database or virtual host, and TLS.
 
-    No endpoint: the URL names none, and the driver looks where it always does.
+    No endpoint: the URL names no host, and the driver takes its default.
     """
 
     endpoints: tuple[Endpoint, ...]
@@ -53,8 +53,8 @@ class Destination:
     is_encrypted: bool
 
     @property
-    def exposed(self) -> list[str]:
-        """The other hosts to which a password and sessions go in plain text."""
+    def plaintext_hosts(self) -> list[str]:
+        """The hosts, other than this one, that receive a password and sessions without TLS."""
         if self.is_encrypted:
             return []
         return [endpoint.host for endpoint in self.endpoints if not endpoint.is_here]
@@ -65,13 +65,13 @@ TLS_SETTINGS: Final = {
     "DATABASE_URL": "?sslmode=verify-full in DATABASE_URL",
     "SESSION_STORE_READ_DATABASE_URL": "?sslmode=verify-full in SESSION_STORE_READ_DATABASE_URL",
 }
-"""What asks for TLS, by the variable of the server."""
+"""How to ask for TLS, by the variable of the server."""
 
 
 def read_database_url(url: str) -> Destination:
-    """Return where a PostgreSQL URL leads, with libpq's rules for several hosts and for `?host=`.
+    """Return the destination of a PostgreSQL URL, with libpq's rules for several hosts and for `?host=`.
 
-    Raises ValueError for what is no URL or no port.
+    Raises ValueError for a text that is not a URL, or has a wrong port.
     """
     parts = urlsplit(url)
     login, _, hosts = parts.netloc.rpartition("@")
@@ -85,11 +85,11 @@ def read_database_url(url: str) -> Destination:
     )
     user = options.get("user") or unquote(login.partition(":")[0])
     name = options.get("dbname") or options.get("database") or unquote(parts.path.lstrip("/")) or user
-    return Destination(endpoints, user, name, options.get("sslmode", "") not in UNCHECKED)
+    return Destination(endpoints, user, name, options.get("sslmode", "") not in PLAINTEXT_MODES)
 
 
 def read_amqp_url(url: str) -> Destination:
-    """Return where an AMQP URL leads, with `split_hosts`' rule for several hosts."""
+    """Return the destination of an AMQP URL, with `split_hosts`' rule for several hosts."""
     every = [URL(host) for host in split_hosts(url)]
     parts = every[0]
     is_encrypted = parts.scheme == "amqps"
@@ -110,6 +110,6 @@ def _split_host(text: str) -> tuple[str, str]:
 
 def _read_port(text: str) -> int:
     port = int(text or POSTGRES_PORT)
-    if not 0 < port <= LARGEST_PORT:
+    if not 0 < port <= MAX_PORT:
         raise ValueError("no such port")
     return port

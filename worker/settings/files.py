@@ -1,4 +1,4 @@
-"""What files say of the settings: `.env` in the working directory, and a directory of secrets."""
+"""Reads settings from files: `.env` in the working directory, and a directory of secrets."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,20 +14,18 @@ DOTENV: Final = ".env"
 
 
 def read_dotenv(settings: type[BaseSettings]) -> dict[str, Any]:
-    """Return what `.env` sets, nothing where there is none; raises ConfigurationError where it cannot be read."""
+    """Return the values in `.env`, none where there is no file; raises ConfigurationError when it cannot be read."""
     with _reading(DOTENV):
         return DotEnvSettingsSource(settings, env_file=DOTENV)()
 
 
 def read_secrets(settings: type[BaseSettings], directory: str) -> dict[str, Any]:
-    """Return what the files of a directory hold; raises ConfigurationError that names what cannot be read."""
+    """Return the contents of a directory's files; raises ConfigurationError that names the file it cannot read."""
     with _reading(directory):
         if not Path(directory).exists():
             raise ConfigurationError(f"the secrets directory {directory} does not exist")
         if not Path(directory).is_dir():
-            raise ConfigurationError(
-                f"SESSION_STORE_SECRETS_DIR: {directory} is a file, and no directory of files"
-            )
+            raise ConfigurationError(f"SESSION_STORE_SECRETS_DIR: {directory} is a file, not a directory")
         return SecretsSettingsSource(settings, secrets_dir=directory)()
 
 
@@ -38,6 +36,6 @@ def _reading(place: str) -> Iterator[None]:
     except (SettingsError, OSError, UnicodeDecodeError) as error:
         cause = error.__cause__ if isinstance(error, SettingsError) else error
         if isinstance(cause, OSError):
-            said = f"cannot read {cause.filename or place}: {cause.strerror}"
-            raise ConfigurationError(f"{said}; the user that runs this must be able to") from None
-        raise ConfigurationError(f"cannot read {place}: it holds what is no UTF-8 text") from None
+            message = f"cannot read {cause.filename or place}: {cause.strerror}"
+            raise ConfigurationError(f"{message}; the user that runs this program must be able to") from None
+        raise ConfigurationError(f"cannot read {place}: it is not UTF-8 text") from None

@@ -1,4 +1,4 @@
-"""The keys that sign and verify, read anew while the worker runs: a rotation needs no restart."""
+"""The keys that sign and verify, read again while the worker runs: a rotation needs no restart."""
 
 from time import monotonic
 from typing import Final
@@ -7,21 +7,22 @@ import structlog
 
 from contracts.signing import Keyring
 from worker.errors import ConfigurationError
-from worker.settings.config import Loaded, Settings, load
+from worker.settings.config import Settings
+from worker.settings.loading import Loaded, load
 
 log = structlog.get_logger()
 
-STALE_SECONDS: Final = 10.0
-LEAST_SECONDS: Final = 1.0
+MAX_AGE_SECONDS: Final = 10.0
+MIN_AGE_SECONDS: Final = 1.0
 
 
 def keyring_of(settings: Settings) -> Keyring:
-    """Return the keys of the settings, perhaps none."""
+    """Return the keys in the settings, which may be none."""
     return Keyring.parse(settings.signing_keys.get_secret_value())
 
 
 class ReloadingKeyring:
-    """The keyring as the settings say it now, at most 10 s late; the last good one when they cannot be read."""
+    """The keyring from the settings, at most 10 s old; the last good one while the settings cannot be read."""
 
     def __init__(self, loaded: Loaded) -> None:
         self._flags = loaded.flags
@@ -30,13 +31,13 @@ class ReloadingKeyring:
 
     def __call__(self) -> Keyring:
         """Return the keys."""
-        if monotonic() - self._read > STALE_SECONDS:
+        if monotonic() - self._read > MAX_AGE_SECONDS:
             self.renew()
         return self._last
 
     def renew(self) -> Keyring:
-        """Return the keys, read anew unless that was done within the last second."""
-        if monotonic() - self._read > LEAST_SECONDS:
+        """Return the keys, read again unless they were read within the last second."""
+        if monotonic() - self._read > MIN_AGE_SECONDS:
             self._read = monotonic()
             try:
                 self._last = keyring_of(load(self._flags, required=()).settings)
@@ -46,7 +47,7 @@ class ReloadingKeyring:
 
 
 class FixedKeyring:
-    """A keyring that stays as it is."""
+    """A keyring that never changes."""
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring

@@ -1,21 +1,22 @@
-"""Where a server is, read anew for each connection: a password may change while the worker runs."""
+"""A server's URL, read again for each connection: a password may change while the worker runs."""
 
 from typing import Literal
 
 import structlog
+from pydantic import SecretStr
 
 from worker.errors import ConfigurationError
-from worker.settings.config import Loaded, load
+from worker.settings.loading import Loaded, load
 
 log = structlog.get_logger()
 
+UrlField = Literal["database_url", "read_database_url", "amqp_url"]
+
 
 class ReloadingUrl:
-    """A server's URL as the settings say it now; the last good one when they cannot be read."""
+    """A server's URL from the current settings; the last good URL while the settings cannot be read."""
 
-    def __init__(
-        self, loaded: Loaded, field: Literal["database_url", "read_database_url", "amqp_url"]
-    ) -> None:
+    def __init__(self, loaded: Loaded, field: UrlField) -> None:
         self._flags = loaded.flags
         self._field = field
         self._last = self._value_of(loaded)
@@ -29,10 +30,5 @@ class ReloadingUrl:
         return self._last
 
     def _value_of(self, loaded: Loaded) -> str:
-        settings = loaded.settings
-        urls = {
-            "database_url": settings.database_url,
-            "read_database_url": settings.read_database_url,
-            "amqp_url": settings.amqp_url,
-        }
-        return urls[self._field].get_secret_value()
+        url: SecretStr = getattr(loaded.settings, self._field)
+        return url.get_secret_value()

@@ -18,10 +18,10 @@ def refuse_plain_text(settings: Settings) -> None:
     if replica := settings.read_database_url.get_secret_value():
         servers["SESSION_STORE_READ_DATABASE_URL"] = read_database_url(replica)
     exposed = [
-        f"{name} leads to {', '.join(to.exposed)} in plain text; ask for TLS: {TLS_SETTINGS[name]}; "
+        f"{name} leads to {', '.join(to.plaintext_hosts)} in plain text; ask for TLS: {TLS_SETTINGS[name]}; "
         f"or set {ALLOW}=true where the network is trusted"
         for name, to in servers.items()
-        if to.exposed
+        if to.plaintext_hosts
     ]
     if exposed:
         raise ConfigurationError("\n".join(exposed))

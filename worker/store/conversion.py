@@ -3,6 +3,7 @@
 Whatever ends it in the middle, the next run goes on from there: the ledger says which sessions are copied.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,34 +20,43 @@ class ComparisonFailed(SessionStoreError):
     """Somebody else than events goes on writing to the sessions, so the two tables do not become equal."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class CopyProgress:
-    """How many sessions are copied of about so many."""
+    """The number of sessions copied by this run, and about how many there are in all."""
 
     sessions: int = 0
-    of: int = 0
+    total: int = 0
 
 
-async def convert(connection: Connection, plan: Plan, copied: CopyProgress) -> bool:
-    """Return whether there was something to do, once the sessions are partitioned; `copied` follows.
+OnProgress = Callable[[CopyProgress], None]
+
+
+def ignore_progress(_progress: CopyProgress) -> None:
+    """Do nothing."""
+
+
+async def convert(
+    connection: Connection, plan: Plan, on_progress: OnProgress = ignore_progress
+) -> CopyProgress | None:
+    """Return the final progress once the sessions are partitioned; None where they were already.
 
     Raises LayoutRefused before anything is changed, LayoutBusy, and ComparisonFailed, after which it may run again.
     """
     layout = await read_layout(connection)
     if layout == PARTITIONED:
-        return False
-    copied.of = await connection.fetchval(sql.statement("estimate_sessions"))
+        return None
+    total = await connection.fetchval(sql.statement("estimate_sessions"))
     if layout == PLAIN:
-        while await connection.fetchval(sql.statement("forget_places")):
+        while await connection.fetchval(sql.statement("clear_places")):
             pass
         await run_script(connection, "begin")
     await make_partitions(connection, plan, converting=True)
     await connection.execute(sql.statement("adopt_sessions"))
-    await _copy_all(connection, copied)
+    copied = await _copy_all(connection, total, on_progress)
     await connection.execute(sql.statement("analyze_copied_sessions"))
     await _compare(connection)
     await run_script(connection, "swap")
-    return True
+    return copied
 
 
 async def abandon(connection: Connection) -> bool:
@@ -57,12 +67,14 @@ async def abandon(connection: Connection) -> bool:
     return True
 
 
-async def _copy_all(connection: Connection, copied: CopyProgress) -> None:
-    last = ""
+async def _copy_all(connection: Connection, total: int, on_progress: OnProgress) -> CopyProgress:
+    last, progress = "", CopyProgress(total=total)
     while rows := await connection.fetch(sql.statement("sessions_to_copy"), last, PORTION):
         ids = [row[0] for row in rows]
-        copied.sessions += await connection.fetchval(sql.statement("copy_sessions"), ids)
-        last = ids[-1]
+        copied = await connection.fetchval(sql.statement("copy_sessions"), ids)
+        last, progress = ids[-1], CopyProgress(progress.sessions + copied, total)
+        on_progress(progress)
+    return progress
 
 
 async def _compare(connection: Connection) -> None:

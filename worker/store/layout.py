@@ -93,7 +93,7 @@ async def layout_connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
         connection = await asyncpg.connect(dsn, server_settings=settings)
         try:
             refuse_if_behind(await status_of(connection))
-            if not await connection.fetchval(sql.statement("claim_partitioning")):
+            if not await connection.fetchval(sql.statement("lock_partitioning")):
                 raise Overloaded("another process changes the layout; one at a time does")
             yield connection
         finally:
@@ -157,7 +157,7 @@ async def run_script(connection: Connection, script: str, prepare: str | None = 
             await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
             if prepare:
                 await connection.execute(prepare, *values)
-            await connection.execute(sql.partitioning_script(script))
+            await connection.execute(sql.script(f"partitioning/{script}"))
 
     try:
         await retry(run, _LOCKED, within(PATIENCE_SECONDS), backoff=Backoff())

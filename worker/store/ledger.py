@@ -1,6 +1,8 @@
-"""What the ledger says of sessions, read outside the write path."""
+"""Reads the ledger outside the write path."""
 
 from collections.abc import Sequence
+
+import asyncpg
 
 import sql
 from contracts.outcomes import Outcome
@@ -16,7 +18,11 @@ class LedgerReader:
         self._pool = pool
 
     async def read(self, session_ids: Sequence[str]) -> dict[str, LedgerEntry]:
-        """Return the last event applied to each session, by id; ids that were never seen are left out."""
+        """Return the last event applied to each session, by id; a session without an event is left out."""
         with translated():
             rows = await self._pool.fetch(sql.statement("read_ledger_entries"), list(session_ids))
-        return {row[0]: LedgerEntry(row[1], row[2], Outcome(row[3])) for row in rows}
+        return {row["session_id"]: _entry_of(row) for row in rows}
+
+
+def _entry_of(row: asyncpg.Record) -> LedgerEntry:
+    return LedgerEntry(row["revision"], row["event_id"], Outcome(row["outcome"]))

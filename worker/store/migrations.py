@@ -17,6 +17,9 @@ from worker.errors import RightsError, SchemaError, UnavailableError
 from worker.store.failures import reaching, translated
 from worker.store.pool import Connection
 
+DEVELOPMENT = "A database of a development version"
+"""The section of sql/README.md for a database of the migrations from before the first release."""
+
 LOCK_TIMEOUT_SECONDS = 5
 TURN_SECONDS = 0.1
 _ADVISORY_LOCK = int.from_bytes(b"sessions")
@@ -24,23 +27,27 @@ _REFUSAL_CLASSES = ("22", "23", "2B", "42")  # the content, a dependent object, 
 _END_OF_STATEMENT = re.compile(r";[ \t]*\n")
 
 
-class SchemaAheadError(SchemaError):
+class SchemaAhead(SchemaError):
     """The database has migrations that this program does not know: a newer release was here."""
 
 
-class MigrationAlteredError(SchemaError):
+class MigrationAltered(SchemaError):
     """A migration that the database has is not the one this program carries."""
 
 
-class MigrationFailedError(SchemaError):
+class MigrationsReplaced(SchemaError):
+    """The database has other migrations under our numbers: those of a development version."""
+
+
+class MigrationFailed(SchemaError):
     """The database refused a migration, which left nothing behind if it runs in a transaction."""
 
 
-class MigrationRefusedError(RightsError):
+class MigrationRefused(RightsError):
     """The login may not change the schema; the migrations before the refused one are applied."""
 
 
-class MigrationBlockedError(UnavailableError):
+class MigrationBlocked(UnavailableError):
     """A migration waited too long for a lock; it can be tried again."""
 
 
@@ -49,21 +56,22 @@ class MigrationStatus:
     """How a database's schema compares with this program's; versions, oldest first.
 
     `applied` is what the database has, `pending` what it lacks, `ahead` what only the database knows,
-    `altered` what both know under different checksums.
+    `altered` what both know under different checksums, `replaced` what the database has under another name.
     """
 
     applied: tuple[int, ...]
     pending: tuple[int, ...]
     ahead: tuple[int, ...]
     altered: tuple[int, ...]
+    replaced: tuple[int, ...] = ()
 
 
 async def migrate(dsn: str) -> list[int]:
     """Apply what is pending, and return its versions: none when the database was up to date.
 
     Safe to run from several places at once: one does the work, the others wait and find it done.
-    Raises SchemaAheadError or MigrationAlteredError before anything is changed; after these the migrations before the
-    failed one are applied: MigrationFailedError, MigrationRefusedError, MigrationBlockedError, StorageUnavailable.
+    Raises MigrationsReplaced, SchemaAhead or MigrationAltered before anything is changed; with the migrations before
+    the failed one applied, MigrationFailed, MigrationRefused, MigrationBlocked or StorageUnavailable.
     """
     async with connection_to(dsn) as connection:
         with _by_the_owner():
@@ -87,7 +95,7 @@ def _by_the_owner() -> Iterator[None]:
         yield
     except asyncpg.InsufficientPrivilegeError as error:
         said = f"{error}; log in as session_store_migrator, or where a table is another's, as a superuser"
-        raise MigrationRefusedError(said) from error
+        raise MigrationRefused(said) from error
 
 
 async def status(dsn: str) -> MigrationStatus:
@@ -98,32 +106,34 @@ async def status(dsn: str) -> MigrationStatus:
 
 async def status_of(connection: Connection) -> MigrationStatus:
     """Return how the database behind an open connection compares with this program."""
-    known = {file.version: file.checksum for file in migration_files()}
-    applied: dict[int, str | None] = {}
+    known = {file.version: file for file in migration_files()}
+    rows: list[asyncpg.Record] = []
     if await connection.fetchval("SELECT to_regclass('session_store_migrations')"):
         rows = await connection.fetch(
-            "SELECT version, checksum FROM session_store_migrations ORDER BY version"
+            "SELECT version, name, checksum FROM session_store_migrations ORDER BY version"
         )
-        applied = {row["version"]: row["checksum"] for row in rows}
+    applied = tuple(row["version"] for row in rows)
+    both = [(known[row["version"]], row) for row in rows if row["version"] in known]
+    ours = [(file, row) for file, row in both if row["name"] == file.name]
     return MigrationStatus(
-        applied=tuple(applied),
+        applied=applied,
         pending=tuple(version for version in known if version not in applied),
         ahead=tuple(version for version in applied if version not in known),
-        altered=tuple(
-            v for v, checksum in applied.items() if checksum and known.get(v, checksum) != checksum
-        ),
+        altered=tuple(file.version for file, row in ours if row["checksum"] not in (None, file.checksum)),
+        replaced=tuple(file.version for file, row in both if row["name"] != file.name),
     )
 
 
 def refuse_unless_ours(found: MigrationStatus) -> MigrationStatus:
-    """Return the status of a database that may be migrated; raise for one that is ahead or altered."""
+    """Return the status of a database that may be migrated; raise for one that is ahead, altered or replaced."""
+    _refuse_replaced(found)
     if found.ahead:
-        raise SchemaAheadError(
+        raise SchemaAhead(
             f"the database has migrations {_listed(found.ahead)}, which this release does not know; "
             "use the release that applied them, or a newer one"
         )
     if found.altered:
-        raise MigrationAlteredError(
+        raise MigrationAltered(
             f"migrations {_listed(found.altered)} were applied from other files than this release carries; "
             "compare the releases, and set session_store_migrations.checksum to null once the schema is right"
         )
@@ -132,9 +142,18 @@ def refuse_unless_ours(found: MigrationStatus) -> MigrationStatus:
 
 def refuse_if_behind(found: MigrationStatus) -> None:
     """Raise SchemaError for a database that lacks a migration of this program; one that is ahead will do."""
+    _refuse_replaced(found)
     if found.pending:
         raise SchemaError(
             f"the database lacks migrations {_listed(found.pending)}; run: session-store migrate"
+        )
+
+
+def _refuse_replaced(found: MigrationStatus) -> None:
+    if found.replaced:
+        raise MigrationsReplaced(
+            f"the database has the migrations of a development version: {_listed(found.replaced)} are others here; "
+            f"see '{DEVELOPMENT}' in sql/README.md"
         )
 
 
@@ -150,7 +169,7 @@ async def _apply(connection: asyncpg.Connection, file: MigrationFile) -> None:
     try:
         await _run(connection, file)
     except asyncpg.LockNotAvailableError as error:
-        raise MigrationBlockedError(
+        raise MigrationBlocked(
             f"migration {file.version:04}_{file.name} waited {LOCK_TIMEOUT_SECONDS} s for a lock; "
             "run it again when the long transaction in its way has ended"
         ) from error
@@ -159,7 +178,7 @@ async def _apply(connection: asyncpg.Connection, file: MigrationFile) -> None:
     except asyncpg.PostgresError as error:
         if not (error.sqlstate or "").startswith(_REFUSAL_CLASSES):
             raise
-        raise MigrationFailedError(f"migration {file.version:04}_{file.name}: {error}") from error
+        raise MigrationFailed(f"migration {file.version:04}_{file.name}: {error}") from error
 
 
 async def _run(connection: asyncpg.Connection, file: MigrationFile) -> None:

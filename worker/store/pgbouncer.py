@@ -1,8 +1,8 @@
-"""Connections that lead through a pooler such as PgBouncer, which takes no settings with the login.
+"""Connections through a pooler such as PgBouncer, which takes no settings with the login.
 
-`session`: a server belongs to a connection for as long as that lasts; settings follow the login. `transaction`: only
-for as long as a transaction lasts, so nothing outlives one: neither settings, which the role has then
-(`sql/roles.sql`), nor prepared statements.
+`session`: a server belongs to a connection as long as the connection lasts; settings are sent after the login.
+`transaction`: a server belongs to a connection during a transaction only. Nothing outlives the transaction: the role
+has the settings (`sql/roles.sql`), and statements are not prepared.
 """
 
 from typing import Any, Literal
@@ -12,13 +12,13 @@ import asyncpg
 from worker.store.failures import reaching
 
 Pooler = Literal["none", "session", "transaction"]
-"""What stands between a worker and the server."""
+"""The pooler between a worker and the server, by the way it lends servers."""
 
 SET = "SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS given (name, value)"
 
 
 class TransactionPooledConnection(asyncpg.Connection):
-    """A connection that asks within a transaction, always: a call has several turns, and needs one server for all."""
+    """Makes every call in a transaction: the round trips of a call need the same server."""
 
     async def fetch(self, query: str, *args: Any, **options: Any) -> Any:
         """Return the rows, as asyncpg does."""
@@ -43,7 +43,7 @@ class TransactionPooledConnection(asyncpg.Connection):
 
 
 async def connect(dsn: str, pooler: Pooler, settings: dict[str, str], **options: Any) -> asyncpg.Connection:
-    """Return a connection whose session has these settings, unless a pooler lends it a server by the transaction."""
+    """Return a connection with these settings; with the pooler `transaction` the role has them."""
     with reaching(dsn):
         return await _connect(dsn, pooler, settings, options)
 

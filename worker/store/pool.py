@@ -17,13 +17,13 @@ TAKES_WRITES: Final = SessionAttribute.read_write
 MAY_STAND_BY: Final = SessionAttribute.prefer_standby
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolOptions:
-    """How a pool connects, `dsn` asked for anew at each connection; times in seconds.
+    """How a pool connects; the DSN is read again for each connection, times are in seconds.
 
-    `target` is what a server must be: the primary, one that takes writes too, or rather a standby.
-    `command_timeout` bounds every call on our side, cancelling included (MagicStack/asyncpg#1326);
-    `settings` are PostgreSQL's own parameters for each session; `pooler` is what stands in between.
+    `target` is the kind of server to take: the primary, one that takes writes, or preferably a standby.
+    `command_timeout` bounds every call on our side, cancelling included (MagicStack/asyncpg#1326). `settings` are
+    PostgreSQL's parameters for each session, `pooler` is the mode of a pooler in front of the server.
     """
 
     dsn: Callable[[], str] = field(repr=False)
@@ -36,15 +36,15 @@ class PoolOptions:
     pooler: Pooler = "none"
 
 
-async def _leave(_: Connection) -> None:
-    """Ask nothing of the server when a connection comes back: nobody here changes a session's settings."""
+async def _reset_nothing(_: Connection) -> None:
+    """Send nothing to the server when a connection is released: no code here changes a session's settings."""
 
 
 async def open_pool(options: PoolOptions) -> Pool:
-    """Return a pool that connects when it is first asked for a connection.
+    """Return a pool that connects when a connection is first needed.
 
-    Of several servers in the URL the first that is the `target` is taken, so that an old primary is left
-    after a fail-over.
+    Of several servers in the URL it takes the first that is the `target`, so it leaves an old primary after a
+    fail-over.
     """
     settings = {"application_name": f"{APPLICATION} {options.name}", **options.settings}
     return await asyncpg.create_pool(
@@ -54,7 +54,7 @@ async def open_pool(options: PoolOptions) -> Pool:
         timeout=options.connect_timeout,
         command_timeout=options.command_timeout,
         target_session_attrs=options.target,
-        reset=_leave,
+        reset=_reset_nothing,
         connection_class=TransactionPooledConnection
         if options.pooler == "transaction"
         else asyncpg.Connection,

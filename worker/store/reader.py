@@ -1,4 +1,4 @@
-"""The questions that are answered from the database, each from one snapshot."""
+"""Answers reads from the database, each from one snapshot."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,21 +28,20 @@ SORT_COLUMNS = {
     "completedAt": "completed_at",
 }
 
-
-SHORTEST_SECONDS = 0.001
+MIN_SECONDS = 0.001
 GRACE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records, and the cursor of the page after them; None after the last."""
+    """Records, and the cursor of the next page; None on the last page."""
 
     records: list[Json]
     next_cursor: str | None
 
 
 class Since(NamedTuple):
-    """The revision applied last, 0 when none was, and the record, if that revision is the wanted one or newer."""
+    """The newest revision applied, 0 when there is none, and the record where that revision is new enough."""
 
     applied: int
     record: Json | None
@@ -60,10 +59,10 @@ class SessionReader:
         self._cursors = cursors
         self._reads = SharedReads(self._call_for_sessions)
         self._is_partitioned = False
-        self._releasing: set[asyncio.Future[None]] = set()
+        self._releases: set[asyncio.Future[None]] = set()
 
-    def note_layout(self, *, is_partitioned: bool) -> None:
-        """Read by id as is fast on this layout; both ways are right on both."""
+    def use_layout(self, *, is_partitioned: bool) -> None:
+        """Read by id as is fast on this layout; either way gives the same answers on both."""
         self._is_partitioned = is_partitioned
 
     async def read(self, session_id: str, timeout: float) -> Json | None:
@@ -72,12 +71,12 @@ class SessionReader:
             return await self._reads.read(session_id, timeout)
 
     async def read_many(self, session_ids: Sequence[str], timeout: float) -> list[Json | None]:
-        """Return the records in the order asked."""
-        asked, most = list(session_ids), len(session_ids)
+        """Return the records in the order of the ids; None where there is no such session."""
+        ids, max_rows = list(session_ids), len(session_ids)
         if self._is_partitioned:
-            rows = await self._fetch("read_placed_sessions", timeout, asked, most=most)
+            rows = await self._fetch("read_placed_sessions", timeout, ids, max_rows=max_rows)
         else:
-            rows = await self._fetch("read_sessions", timeout, asked, most=most)
+            rows = await self._fetch("read_sessions", timeout, ids, max_rows=max_rows)
         return records_in_order(rows, session_ids)
 
     async def read_since(self, session_id: str, revision: int, timeout: float) -> Since:
@@ -89,75 +88,79 @@ class SessionReader:
         if not rows:
             return Since(0, None)
         [row] = rows
-        return Since(row["applied"], None if row["session_id"] is None else record_of(row[1:]))
+        return Since(row["applied"], None if row["session_id"] is None else record_of(row))
 
-    async def query(self, wanted: Filter, options: QueryOptions, timeout: float) -> Page:
+    async def query(self, filter: Filter, options: QueryOptions, timeout: float) -> Page:
         """Return one page; raises CursorRefused for a cursor that is not of this filter and order."""
         column = SORT_COLUMNS[options.sort_by]
-        identity = _identity(wanted, column, options.sort_order)
+        identity = _identity(filter, column, options.sort_order)
         after = self._cursors.read(options.cursor, identity) if options.cursor else None
         rows = await self._fetch(
             f"query_by_{column}_{options.sort_order}",
             timeout,
-            *filter_values(wanted),
+            *filter_values(filter),
             options.limit + 1,
             options.offset or 0,
             _text_of(after.key) if after else None,
             after.session_id if after else None,
-            most=options.limit + 1,
+            max_rows=options.limit + 1,
         )
         page, more = rows[: options.limit], len(rows) > options.limit
         last = Position(page[-1][column], page[-1]["session_id"]) if more else None
         return Page([record_of(row) for row in page], self._cursors.write(last, identity) if last else None)
 
-    async def count(self, wanted: Filter, timeout: float) -> int:
-        """Return how many sessions pass the filter; the statistics have all, the complete and the others."""
-        if wanted.model_fields_set <= {"completed"}:
-            total, completed, active, _ = (await self._fetch("session_stats", timeout, None))[0]
-            return int({None: total, True: completed, False: active}[wanted.completed])
-        rows = await self._fetch("count_sessions", timeout, *filter_values(wanted))
-        return int(rows[0][0])
+    async def count(self, filter: Filter, timeout: float) -> int:
+        """Return how many sessions pass the filter; without another condition than `completed` by the statistics."""
+        if filter.model_fields_set <= {"completed"}:
+            [totals] = await self._fetch("session_stats", timeout, None)
+            column = {None: "total_sessions", True: "completed_sessions", False: "active_sessions"}
+            return int(totals[column[filter.completed]])
+        rows = await self._fetch("count_sessions", timeout, *filter_values(filter))
+        return int(rows[0]["count"])
 
     async def stats(self, player_id: str | None, timeout: float) -> Json:
-        """Return the totals of a player, or of everybody; the average is None when no session is complete."""
-        total, completed, active, average = (await self._fetch("session_stats", timeout, player_id))[0]
+        """Return the totals of a player, or of all players; the average is None when no session is complete."""
+        [totals] = await self._fetch("session_stats", timeout, player_id)
+        average = totals["avg_completion_time_seconds"]
         return {
-            "totalSessions": total,
-            "completedSessions": completed,
-            "activeSessions": active,
+            "totalSessions": totals["total_sessions"],
+            "completedSessions": totals["completed_sessions"],
+            "activeSessions": totals["active_sessions"],
             "avgCompletionTimeSeconds": None if average is None else float(average),
         }
 
-    async def _fetch(self, name: str, timeout: float, *values: object, most: int = 1) -> list[asyncpg.Record]:
-        """Return the rows, `most` at most, in time, or leave the call to itself.
+    async def _fetch(
+        self, name: str, timeout: float, *values: object, max_rows: int = 1
+    ) -> list[asyncpg.Record]:
+        """Return at most `max_rows` rows; raises StorageUnavailable after the timeout, and leaves the call running.
 
-        It keeps its time itself, but the driver's own way to cancel asks the server, and waits for a frozen
-        one (MagicStack/asyncpg#1326).
+        The call has the same timeout and ends by itself. It is not cancelled, because the driver cancels by asking
+        the server, and waits for a frozen one (MagicStack/asyncpg#1326).
         """
         with translated():
             async with asyncio.timeout(timeout + GRACE_SECONDS):
-                return await asyncio.shield(self._call(name, timeout, values, most))
+                return await asyncio.shield(self._call(name, timeout, values, max_rows))
 
     async def _call(
-        self, name: str, timeout: float, values: Sequence[object], most: int
+        self, name: str, timeout: float, values: Sequence[object], max_rows: int
     ) -> list[asyncpg.Record]:
         until = monotonic() + timeout
         with translated():
             connection = await self._acquire(timeout)
             try:
-                left = max(until - monotonic(), SHORTEST_SECONDS)
-                return await fetch_sessions(connection, sql.statement(name), values, most, left)
+                left = max(until - monotonic(), MIN_SECONDS)
+                return await fetch_sessions(connection, sql.statement(name), values, max_rows, left)
             finally:
-                self._give_back(connection)
+                self._release(connection)
 
-    def _give_back(self, connection: PoolConnectionProxy) -> None:
-        """Return the connection to the pool; nobody's answer waits for that, and a broken one is replaced."""
+    def _release(self, connection: PoolConnectionProxy) -> None:
+        """Return the connection to the pool; no answer waits for that, and the pool replaces a broken one."""
         task = asyncio.ensure_future(self._pool.release(connection))
-        self._releasing.add(task)
-        task.add_done_callback(self._given_back)
+        self._releases.add(task)
+        task.add_done_callback(self._released)
 
-    def _given_back(self, task: asyncio.Future[None]) -> None:
-        self._releasing.discard(task)
+    def _released(self, task: asyncio.Future[None]) -> None:
+        self._releases.discard(task)
         if not task.cancelled():
             task.exception()
 
@@ -169,7 +172,7 @@ class SessionReader:
         return await self._call("read_sessions", timeout, [session_ids], len(session_ids))
 
     async def _acquire(self, timeout: float) -> PoolConnectionProxy:
-        """Return a connection; raises Overloaded when others had all of them, TimeoutError when none opened."""
+        """Return a connection; raises Overloaded when all stayed in use, TimeoutError when none could be opened."""
         try:
             return await self._pool.acquire(timeout=timeout)
         except TimeoutError as error:
@@ -178,29 +181,29 @@ class SessionReader:
             raise Overloaded("no free connection to the database") from error
 
 
-def filter_values(wanted: Filter) -> tuple[object, ...]:
-    """Return the parameters of `session_filter.sql`, in its order; a JSON null is a value to look for."""
-    given = wanted.model_fields_set
+def filter_values(filter: Filter) -> tuple[object, ...]:
+    """Return the parameters of `session_filter.sql`, in its order; a JSON null in a containment is a value."""
+    given = filter.model_fields_set
     return (
-        wanted.player_id,
-        wanted.completed,
-        wanted.difficulty,
-        _text_of(wanted.started_after),
-        _text_of(wanted.started_before),
-        _text_of(wanted.completed_after),
-        _text_of(wanted.completed_before),
-        _text_of(wanted.updated_after),
-        _text_of(wanted.updated_before),
-        orjson.dumps(wanted.encounter_contains).decode() if "encounter_contains" in given else None,
-        orjson.dumps(wanted.state_contains).decode() if "state_contains" in given else None,
+        filter.player_id,
+        filter.completed,
+        filter.difficulty,
+        _text_of(filter.started_after),
+        _text_of(filter.started_before),
+        _text_of(filter.completed_after),
+        _text_of(filter.completed_before),
+        _text_of(filter.updated_after),
+        _text_of(filter.updated_before),
+        orjson.dumps(filter.encounter_contains).decode() if "encounter_contains" in given else None,
+        orjson.dumps(filter.state_contains).decode() if "state_contains" in given else None,
     )
 
 
 def _text_of(moment: datetime | None) -> str | None:
-    """Times go as text: the driver sends the first and the last moment of its calendar as infinity."""
+    """Times are sent as text: the driver sends the first and the last moment of its calendar as infinity."""
     return moment.isoformat() if moment else None
 
 
-def _identity(wanted: Filter, column: str, order: str) -> bytes:
-    values = orjson.dumps(filter_values(wanted))
+def _identity(filter: Filter, column: str, order: str) -> bytes:
+    values = orjson.dumps(filter_values(filter))
     return b"\0".join((column.encode(), order.encode(), values))

@@ -1,33 +1,67 @@
-"""Rows as the contract's records; JSON that PostgreSQL wrote goes into the answer as it is."""
+"""Rows as the contract's records; JSON of the database is copied into the answer without parsing it."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 import orjson
 
 from contracts.session import format_timestamp
+from worker.store.rows import EventRow, StoredSession
 
 Json = dict[str, object]
 
 
-def record_of(row: asyncpg.Record | tuple[Any, ...]) -> Json:
+def record_of(row: asyncpg.Record) -> Json:
     """Return a row of `session_columns.sql` as a Record (contract: Request), ready for orjson.
 
-    A row that was there before this program may lack the times of its own making and change.
+    A row that the original storage plugin wrote may lack `created_at` and `updated_at`.
     """
-    *content, revision, created, updated = row
-    started = content[5]
+    started, created = row["started_at"], row["created_at"]
+    session = _session(
+        row["session_id"],
+        row["player_id"],
+        row["encounter"],
+        row["state"],
+        row["extra"],
+        started,
+        row["completed_at"],
+    )
     return {
-        "session": session_of(*content),
-        "revision": revision,
+        "session": session,
+        "revision": row["revision"],
         "createdAt": format_timestamp(created or started),
-        "updatedAt": format_timestamp(updated or created or started),
+        "updatedAt": format_timestamp(row["updated_at"] or created or started),
     }
 
 
-def session_of(
+def session_of(stored: StoredSession) -> Json:
+    """Return a stored session as it travels (contract: Session)."""
+    return _session(
+        stored.session_id,
+        stored.player_id,
+        stored.encounter,
+        stored.state,
+        stored.extra,
+        stored.started_at,
+        stored.completed_at,
+    )
+
+
+def session_of_event(event: EventRow) -> Json:
+    """Return the session that a write stores, as it travels; raises ValueError for a delete, which stores none."""
+    return _session(
+        event.session_id,
+        event.player_id or "",
+        event.encounter or "{}",
+        event.state or "{}",
+        event.extra,
+        datetime.fromisoformat(event.started_at or ""),
+        datetime.fromisoformat(event.completed_at) if event.completed_at else None,
+    )
+
+
+def _session(
     session_id: str,
     player_id: str,
     encounter: str,
@@ -36,7 +70,6 @@ def session_of(
     started: datetime,
     completed: datetime | None,
 ) -> Json:
-    """Return a session as it travels, from its columns."""
     session: Json = {
         "sessionId": session_id,
         "playerId": player_id,
@@ -52,6 +85,6 @@ def session_of(
 
 
 def records_in_order(rows: Sequence[asyncpg.Record], session_ids: Sequence[str]) -> list[Json | None]:
-    """Return the record of each id in the order asked; None where there is no such session."""
+    """Return the record of each id, in the order of the ids; None where there is no such session."""
     by_id = {row["session_id"]: record_of(row) for row in rows}
     return [by_id.get(session_id) for session_id in session_ids]

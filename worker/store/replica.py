@@ -1,4 +1,4 @@
-"""A read replica: asked first for what may be a moment old, left alone for a while when it does not answer."""
+"""A read replica: it serves reads that may be a moment old, and rests for a while after a failure."""
 
 from time import monotonic
 from typing import Final
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 PING_SECONDS: Final = 2.0
 AWAY_SECONDS: Final = 5.0
-"""How long nobody asks a replica that failed; a look at it every 2 s finds it earlier."""
+"""How long a failed replica gets no reads; the probe every 2 s may end this earlier."""
 
 
 class Replica:
@@ -26,12 +26,12 @@ class Replica:
         self._away_until = 0.0
 
     @property
-    def is_there(self) -> bool:
-        """Whether it is worth asking."""
+    def is_available(self) -> bool:
+        """Whether reads should go to it."""
         return monotonic() >= self._away_until
 
     def mark_away(self, reason: str) -> None:
-        """Note that it failed; a read that stood in the way of the replay says nothing of the next."""
+        """Note a failure; a read that conflicted with the replay says nothing about the next read."""
         if reason == CONCURRENT:
             return
         if self._away_until == 0:
@@ -39,7 +39,7 @@ class Replica:
         self._away_until = monotonic() + AWAY_SECONDS
 
     async def probe(self) -> None:
-        """Note whether it answers, and how far it is behind."""
+        """Note whether it answers, and how far its replay is behind."""
         try:
             with translated():
                 async with self.pool.acquire(timeout=PING_SECONDS) as connection:

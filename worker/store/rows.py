@@ -1,4 +1,4 @@
-"""The shapes that go to the database and come back from it."""
+"""Rows sent to the database and read from it."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from contracts.outcomes import Outcome
 class EventRow(NamedTuple):
     """One valid event, its fields in the order of `apply_session_events`' parameters.
 
-    `encounter`, `state` and `extra` are JSON text, times ISO 8601 with an offset; all that follows `is_delete`
+    `encounter`, `state` and `extra` are JSON text, times ISO 8601 with an offset; every field after `is_delete`
     is None in a delete.
     """
 
@@ -28,9 +28,9 @@ class EventRow(NamedTuple):
 
 
 class StoredSession(NamedTuple):
-    """A session as it is stored, and the event that wrote it; `encounter`, `state` and `extra` are JSON text.
+    """A stored session and the id of the event that wrote it; `encounter`, `state` and `extra` are JSON text.
 
-    A row that was there before this program may lack the times of its own making and change.
+    A row that the original storage plugin wrote may lack `created_at` and `updated_at`.
     """
 
     session_id: str
@@ -47,7 +47,7 @@ class StoredSession(NamedTuple):
 
 
 class LedgerEntry(NamedTuple):
-    """The last event applied to a session, and what it did: `stored`, `deleted` or `absent`."""
+    """The last event applied to a session, and its outcome: `stored`, `deleted` or `absent`."""
 
     revision: int
     event_id: UUID
@@ -55,12 +55,12 @@ class LedgerEntry(NamedTuple):
 
     @property
     def stored_revision(self) -> int | None:
-        """The revision of the session that is there; None when none is."""
+        """The revision of the stored session; None when the session is deleted."""
         return self.revision if self.outcome is Outcome.STORED else None
 
 
 class Applied(NamedTuple):
-    """What the database decided about one event, and the ledger's entry before it."""
+    """The outcome that the database gave one event, and the ledger's entry before it."""
 
     outcome: Outcome
     before: LedgerEntry | None

@@ -1,4 +1,4 @@
-"""Reads of single sessions that are asked for at the same time share a query."""
+"""Reads several sessions, each asked for alone at the same time, by one query."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,15 +10,15 @@ import asyncpg
 
 from worker.store.records import Json, record_of
 
-MOST: Final = 32  # sessions a query: each may have a megabyte
-IN_FLIGHT: Final = 2
+MAX_SESSIONS: Final = 32  # of a query: each may have a megabyte
+MAX_QUERIES: Final = 2
 
 FetchSessions = Callable[[Sequence[str], float], Awaitable[Sequence[asyncpg.Record]]]
 
 
 @dataclass(slots=True, eq=False)
-class Asked:
-    """A read, the moment (monotonic, in seconds) until which its caller waits, and the answer."""
+class PendingRead:
+    """A read, the time (monotonic, in seconds) until which its caller waits, and the future answer."""
 
     session_id: str
     until: float
@@ -26,46 +26,46 @@ class Asked:
 
 
 class SharedReads:
-    """Nobody waits for a query to fill: a lone read is asked at once, those that come meanwhile go together."""
+    """Sends a lone read at once; the reads that come while two queries run share the next query."""
 
     def __init__(self, fetch: FetchSessions) -> None:
         self._fetch = fetch
-        self._waiting: list[Asked] = []
-        self._draining: set[asyncio.Task[None]] = set()
+        self._waiting: list[PendingRead] = []
+        self._drains: set[asyncio.Task[None]] = set()
 
     async def read(self, session_id: str, timeout: float) -> Json | None:
         """Return the record of a session as of a moment after this call, or None when it is not there.
 
-        Raises TimeoutError, and what `fetch` raises.
+        Raises TimeoutError, and the errors of `fetch`.
         """
-        asked = Asked(session_id, monotonic() + timeout, asyncio.get_running_loop().create_future())
-        self._waiting.append(asked)
-        if len(self._draining) < IN_FLIGHT:
+        pending = PendingRead(session_id, monotonic() + timeout, asyncio.get_running_loop().create_future())
+        self._waiting.append(pending)
+        if len(self._drains) < MAX_QUERIES:
             task = asyncio.create_task(self._drain())
-            self._draining.add(task)
+            self._drains.add(task)
         async with asyncio.timeout(timeout):
-            return await asked.answer
+            return await pending.answer
 
     async def _drain(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-                await self._answer([asked for asked in batch if not asked.answer.done()])
-        finally:  # not in a callback, which comes later: who asks meanwhile would wait for nobody
-            self._draining -= {asyncio.current_task()}
+                batch, self._waiting = self._waiting[:MAX_SESSIONS], self._waiting[MAX_SESSIONS:]
+                await self._resolve([read for read in batch if not read.answer.done()])
+        finally:  # not in a callback, which runs later: a read that comes before it would never be sent
+            self._drains -= {asyncio.current_task()}
 
-    async def _answer(self, batch: Sequence[Asked]) -> None:
+    async def _resolve(self, batch: Sequence[PendingRead]) -> None:
         if not batch:
             return
         try:
-            timeout = max(asked.until for asked in batch) - monotonic()
-            rows = await self._fetch(list({asked.session_id for asked in batch}), timeout)
+            timeout = max(read.until for read in batch) - monotonic()
+            rows = await self._fetch(list({read.session_id for read in batch}), timeout)
             found = {row["session_id"]: record_of(row) for row in rows}
-        except Exception as error:  # whatever it is, it is the answer to everybody who waits
-            for asked in batch:
-                if not asked.answer.done():
-                    asked.answer.set_exception(error)
+        except Exception as error:  # every caller that waits gets the error
+            for read in batch:
+                if not read.answer.done():
+                    read.answer.set_exception(error)
         else:
-            for asked in batch:
-                if not asked.answer.done():
-                    asked.answer.set_result(found.get(asked.session_id))
+            for read in batch:
+                if not read.answer.done():
+                    read.answer.set_result(found.get(read.session_id))

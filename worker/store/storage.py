@@ -1,16 +1,17 @@
-"""Everything the worker knows of PostgreSQL: two pools, so that neither reads nor writes starve the other."""
+"""The database as the worker uses it: two pools, so that neither reads nor writes starve the other."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import sql
 from worker.errors import RightsError
-from worker.store.aged import Retention
+from worker.settings.config import Settings
 from worker.store.cursor import CursorCodec
 from worker.store.erasures import Erasures
+from worker.store.expired import Retention
 from worker.store.failures import translated
 from worker.store.layout import PARTITIONED
 from worker.store.ledger import LedgerReader
@@ -21,7 +22,7 @@ from worker.store.reader import SessionReader
 from worker.store.replica import Replica
 from worker.store.replica_reader import ReplicaFirstReader
 from worker.store.snapshot import SnapshotReader
-from worker.store.writer import EventWriter
+from worker.store.writer import CitusEventWriter, DeleteWriter, EventWriter
 
 WRITE_CONNECTIONS = 2  # one for each batch in flight
 CLOSE_SECONDS = 2.0
@@ -29,15 +30,16 @@ PING_SECONDS = 2.0
 
 READ_SETTINGS = {
     "default_transaction_read_only": "on",
-    "plan_cache_mode": "force_custom_plan",  # a filter that is not given must not cost its index
+    "plan_cache_mode": "force_custom_plan",  # an absent filter must not keep a query from its index
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StorageOptions:
-    """How to reach the database, `dsn` asked for anew at each connection, as is a replica's, where there is one.
+    """How to reach the database, and its replica where there is one; both DSNs are read again for each connection.
 
-    `pool_size` is all connections together, but for a replica's, which has as many for reading; times in seconds.
+    `pool_size` counts all connections but the replica's, which has as many as there are for reading. Times are in
+    seconds.
     """
 
     dsn: Callable[[], str] = field(repr=False)
@@ -49,8 +51,30 @@ class StorageOptions:
     citus: bool = False
 
 
+def storage_options(
+    settings: Settings,
+    *,
+    dsn: Callable[[], str] | None = None,
+    replica_dsn: Callable[[], str] | None = None,
+    statement_timeout: float | None = None,
+) -> StorageOptions:
+    """Return the options that the settings ask for; a DSN that is given replaces the one in the settings.
+
+    `statement_timeout` is in seconds.
+    """
+    return StorageOptions(
+        dsn=dsn or settings.database_url.get_secret_value,
+        replica_dsn=replica_dsn,
+        pool_size=settings.pool_size,
+        connect_timeout=settings.connection_timeout_s,
+        statement_timeout=statement_timeout or settings.statement_timeout_s,
+        pooler=settings.pooler,
+        citus=settings.citus,
+    )
+
+
 class PoolUsage(NamedTuple):
-    """Open connections that wait, those in use, and the most there may be."""
+    """The idle connections, those in use, and the maximum."""
 
     idle: int
     used: int
@@ -73,7 +97,7 @@ class Storage:
         self._pools = {"write": writing, "read": reading, **({"replica": replica.pool} if replica else {})}
         self.replica = replica
         self.writer = writer
-        self.deleter = EventWriter(writing, deletes=True)
+        self.deleter = DeleteWriter(writing)
         self.reader = (
             ReplicaFirstReader(reading, replica, cursors) if replica else SessionReader(reading, cursors)
         )
@@ -94,36 +118,40 @@ class Storage:
             async with self._writing.acquire(timeout=PING_SECONDS) as connection:
                 await connection.execute("SELECT 1", timeout=PING_SECONDS)
 
-    async def check_schema(self, timeout: float | None = None) -> None:
-        """Raise SchemaError when the database lacks a migration of this program, StorageUnavailable when away.
+    async def check_schema(self, timeout: float | None = None) -> str:
+        """Return the layout of the sessions, PARTITIONED or another.
 
-        One that is ahead will do: migrations add first, so that old and new workers run side by side. How sessions
-        are read by id follows from what is found here.
+        Raises SchemaError when the database lacks a migration of this program, StorageUnavailable when away. A schema
+        that is ahead will do: migrations add first, so that old and new workers run side by side.
         """
         with translated():
             async with self._reading.acquire(timeout=timeout) as connection:
                 refuse_if_behind(await status_of(connection))
-                layout = await connection.fetchval(sql.statement("read_layout"))
-        self.reader.note_layout(is_partitioned=layout == PARTITIONED)
+                return str(await connection.fetchval(sql.statement("read_layout")))
+
+    async def refresh_layout(self, timeout: float | None = None) -> None:
+        """Check the schema, and have the reader read by id as is fast on its layout; raises as `check_schema`."""
+        layout = await self.check_schema(timeout)
+        self.reader.use_layout(is_partitioned=layout == PARTITIONED)
 
     async def check_rights(self) -> None:
         """Raise RightsError when the login lacks a right that a worker needs, StorageUnavailable when away.
 
-        A login that may read and not store would attach, and look ready until the first event.
+        A login that may read and not store would otherwise attach and be ready until the first event.
         """
         with translated():
             async with self._reading.acquire() as connection:
                 rows = await connection.fetch(sql.statement("examine_rights"))
         if rows:
-            lacking = ", ".join(row["lacking"] for row in rows)
+            lacking = ", ".join(row["name"] for row in rows)
             raise RightsError(
                 f"the database's login lacks {lacking}; run session-store roles as a superuser, and log in as "
                 "session_store_worker"
             )
 
     async def probe(self) -> None:
-        """As `check_schema`, but waits no longer than 2 s for a connection; its caller bounds the rest."""
-        await self.check_schema(PING_SECONDS)
+        """As `refresh_layout`, but waits no longer than 2 s for a connection; its caller bounds the rest."""
+        await self.refresh_layout(PING_SECONDS)
 
     def usage(self) -> dict[str, PoolUsage]:
         """Return how the connections of each pool are used now."""
@@ -133,12 +161,12 @@ class Storage:
         }
 
     def abandon(self) -> None:
-        """Cut every connection: calls that hang end at once, with StorageUnavailable."""
+        """Cut every connection: waiting calls end at once with StorageUnavailable."""
         for pool in self._pools.values():
             pool.terminate()
 
     async def close(self) -> None:
-        """Leave every connection closed; one that is still busy is cut after 2 s."""
+        """Leave every connection closed; a busy one is cut after 2 s."""
         for pool in self._pools.values():
             try:
                 async with asyncio.timeout(CLOSE_SECONDS):
@@ -150,27 +178,36 @@ class Storage:
 @asynccontextmanager
 async def open_storage(options: StorageOptions) -> AsyncIterator[Storage]:
     """Yield the storage; connections are opened when they are needed."""
-    milliseconds = str(int(options.statement_timeout * 1000))
-    common = {
-        "statement_timeout": milliseconds,
-        "idle_in_transaction_session_timeout": milliseconds,
-        "default_transaction_isolation": "read committed",  # `apply_session_events` relies on it
-    }
-    bounds = (options.connect_timeout, options.statement_timeout + 1)
-    reads, pooler = options.pool_size - WRITE_CONNECTIONS, options.pooler
-    writing = await open_pool(
-        PoolOptions(options.dsn, "write", WRITE_CONNECTIONS, *bounds, TAKES_WRITES, common, pooler)
-    )
-    reading = await open_pool(
-        PoolOptions(options.dsn, "read", reads, *bounds, IS_PRIMARY, {**common, **READ_SETTINGS}, pooler)
-    )
-    replica = None
+    write, read = _pool_options(options)
+    writing, reading, replica = await open_pool(write), await open_pool(read), None
     if dsn := options.replica_dsn:
-        near = PoolOptions(dsn, "replica", reads, *bounds, MAY_STAND_BY, {**common, **READ_SETTINGS}, pooler)
-        replica = Replica(await open_pool(near))
-    writer = EventWriter(writing, citus=options.citus)
+        replica = Replica(await open_pool(replace(read, dsn=dsn, name="replica", target=MAY_STAND_BY)))
+    writer = CitusEventWriter(writing) if options.citus else EventWriter(writing)
     storage = Storage(writing, reading, CursorCodec(options.dsn()), replica, writer)
     try:
         yield storage
     finally:
         await storage.close()
+
+
+def _pool_options(options: StorageOptions) -> tuple[PoolOptions, PoolOptions]:
+    """Return the options of the pools for writing and for reading."""
+    milliseconds = str(int(options.statement_timeout * 1000))
+    settings = {
+        "statement_timeout": milliseconds,
+        "idle_in_transaction_session_timeout": milliseconds,
+        "default_transaction_isolation": "read committed",  # `apply_session_events` relies on it
+    }
+    write = PoolOptions(
+        dsn=options.dsn,
+        name="write",
+        size=WRITE_CONNECTIONS,
+        connect_timeout=options.connect_timeout,
+        command_timeout=options.statement_timeout + 1,
+        target=TAKES_WRITES,
+        settings=settings,
+        pooler=options.pooler,
+    )
+    size = options.pool_size - WRITE_CONNECTIONS
+    settings = {**settings, **READ_SETTINGS}
+    return write, replace(write, name="read", size=size, target=IS_PRIMARY, settings=settings)

@@ -1,7 +1,7 @@
-"""The one call that applies events."""
+"""The one call that applies events: of sessions in one database, of deletes alone, or on Citus."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 
@@ -16,27 +16,18 @@ from worker.store.rows import Applied, EventRow, LedgerEntry
 Round = Sequence[EventRow]
 """Events of distinct sessions, sorted by session id so that replicas lock rows in one order."""
 
+ApplyRound = Callable[[Connection, Round], Awaitable[list[asyncpg.Record]]]
+"""Applies a round and returns a row for each event: its session id, its outcome, and the ledger's entry before it."""
+
 
 class EventWriter:
-    """Applies rounds of events; every round of one call commits, or none does.
+    """Applies rounds of events; every round of one call commits, or none does."""
 
-    One for `deletes` alone applies nothing else, by a function that a login may call which may write no session.
-    On Citus each bucket's share is a transaction: they are applied apart, each on the one node that has it. A call
-    that failed may have applied some; applied again, they are duplicates.
-    """
-
-    def __init__(self, pool: Pool, *, deletes: bool = False, citus: bool = False) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._deletes = deletes
-        self._citus = citus
-        self._statement = (
-            sql.statement("delete_sessions") if deletes else sql.statement("apply_session_events")
-        )
-        if citus:
-            self._statement = sql.statement("apply_session_events_of")
 
     async def apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
-        """Apply the rounds in order in one transaction and return what became of each, by session id.
+        """Apply the rounds in order in one transaction and return the decision on each event, by session id.
 
         Raises RowRefused when the database refuses the content of some event, StorageUnavailable when it
         cannot take events now; in both cases nothing is committed, unless the connection was lost in COMMIT.
@@ -49,45 +40,68 @@ class EventWriter:
             raise
 
     async def _apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
-        if not self._citus:
-            return await self._apply_together(rounds)
-        shares = by_bucket(rounds)
-        applying = (self._apply_together(list(share.values()), bucket) for bucket, share in shares.items())
-        applied = await asyncio.gather(
-            *applying, return_exceptions=True
-        )  # none is left at work when one fails
-        found: list[dict[str, Applied]] = [{} for _ in rounds]
-        for share, answers in zip(shares.values(), applied, strict=True):
-            if isinstance(answers, BaseException):
-                raise answers
-            for place, answer in zip(share, answers, strict=True):
-                found[place].update(answer)
-        return found
+        return await self._commit(rounds, _apply_events)
 
-    async def _apply_together(
-        self, rounds: Sequence[Round], bucket: int | None = None
-    ) -> list[dict[str, Applied]]:
+    async def _commit(self, rounds: Sequence[Round], apply_round: ApplyRound) -> list[dict[str, Applied]]:
+        """Apply the rounds in one transaction."""
         with translated():
             async with self._pool.acquire() as connection:
                 if len(rounds) == 1:
-                    return [await self._apply_round(connection, rounds[0], bucket)]
+                    return [_applied(await apply_round(connection, rounds[0]))]
                 async with connection.transaction():
-                    return [await self._apply_round(connection, events, bucket) for events in rounds]
-
-    async def _apply_round(
-        self, connection: Connection, events: Round, bucket: int | None
-    ) -> dict[str, Applied]:
-        columns = list(zip(*events, strict=True))
-        if self._deletes:
-            *columns, are_deletes = columns[:5]
-            if not all(are_deletes):
-                raise AssertionError("a write among deletes")
-        named = () if bucket is None else (bucket,)
-        records = await connection.fetch(self._statement, *named, *columns)
-        return {record[0]: _applied(record) for record in records}
+                    return [_applied(await apply_round(connection, events)) for events in rounds]
 
 
-def _applied(record: asyncpg.Record) -> Applied:
-    _, outcome, revision, event_id, before = record
-    entry = None if revision is None else LedgerEntry(revision, event_id, Outcome(before))
-    return Applied(Outcome(outcome), entry)
+class DeleteWriter(EventWriter):
+    """Applies deletes alone, by a function that a login may call which may write no session.
+
+    Raises AssertionError for a round that holds a write.
+    """
+
+    async def _apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
+        return await self._commit(rounds, _apply_deletes)
+
+
+class CitusEventWriter(EventWriter):
+    """Applies the events of each bucket in a transaction of its own, on the one node that has the bucket.
+
+    A call that failed may have applied some; applied again, they are duplicates.
+    """
+
+    async def _apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
+        shares = by_bucket(rounds)
+        committing = (self._commit(list(share.values()), _apply_events) for share in shares.values())
+        results = await asyncio.gather(*committing, return_exceptions=True)  # so that all end when one fails
+        merged: list[dict[str, Applied]] = [{} for _ in rounds]
+        for share, applied in zip(shares.values(), results, strict=True):
+            if isinstance(applied, BaseException):
+                raise applied
+            for place, by_session in zip(share, applied, strict=True):
+                merged[place].update(by_session)
+        return merged
+
+
+async def _apply_events(connection: Connection, events: Round) -> list[asyncpg.Record]:
+    return await connection.fetch(sql.statement("apply_session_events"), *zip(*events, strict=True))
+
+
+async def _apply_deletes(connection: Connection, events: Round) -> list[asyncpg.Record]:
+    if not all(event.is_delete for event in events):
+        raise AssertionError("a write among deletes")
+    return await connection.fetch(
+        sql.statement("delete_sessions"),
+        [event.session_id for event in events],
+        [event.revision for event in events],
+        [event.event_id for event in events],
+        [event.expected_revision for event in events],
+    )
+
+
+def _applied(rows: Sequence[asyncpg.Record]) -> dict[str, Applied]:
+    return {row["session_id"]: Applied(Outcome(row["outcome"]), _entry_before(row)) for row in rows}
+
+
+def _entry_before(row: asyncpg.Record) -> LedgerEntry | None:
+    if row["prior_revision"] is None:
+        return None
+    return LedgerEntry(row["prior_revision"], row["prior_event_id"], Outcome(row["prior_outcome"]))

@@ -1,1 +1,1 @@
-"""Traces: what the rest of the worker knows of them is `untraced`, what exports them is loaded only when it is on."""
+"""Traces: other folders use `interface` alone; the modules that need OpenTelemetry are loaded when traces are on."""

@@ -1,4 +1,4 @@
-"""Whether to trace: only where a collector is named, by OpenTelemetry's own variables."""
+"""Opens traces where OpenTelemetry's own variables name a collector."""
 
 from yarl import URL
 
@@ -10,9 +10,9 @@ TRACES_PATH = "v1/traces"
 
 
 def open_traces(settings: Settings, version: str) -> Traces:
-    """Return what traces as the settings say; to be called with the event loop running.
+    """Return the traces that the settings ask for; called with the event loop running.
 
-    Raises ConfigurationError for an address that is none, a wrong variable of OpenTelemetry, or where its packages
+    Raises ConfigurationError for an invalid address, an invalid variable of OpenTelemetry, or where its packages
     are not installed.
     """
     endpoint = endpoint_of(settings)
@@ -29,7 +29,7 @@ def open_traces(settings: Settings, version: str) -> Traces:
 
 
 def endpoint_of(settings: Settings) -> str | None:
-    """Return where spans go; None when traces are off. Raises ConfigurationError for what is no HTTP address."""
+    """Return the collector's URL; None when traces are off. Raises ConfigurationError for an invalid HTTP URL."""
     own = settings.otlp_traces_url.get_secret_value()
     common = settings.otlp_url.get_secret_value()
     if settings.traces_exporter == "none" or not (own or common):

@@ -1,4 +1,4 @@
-"""Exports spans by OTLP over HTTP, from a thread of the SDK; what it cannot hand over is dropped, and said."""
+"""Exports spans by OTLP over HTTP, from a thread of the SDK; spans that cannot be exported are dropped and logged."""
 
 import asyncio
 import logging
@@ -16,8 +16,8 @@ from yarl import URL
 from contracts.topology import Topology
 from worker.errors import ConfigurationError
 from worker.settings.config import Settings
-from worker.settings.placeholders import mask
-from worker.traces.traced import OtelTracing, Peers
+from worker.settings.urls import mask_passwords
+from worker.traces.otel import OtelTracing, Peers
 
 log = structlog.get_logger()
 
@@ -28,18 +28,18 @@ UNNAMED: Final = "unknown_service"
 
 
 def export_traces(settings: Settings, endpoint: str, version: str) -> OtelTracing:
-    """Return what traces to a collector; the SDK reads its other variables from the environment.
+    """Return traces to a collector; the SDK reads its other variables from the environment.
 
     Raises ConfigurationError for a variable that the SDK cannot read.
     """
-    _forward_complaints(mask(endpoint))
+    _forward_warnings(mask_passwords(endpoint))
     try:
         limits = SpanLimits(max_links=settings.batch_size)  # a batch links to each of its messages
         provider = TracerProvider(resource=_resource(version), span_limits=limits, shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
     except ValueError as error:
         raise ConfigurationError(f"a variable of OpenTelemetry (OTEL_…) is wrong: {error}") from error
-    log.info("traces.exporting", endpoint=mask(endpoint))
+    log.info("traces.exporting", endpoint=mask_passwords(endpoint))
     return OtelTracing(provider.get_tracer(NAME, version), _peers(settings), _closing(provider))
 
 
@@ -60,7 +60,7 @@ def _peers(settings: Settings) -> Peers:
 
 
 def _server(address: str) -> dict[str, str | int]:
-    """Return where a server is; nothing for an address of several servers, or of none."""
+    """Return a server's address as attributes; none for a URL of several servers, or without a server."""
     try:
         url = URL(address)
         host, port = url.host, url.explicit_port
@@ -73,12 +73,12 @@ def _server(address: str) -> dict[str, str | int]:
 
 def _closing(provider: TracerProvider) -> Close:
     async def close() -> None:
-        """Hand over what is left; the thread of a collector that hangs ends with the process."""
+        """Export the remaining spans; a thread that waits for a hanging collector ends with the process."""
         loop, closed = asyncio.get_running_loop(), asyncio.Event()
 
         def shut_down() -> None:
             provider.shutdown()
-            _call(loop, closed.set)
+            _call_in_loop(loop, closed.set)
 
         threading.Thread(target=shut_down, daemon=True).start()
         try:
@@ -90,8 +90,8 @@ def _closing(provider: TracerProvider) -> Close:
     return close
 
 
-class _Complaints(logging.Handler):
-    """Says what the SDK complains of, from the loop's thread, where repeated lines become one."""
+class _SdkWarnings(logging.Handler):
+    """Logs the SDK's warnings from the loop's thread, where repeated lines are deduplicated."""
 
     def __init__(self, endpoint: str) -> None:
         super().__init__(logging.WARNING)
@@ -99,19 +99,19 @@ class _Complaints(logging.Handler):
         self._loop = asyncio.get_running_loop()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass over what is about one attempt: the last one will be an error."""
+        """Log the record, unless it is about one attempt of several: the last failed attempt is an error."""
         if record.levelno >= logging.ERROR or not record.name.startswith("opentelemetry.exporter"):
-            _call(self._loop, self._say, mask(record.getMessage()))
+            _call_in_loop(self._loop, self._log_warning, mask_passwords(record.getMessage()))
 
-    def _say(self, reason: str) -> None:
+    def _log_warning(self, reason: str) -> None:
         log.warning("traces.not_exported", endpoint=self._endpoint, reason=reason)
 
 
-def _forward_complaints(endpoint: str) -> None:
+def _forward_warnings(endpoint: str) -> None:
     logger = logging.getLogger("opentelemetry")
-    logger.handlers, logger.propagate = [_Complaints(endpoint)], False
+    logger.handlers, logger.propagate = [_SdkWarnings(endpoint)], False
 
 
-def _call(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *arguments: object) -> None:
+def _call_in_loop(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *arguments: object) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(call, *arguments)

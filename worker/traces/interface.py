@@ -1,4 +1,4 @@
-"""What the rest of the worker knows of traces, and the one that traces nothing."""
+"""The interface of traces, and its implementation that traces nothing."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,8 +9,8 @@ from worker.broker.replies import Reply
 from worker.outcome import Verdict
 
 
-class Taken(Protocol):
-    """A message that was taken from a queue."""
+class ReceivedMessage(Protocol):
+    """A message received from a queue."""
 
     @property
     def delivery(self) -> Delivery:
@@ -21,36 +21,36 @@ class Taken(Protocol):
         """Its properties; None when they cannot be decoded."""
 
 
-class Settled(Taken, Protocol):
-    """A message and what became of the event in it."""
+class SettledMessage(ReceivedMessage, Protocol):
+    """A received message and the verdict of its event."""
 
     @property
     def verdict(self) -> Verdict:
-        """What became of it."""
+        """The verdict."""
 
 
 class Trace(Protocol):
-    """What is being traced: a batch, or one request."""
+    """The trace of a batch, or of one request."""
 
     def sending(self, replies: list[Reply]) -> AbstractContextManager[list[Reply]]:
-        """Trace the sending of replies; those yielded say which trace they belong to."""
+        """Trace the sending of replies; the replies yielded carry their trace in headers."""
 
-    def judge(self, batch: Sequence[Settled]) -> None:
-        """Note what became of the messages of a batch."""
+    def record_outcomes(self, batch: Sequence[SettledMessage]) -> None:
+        """Record the outcomes of a batch's messages."""
 
 
 class Call(Protocol):
-    """A call that is being traced."""
+    """The trace of one call."""
 
     def end_as(self, result: str) -> None:
-        """Note what became of it: `ok`, or the reason of its error."""
+        """Record its result: `ok`, or the reason of its error."""
 
 
 class Traces(Protocol):
-    """Traces what happens within a `with`; an exception that leaves it is noted by its type."""
+    """Traces `with` blocks; an exception that leaves a block is recorded by its type."""
 
-    def storing(self, batch: Sequence[Taken], begun: float) -> AbstractContextManager[Trace]:
-        """Trace a batch that was begun at a moment (monotonic, in seconds), and its messages since they came."""
+    def storing(self, batch: Sequence[ReceivedMessage], started: float) -> AbstractContextManager[Trace]:
+        """Trace a batch since `started` (monotonic, in seconds), and its messages since they were received."""
 
     def serving(self, request: Delivery, properties: Properties) -> AbstractContextManager[Trace]:
         """Trace a request."""
@@ -59,23 +59,23 @@ class Traces(Protocol):
         """Trace one call of a request."""
 
     def querying(self, summary: str, rows: int = 1) -> AbstractContextManager[object]:
-        """Trace a call to the database; `summary` is its operation and what it works on."""
+        """Trace a call to the database; `summary` is its operation and its table or function."""
 
     async def close(self) -> None:
-        """Hand over what is not exported yet, for a second at most."""
+        """Export the remaining spans, for a second at most."""
 
 
-class Untraced:
-    """Traces nothing, and is all its own contexts: a batch costs a few empty calls."""
+class NoTracing:
+    """Traces nothing, and is its own context manager: a batch costs a few empty calls."""
 
     def __enter__(self) -> Self:
-        """Begin nothing."""
+        """Start nothing."""
         return self
 
     def __exit__(self, *_: object) -> None:
         """End nothing."""
 
-    def storing(self, batch: Sequence[Taken], begun: float) -> Self:
+    def storing(self, batch: Sequence[ReceivedMessage], started: float) -> Self:
         """Trace nothing."""
         return self
 
@@ -95,14 +95,14 @@ class Untraced:
         """Yield the replies as they are."""
         return nullcontext(replies)
 
-    def judge(self, batch: Sequence[Settled]) -> None:
-        """Note nothing."""
+    def record_outcomes(self, batch: Sequence[SettledMessage]) -> None:
+        """Record nothing."""
 
     def end_as(self, result: str) -> None:
-        """Note nothing."""
+        """Record nothing."""
 
     async def close(self) -> None:
         """Close nothing."""
 
 
-NO_TRACING: Final = Untraced()
+NO_TRACING: Final = NoTracing()

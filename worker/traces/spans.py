@@ -1,4 +1,4 @@
-"""Spans while they run: which is current, what is noted of them, and when they end."""
+"""Running spans: which is current, what is recorded in them, and when they end."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,14 +8,14 @@ import structlog
 from opentelemetry.trace import Span, StatusCode, format_trace_id, use_span
 
 from worker.broker.replies import Reply
-from worker.traces.interface import Settled, Taken
+from worker.traces.interface import ReceivedMessage, SettledMessage
 
 Send = Callable[[Reply, Span], tuple[Reply, Span]]
 ReplyAddress = tuple[str | None, str | None]
 
 
 class TracedMessages:
-    """The spans of messages by their delivery tags, and which of them a reply answers."""
+    """The spans of messages by delivery tag, and by the address to which they are answered."""
 
     def __init__(self, send: Send, spans: Mapping[int, Span], answered: Mapping[ReplyAddress, Span]) -> None:
         self._send = send
@@ -28,8 +28,8 @@ class TracedMessages:
         spans: list[Span] = []
         addressed: list[Reply] = []
         for reply in replies:
-            asked = self._answered.get((reply.reply_to, reply.correlation_id))
-            traced, span = self._send(reply, asked) if asked else (reply, None)
+            parent = self._answered.get((reply.reply_to, reply.correlation_id))
+            traced, span = self._send(reply, parent) if parent else (reply, None)
             addressed.append(traced)
             spans += [span] if span else []
         try:
@@ -38,8 +38,8 @@ class TracedMessages:
             for span in spans:
                 span.end()
 
-    def judge(self, batch: Sequence[Settled]) -> None:
-        """Note each outcome; a refusal is a failure with its code."""
+    def record_outcomes(self, batch: Sequence[SettledMessage]) -> None:
+        """Record each outcome; a rejection is a failure with its code."""
         for settled in batch if self._spans else ():
             if span := self._spans.get(settled.delivery.tag):
                 span.set_attribute("session_store.outcome", settled.verdict.outcome.value)
@@ -54,14 +54,14 @@ class TracedCall:
         self._span = span
 
     def end_as(self, result: str) -> None:
-        """Note the reason of an error."""
+        """Record the reason of an error."""
         if result != "ok":
             fail(self._span, result)
 
 
 @contextmanager
 def running(*spans: Span) -> Iterator[None]:
-    """Make the last span the current one; all end with the block, and fail with what leaves it."""
+    """Make the last span the current one; all end with the block, and fail with an exception that leaves it."""
     try:
         with use_span(spans[-1], record_exception=False, set_status_on_exception=False):
             yield
@@ -77,8 +77,8 @@ def running(*spans: Span) -> Iterator[None]:
 
 
 @contextmanager
-def logging_in(span: Span) -> Iterator[None]:
-    """Have log lines carry the id of the trace, if it is a sampled one."""
+def log_trace_id(span: Span) -> Iterator[None]:
+    """Add the trace's id to log lines, if the trace is sampled."""
     if not span.is_recording():
         yield
         return
@@ -87,20 +87,20 @@ def logging_in(span: Span) -> Iterator[None]:
 
 
 def fail(span: Span, kind: str) -> None:
-    """Note a failure by a word; what an exception says may quote a session."""
+    """Record a failure by a word; the text of an exception may quote a session."""
     span.set_status(StatusCode.ERROR)
     span.set_attribute("error.type", kind)
 
 
-def reply_addresses(messages: Iterable[tuple[Taken, Span]]) -> dict[ReplyAddress, Span]:
-    """Return the spans of messages by where and under which correlation id they are answered."""
-    found: dict[ReplyAddress, Span] = {}
-    for taken, span in messages:
-        if taken.properties and taken.properties.reply_to:
-            found[taken.properties.reply_to, taken.properties.correlation_id] = span
-    return found
+def reply_addresses(messages: Iterable[tuple[ReceivedMessage, Span]]) -> dict[ReplyAddress, Span]:
+    """Return the spans of messages by reply queue and correlation id."""
+    spans: dict[ReplyAddress, Span] = {}
+    for message, span in messages:
+        if message.properties and message.properties.reply_to:
+            spans[message.properties.reply_to, message.properties.correlation_id] = span
+    return spans
 
 
-def wall_time(moment: float) -> int:
-    """Return a moment of the monotonic clock in nanoseconds since the epoch."""
-    return time_ns() - int((monotonic() - moment) * 1e9)
+def wall_time(time: float) -> int:
+    """Return a time of the monotonic clock in nanoseconds since the epoch."""
+    return time_ns() - int((monotonic() - time) * 1e9)

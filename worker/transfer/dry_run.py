@@ -1,4 +1,4 @@
-"""What would become of an import's events, as the database is now."""
+"""The dry run of an import: the verdicts that its events would have, without storing them."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,16 @@ from worker.store.rows import EventRow
 
 
 class DryRunSink:
-    """Judges events by what the ledger says, and changes nothing.
+    """Decides on events by the ledger, and changes nothing.
 
-    What one portion would store, the next one does not see.
+    Each chunk is compared with the ledger alone: the events of earlier chunks are not in it.
     """
 
     def __init__(self, ledger: LedgerReader) -> None:
         self._ledger = ledger
 
     async def take(self, events: Sequence[EventRow]) -> Verdicts:
-        """Return every event's verdict, were it stored now."""
+        """Return the verdict that every event would have."""
         groups = group_by_session(events)
         entries = await self._ledger.read([group.session_id for group in groups])
         verdicts: Verdicts = {}

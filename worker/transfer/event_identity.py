@@ -1,8 +1,8 @@
-"""Which event a session in a file is: its revision and id follow from the session alone.
+"""The event of a session in a file: its revision and id follow from the session alone.
 
-The revision is the newest time that the session itself tells, in microseconds since the epoch, as the clients count
-them: what an engine has written since is newer. The id is a hash of the content that is smaller than any random
-UUID, so at an equal revision the engine's event wins too. The same session again is the same event.
+The revision is the newest time in the session, in microseconds since the epoch, as the clients count revisions: an
+engine's later write is newer. The id is a hash of the content that is smaller than any random UUID, so the engine's
+event wins at an equal revision too. The same session gives the same event again.
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,12 @@ from uuid import UUID
 
 import orjson
 
-from contracts.scalars import MAX_REVISION, parse_timestamp
+from contracts.limits import MAX_REVISION
+from contracts.scalars import parse_timestamp
 from contracts.session import Session
 
 TIMES: Final = ("lastActivity", "lastActivityAt", "updatedAt")
-"""Fields beside `startedAt` and `completedAt` that tell when a session changed, where a file has them."""
+"""Fields beside `startedAt` and `completedAt` that hold the time of a change, where a file has them."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -28,7 +29,7 @@ _VARIANT: Final = 2 << 62
 def revision_of(session: Session, now: datetime) -> int:
     """Return the session's newest time as a revision.
 
-    A time after `now` does not count, for it would keep the engine's own writes out until then; 1 where none counts.
+    A time after `now` does not count, because it would keep the engine's writes out until then; 1 where none counts.
     """
     newest = max((moment for moment in _times_of(session) if moment <= now), default=_EPOCH)
     return min(max((newest - _EPOCH) // _MICROSECOND, 1), MAX_REVISION)
@@ -60,5 +61,5 @@ def _times_of(session: Session) -> Iterator[datetime]:
         if isinstance(value, str):
             try:
                 yield parse_timestamp(value)
-            except ValueError:  # a plugin's field of that name, which is no time
+            except ValueError:  # a plugin's field of that name that holds no time
                 continue

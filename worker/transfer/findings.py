@@ -1,19 +1,23 @@
-"""What is found in a file: sessions and what is none."""
+"""The result of reading a source: events, and rejections of the rest."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from worker.store.rows import EventRow
 
 
 class Location(NamedTuple):
-    """Where something stands: a file, and the line of it where a file has several sessions."""
+    """A file, and a line of it where a file has several sessions."""
 
     file: str
     line: int | None = None
 
 
 class Rejection(NamedTuple):
-    """Something that cannot be taken, and why; `line` and `column` count from 1, as far as they are known."""
+    """A file or a line that is not imported, or a session that is not exported, and why.
+
+    `line` and `column` count from 1; None where they are not known.
+    """
 
     file: str
     code: str
@@ -22,25 +26,29 @@ class Rejection(NamedTuple):
     column: int | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Return what is known of it."""
+        """Return the fields that are known."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
     def __str__(self) -> str:
-        """Return it as one line for people."""
+        """Return one line for people."""
         position = "".join(f":{number}" for number in (self.line, self.column) if number is not None)
         return f"{self.file}{position}: {self.reason} ({self.code})"
 
 
-class ParsedEvent(NamedTuple):
-    """An event and where it was found."""
+OnRejection = Callable[[Rejection], None]
+"""Reports a rejection."""
 
-    place: Location
+
+class ParsedEvent(NamedTuple):
+    """An event and its location."""
+
+    location: Location
     event: EventRow
 
 
 class ReadResult(NamedTuple):
-    """What a portion holds; every file or line of it is in one of the three."""
+    """The content of a chunk; each of its files or lines is in one of the three."""
 
-    found: list[ParsedEvent]
-    refusals: list[Rejection]
+    events: list[ParsedEvent]
+    rejections: list[Rejection]
     skipped: int = 0

@@ -1,75 +1,101 @@
-"""The way of an import: portions are read in threads, given to the sink, and counted."""
+"""Imports a source chunk by chunk: reads it in threads, hands the events to a sink, and counts the outcomes."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from contracts.outcomes import Outcome
-from worker.ingest.fold import VerdictCursor, Verdicts
+from worker.ingest.fold import VerdictCursor
+from worker.ingest.ordering import APPLIED
 from worker.outcome import Verdict
-from worker.transfer.findings import ParsedEvent, ReadResult, Rejection
+from worker.transfer.counts import Counts
+from worker.transfer.findings import OnRejection, ParsedEvent, ReadResult, Rejection
 from worker.transfer.storing import Sink
-from worker.transfer.tally import ImportCounts
 
-IN_FLIGHT: Final = 4  # portions: two are read while two are stored
-
-Refuse = Callable[[Rejection], None]
+MAX_IN_FLIGHT: Final = 4  # chunks: two are read while two are stored
 
 
-class Portion(Protocol):
-    """Some files or lines."""
+class Chunk(Protocol):
+    """Some files of a folder, or some lines of a file."""
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """How many files or lines there are."""
 
     def read(self) -> ReadResult:
-        """Return what is in them; takes its time, in a thread."""
+        """Return the content; blocks, and is called in a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCounts(Counts):
+    """Numbers of files, or of lines; `found` is the number that was read, the sum of the others."""
+
+    found: int = 0
+    imported: int = 0
+    unchanged: int = 0
+    superseded: int = 0
+    refused: int = 0
+    skipped: int = 0
+
+
+OnProgress = Callable[[ImportCounts], None]
+"""Takes the counts so far."""
 
 
 class Importer:
-    """Gives everything to the sink, and tells `refuse` of what cannot be imported; `tally` follows."""
+    """Hands every event of a source to the sink; reports each rejection, and after each chunk the counts so far."""
 
-    def __init__(self, sink: Sink, refuse: Refuse, tally: ImportCounts) -> None:
+    def __init__(self, sink: Sink, on_rejection: OnRejection, on_progress: OnProgress) -> None:
         self._sink = sink
-        self._refuse = refuse
-        self._tally = tally
+        self._on_rejection = on_rejection
+        self._on_progress = on_progress
+        self._counts = ImportCounts()
 
-    async def run(self, portions: Iterator[Portion]) -> None:
-        """Return once everything is stored or refused; raises what the sink raises."""
-        free = asyncio.Semaphore(IN_FLIGHT)
+    async def run(self, chunks: Iterator[Chunk]) -> ImportCounts:
+        """Return the counts once everything is stored or rejected; raises the errors of the sink."""
+        free = asyncio.Semaphore(MAX_IN_FLIGHT)
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await free.acquire()
-                portion = await asyncio.to_thread(next, portions, None)
-                if portion is None:
-                    return
-                task = tasks.create_task(self._import(portion))
+                chunk = await asyncio.to_thread(next, chunks, None)
+                if chunk is None:
+                    break
+                task = tasks.create_task(self._import(chunk))
                 task.add_done_callback(lambda _: free.release())
+        return self._counts
 
-    async def _import(self, portion: Portion) -> None:
-        findings = await asyncio.to_thread(portion.read)
-        verdicts = await self._sink.take([found.event for found in findings.found])
-        refusals = findings.refusals + self._count(findings.found, verdicts)
-        for refusal in refusals:
-            self._refuse(refusal)
-        self._tally.refused += len(refusals)
-        self._tally.skipped += findings.skipped
-        self._tally.found += portion.size
-
-    def _count(self, found: Iterable[ParsedEvent], verdicts: Verdicts) -> list[Rejection]:
-        """Count what became of each, and return those that were refused after all."""
-        telling = VerdictCursor(verdicts)
-        refusals = []
-        for place, event in found:
-            verdict = telling.next(event)
-            if refused := _refused(verdict):
-                refusals.append(Rejection(place.file, *refused, place.line))
-            self._tally.count(verdict.outcome)
-        return refusals
+    async def _import(self, chunk: Chunk) -> None:
+        read = await asyncio.to_thread(chunk.read)
+        cursor = VerdictCursor(await self._sink.take([each.event for each in read.events]))
+        verdicts = [cursor.next(each.event) for each in read.events]
+        rejections = [*read.rejections, *_rejections_of(read.events, verdicts)]
+        for rejection in rejections:
+            self._on_rejection(rejection)
+        outcomes = Counter(verdict.outcome for verdict in verdicts)
+        self._counts += ImportCounts(
+            found=chunk.size,
+            imported=sum(outcomes[outcome] for outcome in APPLIED),
+            unchanged=outcomes[Outcome.DUPLICATE],
+            superseded=outcomes[Outcome.SUPERSEDED],
+            refused=len(rejections),
+            skipped=read.skipped,
+        )
+        self._on_progress(self._counts)
 
 
-def _refused(verdict: Verdict) -> tuple[str, str] | None:
+def _rejections_of(events: Sequence[ParsedEvent], verdicts: Sequence[Verdict]) -> list[Rejection]:
+    """Return the events that could be read and were rejected by the sink."""
+    return [
+        Rejection(parsed.location.file, *reason, parsed.location.line)
+        for parsed, verdict in zip(events, verdicts, strict=True)
+        if (reason := _reason_of(verdict))
+    ]
+
+
+def _reason_of(verdict: Verdict) -> tuple[str, str] | None:
+    """Return code and reason of a rejection; None for a verdict that is none."""
     match verdict:
         case Verdict(outcome=Outcome.REJECTED, code=code, message=message):
             return str(code), str(message)

@@ -1,4 +1,4 @@
-"""NDJSON: a session or an event of the contract a line."""
+"""NDJSON: each line is a session, or an event of the contract."""
 
 import zlib
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from worker.store.rows import EventRow
 from worker.transfer.findings import Location, ParsedEvent, ReadResult, Rejection
 from worker.transfer.reading import SourceText, max_bytes, read_line
 
-LINES: Final = 250
-BYTES: Final = 4 * 1024 * 1024
+CHUNK_LINES: Final = 250
+CHUNK_BYTES: Final = 4 * 1024 * 1024
 
 
 class Line(NamedTuple):
-    """A line by its number, from 1 on; one that cannot be had has a code and a reason instead of bytes."""
+    """A line and its number, from 1; a line that cannot be read has a code and a reason instead of bytes."""
 
     number: int
     body: bytes
@@ -25,57 +25,57 @@ class LineChunk(NamedTuple):
 
     file: str
     lines: list[Line]
-    largest: int
+    max_event_bytes: int
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """How many lines there are."""
         return len(self.lines)
 
     def read(self) -> ReadResult:
-        """Return what is in them; empty lines are skipped."""
+        """Return the events in the lines; empty lines are skipped."""
         filled = [line for line in self.lines if line.fault or line.body.strip()]
-        findings = ReadResult([], [], len(self.lines) - len(filled))
+        result = ReadResult([], [], len(self.lines) - len(filled))
         for line in filled:
-            place = Location(self.file, line.number)
-            match self._read_line(place, line):
-                case Rejection() as refusal:
-                    findings.refusals.append(refusal)
+            location = Location(self.file, line.number)
+            match self._read_line(location, line):
+                case Rejection() as rejection:
+                    result.rejections.append(rejection)
                 case event:
-                    findings.found.append(ParsedEvent(place, event))
-        return findings
+                    result.events.append(ParsedEvent(location, event))
+        return result
 
-    def _read_line(self, place: Location, line: Line) -> EventRow | Rejection:
+    def _read_line(self, location: Location, line: Line) -> EventRow | Rejection:
         if line.fault:
-            return Rejection(place.file, *line.fault, place.line)
-        return read_line(SourceText(place, line.body, self.largest))
+            return Rejection(location.file, *line.fault, location.line)
+        return read_line(SourceText(location, line.body, self.max_event_bytes))
 
 
-def portions_of_lines(name: str, file: BinaryIO, largest: int) -> Iterator[LineChunk]:
-    """Yield all lines in order, some hundreds or some megabytes at a time."""
-    portion: list[Line] = []
+def chunks_of_lines(name: str, file: BinaryIO, max_event_bytes: int) -> Iterator[LineChunk]:
+    """Yield all lines in order, in chunks of at most 250 lines and about 4 MiB."""
+    chunk: list[Line] = []
     size = 0
-    for line in _lines_of(file, max_bytes(largest)):
-        portion.append(line)
+    for line in _lines_of(file, max_bytes(max_event_bytes)):
+        chunk.append(line)
         size += len(line.body)
-        if len(portion) >= LINES or size >= BYTES:
-            yield LineChunk(name, portion, largest)
-            portion, size = [], 0
-    if portion:
-        yield LineChunk(name, portion, largest)
+        if len(chunk) >= CHUNK_LINES or size >= CHUNK_BYTES:
+            yield LineChunk(name, chunk, max_event_bytes)
+            chunk, size = [], 0
+    if chunk:
+        yield LineChunk(name, chunk, max_event_bytes)
 
 
-def _lines_of(file: BinaryIO, most: int) -> Iterator[Line]:
-    """Yield the lines; what cannot be unpacked any further is the last."""
+def _lines_of(file: BinaryIO, max_line_bytes: int) -> Iterator[Line]:
+    """Yield the lines; where a file cannot be read any further, the last one has the reason."""
     number = 0
     try:
-        while body := file.readline(most + 1):
+        while body := file.readline(max_line_bytes + 1):
             number += 1
-            if len(body) <= most:
+            if len(body) <= max_line_bytes:
                 yield Line(number, body)
                 continue
             while body and not body.endswith(b"\n"):
-                body = file.readline(most)
-            yield Line(number, b"", ("too_large", f"it has more than {most:,} bytes"))
+                body = file.readline(max_line_bytes)
+            yield Line(number, b"", ("too_large", f"it has more than {max_line_bytes:,} bytes"))
     except (OSError, EOFError, zlib.error) as error:
         yield Line(number + 1, b"", ("unreadable", str(error)))

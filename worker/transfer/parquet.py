@@ -1,4 +1,4 @@
-"""Parquet, for analysis: a row for each session; `encounter`, `state` and `extra` are JSON text."""
+"""Parquet, for analysis: one row a session; `encounter`, `state` and `extra` are JSON text."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import Any, Final
 from worker.errors import ConfigurationError
 from worker.store.rows import StoredSession
 from worker.transfer.findings import Rejection
-from worker.transfer.target import create, settle
+from worker.transfer.target import create_private, fsync_and_close
 
 GROUP_ROWS: Final = 20_000
 GROUP_BYTES: Final = 32 * 1024 * 1024
 
 
 class ParquetTarget:
-    """Collects row groups of some megabytes and writes them, compressed by zstd.
+    """Writes row groups of some megabytes, compressed by zstd.
 
     Raises ConfigurationError where pyarrow is not installed.
     """
@@ -22,13 +22,13 @@ class ParquetTarget:
     def __init__(self, path: Path) -> None:
         self._arrow, parquet = _load()
         self._schema = _schema_of(self._arrow)
-        self._file = create(path)
+        self._file = create_private(path)
         self._writer = parquet.ParquetWriter(self._file, self._schema, compression="zstd")
         self._rows: list[StoredSession] = []
         self._bytes = 0
 
     def write(self, sessions: Sequence[StoredSession]) -> list[Rejection]:
-        """Take sessions; whole groups are written."""
+        """Add sessions; a group is written when it is full."""
         self._rows += sessions
         self._bytes += sum(len(row.encounter) + len(row.state) + len(row.extra or "") for row in sessions)
         if len(self._rows) >= GROUP_ROWS or self._bytes >= GROUP_BYTES:
@@ -40,15 +40,11 @@ class ParquetTarget:
         if self._rows:
             self._write_group()
         self._writer.close()
-        settle(self._file)
+        fsync_and_close(self._file)
 
     def _write_group(self) -> None:
-        columns = [list(column) for column in zip(*self._rows, strict=True)]
-        columns[-1] = [str(event_id) for event_id in columns[-1]]
-        arrays = [
-            self._arrow.array(values, field.type) for values, field in zip(columns, self._schema, strict=True)
-        ]
-        self._writer.write_batch(self._arrow.record_batch(arrays, schema=self._schema))
+        rows = [{**row._asdict(), "event_id": str(row.event_id)} for row in self._rows]
+        self._writer.write_batch(self._arrow.RecordBatch.from_pylist(rows, schema=self._schema))
         self._rows, self._bytes = [], 0
 
 

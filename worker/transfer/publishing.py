@@ -1,27 +1,34 @@
-"""Where an import's events go when a running worker stores them: the queue, each write confirmed."""
+"""Imports events through the queue: a running worker stores them and confirms each."""
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 
-from contracts.client import Conflict, Misconfigured, Rejected, SessionStore, TimedOut, Unavailable, Untrusted
-from contracts.client.written import Written
+from contracts.client import (
+    Conflict,
+    Misconfigured,
+    Rejected,
+    ReplyUnverified,
+    SessionStore,
+    TimedOut,
+    Unavailable,
+    WriteResult,
+)
 from contracts.outcomes import DeadLetterCode, Outcome
 from worker.errors import ConfigurationError, UnavailableError
 from worker.ingest.fold import Verdicts, key_of
 from worker.outcome import Verdict
-from worker.store.records import session_of
+from worker.store.records import session_of_event
 from worker.store.rows import EventRow
 
 
 class QueueSink:
-    """Publishes the events of a portion at once and waits until each is committed."""
+    """Publishes the events of a chunk together and waits until each is committed."""
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
 
     async def take(self, events: Sequence[EventRow]) -> Verdicts:
-        """Return every event's verdict as the worker told it."""
+        """Return every event's verdict, as the worker confirmed it."""
         verdicts = await asyncio.gather(*(self._publish(event) for event in events))
         return dict(zip(map(key_of, events), verdicts, strict=True))
 
@@ -32,7 +39,7 @@ class QueueSink:
             return Verdict.rejected(DeadLetterCode(error.code), error.message)
         except Conflict as error:
             return Verdict(Outcome.CONFLICT, error.record.revision if error.record else None)
-        except (Misconfigured, Untrusted) as error:
+        except (Misconfigured, ReplyUnverified) as error:
             raise ConfigurationError(str(error)) from error
         except (TimedOut, Unavailable) as error:
             raise UnavailableError(str(error)) from error
@@ -40,24 +47,12 @@ class QueueSink:
             return Verdict(Outcome.DUPLICATE, written.revision)
         return Verdict(written.outcome, written.revision)
 
-    async def _send(self, event: EventRow) -> Written:
+    async def _send(self, event: EventRow) -> WriteResult:
         expected, revision, event_id = event.expected_revision, event.revision, event.event_id
         if event.is_delete:
             return await self._store.delete(
                 event.session_id, expected_revision=expected, revision=revision, event_id=event_id
             )
         return await self._store.write(
-            _session_of(event), expected_revision=expected, revision=revision, event_id=event_id
+            session_of_event(event), expected_revision=expected, revision=revision, event_id=event_id
         )
-
-
-def _session_of(event: EventRow) -> dict[str, object]:
-    return session_of(
-        event.session_id,
-        event.player_id or "",
-        event.encounter or "{}",
-        event.state or "{}",
-        event.extra,
-        datetime.fromisoformat(event.started_at or ""),
-        datetime.fromisoformat(event.completed_at) if event.completed_at else None,
-    )

@@ -1,4 +1,4 @@
-"""Reads one session, or one event, out of bytes."""
+"""Reads one session, or one event, from bytes."""
 
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -6,85 +6,85 @@ from typing import Final, NamedTuple
 import orjson
 from pydantic import ValidationError
 
+from contracts.limits import MAX_DEPTH
 from contracts.outcomes import DeadLetterCode
 from contracts.refusals import code_of, describe
-from contracts.scalars import MAX_DEPTH
 from contracts.session import Session
 from worker.ingest.decode import row_of, row_of_write, validate
-from worker.ingest.document import InvalidEvent, check_content, parse
+from worker.ingest.document import InvalidEvent, ParsedBody, check_content, parse
 from worker.store.rows import EventRow
 from worker.transfer.event_identity import event_id_of, revision_of
 from worker.transfer.findings import Location, Rejection
 
-ENVELOPE_BYTES: Final = 1024  # of an event around its session, at most
-ENVELOPE_DEPTH: Final = 2  # and its levels
-INDENTATION: Final = 8  # times its bytes a session may have when it is pretty-printed
+ENVELOPE_BYTES: Final = 1024  # of an event beside its session, at most
+ENVELOPE_DEPTH: Final = 2  # levels of an event around its session
+INDENTATION: Final = 8  # times as large a pretty-printed session may be
 END: Final = "unexpected end of data"
 
 
 class SourceText(NamedTuple):
-    """The bytes of something and where they are; an event of it may have `largest` bytes."""
+    """Bytes and their location; the event made of them may have `max_event_bytes` bytes."""
 
-    place: Location
+    location: Location
     body: bytes
-    largest: int
+    max_event_bytes: int
 
 
-def max_bytes(largest: int) -> int:
-    """Return how many bytes are worth reading where an event may have `largest`."""
-    return largest * INDENTATION
+def max_bytes(max_event_bytes: int) -> int:
+    """Return how many bytes to read at most where an event may have `max_event_bytes`: files may be indented."""
+    return max_event_bytes * INDENTATION
 
 
 def read_session(text: SourceText) -> EventRow | Rejection:
-    """Return the write of the session that these bytes are, in any layout of JSON, or what is wrong with it."""
+    """Return the write of the session in these bytes, or why there is none."""
     try:
         return _session_row(text, parse(text.body))
-    except InvalidEvent as refused:
-        return _explain(text, refused)
+    except InvalidEvent as invalid:
+        return _explain(text, invalid)
 
 
 def read_line(text: SourceText) -> EventRow | Rejection:
-    """Return the event that a line is, or the write of the session that it is, or what is wrong with it."""
+    """Return the event in a line, or the write of the session in it, or why there is none."""
     try:
-        document = parse(text.body)
-        if "specversion" not in document:
-            return _session_row(text, document)
-        if len(text.body) > text.largest:
-            _check_size(len(orjson.dumps(document)), text.largest)
-        return row_of(validate(text.body, document))
-    except InvalidEvent as refused:
-        return _explain(text, refused)
+        parsed = parse(text.body)
+        if "specversion" not in parsed.document:
+            return _session_row(text, parsed)
+        if len(text.body) > text.max_event_bytes:
+            _check_size(len(orjson.dumps(parsed.document)), text.max_event_bytes)
+        return row_of(validate(parsed))
+    except InvalidEvent as invalid:
+        return _explain(text, invalid)
 
 
-def _session_row(text: SourceText, document: dict[str, object]) -> EventRow:
-    deepest = MAX_DEPTH - ENVELOPE_DEPTH
-    if len(text.body) > text.largest - ENVELOPE_BYTES:
-        _check_size(len(orjson.dumps(document)) + ENVELOPE_BYTES, text.largest)
+def _session_row(text: SourceText, parsed: ParsedBody) -> EventRow:
+    max_depth = MAX_DEPTH - ENVELOPE_DEPTH
+    if len(text.body) > text.max_event_bytes - ENVELOPE_BYTES:
+        _check_size(len(orjson.dumps(parsed.document)) + ENVELOPE_BYTES, text.max_event_bytes)
     try:
-        session = Session.model_validate(document)
+        session = Session.model_validate(parsed.document)
     except ValidationError as error:
-        check_content(text.body, document, None, deepest)
-        raise InvalidEvent(code_of(error), describe(error)) from None
-    check_content(text.body, document, document, deepest)
+        check_content(parsed, None, max_depth)
+        raise parsed.invalid(code_of(error), describe(error)) from None
+    check_content(parsed, parsed.document, max_depth)
     return row_of_write(session, revision_of(session, datetime.now(UTC)), event_id_of(session), None)
 
 
-def _check_size(size: int, largest: int) -> None:
-    if size > largest:
-        reason = f"an event of it would have {size:,} bytes; {largest:,} are allowed"
+def _check_size(size: int, max_event_bytes: int) -> None:
+    if size > max_event_bytes:
+        reason = f"an event of it would have {size:,} bytes; {max_event_bytes:,} are allowed"
         raise InvalidEvent(DeadLetterCode.TOO_LARGE, reason)
 
 
-def _explain(text: SourceText, refused: InvalidEvent) -> Rejection:
-    file, line = text.place
-    if refused.code is DeadLetterCode.BAD_JSON:
-        return _explain_syntax(text, refused)
-    return Rejection(file, refused.code.value, refused.message, line)
+def _explain(text: SourceText, invalid: InvalidEvent) -> Rejection:
+    file, line = text.location
+    if invalid.code is DeadLetterCode.BAD_JSON:
+        return _explain_syntax(text, invalid)
+    return Rejection(file, invalid.code.value, invalid.message, line)
 
 
-def _explain_syntax(text: SourceText, refused: InvalidEvent) -> Rejection:
-    """Say where it stops being JSON; of one line of many, the line is known and the column is of interest."""
-    file, line = text.place
+def _explain_syntax(text: SourceText, invalid: InvalidEvent) -> Rejection:
+    """Return where the text stops being JSON; in a file of lines the line is known, and the column is within it."""
+    file, line = text.location
     if not text.body.strip():
         return Rejection(file, "empty", "there is nothing in it", line or 1, 1)
     try:
@@ -102,4 +102,4 @@ def _explain_syntax(text: SourceText, refused: InvalidEvent) -> Rejection:
             ("cut_off", "it ends too early") if error.msg.startswith(END) else ("bad_json", error.msg)
         )
         return Rejection(file, code, reason, line or error.lineno, error.colno)
-    return Rejection(file, refused.code.value, refused.message, line)
+    return Rejection(file, invalid.code.value, invalid.message, line)

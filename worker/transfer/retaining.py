@@ -1,22 +1,22 @@
-"""Removes what is old, in small batches, each a transaction of its own.
+"""Removes old sessions and tombstones in small batches, each in a transaction of its own.
 
-A session goes by a delete of the contract that expects the revision at which it was old: one that was written since
-stays. The delete has the session's own revision, and the greatest id there is. So whatever came before stays out, as
-after any delete, and any newer write brings the session back, whatever an engine takes for revisions.
+A session is removed by a delete of the contract that expects the revision at which it was old: a session that was
+written since stays. The delete has the session's own revision, and the greatest id there is. So events from before
+stay out, as after any delete, and any newer write stores the session again, whatever an engine takes for revisions.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 import structlog
 
 from contracts.changes import LAST
 from contracts.outcomes import Outcome
-from worker.store.aged import Aged, AgedReader, Retention
+from worker.store.expired import Expired, ExpiredReader, Retention
 from worker.store.rows import EventRow
 from worker.transfer.archiving import Archive
+from worker.transfer.counts import Counts
 from worker.transfer.storing import Sink
 
 log = structlog.get_logger()
@@ -24,83 +24,82 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Ages:
-    """In days, how old what goes is; None where it stays for ever."""
+    """Ages in days beyond which something is removed; None where it stays for ever."""
 
     completed: int | None
     abandoned: int | None
-    markers: int | None
+    tombstones: int | None
 
 
-@dataclass(slots=True)
-class Removed:
-    """How many are gone; `changed` were written or deleted meanwhile, and stay."""
+@dataclass(frozen=True, slots=True)
+class RemovalCounts(Counts):
+    """Numbers of sessions and tombstones removed; `changed` ones were written or deleted meanwhile, and stay."""
 
     completed: int = 0
     abandoned: int = 0
-    markers: int = 0
+    tombstones: int = 0
     changed: int = 0
 
 
 class Retainer:
-    """Removes what is older than `ages`; `removed` follows. Without a sink it only counts.
+    """Removes sessions and tombstones beyond an age; without a sink it only counts them.
 
-    With an archive no session goes before a file on the disk has it as it was.
+    With an archive a session is removed only once a file on the disk holds it as it was.
     """
 
-    def __init__(
-        self, retention: Retention, sink: Sink | None, removed: Removed, archive: Archive | None = None
-    ) -> None:
+    def __init__(self, retention: Retention, sink: Sink | None, archive: Archive | None = None) -> None:
         self._retention = retention
         self._sink = sink
-        self._removed = removed
         self._archive = archive
+        self._counts = RemovalCounts()
 
-    async def run(self, ages: Ages) -> None:
-        """Return once everything is gone that was old at the beginning.
+    async def run(self, ages: Ages) -> RemovalCounts:
+        """Return the counts once everything is removed that was old at the beginning.
 
         Raises Overloaded where another process does it, StorageUnavailable when the database goes away,
-        SessionStoreError when the archive cannot be written.
+        SessionStoreError when the archive cannot be written. The counts so far are logged in any case.
         """
-        async with self._retention.claim() as aged:
+        self._counts = RemovalCounts()
+        async with self._retention.lock() as expired:
             try:
-                await self._remove_aged(aged, ages)
+                await self._remove_expired(expired, ages)
             finally:
-                told = "retention.counted" if self._sink is None else "retention.removed"
-                log.info(told, **asdict(self._removed))
+                event = "retention.counted" if self._sink is None else "retention.removed"
+                log.info(event, **asdict(self._counts))
+        return self._counts
 
-    async def _remove_aged(self, aged: AgedReader, ages: Ages) -> None:
+    async def _remove_expired(self, expired: ExpiredReader, ages: Ages) -> None:
         if ages.completed is not None:
-            await self._remove_all("completed", aged.completed(ages.completed))
+            sessions = expired.completed(ages.completed)
+            await self._remove_sessions(sessions, lambda removed: RemovalCounts(completed=removed))
         if ages.abandoned is not None:
-            await self._remove_all("abandoned", aged.abandoned(ages.abandoned))
-        if ages.markers is not None:
-            await self._forget_all(aged.markers(ages.markers), ages.markers)
+            sessions = expired.abandoned(ages.abandoned)
+            await self._remove_sessions(sessions, lambda removed: RemovalCounts(abandoned=removed))
+        if ages.tombstones is not None:
+            await self._delete_tombstones(expired.tombstones(ages.tombstones), ages.tombstones)
 
-    async def _remove_all(
-        self, kind: Literal["completed", "abandoned"], portions: AsyncGenerator[list[Aged], None]
+    async def _remove_sessions(
+        self, chunks: AsyncGenerator[list[Expired], None], count: Callable[[int], RemovalCounts]
     ) -> None:
         if self._archive and self._sink:
-            portions = self._archive.keep(portions)
-        async with aclosing(portions):
-            async for portion in portions:
-                self._count(kind, portion, await self._remove(portion))
+            chunks = self._archive.archived(chunks)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                removed = await self._delete(chunk)
+                self._counts += count(removed) + RemovalCounts(changed=len(chunk) - removed)
 
-    async def _remove(self, portion: Sequence[Aged]) -> int:
+    async def _delete(self, chunk: Sequence[Expired]) -> int:
         if self._sink is None:
-            return len(portion)
-        deletes = [EventRow(name, revision, LAST, revision, True) for name, revision in portion]
+            return len(chunk)
+        deletes = [
+            EventRow(expired.session_id, expired.revision, LAST, expired.revision, True) for expired in chunk
+        ]
         verdicts = await self._sink.take(deletes)
         return sum(verdict.outcome is Outcome.DELETED for verdict in verdicts.values())
 
-    async def _forget_all(self, portions: AsyncGenerator[list[Aged], None], days: int) -> None:
-        async with aclosing(portions):
-            async for portion in portions:
-                names = [aged.session_id for aged in portion]
-                gone = await self._retention.forget(names, days) if self._sink else len(names)
-                self._count("markers", portion, gone)
-
-    def _count(
-        self, kind: Literal["completed", "abandoned", "markers"], portion: Sequence[Aged], gone: int
-    ) -> None:
-        setattr(self._removed, kind, getattr(self._removed, kind) + gone)
-        self._removed.changed += len(portion) - gone
+    async def _delete_tombstones(self, chunks: AsyncGenerator[list[Expired], None], days: int) -> None:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                ids = [expired.session_id for expired in chunk]
+                removed = await self._retention.delete_tombstones(ids, days) if self._sink else len(ids)
+                self._counts += RemovalCounts(tombstones=removed, changed=len(chunk) - removed)

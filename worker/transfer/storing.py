@@ -1,4 +1,4 @@
-"""Where an import's events go when they go straight into the database."""
+"""Imports events straight into the database."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -12,14 +12,14 @@ from worker.store.writer import EventWriter
 
 
 class Sink(Protocol):
-    """Takes the events of a portion and tells what became of each; raises UnavailableError to stop the import."""
+    """Stores the events of a chunk; raises UnavailableError to stop the import."""
 
     async def take(self, events: Sequence[EventRow]) -> Verdicts:
-        """Return every event's verdict, once it is committed."""
+        """Return every event's verdict once it is committed."""
 
 
 class DatabaseSink:
-    """Stores events as the write path does; a database that is away is waited for, `patience` seconds long."""
+    """Stores events as the write path does; waits up to `patience` seconds for a database that is away."""
 
     def __init__(self, writer: EventWriter, patience: float) -> None:
         self._writer = writer

@@ -1,4 +1,4 @@
-"""Where an export goes; it is there whole, or not at all."""
+"""The targets of an export; a target is complete, or it does not exist."""
 
 import gzip
 import os
@@ -16,17 +16,17 @@ from worker.store.rows import StoredSession
 from worker.transfer.findings import Rejection
 from worker.transfer.folder import SUFFIX
 
-LONGEST_NAME: Final = 255  # in bytes
+MAX_NAME_BYTES: Final = 255
 
 
 class Target(Protocol):
-    """Takes sessions until it is closed."""
+    """Writes sessions until it is closed."""
 
     def write(self, sessions: Sequence[StoredSession]) -> list[Rejection]:
         """Write sessions, and return those that cannot be written in this layout."""
 
     def close(self) -> None:
-        """Have everything in the file."""
+        """Return once everything is in the file."""
 
 
 class FolderTarget:
@@ -37,59 +37,59 @@ class FolderTarget:
         path.mkdir(mode=0o700)
 
     def write(self, sessions: Sequence[StoredSession]) -> list[Rejection]:
-        """Write a file for each; an id that cannot be the name of one is refused."""
-        refusals = []
+        """Write a file for each session; an id that cannot be a file's name is rejected."""
+        rejections = []
         for session in sessions:
             name = session.session_id + SUFFIX
             if is_file_name(name):
-                document = orjson.loads(orjson.dumps(session_of(*session[:7])))
+                document = orjson.loads(orjson.dumps(session_of(session)))
                 (self._path / name).write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
             else:
                 reason = "its id cannot be the name of a file: export to NDJSON"
-                refusals.append(Rejection(session.session_id, "no_file_name", reason))
-        return refusals
+                rejections.append(Rejection(session.session_id, "no_file_name", reason))
+        return rejections
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: every file is closed."""
 
 
 class LineTarget:
-    """NDJSON: the event of the contract that wrote the session a line, so that it imports as the same event."""
+    """NDJSON: each line is the event that wrote the session, so that an import applies the same event."""
 
     def __init__(self, path: Path, *, packed: bool) -> None:
-        self._raw = create(path)
+        self._raw = create_private(path)
         self._file = cast(BinaryIO, gzip.GzipFile("", "wb", 6, self._raw)) if packed else self._raw
 
     def write(self, sessions: Sequence[StoredSession]) -> list[Rejection]:
-        """Write a line for each."""
+        """Write a line for each session."""
         lines = (orjson.dumps(_event_of(session), option=orjson.OPT_APPEND_NEWLINE) for session in sessions)
         self._file.writelines(lines)
         return []
 
     def close(self) -> None:
-        """Have everything on the disk."""
+        """Return once everything is on the disk."""
         if self._file is not self._raw:
             self._file.close()
-        settle(self._raw)
+        fsync_and_close(self._raw)
 
 
-def create(path: Path) -> BinaryIO:
-    """Return a new file that only its owner may read: players' data."""
+def create_private(path: Path) -> BinaryIO:
+    """Return a new file that only its owner may read; raises FileExistsError."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
-def settle(file: BinaryIO) -> None:
-    """Close a file once it is on the disk."""
+def fsync_and_close(file: BinaryIO) -> None:
+    """Close a file once its content is on the disk."""
     with file:
         file.flush()
         os.fsync(file.fileno())
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a name beside `path` that becomes it at the end; what has that name is removed when it comes to none.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a draft path beside `path` that is renamed to `path` at the end, and removed when the block fails.
 
-    Raises FileExistsError where there is something already, save an empty folder.
+    Raises FileExistsError where `path` exists, unless it is an empty folder.
     """
     path = path.resolve()
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
@@ -105,8 +105,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def is_file_name(name: str) -> bool:
-    """Return whether an import would find a file of this name."""
-    return "/" not in name and len(name.encode()) <= LONGEST_NAME and os.path.splitext(name)[1] == SUFFIX
+    """Return whether a file may have this name and an import would read it."""
+    return "/" not in name and len(name.encode()) <= MAX_NAME_BYTES and os.path.splitext(name)[1] == SUFFIX
 
 
 def _event_of(stored: StoredSession) -> dict[str, object]:
@@ -118,5 +118,5 @@ def _event_of(stored: StoredSession) -> dict[str, object]:
         "type": "session.write",
         "subject": stored.session_id,
         "time": format_timestamp(changed),
-        "data": {"revision": stored.revision, "session": session_of(*stored[:7])},
+        "data": {"revision": stored.revision, "session": session_of(stored)},
     }

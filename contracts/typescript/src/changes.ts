@@ -1,54 +1,53 @@
 import type { ConsumeMessage } from 'amqplib'
+import { decode } from './encoding.js'
 import { ClosedError, MisconfiguredError } from './errors.js'
+import { MAX_RECONNECT_DELAY_MS, RECONNECT_DELAY_MS, REMEMBERED_CHANGES } from './limits.js'
 import type { Change } from './messages.js'
-import { decode } from './numbers.js'
-import { changeContent, type Keyring, SIGNATURE_HEADER } from './signing.js'
+import { changeContent, type Keyring } from './signing.js'
 import { Subscription } from './subscription.js'
-import { type Deferred, defer, unlessLate } from './time.js'
+import { CHANGES_EXCHANGE, DELETED_KEY, SIGNATURE_HEADER, STORED_KEY } from './topology.js'
+import { type Deferred, defer, settledWithin } from './waiting.js'
 
-const KINDS = ['session.stored', 'session.deleted'] as const
-const REMEMBERED = 100_000
-const FIRST_WAIT_MS = 100
-const LONGEST_WAIT_MS = 3_000
+const KINDS = [STORED_KEY, DELETED_KEY] as const
 
 /**
- * What was committed before now may not have been told: forget what was kept. All after it will be told.
+ * Changes committed before this moment may be missing: drop what you cached. All later changes will come.
  *
- * It comes first, and again after each loss of a queue. So whoever reads into a cache begins to do so here.
+ * A gap comes first, and again after each loss of the queue. So a reader that fills a cache starts to fill it here.
  */
 export interface Gap {
   type: 'gap'
 }
 
-/** What a follower may want: changes of some kinds alone, or a durable queue that collects while nobody follows. */
+/** Which kinds of changes a stream has, and the durable queue that collects them while no stream reads it. */
 export interface ChangesOptions {
   kinds?: readonly Change['type'][]
   queue?: string
 }
 
 /**
- * Knows what is newer than all that came before it of its session, for the sessions that changed last.
+ * Knows the newest change of each session, for the sessions that changed last.
  *
- * An older message comes where two replicas tell of a session at the same time, or one of them again. Both are within
- * moments of each other, so of a hundred thousand sessions none that matters is forgotten.
+ * An older change arrives late where two replicas announce changes of one session at the same time, or a replica repeats an
+ * announcement. Both happen within moments, so a hundred thousand sessions are memory enough.
  */
-export class Latest {
-  readonly #most: number
+export class NewestSeen {
+  readonly #maxSessions: number
   readonly #seen = new Map<string, [revision: number, id: string]>()
 
-  constructor(most = REMEMBERED) {
-    this.#most = most
+  constructor(maxSessions: number = REMEMBERED_CHANGES) {
+    this.#maxSessions = maxSessions
   }
 
-  /** Returns whether a change is newer, and remembers it if so. */
-  take(change: Change): boolean {
+  /** Returns whether a change is newer than all before it of its session, and remembers it if so. */
+  advance(change: Change): boolean {
     const { subject, id, data } = change
     const [revision, known] = this.#seen.get(subject) ?? [0, '']
     const number = id.toLowerCase() // as text a UUID sorts as the number it is
     if (data.revision < revision || (data.revision === revision && number <= known)) return false
     this.#seen.delete(subject)
     this.#seen.set(subject, [data.revision, number])
-    if (this.#seen.size > this.#most) {
+    if (this.#seen.size > this.#maxSessions) {
       const [oldest] = this.#seen.keys()
       if (oldest !== undefined) this.#seen.delete(oldest)
     }
@@ -56,49 +55,49 @@ export class Latest {
   }
 }
 
-/** The subscriptions of one client, which end with it; with keys only what one of them has signed is told. */
-export class Followers {
+/** The streams of one client, which end with it; with keys they yield only changes that one of the keys signed. */
+export class ChangeStreams {
   readonly #url: string
   readonly #exchange: string
   readonly #keyring: Keyring
   readonly #open = new Set<Subscription>()
-  #over: Deferred<true> = defer()
-  #isOver = false
+  #closed: Deferred<void> = defer()
+  #isClosed = false
 
   constructor(url: string, prefix: string, keyring: Keyring) {
     this.#url = url
     this.#keyring = keyring
-    this.#exchange = `${prefix}sessions.changes`
+    this.#exchange = `${prefix}${CHANGES_EXCHANGE}`
   }
 
-  /** Allows to follow, again after a `close`. */
+  /** Allows streams, again after a `close`. */
   open(): void {
-    if (!this.#isOver) return
-    this.#isOver = false
-    this.#over = defer()
+    if (!this.#isClosed) return
+    this.#isClosed = false
+    this.#closed = defer()
   }
 
-  /** Ends all: who follows gets ClosedError. */
+  /** Ends all streams: their readers get ClosedError. */
   close(): void {
-    this.#isOver = true
-    this.#over.resolve(true)
-    for (const subscription of this.#open) subscription.lose()
+    this.#isClosed = true
+    this.#closed.resolve()
+    for (const subscription of this.#open) subscription.markLost()
   }
 
   /**
-   * Yields what comes, newer ones alone; over lost connections too, until the client is shut down.
-   * A change is acknowledged when the next one is asked for.
+   * Yields changes, each newer than all before it of its session, across reconnections, until `close`.
+   * A change is acknowledged when the next one is requested.
    */
-  async *follow({ kinds = KINDS, queue }: ChangesOptions): AsyncGenerator<Change | Gap> {
-    const latest = new Latest()
+  async *stream({ kinds = KINDS, queue }: ChangesOptions): AsyncGenerator<Change | Gap> {
+    const newest = new NewestSeen()
     for (let isFirst = true; ; isFirst = false) {
       const subscription = await this.#subscribe(kinds, queue, isFirst)
       this.#open.add(subscription)
       try {
         if (subscription.isNew) yield { type: 'gap' }
         for (let message = await subscription.next(); message; message = await subscription.next()) {
-          const change = this.#isBelieved(message) ? read(message.content) : undefined
-          if (change && kinds.includes(change.type) && latest.take(change)) yield change
+          const change = this.#isVerified(message) ? parse(message.content) : undefined
+          if (change && kinds.includes(change.type) && newest.advance(change)) yield change
           subscription.acknowledge(message)
         }
       } finally {
@@ -108,27 +107,28 @@ export class Followers {
     }
   }
 
-  #isBelieved({ fields, properties, content }: ConsumeMessage): boolean {
+  #isVerified({ fields, properties, content }: ConsumeMessage): boolean {
     const signature: unknown = properties.headers?.[SIGNATURE_HEADER]
     const signed = changeContent(this.#exchange, fields.routingKey, content)
     return this.#keyring.isEmpty || this.#keyring.findFault(signature, signed) === undefined
   }
 
   async #subscribe(kinds: readonly string[], queue: string | undefined, isFirst: boolean): Promise<Subscription> {
-    for (let wait = FIRST_WAIT_MS; !this.#isOver; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+    let delay: number = RECONNECT_DELAY_MS
+    for (; !this.#isClosed; delay = Math.min(delay * 2, MAX_RECONNECT_DELAY_MS)) {
       try {
         return await Subscription.open(this.#url, this.#exchange, kinds, queue)
       } catch (error) {
         if (isFirst && error instanceof MisconfiguredError) throw error
       }
-      await unlessLate((wait * (1 + Math.random())) / 2, this.#over.promise)
+      await settledWithin((delay * (1 + Math.random())) / 2, this.#closed.promise)
     }
     throw new ClosedError('the client was shut down')
   }
 }
 
 /** Returns the change that a message holds; nothing where it holds none. */
-function read(content: Buffer): Change | undefined {
+function parse(content: Buffer): Change | undefined {
   let found: Partial<Change> | null
   try {
     found = decode(content) as Partial<Change> | null

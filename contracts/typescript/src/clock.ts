@@ -1,4 +1,4 @@
-const REMEMBERED = 10_000
+import { MAX_PENDING_WRITES, MAX_REVISION, REMEMBERED_REVISIONS } from './limits.js'
 
 /** The greatest revision of each of the sessions last used. */
 export class RevisionMemory {
@@ -14,7 +14,7 @@ export class RevisionMemory {
     const greatest = Math.max(revision, this.of(sessionId))
     this.#revisions.delete(sessionId)
     this.#revisions.set(sessionId, greatest)
-    if (this.#revisions.size > REMEMBERED) {
+    if (this.#revisions.size > REMEMBERED_REVISIONS) {
       const [oldest] = this.#revisions.keys()
       if (oldest !== undefined) this.#revisions.delete(oldest)
     }
@@ -22,8 +22,9 @@ export class RevisionMemory {
 }
 
 /**
- * Gives each write a revision greater than any this client has given or read for the session: microseconds since the
- * epoch, and where the wall clock is behind it counts on. A session far ahead of its time pulls no other along.
+ * Gives each write a revision greater than any that this client has given or read for the session: microseconds since the
+ * epoch. Where the wall clock is behind, the clock counts on by one. A session whose revision lies in the future raises no
+ * other session.
  */
 export class HybridClock {
   readonly #seen = new RevisionMemory()
@@ -33,23 +34,23 @@ export class HybridClock {
   /** Returns the revision of the next event of a session. */
   next(sessionId: string): number {
     this.#last = Math.max(microseconds(), this.#last + 1)
-    const revision = Math.min(Math.max(this.#last, this.#seen.of(sessionId) + 1), Number.MAX_SAFE_INTEGER)
+    const revision = Math.min(Math.max(this.#last, this.#seen.of(sessionId) + 1), MAX_REVISION)
     this.observe(sessionId, revision)
     this.#given.raiseTo(sessionId, revision)
     return revision
   }
 
-  /** Whether no later event of the session was given a revision here. */
+  /** Whether this clock has given no later revision for the session. */
   isLatest(sessionId: string, revision: number): boolean {
     return this.#given.of(sessionId) <= revision
   }
 
-  /** Whether what was seen of the session has a revision that this clock has yet to reach. */
+  /** Whether a revision seen of the session lies in the future of the wall clock. */
   isBehind(sessionId: string): boolean {
     return this.#seen.of(sessionId) > microseconds()
   }
 
-  /** Remembers a revision that was read or told. */
+  /** Remembers a revision that was read or confirmed. */
   observe(sessionId: string, revision: number): void {
     this.#seen.raiseTo(sessionId, revision)
   }
@@ -60,32 +61,35 @@ function microseconds(): number {
   return Math.floor((performance.timeOrigin + performance.now()) * 1000)
 }
 
-/** What a client that does not wait for the commit still owes itself: the revisions it must see when it reads. */
-export class QueuedWrites {
+/**
+ * The queued writes of this client that no read has seen yet: the revision that a read must wait for. No entry is dropped
+ * for room: while it is full, a write of another session must wait for its commit.
+ */
+export class PendingWrites {
   readonly #revisions = new Map<string, number>()
-  readonly #most: number
+  readonly #maxSessions: number
 
-  constructor(most = 100_000) {
-    this.#most = most
+  constructor(maxSessions: number = MAX_PENDING_WRITES) {
+    this.#maxSessions = maxSessions
   }
 
-  /** Whether no further session can be remembered; a write must then wait for its commit. */
-  get isFull(): boolean {
-    return this.#revisions.size >= this.#most
+  /** Whether a write of the session can be remembered. */
+  hasRoomFor(sessionId: string): boolean {
+    return this.#revisions.size < this.#maxSessions || this.#revisions.has(sessionId)
   }
 
-  /** Returns the revision that a read must wait for, or nothing. */
-  of(sessionId: string): number | undefined {
-    return this.#revisions.get(sessionId)
+  /** Returns the revision that a read must wait for; 0 when there is none. */
+  revisionOf(sessionId: string): number {
+    return this.#revisions.get(sessionId) ?? 0
   }
 
-  /** Remembers a write that the broker has. */
+  /** Remembers a write that the broker has confirmed. */
   add(sessionId: string, revision: number): void {
-    this.#revisions.set(sessionId, Math.max(revision, this.#revisions.get(sessionId) ?? 0))
+    this.#revisions.set(sessionId, Math.max(revision, this.revisionOf(sessionId)))
   }
 
-  /** Forgets the write, and earlier ones of the session: it was seen to be applied. */
-  forget(sessionId: string, revision: number): void {
-    if ((this.#revisions.get(sessionId) ?? Number.POSITIVE_INFINITY) <= revision) this.#revisions.delete(sessionId)
+  /** Forgets the session's writes up to this revision, which was seen to be applied. */
+  settle(sessionId: string, revision: number): void {
+    if (this.revisionOf(sessionId) <= revision) this.#revisions.delete(sessionId)
   }
 }

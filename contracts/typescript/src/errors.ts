@@ -1,7 +1,7 @@
 import type { DeadLetterCode, ErrorReason, Session } from './messages.js'
-import type { StoredRecord } from './options.js'
+import type { StoredRecord } from './replies.js'
 
-/** Everything this client throws on purpose; its subclasses are sorted by what the caller must do. */
+/** The base of every error that this client throws on purpose; its subclasses are sorted by what the caller must do. */
 export class SessionStoreError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options)
@@ -12,13 +12,13 @@ export class SessionStoreError extends Error {
 /** The client was shut down, or never initialized. */
 export class ClosedError extends SessionStoreError {}
 
-/** The broker has no queue for the message, or does not let us in: a person must act. */
+/** The broker has no queue for the message, or refuses the login: an operator must act. */
 export class MisconfiguredError extends SessionStoreError {}
 
-/** The worker refuses this client's signature: compare the keys, and the clocks. */
-export class DistrustedError extends MisconfiguredError {}
+/** The worker refuses this client's signature: an operator must compare the keys and the clocks. */
+export class SignatureRefusedError extends MisconfiguredError {}
 
-/** The event is invalid, as `code` and `reason` say: mend what made it. */
+/** The event is invalid, as `code` and `reason` say: correct the code that made it. */
 export class RejectedError extends SessionStoreError {
   constructor(
     readonly code: DeadLetterCode,
@@ -28,7 +28,7 @@ export class RejectedError extends SessionStoreError {
   }
 }
 
-/** The question is invalid: mend what asked. `details` has one entry a wrong field. */
+/** The request is invalid: correct the code that made it. `details` has one entry for each wrong field. */
 export class BadRequestError extends SessionStoreError {
   constructor(
     message: string,
@@ -51,10 +51,10 @@ export class ConflictError<S = Session> extends SessionStoreError {
   }
 }
 
-/** The answer would be too large: ask for less. */
+/** The reply would be too large: ask for less. */
 export class TooLargeError extends SessionStoreError {}
 
-/** The worker said, up to the deadline, that it cannot answer now. */
+/** Up to the deadline the worker replied that it cannot serve. */
 export class UnavailableError extends SessionStoreError {
   constructor(
     readonly reason: ErrorReason,
@@ -65,25 +65,25 @@ export class UnavailableError extends SessionStoreError {
 }
 
 /**
- * Nobody answered by the deadline. Of a write it is not known whether it is stored; the same write again with this
+ * No reply came by the deadline. Of a write it is unknown whether it is stored; the same write again with this
  * `eventId` and `revision` is safe, because an event is applied once. `cause` says why, where it is known.
  */
 export class TimedOutError extends SessionStoreError {
   constructor(
-    what: string,
+    call: string,
     cause?: unknown,
     readonly eventId?: string,
     readonly revision?: number,
   ) {
-    super(`no answer to ${what} by its deadline${cause instanceof Error ? ` (${cause.message})` : ''}`, { cause })
+    super(`no answer to ${call} by its deadline${cause instanceof Error ? ` (${cause.message})` : ''}`, { cause })
   }
 }
 
 /**
- * All that came by the deadline were answers that none of this client's keys has signed. Such an answer ends no call,
- * because anybody may have sent it. Either somebody did, or the worker has other keys than this client, or none.
+ * Every reply that came by the deadline had a signature that none of this client's keys verifies. Such a reply does not end
+ * a call, because anybody may have sent it. Either somebody forged it, or the worker has other keys than this client, or none.
  */
-export class UntrustedError extends TimedOutError {}
+export class ReplyUnverifiedError extends TimedOutError {}
 
 /** The store holds a number that JavaScript has no equal for, neither a number nor a bigint. */
 export class UnreadableNumberError extends SessionStoreError {

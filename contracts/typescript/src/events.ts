@@ -1,36 +1,114 @@
-import { randomUUID } from 'node:crypto'
+import { checkContent, encode } from './encoding.js'
 import { RejectedError } from './errors.js'
-import { encode } from './numbers.js'
-import type { Outgoing } from './wire.js'
+import { MAX_IDENTIFIER_CHARACTERS } from './limits.js'
+import { kindOf, reject } from './refusals.js'
+import { timestampFault } from './timestamps.js'
+import { type DELETE_KEY, type ERASE_KEY, EVENT_CONTENT_TYPE, type WRITE_KEY } from './topology.js'
 
-/** What an event says, beside its own id. */
-export interface Change {
-  type: 'session.write' | 'session.delete' | 'player.erase'
-  subject: string
-  data: { revision: number; expectedRevision?: number | null; session?: unknown }
+const CONTROL = /\p{Cc}/u
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+const FIELDS = {
+  sessionId: 'a string',
+  playerId: 'a string',
+  encounter: 'an object',
+  state: 'an object',
+  startedAt: 'a string',
+  completedAt: 'a string',
 }
 
-/** Of whom events are, and how many bytes one may have. */
-export interface Origin {
+/**
+ * A message to publish; `call` names it in errors. A persistent message survives a restart of the broker. Another one is
+ * worth nothing after its deadline.
+ */
+export interface OutgoingMessage {
+  body: Buffer
+  routingKey: string
+  contentType: string
+  persistent: boolean
+  call: string
+}
+
+/** An event of a session or a player; only a write has a `session`. The same `eventId` is the same event. */
+export interface OutgoingEvent {
+  type: typeof WRITE_KEY | typeof DELETE_KEY | typeof ERASE_KEY
+  subject: string
+  revision: number
+  expectedRevision: number | null
+  eventId: string
+  session?: unknown
+}
+
+/** The source of a client's events, and the most bytes that one may have. */
+export interface EventOptions {
   source: string
   bodyLimit: number
 }
 
 /**
- * Returns a change as a CloudEvents message; the same id again is the same event. Throws RejectedError where JSON would
- * not say the same, or in too many bytes.
+ * Returns the message that carries an event as a CloudEvent. Throws RejectedError where JSON cannot hold an equal value, and
+ * where the body exceeds the limit.
  */
-export function eventOf(change: Change, { source, bodyLimit }: Origin, id: string = randomUUID()): Outgoing {
-  const { type, subject, data } = change
-  const body = encode({ specversion: '1.0', id, source, type, subject, time: new Date().toISOString(), data })
+export function eventMessage(event: OutgoingEvent, { source, bodyLimit }: EventOptions): OutgoingMessage {
+  const { type, subject, revision, expectedRevision, session } = event
+  const data = { revision, expectedRevision, session }
+  const time = new Date().toISOString()
+  const body = encode({ specversion: '1.0', id: event.eventId, source, type, subject, time, data })
   if (body.length > bodyLimit) {
     throw new RejectedError('too_large', `the body has ${body.length} bytes; ${bodyLimit} are allowed`)
   }
   return {
     body,
     routingKey: type,
-    contentType: 'application/cloudevents+json',
+    contentType: EVENT_CONTENT_TYPE,
     persistent: true,
-    what: `${type} of ${subject}`,
+    call: `${type} of ${subject}`,
   }
+}
+
+/** Returns the id of a session; throws RejectedError where the session is no object. */
+export function sessionIdOf(session: { sessionId?: unknown }): string {
+  if (typeof session !== 'object' || session === null || Array.isArray(session)) {
+    reject('bad_schema', 'data.session', 'must be an object', session)
+  }
+  return String(session.sessionId)
+}
+
+/**
+ * Throws RejectedError for a write that the worker would reject, as far as the client can know; given as its JSON.
+ *
+ * For queued writes: no caller would learn of the rejection, and a read would wait for the write.
+ */
+export function checkEvent(body: Buffer): void {
+  const event = JSON.parse(body.toString())
+  const { revision, session } = event.data
+  checkFields(session)
+  if (!UUID.test(event.id)) reject('bad_id', 'id', 'must be a UUID of 36 characters', event.id)
+  checkId('subject', event.subject)
+  if (!Number.isSafeInteger(revision) || revision < 1) {
+    reject('bad_revision', 'data.revision', 'must be an integer from 1 to 2^53-1', revision)
+  }
+  checkId('data.session.playerId', session.playerId)
+  checkTime('data.session.startedAt', session.startedAt)
+  if (typeof session.completedAt === 'string') checkTime('data.session.completedAt', session.completedAt)
+  checkContent(event, 1)
+}
+
+function checkFields(session: { [name: string]: unknown }): void {
+  for (const [name, kind] of Object.entries(FIELDS)) {
+    const [path, value] = [`data.session.${name}`, session[name]]
+    if (name === 'completedAt' && (value === undefined || value === null)) continue
+    if (value === undefined) throw new RejectedError('bad_schema', `${path} is missing`)
+    if (kindOf(value) !== kind) reject('bad_schema', path, `must be ${kind}`, value)
+  }
+}
+
+function checkId(path: string, id: string): void {
+  if (!id || [...id].length > MAX_IDENTIFIER_CHARACTERS || CONTROL.test(id)) {
+    reject('bad_id', path, 'must be 1 to 255 characters without control characters', id)
+  }
+}
+
+function checkTime(path: string, text: string): void {
+  const fault = timestampFault(text)
+  if (fault) reject('bad_time', path, fault, text)
 }

@@ -3,74 +3,77 @@ import type { Duplex } from 'node:stream'
 import { type ChannelModel, type ConfirmChannel, connect, type Options } from 'amqplib'
 import { MisconfiguredError } from './errors.js'
 import { splitHosts } from './hosts.js'
-import { SIGNATURE_HEADER } from './signing.js'
-import { unlessLate, Waiters } from './time.js'
+import { CHANNEL_REFUSAL_MS, CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, HEARTBEAT_SECONDS } from './limits.js'
+import type { MessageSigner } from './signer.js'
+import type { SignatureFault } from './signing.js'
 import { tlsOptions } from './tls.js'
+import { DEADLINE_HEADER, REPLY_QUEUE_PREFIX, SIGNATURE_HEADER } from './topology.js'
+import { settledWithin, Waiters } from './waiting.js'
 
-const HEARTBEAT_SECONDS = '5'
-const CONNECT_MS = 5_000
-const CLOSE_MS = 2_000
-const REFUSED_MS = 1_000
+/** The options of a queue for the time of a connection; the type is explicit because a virtual host may have another default. */
+export const EXCLUSIVE = { exclusive: true, durable: false, arguments: { 'x-queue-type': 'classic' } }
+
 const ACCESS_REFUSED = 403
 const NOT_FOUND = 404
-/** The library tells a refused login from other ends of the handshake in words alone. */
+/** The library distinguishes a refused login from other ends of the handshake by the text of its error alone. */
 const REFUSED = /^Handshake terminated by server: 403 /
 
-/** What to publish: to which exchange, with which key and properties. */
+/** What to publish, under which routing key and with which properties. */
 export interface Publication {
-  exchange: string
   routingKey: string
   body: Buffer
   properties: Options.Publish
 }
 
-/** Receives the body of each reply with its correlation id, and its signature, whatever that is. */
-export type Receive = (correlationId: string, body: Buffer, signature?: unknown) => void
-
-/** Returns the headers that a message takes when it is published under an id. */
-export type Seal = (publication: Publication, messageId: string) => { [name: string]: unknown }
+/** Receives the correlation id and the body of a reply, and what is wrong with its signature. */
+export type OnReply = (correlationId: string, body: Buffer, fault: SignatureFault | undefined) => void
 
 /**
- * One life of the connection, with one channel: it publishes with confirms and receives replies.
+ * One connection with one channel: it publishes with confirms and receives replies. When it is lost nothing is restored, the
+ * next link starts anew.
  *
- * Replies come to an exclusive queue of this client and not by direct reply-to, which would bind every question to
- * the one channel that consumes the answers.
+ * Replies come to an exclusive queue of the link and not by direct reply-to, which would bind every request to the one
+ * channel that consumes the replies.
  */
 export class Link {
-  readonly replyTo = `session.reply.${randomUUID()}`
+  readonly replyTo = `${REPLY_QUEUE_PREFIX}${randomUUID()}`
   readonly lost: Promise<undefined>
   readonly #model: ChannelModel
   readonly #channel: ConfirmChannel
+  readonly #exchange: string
+  readonly #signer: MessageSigner
   readonly #returned = new Set<string>()
-  readonly #refused = new Map<string, number>()
-  readonly #mourners = new Waiters()
-  readonly #writers = new Waiters()
+  readonly #refusedSince = new Map<string, number>()
+  readonly #lossWaiters = new Waiters()
+  readonly #writeWaiters = new Waiters()
   #isLost = false
   #isBlocked = false
   #isFull = false
   #refusal: string | undefined
 
-  private constructor(model: ChannelModel, channel: ConfirmChannel) {
+  private constructor(model: ChannelModel, channel: ConfirmChannel, exchange: string, signer: MessageSigner) {
     this.#model = model
     this.#channel = channel
+    this.#exchange = exchange
+    this.#signer = signer
     this.lost = new Promise((resolve) => this.onLost(() => resolve(undefined)))
-    channel.on('close', () => this.#lose())
+    channel.on('close', () => this.#markLost())
     channel.on('drain', () => this.#drain())
-    model.on('blocked', () => this.#block(true))
-    model.on('unblocked', () => this.#block(false))
+    model.on('blocked', () => this.#setBlocked(true))
+    model.on('unblocked', () => this.#setBlocked(false))
     channel.on('error', (error: Error) => {
       if (isRefusal(error)) this.#refusal = error.message
     })
     channel.on('return', (message) => this.#returned.add(String(message.properties.messageId)))
   }
 
-  /** Resolves with a link that is ready. Throws MisconfiguredError where the broker refuses the login. */
-  static async open(url: string, receive: Receive): Promise<Link> {
-    const model = await connectTo(url)
+  /** Resolves with a link that hands every reply to `onReply`. Throws MisconfiguredError where the broker refuses the login. */
+  static async open(url: string, exchange: string, onReply: OnReply, signer: MessageSigner): Promise<Link> {
+    const model = await openConnection(url)
     model.on('error', () => undefined)
     try {
-      const link = new Link(model, await model.createConfirmChannel())
-      await link.#consume(receive)
+      const link = new Link(model, await model.createConfirmChannel(), exchange, signer)
+      await link.#consume(onReply)
       return link
     } catch (error) {
       await closeQuietly(model)
@@ -79,123 +82,129 @@ export class Link {
   }
 
   /**
-   * Resolves with whether the broker has confirmed the message; not, when it refused it or the link was lost.
-   * Throws MisconfiguredError where no queue is bound for it.
+   * Resolves with whether the broker has confirmed the message; false when the broker refused it or the link was lost.
+   * Throws MisconfiguredError where no queue is bound for the message.
    */
-  async publish(publication: Publication, seal: Seal = unsealed): Promise<boolean> {
-    const { exchange, routingKey, body, properties } = publication
+  async publish(publication: Publication): Promise<boolean> {
+    const { routingKey, body } = publication
     const messageId = randomUUID()
     const confirmed = await new Promise<boolean>((resolve) => {
-      const options = { ...properties, headers: seal(publication, messageId), mandatory: true, messageId }
-      this.#isFull = !this.#channel.publish(exchange, routingKey, body, options, (error) => resolve(!error))
+      const options = { ...this.#signed(publication, messageId), mandatory: true, messageId }
+      this.#isFull = !this.#channel.publish(this.#exchange, routingKey, body, options, (error) => resolve(!error))
     }).catch(() => false)
     if (this.#returned.delete(messageId))
-      throw unroutable(exchange, routingKey, 'no queue is bound, or the node that holds it is down')
-    if (!confirmed && this.#refusal) throw unroutable(exchange, routingKey, this.#refusal)
-    if (confirmed) this.#refused.delete(routingKey)
+      throw this.#unroutable(routingKey, 'no queue is bound, or the node that holds it is down')
+    if (!confirmed && this.#refusal) throw this.#unroutable(routingKey, this.#refusal)
+    if (confirmed) this.#refusedSince.delete(routingKey)
     else if (this.#isRefusedTooLong(routingKey)) void this.close()
     return confirmed
   }
 
-  /**
-   * Returns whether the broker has refused what goes there for a while: another channel may fare better. One whose
-   * first message comes before a quorum queue has a new leader is refused for ever (seen on RabbitMQ 3.10.8).
-   */
-  #isRefusedTooLong(routingKey: string): boolean {
-    const now = performance.now()
-    const since = this.#refused.get(routingKey) ?? now
-    this.#refused.set(routingKey, since)
-    return now - since > REFUSED_MS
-  }
-
-  /** Calls `tell` when the link is over, unless what is returned was called before. */
-  onLost(tell: () => void): () => void {
-    if (this.#isLost) tell()
-    return this.#mourners.add(tell)
+  /** Calls `callback` when the link is lost, unless the function that is returned was called before. */
+  onLost(callback: () => void): () => void {
+    if (this.#isLost) callback()
+    return this.#lossWaiters.add(callback)
   }
 
   /**
-   * Whether a message may be published now: not while the broker has blocked us or does not read what we sent, since all of
-   * it would be kept here. A link that is over is no longer in the way.
+   * Whether a message may be published now: not while the broker blocks us, or does not read what was sent, since all of it
+   * would be buffered here. A lost link is writable: publishing fails at once.
    */
   get isWritable(): boolean {
     return this.#isLost || !(this.#isBlocked || this.#isFull)
   }
 
-  /** Resolves with whether that may have become so by the deadline. */
+  /** Resolves with whether `isWritable` may have become true by the deadline. */
   async untilWritable(deadline: number): Promise<boolean> {
-    return this.#writers.wait(deadline)
+    return this.#writeWaiters.wait(deadline)
   }
 
-  /** Leaves the connection closed. */
+  /** Closes the connection, or abandons it when the broker does not answer in time. */
   async close(): Promise<void> {
     await closeQuietly(this.#model)
   }
 
-  #lose(): void {
-    this.#isLost = true
-    this.#mourners.wake()
-    this.#writers.wake()
+  #signed({ routingKey, body, properties }: Publication, messageId: string): Options.Publish {
+    const { headers, correlationId = '', replyTo = '' } = properties
+    const deadline = String(headers?.[DEADLINE_HEADER] ?? '')
+    const signature = this.#signer.sign({ routingKey, messageId, correlationId, replyTo, deadline, body })
+    return { ...properties, headers: { ...headers, ...signature } }
   }
 
-  #block(isBlocked: boolean): void {
+  /**
+   * Returns whether the broker has refused this key for so long that another channel is worth an attempt. A channel whose
+   * first message arrives before a quorum queue has a new leader is refused for ever (seen on RabbitMQ 3.10.8).
+   */
+  #isRefusedTooLong(routingKey: string): boolean {
+    const now = performance.now()
+    const since = this.#refusedSince.get(routingKey) ?? now
+    this.#refusedSince.set(routingKey, since)
+    return now - since > CHANNEL_REFUSAL_MS
+  }
+
+  #unroutable(routingKey: string, reason: string): MisconfiguredError {
+    return new MisconfiguredError(
+      `the broker takes no ${routingKey} for ${this.#exchange} (${reason}); run: session-store topology`,
+    )
+  }
+
+  #markLost(): void {
+    this.#isLost = true
+    this.#lossWaiters.wake()
+    this.#writeWaiters.wake()
+  }
+
+  #setBlocked(isBlocked: boolean): void {
     this.#isBlocked = isBlocked
-    if (!isBlocked) this.#writers.wake()
+    if (!isBlocked) this.#writeWaiters.wake()
   }
 
   #drain(): void {
     this.#isFull = false
-    this.#writers.wake()
+    this.#writeWaiters.wake()
   }
 
-  async #consume(receive: Receive): Promise<void> {
-    await this.#channel.assertQueue(this.replyTo, { exclusive: true, durable: false })
+  async #consume(onReply: OnReply): Promise<void> {
+    await this.#channel.assertQueue(this.replyTo, EXCLUSIVE)
     await this.#channel.consume(
       this.replyTo,
       (message) => {
-        const { properties, content } = message ?? {}
-        if (content) receive(String(properties?.correlationId), content, properties?.headers?.[SIGNATURE_HEADER])
-        else void this.close() // somebody deleted the queue: nothing would be answered any more
+        if (!message) return void this.close() // somebody deleted the queue: no reply would arrive any more
+        const { properties, content } = message
+        const id = String(properties.correlationId)
+        onReply(id, content, this.#signer.findFault(id, content, properties.headers?.[SIGNATURE_HEADER]))
       },
       { noAck: true },
     )
   }
 }
 
-/** Whether the broker closed a channel because something is not there, or not for us. */
+/** Whether the broker closed a channel because something does not exist, or access to it is refused. */
 export function isRefusal(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   return code === NOT_FOUND || code === ACCESS_REFUSED
 }
 
-function unsealed({ properties }: Publication): { [name: string]: unknown } {
-  return properties.headers
-}
-
-function unroutable(exchange: string, routingKey: string, reason: string): MisconfiguredError {
-  return new MisconfiguredError(
-    `the broker takes no ${routingKey} for ${exchange} (${reason}); run: session-store topology`,
-  )
+/**
+ * Closes a connection, or abandons it when the broker does not answer in time. The library waits without end for the other
+ * side to close the socket, which keeps a program running whose broker is silent.
+ */
+export async function closeQuietly(model: ChannelModel): Promise<void> {
+  await settledWithin(CLOSE_TIMEOUT_MS, model.close())
+  const { stream }: { stream?: Duplex } = model.connection as object
+  stream?.destroy(new Error('the connection was abandoned')) // with an error, so that the library ends its timers
 }
 
 /**
- * Leaves a connection closed, or abandoned when the broker does not answer in time. The library waits for the other side's
- * end of the socket without end, which keeps a program running whose broker says nothing any more.
+ * Resolves with a connection to the first host of the URL that answers; each host has an equal share of the time.
+ * Throws MisconfiguredError where the broker refuses the login.
  */
-export async function closeQuietly(model: ChannelModel): Promise<void> {
-  await unlessLate(CLOSE_MS, model.close())
-  const { stream }: { stream?: Duplex } = model.connection as object
-  stream?.destroy(new Error('the connection was abandoned')) // as an error, so that the library ends its own timers
-}
-
-/** Resolves with a connection to the first of the URL's hosts that answers; each has its share of the time.
- * Throws MisconfiguredError where the broker refuses the login. */
-export async function connectTo(url: string): Promise<ChannelModel> {
+export async function openConnection(url: string): Promise<ChannelModel> {
   const hosts = splitHosts(url)
   let failure: unknown
   for (const host of hosts) {
     try {
-      return await connectToHost(host, CONNECT_MS / hosts.length)
+      return await connectToHost(host, CONNECT_TIMEOUT_MS / hosts.length)
     } catch (error) {
       failure = error
     }
@@ -221,6 +230,6 @@ async function connectToHost(url: string, timeout: number): Promise<ChannelModel
 
 function withHeartbeat(url: string): string {
   const complete = new URL(url)
-  if (!complete.searchParams.has('heartbeat')) complete.searchParams.set('heartbeat', HEARTBEAT_SECONDS)
+  if (!complete.searchParams.has('heartbeat')) complete.searchParams.set('heartbeat', String(HEARTBEAT_SECONDS))
   return complete.href
 }

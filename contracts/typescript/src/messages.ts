@@ -1,7 +1,7 @@
 // Generated from contracts/schemas by scripts/generate-types.mjs. Do not edit.
 
 /**
- * One encounter of one player; any other top-level field is kept and comes back as it was.
+ * One encounter of one player; any other top-level field is kept and comes back unchanged.
  */
 export interface Session {
   sessionId: string
@@ -18,7 +18,7 @@ export interface Session {
 }
 
 /**
- * A stored session, the revision that made it so, and when its row was made and last changed.
+ * A stored session, the revision that made it so, and when its row was created and last changed.
  */
 export interface Record {
   session: Session
@@ -30,7 +30,7 @@ export interface Record {
 export type Change = SessionStored | SessionDeleted
 
 /**
- * A session is stored as it is here; `id` is the id of the event that wrote it, a repeat has the same.
+ * The session is stored in this state; `id` is the id of the event that wrote it, also in a repeated message.
  */
 export interface SessionStored {
   specversion: '1.0'
@@ -51,9 +51,9 @@ export interface StoredContent {
   [k: string]: unknown
 }
 /**
- * No session is there; `id` is the id of the event that deleted it, a repeat has the same.
+ * The session does not exist; `id` is the id of the event that deleted it, also in a repeated message.
  *
- * One that was removed by an erasure has an id made of session and revision, greater than any event's.
+ * A session that an erasure removed has an id made of session and revision, greater than the id of any event.
  */
 export interface SessionDeleted {
   specversion: '1.0'
@@ -66,7 +66,7 @@ export interface SessionDeleted {
   [k: string]: unknown
 }
 /**
- * The revision up to which nothing of the session is there any more.
+ * The revision up to which the session does not exist any more.
  */
 export interface DeletedContent {
   revision: number
@@ -74,9 +74,9 @@ export interface DeletedContent {
 }
 
 /**
- * What became of one event, sent after it was committed.
+ * The outcome of one event, sent after the commit.
  *
- * `id` and `subject` repeat the event's own; either is null where a rejected event had none to be read. `revision` is the one now stored, null when none is. A rejected event has `code` and `message`, a duplicate has `first`, the outcome of the event when it was applied, an erasure has `receipt`.
+ * `id` and `subject` repeat the event's own; each is null where a rejected event had none that could be read. `revision` is the stored one, null when no session is stored. A rejected event has `code` and `message`. A duplicate has `first`, the outcome of the event's first application. An erasure has `receipt`.
  */
 export type Confirmation = {
   id: string | null
@@ -116,9 +116,9 @@ export type DeadLetterCode =
   | 'delivery_limit'
 
 /**
- * What an erasure removed, and what was there when it was counted afterwards.
+ * The counts of an erasure: what it removed, and what a count afterwards found.
  *
- * The player's writes up to `revision` stay out. `laterSessions` were written after it, and stay. The player is named by the SHA-256 of the id's UTF-8, in hex, so that the receipt can be kept.
+ * The player's writes up to `revision` stay out. `laterSessions` were written after it, and stay. The player is identified by the SHA-256 of the id's UTF-8, in hex, so that the receipt can be kept.
  */
 export interface Receipt {
   playerDigest: string
@@ -158,7 +158,7 @@ export interface RpcError {
   [k: string]: unknown
 }
 /**
- * The part of an error that a program reads; `details` is a list of FieldFault for `invalid_params`.
+ * The part of an error for programs; `details` is a list of FieldFault for `invalid_params`.
  */
 export interface Fault {
   reason: ErrorReason
@@ -168,14 +168,14 @@ export interface Fault {
 }
 
 /**
- * Which sessions, in which order, which part of them.
+ * Which sessions, in which order, and which part of them.
  */
 export interface QueryParams {
   filter?: Filter
   options?: QueryOptions
 }
 /**
- * Which sessions: all that is given must hold, and every bound includes its own moment.
+ * Which sessions match: all given conditions must hold, and every bound includes its own moment.
  */
 export interface Filter {
   playerId?: string
@@ -201,7 +201,7 @@ export interface Filter {
   }
 }
 /**
- * In which order and which part; a page starts at an offset or after a cursor, never both.
+ * The order of the matches and which part of them; a page starts at an offset or after a cursor, never both.
  */
 export interface QueryOptions {
   sortBy?: 'createdAt' | 'startedAt' | 'updatedAt' | 'completedAt'
@@ -212,7 +212,7 @@ export interface QueryOptions {
 }
 
 /**
- * Figures over the sessions of one player or of all; no average when none is complete.
+ * Totals over the sessions of one player or of all; without an average when no session is complete.
  */
 export interface StatsResult {
   totalSessions: number
@@ -225,7 +225,7 @@ export interface StatsResult {
 /**
  * Whether the worker can serve.
  *
- * `database` is `ok` or the reason why not; `lagSeconds` is the age of the oldest delivery not yet settled.
+ * `database` is `ok` or the reason why it is not; `lagSeconds` is the age of the oldest delivery not yet settled.
  */
 export interface HealthResult {
   ok: boolean

@@ -4,12 +4,12 @@ import type { SessionStoreOptions } from './options.js'
 import type { IStorageProvider } from './provider.js'
 import { SessionStore } from './store.js'
 
-/** What the engine hands a plugin; only its configuration is used. */
+/** The context that the engine gives a plugin; only its configuration is used. */
 export interface PluginContext {
   config: SessionStoreOptions
 }
 
-/** What a plugin says of itself. */
+/** The plugin's own description. */
 export interface PluginMetadata {
   id: string
   name: string
@@ -21,42 +21,42 @@ export interface PluginMetadata {
 export class SessionStorePlugin<S extends object = Session> {
   #store: SessionStore<S> | undefined
 
-  /** Returns what the plugin is. */
+  /** Returns the plugin's description. */
   getMetadata(): PluginMetadata {
     return { id: 'session-store', name: 'Session store over RabbitMQ', version: '0.1.0', type: 'storage' }
   }
 
-  /** Takes the configuration. */
+  /** Takes the configuration; throws MisconfiguredError for an invalid one. */
   async initialize(context: PluginContext): Promise<void> {
     this.#store = new SessionStore<S>(context.config)
   }
 
-  /** Connects; resolves once a worker has answered. */
+  /** Connects; resolves once a worker has replied. */
   async activate(): Promise<void> {
-    await this.#given().initialize()
+    await this.#initialized().initialize()
   }
 
-  /** Leaves the connection closed. */
+  /** Closes the connection. */
   async deactivate(): Promise<void> {
     await this.#store?.shutdown()
   }
 
-  /** As `deactivate`; twice is fine. */
+  /** Does the same as `deactivate`; twice is fine. */
   async shutdown(): Promise<void> {
     await this.deactivate()
   }
 
-  /** Resolves with whether a worker answers and reaches its database. */
+  /** Resolves with whether a worker replies and reaches its database. */
   async healthCheck(): Promise<boolean> {
     return (await this.#store?.healthCheck()) ?? false
   }
 
   /** Returns the storage to use. */
   getStorageProvider(): IStorageProvider<S> {
-    return this.#given()
+    return this.#initialized()
   }
 
-  #given(): SessionStore<S> {
+  #initialized(): SessionStore<S> {
     if (!this.#store) throw new ClosedError('initialize the plugin first')
     return this.#store
   }

@@ -1,6 +1,6 @@
 import type { Session } from './messages.js'
 
-/** What the engine asks of a storage; unchanged from the engine's own interface, for the engine's own type of a session. */
+/** The engine's interface of a storage, unchanged, for the engine's own type of a session. */
 export interface IStorageProvider<S = Session> {
   readonly name: string
   initialize(): Promise<void>
@@ -13,7 +13,7 @@ export interface IStorageProvider<S = Session> {
   shutdown(): Promise<void>
 }
 
-/** Which sessions; all that is given must hold. */
+/** Which sessions match: all given conditions must hold. */
 export interface SessionFilter {
   playerId?: string
   completed?: boolean
@@ -22,7 +22,7 @@ export interface SessionFilter {
   difficulty?: 'easy' | 'medium' | 'hard'
 }
 
-/** In which order and which part. */
+/** The order of the matches, and which part of them. */
 export interface QueryOptions {
   limit?: number
   offset?: number

@@ -1,12 +1,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-
-/** The AMQP header that carries a message's signature. */
-export const SIGNATURE_HEADER = 'x-signature'
+import { DIRECT_REPLY, REPLY_KEY } from './topology.js'
 
 const HEADER = /^v1;([A-Za-z0-9_.-]{1,64});([0-9]{1,15});([0-9a-f]{64})$/
 const KEY_ID = /^[A-Za-z0-9_.-]{1,64}$/
 const SECRET = /^[!-~]{32,}$/
-const DIRECT_REPLY = 'amq.rabbitmq.reply-to'
 
 /** Why a signature does not count. */
 export type SignatureFault = 'unsigned' | 'malformed' | 'unknown_key' | 'wrong'
@@ -68,7 +65,7 @@ export class Keyring {
 
 /** Returns what the signature of a reply covers. */
 export function replyContent(exchange: string, correlationId: string, body: Uint8Array): Signed {
-  return { exchange, routingKey: 'session.reply', messageId: '', correlationId, replyTo: '', deadline: '', body }
+  return { exchange, routingKey: REPLY_KEY, messageId: '', correlationId, replyTo: '', deadline: '', body }
 }
 
 /** Returns what the signature of a message of the changes feed covers. */

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { MisconfiguredError } from './errors.js'
 
-/** The options of a URL that name files, and what each is to Node. */
+/** The options of a URL that name files, and Node's name of each. */
 const FILES = { cafile: 'ca', certfile: 'cert', keyfile: 'key' } as const
 
 /**
- * Returns what TLS needs to know of an amqps:// URL: the authority to trust in place of the system's, and the client's
- * own certificate and key, where files are named. They are read at each connection, so a renewed one needs no restart.
+ * Returns the TLS options of an amqps:// URL: the authority to trust in place of the system's, and the client's certificate
+ * and key, from the files that the URL names. They are read at each connection, so a renewed one needs no restart.
  * Throws MisconfiguredError for a file that cannot be read.
  */
 export function tlsOptions(url: URL): { [name: string]: Buffer | string } {

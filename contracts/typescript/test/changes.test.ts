@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { connect } from 'amqplib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Latest } from '../src/changes.js'
+import { NewestSeen } from '../src/changes.js'
 import { type Change, ClosedError, type Gap, MisconfiguredError, SessionStore } from '../src/index.js'
-import { changeContent, Keyring, SIGNATURE_HEADER } from '../src/signing.js'
+import { changeContent, Keyring } from '../src/signing.js'
+import { SIGNATURE_HEADER } from '../src/topology.js'
 import { Relay } from './relay.js'
 import { options, sessionOf } from './worker.js'
 
@@ -99,17 +100,17 @@ test.runIf(options().keys)('a change that none of our keys has signed is passed 
 })
 
 test('of equal revisions the greater id is newer, and of all sessions the last ones are remembered', () => {
-  const latest = new Latest(2)
+  const newest = new NewestSeen(2)
   const change = (subject: string, revision: number, id: string) =>
     ({ specversion: '1.0', source: 'test', type: 'session.deleted', subject, id, data: { revision } }) as Change
-  expect(latest.take(change('a', 5, '0B'))).toBe(true)
-  expect(latest.take(change('a', 5, '0a'))).toBe(false)
-  expect(latest.take(change('a', 5, '0c'))).toBe(true)
-  expect(latest.take(change('b', 1, '01'))).toBe(true)
-  expect(latest.take(change('a', 6, '01'))).toBe(true)
-  expect(latest.take(change('c', 1, '01'))).toBe(true)
-  expect(latest.take(change('a', 6, '01'))).toBe(false)
-  expect(latest.take(change('b', 1, '01'))).toBe(true)
+  expect(newest.advance(change('a', 5, '0B'))).toBe(true)
+  expect(newest.advance(change('a', 5, '0a'))).toBe(false)
+  expect(newest.advance(change('a', 5, '0c'))).toBe(true)
+  expect(newest.advance(change('b', 1, '01'))).toBe(true)
+  expect(newest.advance(change('a', 6, '01'))).toBe(true)
+  expect(newest.advance(change('c', 1, '01'))).toBe(true)
+  expect(newest.advance(change('a', 6, '01'))).toBe(false)
+  expect(newest.advance(change('b', 1, '01'))).toBe(true)
 })
 
 test('only the kind asked for is told', async () => {
@@ -150,6 +151,25 @@ test('a named queue keeps what comes while nobody follows, and one that was dele
   let told = await waiting
   while (told.value.type !== 'gap') told = await again.next()
   await again.return(undefined)
+  await remove(queue)
+})
+
+test('a follower that ends again and again is told everything in the end', async () => {
+  const queue = `${options().prefix}${randomUUID()}`
+  const ids = [randomUUID(), randomUUID()]
+  const changes = await follow(store, { queue })
+  for (const id of ids) await store.writeSession(sessionOf(id))
+  await next(changes, ...ids)
+  await changes.return(undefined)
+  for (let end = 0; end < 30; end++) {
+    const again = store.changes({ queue })
+    await next(again, ...ids) // taken and not finished, and the others with it
+    await again.return(undefined)
+  }
+  const last = store.changes({ queue })
+  const told = [await next(last, ...ids), await next(last, ...ids)]
+  expect(told.map(({ subject }) => subject).sort()).toEqual(ids.sort())
+  await last.return(undefined)
   await remove(queue)
 })
 

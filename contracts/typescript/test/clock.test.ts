@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { HybridClock, QueuedWrites } from '../src/clock.js'
+import { HybridClock, PendingWrites } from '../src/clock.js'
 import { MisconfiguredError, SessionStore } from '../src/index.js'
 
 test('revisions are microseconds since the epoch, each greater than the last', () => {
@@ -26,17 +26,17 @@ test('a session far ahead of its time pulls no other along', () => {
 })
 
 test('a queued write is remembered until it, or a later one, was seen to be applied', () => {
-  const queued = new QueuedWrites(2)
-  queued.add('a', 7)
-  queued.add('a', 6)
-  queued.forget('a', 6)
-  expect(queued.of('a')).toBe(7)
-  queued.add('b', 1)
-  expect(queued.isFull).toBe(true)
-  queued.forget('a', 7)
-  queued.forget('never', 7)
-  expect(queued.of('a')).toBeUndefined()
-  expect(queued.isFull).toBe(false)
+  const pending = new PendingWrites(2)
+  pending.add('a', 7)
+  pending.add('a', 6)
+  pending.settle('a', 6)
+  expect(pending.revisionOf('a')).toBe(7)
+  pending.add('b', 1)
+  expect(['a', 'b', 'c'].map((id) => pending.hasRoomFor(id))).toEqual([true, true, false])
+  pending.settle('a', 7)
+  pending.settle('never', 7)
+  expect(pending.revisionOf('a')).toBe(0)
+  expect(pending.hasRoomFor('c')).toBe(true)
 })
 
 test.each([

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { DistrustedError, MisconfiguredError, SessionStore, UntrustedError } from '../src/index.js'
+import { MisconfiguredError, ReplyUnverifiedError, SessionStore, SignatureRefusedError } from '../src/index.js'
 import { Keyring, type Signed } from '../src/signing.js'
 import { options } from './worker.js'
 
@@ -54,11 +54,11 @@ test.each([
 
 test.runIf(enforcing)('a client without keys is told that it is not trusted', async () => {
   const store = new SessionStore(options({ keys: '' }))
-  await expect(store.initialize()).rejects.toThrow(DistrustedError)
+  await expect(store.initialize()).rejects.toThrow(SignatureRefusedError)
 })
 
 test.runIf(enforcing)('a client with another secret believes no answer', async () => {
   const id = options().keys?.split(':')[0]
   const store = new SessionStore(options({ keys: `${id}:${LONG}`, timeoutMs: 1_000 }))
-  await expect(store.initialize()).rejects.toThrow(UntrustedError)
+  await expect(store.initialize()).rejects.toThrow(ReplyUnverifiedError)
 })

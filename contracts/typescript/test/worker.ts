@@ -1,4 +1,4 @@
-import type { Session, SessionStoreOptions } from '../src/index.js'
+import { type Session, SessionStore, type SessionStoreOptions } from '../src/index.js'
 
 function variable(name: string): string {
   const value = process.env[name]
@@ -20,5 +20,16 @@ export function sessionOf(sessionId: string, state: Session['state'] = {}): Sess
     encounter: { difficulty: 'easy' },
     state,
     startedAt: '2025-11-07T10:30:00.000Z',
+  }
+}
+
+/** Resolves with what the work on a store resolves with; the store is shut down then. */
+export async function withStore<T>(work: (store: SessionStore) => Promise<T>, changed = {}): Promise<T> {
+  const store = new SessionStore(options(changed))
+  await store.initialize()
+  try {
+    return await work(store)
+  } finally {
+    await store.shutdown()
   }
 }

@@ -22,14 +22,18 @@ LARGEST = 1_048_576
 def rounds_in(lines: list[bytes]) -> list[Round]:
     """Return what the worker would send for a batch."""
     deliveries = [Delivery("", at, False, "session.write", b"", line) for at, line in enumerate(lines)]
-    return list(rounds_of(group_by_session(decode(each, Properties(), LARGEST) for each in deliveries)))
+    return list(rounds_of(group_by_session(decode(each, Properties(), LARGEST).event for each in deliveries)))
 
 
 async def main() -> None:
     """Store the events on stdin, and print what that took."""
     lines = sys.stdin.buffer.read().splitlines()
     batches = [rounds_in(lines[at : at + BATCH]) for at in range(0, len(lines), BATCH)]
-    async with open_storage(StorageOptions(lambda: os.environ["DATABASE_URL"], 10, 5.0, 30.0)) as storage:
+    async with open_storage(
+        StorageOptions(
+            dsn=lambda: os.environ["DATABASE_URL"], pool_size=10, connect_timeout=5.0, statement_timeout=30.0
+        )
+    ) as storage:
         await storage.ping_writer()
         began, worked = monotonic(), process_time()
         waiting = iter(batches)

@@ -8,14 +8,14 @@ from uuid import UUID
 import pytest
 
 from contracts.client import SessionStore
-from tests.command import run_command
-from tests.installation import Variables
-from tests.integration.changes.following import take
 from tests.integration.test_client import session_of
+from tests.support.broker.following import take
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import Variables
+from tests.support.servers.storages import storage_at
 from worker.errors import BrokerUnavailable
 from worker.ingest.erasing import Eraser
 from worker.store.rows import EventRow
-from worker.store.storage import StorageOptions, open_storage
 
 
 async def test_an_erased_players_sessions_are_told_as_deleted(store: SessionStore) -> None:
@@ -64,7 +64,7 @@ async def test_what_an_erasure_removed_before_it_was_cut_off_is_told_when_it_is_
     database_url: str, calls: int
 ) -> None:
     names = {f"s{number:03}" for number in range(700)}  # two portions
-    async with open_storage(StorageOptions(lambda: database_url, 4, 10, 30)) as storage:
+    async with storage_at(database_url) as storage:
         await storage.writer.apply([[write_row(name) for name in sorted(names)]])
         cut_off = Told(calls)
         with pytest.raises(BrokerUnavailable):

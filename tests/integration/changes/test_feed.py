@@ -8,12 +8,11 @@ import orjson
 from aio_pika.abc import AbstractIncomingMessage
 
 from contracts.client import SessionStore
-from contracts.events import CLOUD_EVENT
-from contracts.topology import Topology
-from tests.faults.replica import Replica
-from tests.installation import Variables
-from tests.integration.changes.following import Announce, open_store, take
+from contracts.topology import EVENT_CONTENT_TYPE, Topology
 from tests.integration.test_client import session_of
+from tests.support.broker.following import Announce, open_store, take
+from tests.support.programs.installation import Variables
+from tests.support.programs.replica import Replica
 
 
 async def test_the_message_is_a_persistent_cloud_event_by_its_own_key(
@@ -30,7 +29,7 @@ async def test_the_message_is_a_persistent_cloud_event_by_its_own_key(
         async with asyncio.timeout(30):
             message = await arrived.get()
     assert (message.content_type, message.delivery_mode, message.routing_key) == (
-        CLOUD_EVENT,
+        EVENT_CONTENT_TYPE,
         2,
         "session.stored",
     )

@@ -11,11 +11,11 @@ import pytest_asyncio
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.conftest import delete_topology, unique_prefix
-from tests.integration.rpc.caller import Caller, Failed, make_session, within
-from tests.integration.rpc.installation import Installation, install
-from worker.finding import State
-from worker.store.examination.replica import examine_replica
+from tests.support.broker.caller import Caller, Failed, make_session, within
+from tests.support.programs.rpc_worker import Installation, install
+from tests.support.servers.running import delete_topology, unique_prefix
+from worker.doctor.database.replica import check_replica
+from worker.doctor.finding import State
 from worker.store.replica import Replica
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -124,10 +124,10 @@ async def test_while_it_is_away_the_primary_answers(
     found = await caller.call("session.read", {"sessionId": "while away", "minRevision": 1})
     assert found["record"]["session"] == session
     assert session in [r["session"] for r in (await caller.call("session.query", PLAYERS))["records"]]
-    was_there = replica.is_there
+    was_there = replica.is_available
     await asyncio.to_thread(standby.start)
     await replica.probe()
-    assert (was_there, replica.is_there) == (False, True)
+    assert (was_there, replica.is_available) == (False, True)
     await caller.call("session.count", PLAYERS)
     assert installation.storage.usage()["replica"].idle > 0
 
@@ -137,12 +137,12 @@ async def test_the_doctor_looks_at_it(
 ) -> None:
     await caught_up(standby, postgres_server)
     name = installation.database_url.rpartition("/")[2]
-    found = await examine_replica(standby.url_of(name), 5)
-    assert (found.state, found.said) == (State.OK, "it follows, 0.0 s behind")
-    primary = await examine_replica(installation.database_url, 5)
-    assert (primary.state, primary.said) == (State.WARNING, "the server is a primary")
-    away = await examine_replica("postgresql://nobody@127.0.0.1:1/nothing", 5)
-    assert (away.state, away.said) == (State.WARNING, "the primary answers everything: connection refused")
+    found = await check_replica(standby.url_of(name), 5)
+    assert (found.state, found.message) == (State.OK, "it replays, 0.0 s behind")
+    primary = await check_replica(installation.database_url, 5)
+    assert (primary.state, primary.message) == (State.WARNING, "the server is a primary")
+    away = await check_replica("postgresql://nobody@127.0.0.1:1/nothing", 5)
+    assert (away.state, away.message) == (State.WARNING, "the primary serves every read: connection refused")
 
 
 async def test_a_look_says_how_far_it_is_behind(

@@ -1,77 +1,89 @@
-"""`dead`: look at refused messages, send them again, or remove them."""
+"""`dead`: list dead letters, publish them again, or remove them."""
 
 import sys
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from contracts.outcomes import DeadLetterCode
+from contracts.topology import Topology
 from worker.cli.console import print_json, run_to_end, warn
-from worker.cli.dead.actions import discard_chosen, find_first, list_chosen, replay_chosen
-from worker.cli.dead.documents import document_of
-from worker.cli.dead.listing import Listing, Tally
-from worker.cli.dead.options import (
-    Asked,
-    Codes,
-    DryRun,
-    EventId,
-    Limit,
-    Number,
-    Queue,
-    SessionId,
-    Since,
-    Until,
-    read_asked,
-)
-from worker.cli.dead.printing import Printer, print_lines
-from worker.cli.dead.saving import LetterFile
-from worker.cli.dead.text import LetterTable, lines_of
-from worker.cli.options import AmqpUrl, AsJson, Prefix
+from worker.cli.dead.actions import Selected, discard_selected, find_first, list_selected, replay_selected
+from worker.cli.dead.output import Counts, DeadLetterFile, Listing, Printer, print_lines
+from worker.cli.dead.rendering import DeadLetterTable, document_of, lines_of
+from worker.cli.options import AsJson, BrokerOptions, grouped_options, parse_moment
+from worker.dead_letters.filter import DeadLetterFilter
+from worker.observability.logs import configure_logs
+from worker.settings.keyring import keyring_of
+from worker.settings.loading import load
 
-Rate = Annotated[float | None, typer.Option("--rate", min=0.01, help="At most so many letters a second.")]
+Codes = Annotated[
+    list[DeadLetterCode] | None,
+    typer.Option("--code", metavar="CODE", help="With this code, such as bad_json; may be repeated."),
+]
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=parse_moment, metavar="TIME", help="Failed then or later: RFC 3339, or 2h, 30m, 1d ago."
+    ),
+]
+Until = Annotated[
+    datetime | None, typer.Option(parser=parse_moment, metavar="TIME", help="Failed then or earlier.")
+]
+SessionId = Annotated[str | None, typer.Option("--session", help="The event names this session.")]
+Queue = Annotated[str | None, typer.Option("--queue", help="Failed in this queue, such as session.write.")]
+EventId = Annotated[str | None, typer.Option("--id", help="The event has this id.")]
+Number = Annotated[int | None, typer.Option("--number", min=1, help="The place in the queue, as listed.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most this many, from the front.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done; change nothing.")]
+Rate = Annotated[float | None, typer.Option("--rate", min=0.01, help="At most this many a second.")]
 Sign = Annotated[
     bool,
-    typer.Option("--sign", help="Sign them with our key: what they say is believed. Look at them first."),
+    typer.Option("--sign", help="Sign them with our key, so that workers accept them. Read them first."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Save = Annotated[
-    Path | None, typer.Option("--save", help="First write the whole letters to this new file, one a line.")
+    Path | None,
+    typer.Option("--save", help="First write the dead letters in full to this new file, one a line."),
 ]
 Place = Annotated[int | None, typer.Argument(min=1, help="The place in the queue, as listed.")]
 
-app = typer.Typer(no_args_is_help=True, help="Look at refused messages, send them again, or remove them.")
+app = typer.Typer(no_args_is_help=True, help="List dead letters, publish them again, or remove them.")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which dead letters; every condition must hold."""
+
+    code: Codes = None
+    since: Since = None
+    until: Until = None
+    session: SessionId = None
+    queue: Queue = None
+    event_id: EventId = None
+    number: Number = None
+    limit: Limit = None
 
 
 @app.command("list")
-def list_letters(
-    code: Codes = None,
-    since: Since = None,
-    until: Until = None,
-    session: SessionId = None,
-    queue: Queue = None,
-    event_id: EventId = None,
-    number: Number = None,
-    limit: Limit = None,
-    amqp_url: AmqpUrl = None,
-    prefix: Prefix = None,
-    as_json: AsJson = False,
-) -> None:
-    """Print a line for each letter, oldest first; with --json a JSON document a line. Changes nothing."""
-    _list(read_asked(locals()), as_json=as_json)
+@grouped_options
+def list_dead_letters(selection: Selection, broker: BrokerOptions, as_json: AsJson = False) -> None:
+    """Print a line for each dead letter, oldest first; with --json a JSON document a line. Changes nothing."""
+    _list(_select(selection, broker), as_json=as_json)
 
 
 @app.command("show")
-def show_letter(
-    number: Place = None,
-    event_id: EventId = None,
-    amqp_url: AmqpUrl = None,
-    prefix: Prefix = None,
-    as_json: AsJson = False,
+@grouped_options
+def show_dead_letter(
+    *, number: Place = None, event_id: EventId = None, broker: BrokerOptions, as_json: AsJson = False
 ) -> None:
-    """Print one letter whole: why it is here, properties, headers and body. Changes nothing."""
+    """Print one dead letter in full: why it failed, properties, headers and body. Changes nothing."""
     if number is None and event_id is None:
-        raise typer.BadParameter("say which: a number as listed, or --id", param_hint="NUMBER")
-    letter = run_to_end(find_first(read_asked(locals())))
+        raise typer.BadParameter("give a number as listed, or --id", param_hint="NUMBER")
+    letter = run_to_end(find_first(_select(Selection(number=number, event_id=event_id), broker)))
     if letter is None:
         warn("no such letter (one that another `dead` command holds does not show)")
         raise typer.Exit(1)
@@ -82,100 +94,109 @@ def show_letter(
 
 
 @app.command("replay")
+@grouped_options
 def replay(
-    code: Codes = None,
-    since: Since = None,
-    until: Until = None,
-    session: SessionId = None,
-    queue: Queue = None,
-    event_id: EventId = None,
-    number: Number = None,
-    limit: Limit = None,
+    *,
+    selection: Selection,
     rate: Rate = None,
     sign: Sign = False,
     dry_run: DryRun = False,
-    amqp_url: AmqpUrl = None,
-    prefix: Prefix = None,
+    broker: BrokerOptions,
     as_json: AsJson = False,
 ) -> None:
-    """Send letters through the normal path again; one that fails again comes back with its history.
+    """Publish dead letters again, on the normal path; one that fails again comes back with its history.
 
-    A letter is removed once the broker has confirmed its copy, which keeps its signature unless --sign is given.
+    A dead letter is removed once the broker has confirmed its copy, which keeps its signature unless --sign is given.
     With --dry-run they are listed.
     """
-    asked = read_asked(locals())
-    if sign and not asked.keyring:
+    selected = _select(selection, broker)
+    if sign and not selected.keyring:
         raise typer.BadParameter("needs SESSION_STORE_SIGNING_KEYS", param_hint="--sign")
     if dry_run:
-        _list(asked, as_json=as_json, verb="would replay")
+        _list(selected, as_json=as_json, verb="would replay")
     else:
-        _replay(asked, rate, sign=sign, as_json=as_json)
+        _replay(selected, rate, sign=sign, as_json=as_json)
 
 
 @app.command("discard")
+@grouped_options
 def discard(
-    code: Codes = None,
-    since: Since = None,
-    until: Until = None,
-    session: SessionId = None,
-    queue: Queue = None,
-    event_id: EventId = None,
-    number: Number = None,
-    limit: Limit = None,
+    *,
+    selection: Selection,
     yes: Yes = False,
     save: Save = None,
     dry_run: DryRun = False,
-    amqp_url: AmqpUrl = None,
-    prefix: Prefix = None,
+    broker: BrokerOptions,
     as_json: AsJson = False,
 ) -> None:
-    """Remove letters for good, and print what was removed. Asks first, unless --yes or --id is given."""
-    asked = read_asked(locals())
+    """Remove dead letters permanently, and print them. Asks first, unless --yes or --id is given."""
+    selected = _select(selection, broker)
     if dry_run and save:
         raise typer.BadParameter("--dry-run writes nothing", param_hint="--save")
     if dry_run:
-        _list(asked, as_json=as_json, verb="would discard")
+        _list(selected, as_json=as_json, verb="would discard")
     else:
-        _discard(asked, save, sure=yes or event_id is not None, as_json=as_json)
+        _discard(selected, save, sure=yes or selection.event_id is not None, as_json=as_json)
 
 
-def _list(asked: Asked, *, as_json: bool, verb: str = "listed") -> None:
-    tally = Tally()
+def _select(selection: Selection, broker: BrokerOptions) -> Selected:
+    """Return what the options select; from now on logs go to stderr. Raises ConfigurationError."""
+    settings = load(broker.flags(), required=["AMQP_URL"]).settings
+    configure_logs("warning", settings.log_format)
+    return Selected(
+        url=settings.amqp_url.get_secret_value(),
+        topology=Topology(settings.prefix),
+        keyring=keyring_of(settings),
+        filter=DeadLetterFilter(
+            number=selection.number,
+            codes=frozenset(selection.code or ()),
+            since=selection.since,
+            until=selection.until,
+            session=selection.session,
+            queue=selection.queue,
+            event_id=selection.event_id,
+        ),
+        limit=selection.limit,
+    )
+
+
+def _list(selected: Selected, *, as_json: bool, verb: str = "listed") -> None:
+    counts = Counts()
     with Printer() as printer:
-        run_to_end(list_chosen(asked, _listing(asked, printer, as_json=as_json), tally))
-    tally.say(verb)
+        run_to_end(list_selected(selected, _listing(selected, printer, as_json=as_json), counts))
+    counts.print(verb)
 
 
-def _replay(asked: Asked, rate: float | None, *, sign: bool, as_json: bool) -> None:
-    tally, strange = Tally(), 0
+def _replay(selected: Selected, rate: float | None, *, sign: bool, as_json: bool) -> None:
+    counts, no_events = Counts(), 0
     try:
-        strange = run_to_end(replay_chosen(asked, rate, tally, sign=sign))
+        no_events = run_to_end(replay_selected(selected, rate, counts, sign=sign))
     finally:
         if as_json:
-            print_json({"replayed": tally.done, **tally.as_json()})
+            print_json({"replayed": counts.done, **counts.as_json()})
         else:
-            tally.say("replayed")
-    if strange:
-        warn(f"not replayed, because their routing key is no event's: {strange:,}")
+            counts.print("replayed")
+    if no_events:
+        warn(f"not replayed, because their routing key is no event's: {no_events:,}")
         raise typer.Exit(1)
 
 
-def _discard(asked: Asked, save: Path | None, *, sure: bool, as_json: bool) -> None:
+def _discard(selected: Selected, save: Path | None, *, sure: bool, as_json: bool) -> None:
     if not sure and not sys.stdin.isatty():
-        raise typer.BadParameter("this removes letters for good: add --yes, or name one by --id")
-    tally = Tally()
-    file = LetterFile(save) if save else None
+        raise typer.BadParameter("this removes letters permanently: add --yes, or name one by --id")
+    counts = Counts()
+    file = DeadLetterFile(save) if save else None
     question = None if sure else "discard {count:,} letters for good?"
     try:
         with Printer() as printer:
-            listing = _listing(asked, printer, as_json=as_json)
-            agreed = run_to_end(discard_chosen(asked, listing, file, question, tally))
+            listing = _listing(selected, printer, as_json=as_json)
+            agreed = run_to_end(discard_selected(selected, listing, file, question, counts))
     finally:
-        tally.say("discarded")
+        counts.print("discarded")
     if not agreed:
         raise typer.Exit(1)
 
 
-def _listing(asked: Asked, printer: Printer, *, as_json: bool) -> Listing:
-    width = len(asked.topology.delete_queue.name)
-    return Listing(printer, None if as_json else LetterTable(width))
+def _listing(selected: Selected, printer: Printer, *, as_json: bool) -> Listing:
+    width = len(selected.topology.delete_queue.name)
+    return Listing(printer, None if as_json else DeadLetterTable(width))

@@ -1,0 +1,30 @@
+// Generated from contracts/limits.py, which explains each, by `python -m contracts.generate`. Do not edit.
+
+export const BODY_LIMIT = 1048576
+export const MAX_MESSAGE_BYTES = 4194304
+export const MAX_DEPTH = 64
+export const MIN_INTEGER = -9223372036854775808n
+export const MAX_INTEGER = 18446744073709551615n
+export const MAX_REVISION = 9007199254740991
+export const MAX_IDENTIFIER_CHARACTERS = 255
+export const MAX_ECHO = 80
+export const MAX_LIMIT = 1000
+export const DEFAULT_LIMIT = 100
+export const MAX_OFFSET = 10000
+export const MAX_IDS = 1000
+export const MAX_CURSOR_CHARACTERS = 4096
+export const HEARTBEAT_SECONDS = 5
+export const CONNECT_TIMEOUT_MS = 5000
+export const CLOSE_TIMEOUT_MS = 3000
+export const RECONNECT_DELAY_MS = 100
+export const MAX_RECONNECT_DELAY_MS = 3000
+export const CALL_TIMEOUT_MS = 5000
+export const REPUBLISH_DELAY_MS = 50
+export const REPUBLISH_UNANSWERED_MS = 2000
+export const CHANNEL_REFUSAL_MS = 1000
+export const RPC_RETRY_DELAY_MS = 50
+export const MAX_RPC_RETRY_DELAY_MS = 500
+export const CHANGES_PREFETCH = 200
+export const REMEMBERED_REVISIONS = 10000
+export const REMEMBERED_CHANGES = 100000
+export const MAX_PENDING_WRITES = 100000

@@ -1,0 +1,306 @@
+-- The schema: tables, indexes, functions, triggers.
+--
+-- A database may already have a table `sessions`, from the storage plugin that this program replaces: eight columns
+-- and rows. It is adopted: same names, same types, every row kept, three columns added. That takes a lock that
+-- keeps everybody out for as long as the rewrite lasts; 0002 does the rest, while everybody works.
+--
+-- A function is a file of its own, which the newest migration that changed it includes again. The line before an include
+-- has the first digits of the file's SHA-256 as of this migration; sql/README.md says why.
+--
+-- Indexes are not built concurrently: the table is new, or locked by its rewrite.
+-- squawk-ignore-file require-concurrent-index-creation
+
+DO $development$
+DECLARE
+    is_older boolean := false;
+BEGIN
+    IF to_regclass('session_store_migrations') IS NOT NULL THEN
+        SELECT EXISTS (SELECT FROM session_store_migrations WHERE version = 1 AND name = 'sessions') INTO is_older;
+    END IF;
+    IF is_older THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = 'this database has the twelve migrations of a development version, which are one now',
+            HINT = 'See "A database of a development version" in sql/README.md.';
+    END IF;
+END
+$development$;
+
+SET LOCAL check_function_bodies = off;  -- a function may name what a later migration adds
+
+CREATE TABLE IF NOT EXISTS session_store_migrations (
+    version    bigint      PRIMARY KEY,
+    name       text        NOT NULL,
+    checksum   text,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE session_store_migrations IS 'The migrations that were applied.';
+COMMENT ON COLUMN session_store_migrations.checksum
+    IS 'SHA-256 of the file; null until `session-store migrate` has seen it.';
+
+-- The view and the function of the plugin. One that has other columns cannot be replaced in place, so it is dropped. That
+-- comes first: where something depends on it, this fails before the table is rewritten.
+
+DO $adopt$
+DECLARE
+    other regprocedure;
+BEGIN
+    IF (SELECT string_agg(format('%s %s', attname, format_type(atttypid, atttypmod)), ', ' ORDER BY attnum)
+          FROM pg_attribute
+         WHERE attrelid = to_regclass(format('%I.active_sessions', current_schema())) AND attnum > 0)
+       <> 'session_id character varying(255), player_id character varying(255), encounter jsonb, state jsonb, '
+          'started_at timestamp with time zone, duration_seconds numeric' THEN
+        DROP VIEW active_sessions;
+    END IF;
+
+    FOR other IN
+        SELECT oid FROM pg_proc
+         WHERE pronamespace = current_schema()::regnamespace AND proname = 'get_session_stats'
+           AND (pg_get_function_arguments(oid), pg_get_function_result(oid)) <>
+               ('p_player_id character varying DEFAULT NULL::character varying',
+                'TABLE(total_sessions bigint, completed_sessions bigint, active_sessions bigint, '
+                'avg_completion_time_seconds numeric)')
+    LOOP
+        EXECUTE format('DROP FUNCTION %s', other);
+    END LOOP;
+END
+$adopt$;
+
+-- The sessions.
+
+DO $adopt$
+DECLARE
+    plugin_table regclass := to_regclass(format('%I.sessions', current_schema()));
+BEGIN
+    IF plugin_table IS NULL
+       OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = plugin_table AND attname = 'revision') THEN
+        RETURN;
+    END IF;
+
+    -- They are built again below, after the rewrite, some with other columns.
+    DROP INDEX IF EXISTS idx_sessions_player_id, idx_sessions_started_at, idx_sessions_completed_at,
+                         idx_sessions_difficulty, idx_sessions_incomplete;
+
+    ALTER TABLE sessions SET (fillfactor = 70);
+    ALTER TABLE sessions
+        ADD COLUMN revision bigint,
+        ADD COLUMN extra jsonb;
+
+    -- One rewrite of the table instead of an UPDATE of all rows: no dead rows are left behind, and
+    -- the plugin's trigger, which sets updated_at on every UPDATE, does not run.
+    ALTER TABLE sessions
+        ALTER COLUMN revision TYPE bigint USING greatest(1, least(9007199254740991, floor(
+            extract(epoch FROM coalesce(updated_at, created_at, started_at)) * 1000000)))::bigint,
+        ALTER COLUMN revision SET DEFAULT floor(extract(epoch FROM now()) * 1000000)::bigint,
+        ALTER COLUMN revision SET NOT NULL,
+        ADD COLUMN difficulty text GENERATED ALWAYS AS (encounter->>'difficulty') STORED;
+END
+$adopt$;
+
+-- fillfactor: engines write a session many times; a page with room takes the new version of a row
+-- without touching an index (a HOT update), and is cleaned without VACUUM.
+CREATE TABLE IF NOT EXISTS sessions (
+    session_id   varchar(255) PRIMARY KEY,
+    player_id    varchar(255) NOT NULL,
+    encounter    jsonb        NOT NULL,
+    state        jsonb        NOT NULL,
+    started_at   timestamptz  NOT NULL,
+    completed_at timestamptz,
+    created_at   timestamptz  DEFAULT now(),
+    updated_at   timestamptz  DEFAULT now(),
+    revision     bigint       NOT NULL DEFAULT floor(extract(epoch FROM now()) * 1000000)::bigint,
+    extra        jsonb,
+    difficulty   text         GENERATED ALWAYS AS (encounter->>'difficulty') STORED
+) WITH (fillfactor = 70);
+
+-- No index has a column that changes with every write. updated_at does, and an index on it would end
+-- HOT updates for the whole table, so a query sorted by updated_at sorts what its filter leaves.
+--
+-- Where pages are read in an order, session_id breaks ties. Read backwards, these give the newest first,
+-- equal times by ascending session_id, no time last; written forwards, they grow at their end.
+CREATE INDEX IF NOT EXISTS idx_sessions_player_id ON sessions (player_id);
+CREATE INDEX IF NOT EXISTS idx_sessions_started_at ON sessions (started_at, session_id DESC);
+CREATE INDEX IF NOT EXISTS idx_sessions_completed_at ON sessions (completed_at NULLS FIRST, session_id DESC)
+    WHERE completed_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS idx_sessions_incomplete ON sessions (started_at, session_id DESC)
+    WHERE completed_at IS NULL;
+-- An order by completed_at ends with the sessions that have none, by session_id. Without this index a page of them walked
+-- through the complete ones too, or sorted all there are.
+CREATE INDEX IF NOT EXISTS idx_sessions_incomplete_by_id ON sessions (session_id)
+    WHERE completed_at IS NULL;
+-- On the column, not on encounter->>'difficulty': with an expression over encounter every change of
+-- encounter would count as a change of the index.
+CREATE INDEX IF NOT EXISTS idx_sessions_difficulty ON sessions (difficulty);
+
+-- The ledger. It holds the greatest event applied so far, and is locked and compared before anything else, so that the
+-- order of events is that of (revision, event_id), whatever the order in which they arrive.
+
+CREATE TABLE IF NOT EXISTS session_ledger (
+    session_id        varchar(255) PRIMARY KEY,
+    revision          bigint       NOT NULL,
+    event_id          uuid         NOT NULL,
+    outcome           text         NOT NULL,
+    deleted_at        timestamptz,
+    expected_revision bigint,
+    replaced_revision bigint,
+    replaced_event_id uuid,
+    replaced_outcome  text,
+    started_at        timestamptz,
+    CONSTRAINT session_ledger_revision_is_exact_in_json CHECK (revision BETWEEN 1 AND 9007199254740991),
+    CONSTRAINT session_ledger_outcome_is_known CHECK (outcome IN ('stored', 'deleted', 'absent')),
+    CONSTRAINT session_ledger_deleted_or_live CHECK ((outcome = 'stored') = (deleted_at IS NULL))
+) WITH (fillfactor = 80);
+COMMENT ON TABLE session_ledger
+    IS 'The last applied event of every session, live or deleted; the entry of a deleted one is its tombstone.';
+COMMENT ON COLUMN session_ledger.outcome IS 'stored, deleted, or absent: a delete that found nothing.';
+COMMENT ON COLUMN session_ledger.deleted_at IS 'Null while the session is live.';
+COMMENT ON COLUMN session_ledger.expected_revision IS 'The revision that the event expected to replace; null: any.';
+COMMENT ON COLUMN session_ledger.replaced_revision IS 'Of the entry before this one; null when this is the first.';
+COMMENT ON COLUMN session_ledger.started_at
+    IS 'Where the row is, if sessions are partitioned; null also where no event has said it yet.';
+
+-- The id of an erased player would be what was to be erased; its digest is enough to recognise it.
+
+CREATE TABLE IF NOT EXISTS session_erasures (
+    player_digest bytea       PRIMARY KEY,
+    revision      bigint      NOT NULL,
+    erased_at     timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT session_erasures_revision_is_exact_in_json CHECK (revision BETWEEN 1 AND 9007199254740991)
+);
+COMMENT ON TABLE session_erasures
+    IS 'Erased players: no trace of their sessions stays, and no late event up to the revision brings one back.';
+COMMENT ON COLUMN session_erasures.player_digest IS 'SHA-256 of the player''s id in UTF-8.';
+
+-- Rows are only added, so writers never wait for each other and nothing can deadlock. One in 512 puts the sum of the rows
+-- that nobody has locked in their place. A change and its row commit together.
+
+CREATE TABLE IF NOT EXISTS session_totals (
+    id        bigint  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    sessions  bigint  NOT NULL,
+    completed bigint  NOT NULL,
+    seconds   numeric NOT NULL
+);
+COMMENT ON TABLE session_totals
+    IS 'The sum of the rows is the statistics of all sessions, in every snapshot, whoever writes to sessions.';
+COMMENT ON COLUMN session_totals.seconds IS 'From start to completion.';
+
+-- The order law. No login needs the right to write to a table: it calls functions, which run with their owner's rights.
+
+-- 1bc54f24a57f3b09
+\ir ../functions/event_wins.sql
+-- 4fa6a31b5bc0767c
+\ir ../functions/event_outcome.sql
+-- 1d7e6ea48d49f680
+\ir ../functions/advance_ledger.sql
+-- cff02d940a93ad2a
+\ir ../functions/ledger_entries.sql
+-- ac33c6d0e1eedb73
+\ir ../functions/store_sessions.sql
+-- 4179672dc98a62f8
+\ir ../functions/partitioned/store_sessions.sql
+-- f26f27e7a5605988
+\ir ../functions/apply_session_events.sql
+-- 85581e62b57923cf
+\ir ../functions/delete_sessions.sql
+-- c64c3a43699eee6c
+\ir ../functions/delete_tombstones.sql
+-- 8d14e05d765e09ee
+\ir ../functions/mark_erasure.sql
+-- a41e01ac56f0a1d9
+\ir ../functions/removed_since_erasure.sql
+-- d5bbe962581fc65a
+\ir ../functions/partitioned/stored_sessions.sql
+-- e369263e6ddd93f8
+\ir ../functions/partitioned/note_session_place.sql
+-- d951a2ce78dfe74b
+\ir ../functions/citus/session_bucket.sql
+-- 0b96d628ac3ecee6
+\ir ../functions/citus/advance_ledger.sql
+-- ba08acb4924d6089
+\ir ../functions/citus/ledger_entries.sql
+-- 1411cc099006e04a
+\ir ../functions/citus/store_sessions.sql
+
+-- The statistics, and the refusal of a lower revision whoever writes: both by triggers.
+
+-- 2c240e27a9f86a6c
+\ir ../functions/session_seconds.sql
+-- a91a6e6042ded665
+\ir ../functions/note_session_change.sql
+-- aa260d6960c737e0
+\ir ../functions/add_session_totals.sql
+-- d7b495173e13c726
+\ir ../functions/refuse_lower_revision.sql
+-- 9088db5f1f20d78a
+\ir ../functions/refuse_older_session.sql
+-- f33deeaef7910a67
+\ir ../functions/refuse_expecting_insertion.sql
+
+DO $triggers$
+DECLARE
+    wanted record;
+BEGIN
+    IF to_regclass('session_buckets') IS NOT NULL THEN
+        RETURN;  -- Citus has no triggers on distributed tables
+    END IF;
+    FOR wanted IN  -- the tables in the order in which events lock them
+        SELECT * FROM (VALUES
+            ('session_erasures', 'revisions_only_rise', 'BEFORE UPDATE',
+             'FOR EACH ROW WHEN (NEW.revision < OLD.revision) EXECUTE FUNCTION refuse_lower_revision()'),
+            ('session_ledger', 'revisions_only_rise', 'BEFORE UPDATE',
+             'FOR EACH ROW WHEN ((NEW.revision, NEW.event_id) < (OLD.revision, OLD.event_id)) '
+             'EXECUTE FUNCTION refuse_lower_revision()'),
+            ('session_ledger', 'expecting_events_replace', 'AFTER INSERT',
+             'FOR EACH ROW WHEN (NEW.expected_revision > 0 AND NEW.replaced_revision IS NULL) '
+             'EXECUTE FUNCTION refuse_expecting_insertion()'),
+            ('sessions', 'revisions_only_rise', 'BEFORE UPDATE',
+             'FOR EACH ROW WHEN (NEW.revision < OLD.revision) EXECUTE FUNCTION refuse_older_session()'),
+            ('sessions', 'session_totals_insert', 'AFTER INSERT',
+             'REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION add_session_totals()'),
+            ('sessions', 'session_totals_delete', 'AFTER DELETE',
+             'REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION add_session_totals()'),
+            ('sessions', 'session_totals_truncate', 'AFTER TRUNCATE',
+             'FOR EACH STATEMENT EXECUTE FUNCTION add_session_totals()'),
+            ('sessions', 'session_totals_note', 'AFTER UPDATE',
+             'FOR EACH ROW WHEN (OLD.completed_at IS DISTINCT FROM NEW.completed_at OR OLD.started_at <> NEW.started_at) '
+             'EXECUTE FUNCTION note_session_change()'),
+            ('sessions', 'session_totals_update', 'AFTER UPDATE',
+             'FOR EACH STATEMENT EXECUTE FUNCTION add_session_totals()')) AS made (relation, name, event, definition)
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = wanted.relation::regclass AND tgname = wanted.name) THEN
+            EXECUTE format('CREATE TRIGGER %I %s ON %I %s', wanted.name, wanted.event, wanted.relation, wanted.definition);
+        END IF;
+    END LOOP;
+END
+$triggers$;
+
+-- What the plugin offered to SQL, with the same columns.
+
+CREATE OR REPLACE VIEW active_sessions AS
+SELECT session_id, player_id, encounter, state, started_at,
+       extract(epoch FROM now() - started_at)::numeric AS duration_seconds
+  FROM sessions
+ WHERE completed_at IS NULL
+ ORDER BY started_at DESC;
+
+-- 059b019e40a62a19
+\ir ../functions/get_session_stats.sql
+-- eaf1d297c6d08f04
+\ir ../functions/citus/get_session_stats.sql
+
+-- Whoever may read sessions may read their totals.
+DO $grants$
+DECLARE
+    reader text;
+BEGIN
+    FOR reader IN
+        SELECT CASE WHEN held.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(held.grantee)) END
+          FROM pg_class, aclexplode(relacl) AS held
+         WHERE pg_class.oid = 'sessions'::regclass AND held.privilege_type = 'SELECT'
+           AND held.grantee <> pg_class.relowner
+    LOOP
+        EXECUTE format('GRANT SELECT ON session_totals TO %s', reader);
+    END LOOP;
+END
+$grants$;
+
+INSERT INTO session_store_migrations (version, name) VALUES (1, 'session_store') ON CONFLICT DO NOTHING;

@@ -1,0 +1,1 @@
+"""Judges the facts of a broker, and says what to do."""

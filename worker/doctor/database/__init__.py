@@ -1,0 +1,1 @@
+"""Judges the facts of a database, and says what to do."""

@@ -1,0 +1,45 @@
+"""Whether a worker answers a request that comes over the broker, as an engine's does."""
+
+from typing import Final
+
+from contracts.client import Misconfigured, ReplyUnverified, SessionStore, SignatureRefused
+from contracts.client import SessionStoreError as ClientError
+from worker.broker.examination import is_access_refused
+from worker.doctor.finding import Finding, error, ok, skipped, warning
+from worker.settings.config import Settings
+
+MAX_LAG_SECONDS: Final = 60.0
+COMPARE_KEYS: Final = (
+    "session-store config  # compare the ids in SESSION_STORE_SIGNING_KEYS on both sides, and the clocks"
+)
+
+
+async def check_answer(settings: Settings, release: str, timeout: float) -> Finding:
+    """Find workers that do not answer, are not healthy, lag behind or are of another release than `release`."""
+    try:
+        async with SessionStore(
+            settings.amqp_url.get_secret_value(),
+            prefix=settings.prefix,
+            source="session-store doctor",
+            timeout=timeout,
+            keys=settings.signing_keys.get_secret_value(),
+        ) as store:
+            health = await store.health()
+    except (SignatureRefused, ReplyUnverified) as failure:
+        return error(str(failure), COMPARE_KEYS)
+    except Misconfigured as failure:
+        if is_access_refused(failure):
+            return skipped(
+                "this login may not send requests, and a worker need not; run session-store health as a caller"
+            )
+        return error(str(failure), "session-store topology")
+    except ClientError as failure:
+        return error(str(failure), "session-store run  # where one runs: its log says why it does not answer")
+    message = f"release {health.version}, database {health.database}, oldest event {health.lag_seconds:.0f} s"
+    if not health.ok:
+        return error(message, "read that worker's /readyz and log; session-store top shows each replica")
+    if health.lag_seconds > MAX_LAG_SECONDS:
+        return warning(message, "session-store top  # shows what delays the events")
+    if health.version != release:
+        return warning(f"{message}; this command is {release}", "upgrade the older of the two")
+    return ok(message)
