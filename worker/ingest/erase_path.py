@@ -64,14 +64,14 @@ class ErasePath:
         """Return once the intake has ended and each erasure received is settled, or left to be delivered again."""
         while batch := await self._intake.receive(1):
             try:
-                settlement = await self._judge(batch[0])
+                settlement = await self._settlement_of(batch[0])
             except SessionStoreError as error:
                 log.error("erasure.given_up", reason=str(error))
             else:
                 if await self._settler.settle([settlement], self._intake):
                     self._metrics.count_outcomes([settlement.verdict.outcome])
 
-    async def _judge(self, delivery: Delivery) -> Settlement:
+    async def _settlement_of(self, delivery: Delivery) -> Settlement:
         properties = delivery.read_properties()
         try:
             event = decode_erasure(delivery, properties, self._limits.body, self._limits.verify)

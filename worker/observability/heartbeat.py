@@ -52,10 +52,10 @@ class Probe:
 async def watch(replica: Replica) -> None:
     """Check the replica every 2 s for ever; as with the probe, a check that hangs counts as failed."""
     while True:
-        looking = asyncio.create_task(replica.probe())
-        while (await asyncio.wait((looking,), timeout=MAX_PROBE_SECONDS))[1]:
+        probing = asyncio.create_task(replica.probe())
+        while (await asyncio.wait((probing,), timeout=MAX_PROBE_SECONDS))[1]:
             replica.mark_away("timeout")
-        await looking
+        await probing
         await asyncio.sleep(PROBE_SECONDS)
 
 
