@@ -19,16 +19,19 @@ from .errors import (
     Unavailable,
 )
 from .events import Durability, WriteResult
+from .merge import Collided, Merged, merge_sessions
 from .store import SessionStore
 
 __all__ = [
     "BadRequest",
     "Closed",
+    "Collided",
     "Conflict",
     "Durability",
     "Filter",
     "Gap",
     "HealthResult",
+    "Merged",
     "Misconfigured",
     "QueryOptions",
     "QueryResult",
@@ -47,4 +50,5 @@ __all__ = [
     "TooLarge",
     "Unavailable",
     "WriteResult",
+    "merge_sessions",
 ]

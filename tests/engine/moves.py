@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 import aiohttp
 
-from tests.engine.process import LONGEST_WAIT
+from tests.support.patience import LONGEST_WAIT
 
 OBJECTIVES: Final = 4
 FAILED: Final = 599  # the status that stands for a connection that was lost

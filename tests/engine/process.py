@@ -6,9 +6,9 @@ import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
-LONGEST_WAIT: Final = 60.0
+from tests.support.patience import LONGEST_WAIT
 
 
 class EngineFailed(Exception):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
@@ -15,12 +15,12 @@ from contracts.client.errors import Rejected
 from contracts.client.merge import Collided, Merged, merge_sessions
 from contracts.session import Session
 from tests.support.events.session_edits import Json, edited, edits_of, sessions
+from tests.support.examples import times
 
 VECTORS: Final[list[dict[str, Any]]] = json.loads(
     (Path(__file__).parents[2] / "contracts" / "merge-vectors.json").read_text(encoding="utf-8")
 )
 ABSENT: Final = object()
-PATIENT: Final = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
@@ -32,7 +32,7 @@ def test_every_vector_merges_as_the_table_says(vector: dict[str, Any]) -> None:
             assert list(collisions) == vector["collisions"]
 
 
-@PATIENT
+@times(3)
 @given(sessions, sessions)
 def test_a_change_of_one_side_alone_is_the_result(base: Json, side: Json) -> None:
     assert merge_sessions(base, side, base) == Merged(side)
@@ -41,7 +41,7 @@ def test_a_change_of_one_side_alone_is_the_result(base: Json, side: Json) -> Non
     assert merge_sessions(None, side, None) == merge_sessions(None, None, side) == Merged(side)
 
 
-@PATIENT
+@times(3)
 @given(st.data())
 def test_two_changes_that_commute_merge_to_one_after_the_other(data: DataObject) -> None:
     base = data.draw(sessions)
@@ -65,7 +65,7 @@ def test_two_changes_that_commute_merge_to_one_after_the_other(data: DataObject)
             assert [pointer for pointer in collisions if not may_be_two_steps(pointer, mine)] == []
 
 
-@PATIENT
+@times(3)
 @given(st.data())
 def test_changes_of_places_apart_never_collide(data: DataObject) -> None:
     base = data.draw(sessions)
@@ -74,7 +74,7 @@ def test_changes_of_places_apart_never_collide(data: DataObject) -> None:
         assert isinstance(merge_sessions(base, one.apply(base), other.apply(base)), Merged)
 
 
-@PATIENT
+@times(3)
 @given(st.data())
 def test_no_change_of_either_side_is_dropped(data: DataObject) -> None:
     base = data.draw(sessions)
@@ -89,7 +89,7 @@ def test_no_change_of_either_side_is_dropped(data: DataObject) -> None:
                 assert is_changed(pointer, base, theirs), pointer
 
 
-@PATIENT
+@times(3)
 @given(st.data())
 def test_the_sides_may_be_swapped(data: DataObject) -> None:
     base = data.draw(sessions)
@@ -103,7 +103,7 @@ def test_the_sides_may_be_swapped(data: DataObject) -> None:
             raise AssertionError(differing)
 
 
-@PATIENT
+@times(3)
 @given(st.data())
 def test_the_arguments_stay_as_they_are_and_share_nothing_with_the_result(data: DataObject) -> None:
     base = data.draw(sessions)

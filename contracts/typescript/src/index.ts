@@ -1,5 +1,6 @@
 export type { ChangesOptions, Gap } from './changes.js'
 export * from './errors.js'
+export * from './merge.js'
 export type * from './messages.js'
 export type {
   ReadOptions,

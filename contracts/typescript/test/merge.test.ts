@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decode, encode } from '../src/encoding.js'
-import { RejectedError } from '../src/errors.js'
-import { mergeSessions } from '../src/merge.js'
+import { mergeSessions, RejectedError } from '../src/index.js'
 import { apply, at, drawEdit, drawEdited, isHolder, type Json, type JsonMap, own, sessions } from './edits.js'
 
 interface Vector {
