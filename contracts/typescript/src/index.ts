@@ -1,5 +1,7 @@
 export type { ChangesOptions, Gap } from './changes.js'
+export type { OnConflict } from './conflicts.js'
 export * from './errors.js'
+export { type Collided, type Merged, mergeSessions } from './merge.js'
 export type * from './messages.js'
 export type {
   ReadOptions,
@@ -11,3 +13,4 @@ export * from './plugin.js'
 export type { IStorageProvider, QueryOptions as ProviderQueryOptions, SessionFilter } from './provider.js'
 export type { Page, StoredRecord, WriteResult } from './replies.js'
 export * from './store.js'
+export type { ChangeOrCreate, ChangeSession, UpdateOptions, UpdateResult } from './updates.js'
