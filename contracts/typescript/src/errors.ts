@@ -44,10 +44,41 @@ export class ConflictError<S = Session> extends SessionStoreError {
     sessionId: string,
     expected: number,
     readonly record: StoredRecord<S> | null,
+    reason = '',
   ) {
-    super(
-      `${sessionId}: expected revision ${expected}, found ${record ? `revision ${record.revision}` : 'no session'}`,
-    )
+    const found = record ? `revision ${record.revision}` : 'no session'
+    super(`${sessionId}: expected revision ${expected}, found ${found}${reason}`)
+  }
+}
+
+/** The states of a conflict: `mine` and `theirs`, which is stored, were both made of `base`. Null stands for no session. */
+export interface ConflictStates<S = Session> {
+  base: S | null
+  mine: S
+  theirs: S | null
+}
+
+/**
+ * Another engine changed the session since it was read, and the changes exclude each other: nothing changed. `states` has all
+ * three states, `collisions` the places that both changed, as JSON Pointers (the empty one is the whole session).
+ */
+export class CollisionError<S = Session> extends ConflictError<S> {
+  constructor(
+    sessionId: string,
+    expected: number,
+    record: StoredRecord<S> | null,
+    readonly states: ConflictStates<S>,
+    readonly collisions: string[],
+  ) {
+    const places = collisions.filter(Boolean).slice(0, 5).join(', ')
+    super(sessionId, expected, record, places && `: both changed ${places}`)
+  }
+}
+
+/** There is no session of this id. */
+export class NotFoundError extends SessionStoreError {
+  constructor(readonly sessionId: string) {
+    super(`there is no session ${sessionId}`)
   }
 }
 

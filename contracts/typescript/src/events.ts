@@ -6,6 +6,7 @@ import { timestampFault } from './timestamps.js'
 import { type DELETE_KEY, type ERASE_KEY, EVENT_CONTENT_TYPE, type WRITE_KEY } from './topology.js'
 
 const CONTROL = /\p{Cc}/u
+const HALF_PAIR = /\p{Surrogate}/u
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const FIELDS = {
   sessionId: 'a string',
@@ -102,8 +103,17 @@ function checkFields(session: { [name: string]: unknown }): void {
   }
 }
 
+/** Whether a session can have this id. */
+export function isPossibleId(id: unknown): id is string {
+  return typeof id === 'string' && id !== '' && !isUnusable(id) && !HALF_PAIR.test(id)
+}
+
+function isUnusable(id: string): boolean {
+  return [...id].length > MAX_IDENTIFIER_CHARACTERS || CONTROL.test(id)
+}
+
 function checkId(path: string, id: string): void {
-  if (!id || [...id].length > MAX_IDENTIFIER_CHARACTERS || CONTROL.test(id)) {
+  if (!id || isUnusable(id)) {
     reject('bad_id', path, 'must be 1 to 255 characters without control characters', id)
   }
 }

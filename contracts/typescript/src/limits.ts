@@ -19,6 +19,7 @@ export const CLOSE_TIMEOUT_MS = 3000
 export const RECONNECT_DELAY_MS = 100
 export const MAX_RECONNECT_DELAY_MS = 3000
 export const CALL_TIMEOUT_MS = 5000
+export const HEALTH_CHECK_TIMEOUT_MS = 1000
 export const REPUBLISH_DELAY_MS = 50
 export const REPUBLISH_UNANSWERED_MS = 2000
 export const CHANNEL_REFUSAL_MS = 1000

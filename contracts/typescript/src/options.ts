@@ -1,6 +1,8 @@
+import type { OnConflict } from './conflicts.js'
 import { MisconfiguredError } from './errors.js'
 import { splitHosts } from './hosts.js'
 import { BODY_LIMIT, CALL_TIMEOUT_MS } from './limits.js'
+import type { Session } from './messages.js'
 import { Keyring } from './signing.js'
 
 /**
@@ -13,10 +15,13 @@ import { Keyring } from './signing.js'
  * An event of more than `bodyLimit` bytes (1 MiB) is rejected before it is sent; it must equal the workers' setting
  * `SESSION_STORE_BODY_LIMIT`.
  *
+ * `onConflict` says what `writeSession` does where another engine changed the session: `merge` (the default), `throw`, or a
+ * function. With durability `queued` it has no effect: the last writer wins.
+ *
  * With `keys`, a text like `k2:secret k1:secret`, every message is signed with the first key, and every reply must be signed
  * with one of them.
  */
-export interface SessionStoreOptions {
+export interface SessionStoreOptions<S = Session> {
   url: string
   durability?: 'stored' | 'queued'
   timeoutMs?: number
@@ -25,6 +30,7 @@ export interface SessionStoreOptions {
   bodyLimit?: number
   traceHeaders?: TraceHeaders
   keys?: string
+  onConflict?: OnConflict<S>
 }
 
 /** Returns W3C trace context, as OpenTelemetry's `propagation.inject` writes it into an object. */
@@ -43,10 +49,10 @@ export interface WriteOptions {
 }
 
 /** Options with every default filled in. */
-export type ResolvedOptions = Required<Omit<SessionStoreOptions, 'keys'>> & { keyring: Keyring }
+export type ResolvedOptions = Required<Omit<SessionStoreOptions, 'keys' | 'onConflict'>> & { keyring: Keyring }
 
 /** Returns the options with every default filled in; throws MisconfiguredError for an invalid one. */
-export function resolveOptions(options: SessionStoreOptions): ResolvedOptions {
+export function resolveOptions(options: Omit<SessionStoreOptions, 'onConflict'>): ResolvedOptions {
   const {
     url,
     durability = 'stored',

@@ -4,17 +4,24 @@ import type { SessionStoreOptions } from './options.js'
 import type { IStorageProvider } from './provider.js'
 import { SessionStore } from './store.js'
 
-/** The context that the engine gives a plugin; only its configuration is used. */
+/** The context that the engine gives a plugin; only its configuration is used: the options of a `SessionStore`. */
 export interface PluginContext {
-  config: SessionStoreOptions
+  config: object
 }
 
-/** The plugin's own description. */
+/** The plugin's own description. `name` is its id. */
 export interface PluginMetadata {
-  id: string
   name: string
   version: string
+  description: string
   type: 'storage'
+}
+
+const METADATA: PluginMetadata = {
+  name: 'session-store',
+  version: '0.1.0',
+  description: 'Sessions in PostgreSQL through RabbitMQ',
+  type: 'storage',
 }
 
 /** The store in the shape of an engine's plugin, so that users of the original change a configuration file alone. */
@@ -23,17 +30,27 @@ export class SessionStorePlugin<S extends object = Session> {
 
   /** Returns the plugin's description. */
   getMetadata(): PluginMetadata {
-    return { id: 'session-store', name: 'Session store over RabbitMQ', version: '0.1.0', type: 'storage' }
+    return METADATA
   }
 
   /** Takes the configuration; throws MisconfiguredError for an invalid one. */
   async initialize(context: PluginContext): Promise<void> {
-    this.#store = new SessionStore<S>(context.config)
+    this.#store = new SessionStore<S>(context.config as SessionStoreOptions<S>)
   }
 
-  /** Connects; resolves once a worker has replied. */
+  /**
+   * Connects. Where no worker replies, it says so once and goes on trying: the engine never activates a plugin again. Until a
+   * worker replies the plugin is unhealthy, and calls wait up to their deadline.
+   */
   async activate(): Promise<void> {
-    await this.#initialized().initialize()
+    const store = this.#initialized()
+    store.open()
+    try {
+      await store.health()
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      console.warn(`${METADATA.name}: no worker replies yet, trying on: ${reason}`)
+    }
   }
 
   /** Closes the connection. */
@@ -46,7 +63,7 @@ export class SessionStorePlugin<S extends object = Session> {
     await this.deactivate()
   }
 
-  /** Resolves with whether a worker replies and reaches its database. */
+  /** Resolves within 1 s with whether a worker replies and reaches its database. */
   async healthCheck(): Promise<boolean> {
     return (await this.#store?.healthCheck()) ?? false
   }

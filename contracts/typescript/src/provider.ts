@@ -29,3 +29,9 @@ export interface QueryOptions {
   sortBy?: 'createdAt' | 'updatedAt' | 'completedAt'
   sortOrder?: 'asc' | 'desc'
 }
+
+/** Returns a filter without the values that mean "any" to the engine: null and the empty text. */
+export function withoutEmpty<F extends object>(filter: F): F {
+  if (typeof filter !== 'object' || filter === null) return filter
+  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== null && value !== '')) as F
+}

@@ -1,7 +1,10 @@
 import { ChangeStreams, type ChangesOptions, type Gap } from './changes.js'
 import { HybridClock, PendingWrites } from './clock.js'
+import { checkedOnConflict } from './conflicts.js'
 import { BadRequestError, TooLargeError } from './errors.js'
-import { MAX_OFFSET } from './limits.js'
+import { isPossibleId } from './events.js'
+import { HEALTH_CHECK_TIMEOUT_MS, MAX_OFFSET } from './limits.js'
+import { LiveSessions } from './live.js'
 import type { Change, Filter, HealthResult, QueryOptions, Receipt, Session, StatsResult } from './messages.js'
 import {
   type ReadOptions,
@@ -10,12 +13,25 @@ import {
   type SessionStoreOptions,
   type WriteOptions,
 } from './options.js'
-import type { IStorageProvider, QueryOptions as ProviderQueryOptions, SessionFilter } from './provider.js'
+import {
+  type IStorageProvider,
+  type QueryOptions as ProviderQueryOptions,
+  type SessionFilter,
+  withoutEmpty,
+} from './provider.js'
+import { SessionQueues } from './queues.js'
 import { SessionReader } from './reader.js'
 import { echo } from './refusals.js'
 import type { Page, StoredRecord, WriteResult } from './replies.js'
 import { RpcCalls } from './rpc.js'
 import { Transport } from './transport.js'
+import {
+  type ChangeOrCreate,
+  type ChangeSession,
+  SessionUpdater,
+  type UpdateOptions,
+  type UpdateResult,
+} from './updates.js'
 import { SessionWriter } from './writer.js'
 
 const MAX_SESSIONS = 10_000
@@ -34,10 +50,12 @@ export class SessionStore<S extends object = Session> implements IStorageProvide
   readonly #rpc: RpcCalls<S>
   readonly #reader: SessionReader<S>
   readonly #writer: SessionWriter<S>
+  readonly #live: LiveSessions<S>
+  readonly #updater: SessionUpdater<S>
   readonly #streams: ChangeStreams
 
   /** Throws MisconfiguredError for invalid options. */
-  constructor(options: SessionStoreOptions) {
+  constructor({ onConflict = 'merge', ...options }: SessionStoreOptions<S>) {
     this.#options = resolveOptions(options)
     const { url, prefix, traceHeaders, keyring } = this.#options
     const [clock, pending] = [new HybridClock(), new PendingWrites()]
@@ -45,13 +63,32 @@ export class SessionStore<S extends object = Session> implements IStorageProvide
     this.#rpc = new RpcCalls(this.#transport)
     this.#reader = new SessionReader(this.#rpc, clock, pending)
     this.#writer = new SessionWriter(this.#transport, this.#reader, clock, pending, this.#options)
+    const [reader, writer, queues] = [this.#reader, this.#writer, new SessionQueues()]
+    const isQueued = this.#options.durability === 'queued'
+    this.#live = new LiveSessions({
+      reader,
+      writer,
+      clock,
+      queues,
+      onConflict: checkedOnConflict(onConflict),
+      isQueued,
+    })
+    this.#updater = new SessionUpdater(reader, writer, queues)
     this.#streams = new ChangeStreams(url, prefix, keyring)
   }
 
-  /** Connects, and resolves once a worker has replied; where none replies, leaves nothing open and throws. */
-  async initialize(): Promise<void> {
+  /** Begins to connect; calls wait for the connection up to their deadline. Twice is fine. */
+  open(): void {
     this.#transport.open()
     this.#streams.open()
+  }
+
+  /**
+   * Connects, and resolves once a worker has replied; where none replies, leaves nothing open and throws. It may be called
+   * again.
+   */
+  async initialize(): Promise<void> {
+    this.open()
     try {
       await this.health()
     } catch (error) {
@@ -60,22 +97,46 @@ export class SessionStore<S extends object = Session> implements IStorageProvide
     }
   }
 
-  /** Resolves with a session, or null; never with a state from before this client's own last write of it. */
+  /**
+   * Resolves with a session, or null; never with a state from before this client's own last write of it. Calls that overlap get
+   * the same object, as long as no other engine has stored a newer revision.
+   */
   async readSession(sessionId: string): Promise<S | null> {
-    return (await this.read(sessionId))?.session ?? null
+    return isPossibleId(sessionId) ? this.#live.read(sessionId, this.#deadline()) : null
   }
 
-  /** Creates or replaces a session. With `expectedRevision` it throws ConflictError where another revision is stored. */
-  async writeSession(session: S, options: WriteOptions = {}): Promise<void> {
-    await this.write(session, options)
+  /**
+   * Creates or replaces a session. An object that `readSession` gave is stored over the revision it is based on, merged with the
+   * changes of other engines; CollisionError says which changes exclude each other. With `options` it is `write`.
+   */
+  async writeSession(session: S, options?: WriteOptions): Promise<void> {
+    if (options) await this.write(session, options)
+    else await this.#live.write(session, this.#deadline())
   }
 
   /**
    * Deletes a session and keeps earlier writes out; resolves with whether it was there. Deletes it even if an engine with a
    * fast clock wrote it at a greater revision, unless `revision` or `eventId` is given. Writes made after this call are kept.
    */
-  async deleteSession(sessionId: string, options: WriteOptions = {}): Promise<boolean> {
+  async deleteSession(sessionId: string, options?: WriteOptions): Promise<boolean> {
+    if (!isPossibleId(sessionId)) return false
+    if (!options) return this.#live.delete(sessionId, this.#deadline())
     return (await this.#writer.delete(sessionId, options, this.#deadline())).outcome === 'deleted'
+  }
+
+  /**
+   * Changes a session as it is stored, and resolves with the result. `change` changes the session in place or returns another;
+   * it is called again with the newest state while other engines write in between. It gets null for a session that is missing
+   * with `missing: 'create'`; otherwise that is NotFoundError. Always `stored`. Throws ConflictError at the deadline.
+   */
+  update(sessionId: string, change: ChangeSession<S>): Promise<UpdateResult<S>>
+  update(sessionId: string, change: ChangeOrCreate<S>, options: UpdateOptions): Promise<UpdateResult<S>>
+  update(
+    sessionId: string,
+    change: ChangeSession<S>,
+    { missing = 'refuse' }: UpdateOptions = {},
+  ): Promise<UpdateResult<S>> {
+    return this.#updater.update(sessionId, change as ChangeOrCreate<S>, missing, this.#deadline())
   }
 
   /**
@@ -85,9 +146,9 @@ export class SessionStore<S extends object = Session> implements IStorageProvide
   async querySessions(filter: SessionFilter, options: ProviderQueryOptions = {}): Promise<S[]> {
     const { limit, offset, ...order } = checkedRange(options)
     const sessions: S[] = []
-    if (limit <= 0) return sessions
+    if (limit < 0) return sessions
     let passed = Math.min(offset, MAX_OFFSET)
-    for await (const { session } of this.iterate(filter, { ...order, limit, offset: passed })) {
+    for await (const { session } of this.iterate(withoutEmpty(filter), { ...order, limit, offset: passed })) {
       passed += 1
       if (passed > offset) sessions.push(session)
       if (sessions.length >= limit) break
@@ -100,13 +161,13 @@ export class SessionStore<S extends object = Session> implements IStorageProvide
 
   /** Resolves with how many sessions match. */
   async countSessions(filter: SessionFilter | Filter = {}): Promise<number> {
-    return this.#rpc.count(filter, this.#deadline())
+    return this.#rpc.count(withoutEmpty(filter), this.#deadline())
   }
 
-  /** Resolves with whether a worker replies and reaches its database. */
+  /** Resolves within 1 s with whether a worker replies and reaches its database. */
   async healthCheck(): Promise<boolean> {
     try {
-      return (await this.health()).ok
+      return (await this.#rpc.health(performance.now() + HEALTH_CHECK_TIMEOUT_MS)).ok
     } catch {
       return false
     }
@@ -176,8 +237,8 @@ export class SessionStore<S extends object = Session> implements IStorageProvide
 
 /** Returns options with a limit and an offset that are numbers; throws BadRequestError where one of them is none. */
 function checkedRange(options: ProviderQueryOptions): ProviderQueryOptions & { limit: number; offset: number } {
-  const limit = options.limit ?? Number.POSITIVE_INFINITY
-  const offset = options.offset ?? 0
+  const limit = options.limit || Number.POSITIVE_INFINITY
+  const offset = options.offset || 0
   for (const [name, number] of Object.entries({ limit, offset })) {
     if (number === Number.POSITIVE_INFINITY || Number.isSafeInteger(number)) continue
     throw new BadRequestError(`options.${name} must be an integer (got ${echo(number)})`)

@@ -1,0 +1,196 @@
+import type { HybridClock } from './clock.js'
+import { type OnConflict, resolveConflict } from './conflicts.js'
+import { decode, encode } from './encoding.js'
+import { ConflictError, TimedOutError } from './errors.js'
+import { sessionIdOf } from './events.js'
+import type { SessionQueues } from './queues.js'
+import type { SessionReader } from './reader.js'
+import type { StoredRecord } from './replies.js'
+import type { SessionWriter } from './writer.js'
+
+const MAX_UNCONFIRMED = 8
+
+/**
+ * What an object is based on: the revision that this engine last read or wrote with it, and the object's own state then. The
+ * store has just that state at the revision where `isWhole`, and otherwise that state merged with changes of other engines.
+ */
+interface Basis {
+  revision: number
+  state: Buffer
+  isWhole: boolean
+}
+
+/**
+ * The past of one object. `writing` is the revision of its write in flight, 0 without one. `unconfirmed` holds the object's states
+ * in writes whose confirmation never came, by revision: they may be stored.
+ */
+interface Lineage {
+  basis: Basis | undefined
+  writing: number
+  readonly unconfirmed: Map<number, Buffer>
+}
+
+/** The session to write, and the revision that it must replace: any, where none is given. */
+interface Version<S> {
+  session: S
+  over: { expectedRevision?: number }
+}
+
+/** The parts of a store that live sessions need. */
+export interface LiveSessionsContext<S extends object> {
+  reader: SessionReader<S>
+  writer: SessionWriter<S>
+  clock: HybridClock
+  queues: SessionQueues
+  onConflict: OnConflict<S>
+  isQueued: boolean
+}
+
+/**
+ * One object for each session that this engine holds. Handlers that overlap get the same object, and change it in place; a write
+ * stores the object as it is then. The writes of a session go one after the other, each over the revision that the object is
+ * based on. Where another engine stored a newer one, the changes of both are merged. An object that no handler holds any more is
+ * forgotten. Deadlines are milliseconds of `performance.now()`.
+ */
+export class LiveSessions<S extends object> {
+  readonly #context: LiveSessionsContext<S>
+  readonly #objects = new Map<string, WeakRef<S>>()
+  readonly #lineages = new WeakMap<S, Lineage>()
+  readonly #collected = new FinalizationRegistry<string>((sessionId) => {
+    if (!this.#objects.get(sessionId)?.deref()) this.#objects.delete(sessionId)
+  })
+
+  constructor(context: LiveSessionsContext<S>) {
+    this.#context = context
+  }
+
+  /** How many sessions have an object. */
+  get size(): number {
+    return this.#objects.size
+  }
+
+  /**
+   * Resolves with the object of a session, or null. The worker is asked each time: where another engine has stored a newer
+   * revision than the object is based on, this is a new object.
+   */
+  async read(sessionId: string, deadline: number): Promise<S | null> {
+    const asked = this.#lineageOf(sessionId)?.basis?.revision ?? 0
+    const record = await this.#context.reader.read(sessionId, asked, deadline)
+    const object = this.#objects.get(sessionId)?.deref()
+    const lineage = this.#lineageOf(sessionId)
+    if (object && lineage && isCurrent(lineage, record?.revision ?? 0, asked)) return object
+    if (!record) {
+      this.#objects.delete(sessionId)
+      return null
+    }
+    const basis = { revision: record.revision, state: encode(record.session), isWhole: true }
+    this.#hold(sessionId, record.session, basis)
+    return record.session
+  }
+
+  /** Stores an object as it is when its turn comes. Throws CollisionError, and whatever a write throws. */
+  async write(object: S, deadline: number): Promise<void> {
+    const sessionId = sessionIdOf(object)
+    const write = (until: number) => this.#write(sessionId, object, until)
+    await this.#context.queues.run(sessionId, deadline, write, object)
+  }
+
+  /** Deletes a session after the writes before; resolves with whether it was there. */
+  async delete(sessionId: string, deadline: number): Promise<boolean> {
+    return this.#context.queues.run(sessionId, deadline, async (until) => {
+      const { outcome } = await this.#context.writer.delete(sessionId, {}, until)
+      this.#objects.delete(sessionId)
+      return outcome === 'deleted'
+    })
+  }
+
+  async #write(sessionId: string, object: S, deadline: number): Promise<void> {
+    const lineage = this.#lineages.get(object) ?? this.#hold(sessionId, object)
+    try {
+      lineage.basis = await this.#store(sessionId, object, lineage, deadline)
+    } catch (error) {
+      // the next reader gets what is stored, and not a state that could not be stored
+      if (this.#objects.get(sessionId)?.deref() === object) this.#objects.delete(sessionId)
+      throw error
+    } finally {
+      lineage.writing = 0
+    }
+  }
+
+  async #store(sessionId: string, object: S, lineage: Lineage, deadline: number): Promise<Basis> {
+    const state = encode(object)
+    let version = await this.#firstVersion(sessionId, object, state, lineage, deadline)
+    for (;;) {
+      const revision = this.#context.clock.next(sessionId)
+      lineage.writing = revision
+      try {
+        const { outcome } = await this.#context.writer.write(version.session, { ...version.over, revision }, deadline)
+        if (outcome !== 'superseded') return { revision, state, isWhole: version.session === object }
+      } catch (error) {
+        if (error instanceof TimedOutError) remember(lineage.unconfirmed, revision, state)
+        if (!(error instanceof ConflictError)) throw error
+        version = await this.#merged(sessionId, state, lineage, error.record as StoredRecord<S> | null)
+      }
+    }
+  }
+
+  async #firstVersion(
+    sessionId: string,
+    object: S,
+    state: Buffer,
+    lineage: Lineage,
+    deadline: number,
+  ): Promise<Version<S>> {
+    const { basis } = lineage
+    if (!basis || this.#context.isQueued) return { session: object, over: {} }
+    if (basis.isWhole) return { session: object, over: { expectedRevision: basis.revision } }
+    const record = await this.#context.reader.read(sessionId, basis.revision, deadline)
+    return this.#merged(sessionId, state, lineage, record)
+  }
+
+  /** Resolves with the object's changes since its basis, or since its own state that the record has, over the record. */
+  async #merged(
+    sessionId: string,
+    state: Buffer,
+    { basis, unconfirmed }: Lineage,
+    record: StoredRecord<S> | null,
+  ): Promise<Version<S>> {
+    const own = (record && unconfirmed.get(record.revision)) ?? basis?.state
+    const base = own ? (decode(own) as S) : null
+    const mine = decode(state) as S
+    const conflict = { sessionId, expected: basis?.revision ?? 0, base, mine, record }
+    const session = await resolveConflict(this.#context.onConflict, conflict)
+    return { session, over: { expectedRevision: record?.revision ?? 0 } }
+  }
+
+  #hold(sessionId: string, object: S, basis?: Basis): Lineage {
+    const lineage: Lineage = { basis, writing: 0, unconfirmed: new Map() }
+    this.#lineages.set(object, lineage)
+    this.#objects.set(sessionId, new WeakRef(object))
+    this.#collected.register(object, sessionId)
+    return lineage
+  }
+
+  #lineageOf(sessionId: string): Lineage | undefined {
+    const object = this.#objects.get(sessionId)?.deref()
+    return object && this.#lineages.get(object)
+  }
+}
+
+/**
+ * Whether an object holds at least the state that a read found. `found` is its revision, 0 for no session; the read was answered
+ * once `asked`, or a newer revision, was applied.
+ */
+function isCurrent({ basis, writing }: Lineage, found: number, asked: number): boolean {
+  if (basis && !basis.isWhole) return false
+  const stored = basis?.revision ?? 0
+  if (found > 0 && (found === stored || found === writing)) return true
+  const wroteMeanwhile = writing > 0 || stored > asked
+  return wroteMeanwhile && found < Math.max(stored, writing)
+}
+
+function remember(states: Map<number, Buffer>, revision: number, state: Buffer): void {
+  states.set(revision, state)
+  const [oldest] = states.keys()
+  if (states.size > MAX_UNCONFIRMED && oldest !== undefined) states.delete(oldest)
+}
