@@ -29,6 +29,7 @@ def row(name: str, losses: Losses, sessions: int) -> str:
         losses.lost,
         losses.errors,
         f"{losses.reopened} of {sessions}",
+        losses.overwritten,
         f"{losses.doubled} of {sessions}",
     )
     return f"| {' | '.join(map(str, cells))} |"

@@ -9,12 +9,11 @@ import type { StoredRecord } from './replies.js'
  */
 export type OnConflict<S = Session> = 'merge' | 'throw' | ((states: ConflictStates<S>) => S | Promise<S>)
 
-/** A conflict: the revision that a write expected, the two states of this engine, and the record that is stored. */
+/** A conflict: the revision that a write expected, the three states, and the record that is stored, where it was read. */
 export interface Conflict<S> {
   sessionId: string
   expected: number
-  base: S | null
-  mine: S
+  states: ConflictStates<S>
   record: StoredRecord<S> | null
 }
 
@@ -24,14 +23,13 @@ export function checkedOnConflict<S>(onConflict: OnConflict<S>): OnConflict<S> {
   throw new MisconfiguredError(`onConflict must be 'merge', 'throw' or a function, not '${onConflict}'`)
 }
 
-/** Resolves with the session to store over the record; throws CollisionError where there is none. */
+/** Resolves with the session to store in place of `theirs`; throws CollisionError where there is none. */
 export async function resolveConflict<S extends object>(
   onConflict: OnConflict<S>,
-  { sessionId, expected, base, mine, record }: Conflict<S>,
+  { sessionId, expected, states, record }: Conflict<S>,
 ): Promise<S> {
-  const states: ConflictStates<S> = { base, mine, theirs: record?.session ?? null }
   if (typeof onConflict === 'function') return onConflict(states)
-  const merged = onConflict === 'merge' ? mergeSessions(base, mine, states.theirs) : { session: null }
+  const merged = onConflict === 'merge' ? mergeSessions(states.base, states.mine, states.theirs) : { session: null }
   if ('session' in merged && merged.session) return merged.session
   const collisions = 'collisions' in merged ? merged.collisions : ['']
   throw new CollisionError(sessionId, expected, record, states, collisions)

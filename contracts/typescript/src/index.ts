@@ -4,6 +4,7 @@ export * from './errors.js'
 export * from './merge.js'
 export type * from './messages.js'
 export type {
+  ConflictOptions,
   ReadOptions,
   SessionStoreOptions,
   TraceHeaders,

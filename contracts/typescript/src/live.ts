@@ -11,29 +11,30 @@ import type { SessionWriter } from './writer.js'
 const MAX_UNCONFIRMED = 8
 
 /**
- * What an object is based on: the revision that this engine last read or wrote with it, and the object's own state then. The
- * store has just that state at the revision where `isWhole`, and otherwise that state merged with changes of other engines.
+ * What an object is based on: the state that the store has at `revision`. That is the object's own state as this engine last
+ * read or wrote it, with `merges` applied: one for each time that another engine had stored a change in between.
  */
 interface Basis {
   revision: number
-  state: Buffer
-  isWhole: boolean
+  stored: Buffer
+  merges: Merge[]
+}
+
+/** A merge of the object's changes since `base` with the record of another engine. */
+interface Merge {
+  base: Buffer | undefined
+  theirs: Buffer | undefined
+  expected: number
 }
 
 /**
- * The past of one object. `writing` is the revision of its write in flight, 0 without one. `unconfirmed` holds the object's states
- * in writes whose confirmation never came, by revision: they may be stored.
+ * The past of one object. `writing` is the revision of its write in flight, 0 without one. `unconfirmed` holds the states
+ * that were written and never confirmed, by revision: they may be stored.
  */
 interface Lineage {
   basis: Basis | undefined
   writing: number
   readonly unconfirmed: Map<number, Buffer>
-}
-
-/** The session to write, and the revision that it must replace: any, where none is given. */
-interface Version<S> {
-  session: S
-  over: { expectedRevision?: number }
 }
 
 /** The parts of a store that live sessions need. */
@@ -83,7 +84,7 @@ export class LiveSessions<S extends object> {
       this.#objects.delete(sessionId)
       return null
     }
-    const basis = { revision: record.revision, state: encode(record.session), isWhole: true }
+    const basis = { revision: record.revision, stored: encode(record.session), merges: [] }
     this.#hold(sessionId, record.session, basis)
     return record.session
   }
@@ -118,49 +119,37 @@ export class LiveSessions<S extends object> {
   }
 
   async #store(sessionId: string, object: S, lineage: Lineage, deadline: number): Promise<Basis> {
-    const state = encode(object)
-    let version = await this.#firstVersion(sessionId, object, state, lineage, deadline)
+    const { writer, clock, isQueued } = this.#context
+    const merges = [...(lineage.basis?.merges ?? [])]
+    let session = await this.#applied(merges, sessionId, object)
+    let base = lineage.basis?.stored
+    let options = lineage.basis && !isQueued ? { expectedRevision: lineage.basis.revision } : {}
     for (;;) {
-      const revision = this.#context.clock.next(sessionId)
+      const [stored, revision] = [encode(session), clock.next(sessionId)]
       lineage.writing = revision
       try {
-        const { outcome } = await this.#context.writer.write(version.session, { ...version.over, revision }, deadline)
-        if (outcome !== 'superseded') return { revision, state, isWhole: version.session === object }
+        const { outcome } = await writer.write(session, { ...options, revision }, deadline)
+        if (outcome !== 'superseded') return { revision, stored, merges }
       } catch (error) {
-        if (error instanceof TimedOutError) remember(lineage.unconfirmed, revision, state)
+        if (error instanceof TimedOutError) remember(lineage.unconfirmed, revision, stored)
         if (!(error instanceof ConflictError)) throw error
-        version = await this.#merged(sessionId, state, lineage, error.record as StoredRecord<S> | null)
+        const merge = mergeWith(error.record, lineage, base)
+        merges.push(merge)
+        base = merge.theirs
+        session = await this.#applied([merge], sessionId, session, error.record as StoredRecord<S> | null)
+        options = { expectedRevision: error.record?.revision ?? 0 }
       }
     }
   }
 
-  async #firstVersion(
-    sessionId: string,
-    object: S,
-    state: Buffer,
-    lineage: Lineage,
-    deadline: number,
-  ): Promise<Version<S>> {
-    const { basis } = lineage
-    if (!basis || this.#context.isQueued) return { session: object, over: {} }
-    if (basis.isWhole) return { session: object, over: { expectedRevision: basis.revision } }
-    const record = await this.#context.reader.read(sessionId, basis.revision, deadline)
-    return this.#merged(sessionId, state, lineage, record)
-  }
-
-  /** Resolves with the object's changes since its basis, or since its own state that the record has, over the record. */
-  async #merged(
-    sessionId: string,
-    state: Buffer,
-    { basis, unconfirmed }: Lineage,
-    record: StoredRecord<S> | null,
-  ): Promise<Version<S>> {
-    const own = (record && unconfirmed.get(record.revision)) ?? basis?.state
-    const base = own ? (decode(own) as S) : null
-    const mine = decode(state) as S
-    const conflict = { sessionId, expected: basis?.revision ?? 0, base, mine, record }
-    const session = await resolveConflict(this.#context.onConflict, conflict)
-    return { session, over: { expectedRevision: record?.revision ?? 0 } }
+  /** Resolves with a session after merges; `record` is that of the last one. Throws CollisionError. */
+  async #applied(merges: Merge[], sessionId: string, session: S, record: StoredRecord<S> | null = null): Promise<S> {
+    let merged = session
+    for (const { base, theirs, expected } of merges) {
+      const states = { base: sessionOf<S>(base), mine: copyOf(merged), theirs: sessionOf<S>(theirs) }
+      merged = await resolveConflict(this.#context.onConflict, { sessionId, expected, states, record })
+    }
+    return merged
   }
 
   #hold(sessionId: string, object: S, basis?: Basis): Lineage {
@@ -182,11 +171,30 @@ export class LiveSessions<S extends object> {
  * once `asked`, or a newer revision, was applied.
  */
 function isCurrent({ basis, writing }: Lineage, found: number, asked: number): boolean {
-  if (basis && !basis.isWhole) return false
+  if (basis && basis.merges.length > 0) return false
   const stored = basis?.revision ?? 0
   if (found > 0 && (found === stored || found === writing)) return true
   const wroteMeanwhile = writing > 0 || stored > asked
   return wroteMeanwhile && found < Math.max(stored, writing)
+}
+
+/** Returns the merge with a record that was found in place of `base`. Where the record is this object's own, nothing is lost. */
+function mergeWith(
+  record: { session: object; revision: number } | null,
+  { basis, unconfirmed }: Lineage,
+  base: Buffer | undefined,
+): Merge {
+  const own = record ? unconfirmed.get(record.revision) : undefined
+  const theirs = record ? encode(record.session) : undefined
+  return { base: own ?? base, theirs, expected: basis?.revision ?? 0 }
+}
+
+function sessionOf<S>(state: Buffer | undefined): S | null {
+  return state ? (decode(state) as S) : null
+}
+
+function copyOf<S>(session: S): S {
+  return decode(encode(session)) as S
 }
 
 function remember(states: Map<number, Buffer>, revision: number, state: Buffer): void {

@@ -15,13 +15,10 @@ import { Keyring } from './signing.js'
  * An event of more than `bodyLimit` bytes (1 MiB) is rejected before it is sent; it must equal the workers' setting
  * `SESSION_STORE_BODY_LIMIT`.
  *
- * `onConflict` says what `writeSession` does where another engine changed the session: `merge` (the default), `throw`, or a
- * function. With durability `queued` it has no effect: the last writer wins.
- *
  * With `keys`, a text like `k2:secret k1:secret`, every message is signed with the first key, and every reply must be signed
  * with one of them.
  */
-export interface SessionStoreOptions<S = Session> {
+export interface SessionStoreOptions {
   url: string
   durability?: 'stored' | 'queued'
   timeoutMs?: number
@@ -30,6 +27,13 @@ export interface SessionStoreOptions<S = Session> {
   bodyLimit?: number
   traceHeaders?: TraceHeaders
   keys?: string
+}
+
+/**
+ * What `writeSession` does where another engine changed the session since it was read: `merge` by default. With durability
+ * `queued` it has no effect, because the client does not wait for the outcome: the last writer wins.
+ */
+export interface ConflictOptions<S = Session> {
   onConflict?: OnConflict<S>
 }
 
@@ -49,10 +53,10 @@ export interface WriteOptions {
 }
 
 /** Options with every default filled in. */
-export type ResolvedOptions = Required<Omit<SessionStoreOptions, 'keys' | 'onConflict'>> & { keyring: Keyring }
+export type ResolvedOptions = Required<Omit<SessionStoreOptions, 'keys'>> & { keyring: Keyring }
 
 /** Returns the options with every default filled in; throws MisconfiguredError for an invalid one. */
-export function resolveOptions(options: Omit<SessionStoreOptions, 'onConflict'>): ResolvedOptions {
+export function resolveOptions(options: SessionStoreOptions): ResolvedOptions {
   const {
     url,
     durability = 'stored',

@@ -35,7 +35,7 @@ export class SessionStorePlugin<S extends object = Session> {
 
   /** Takes the configuration; throws MisconfiguredError for an invalid one. */
   async initialize(context: PluginContext): Promise<void> {
-    this.#store = new SessionStore<S>(context.config as SessionStoreOptions<S>)
+    this.#store = new SessionStore<S>(context.config as SessionStoreOptions)
   }
 
   /**

@@ -7,6 +7,7 @@ import { HEALTH_CHECK_TIMEOUT_MS, MAX_OFFSET } from './limits.js'
 import { LiveSessions } from './live.js'
 import type { Change, Filter, HealthResult, QueryOptions, Receipt, Session, StatsResult } from './messages.js'
 import {
+  type ConflictOptions,
   type ReadOptions,
   type ResolvedOptions,
   resolveOptions,
@@ -55,7 +56,7 @@ export class SessionStore<S extends object = Session> implements IStorageProvide
   readonly #streams: ChangeStreams
 
   /** Throws MisconfiguredError for invalid options. */
-  constructor({ onConflict = 'merge', ...options }: SessionStoreOptions<S>) {
+  constructor({ onConflict = 'merge', ...options }: SessionStoreOptions & ConflictOptions<S>) {
     this.#options = resolveOptions(options)
     const { url, prefix, traceHeaders, keyring } = this.#options
     const [clock, pending] = [new HybridClock(), new PendingWrites()]

@@ -170,6 +170,38 @@ test('after a merge the object keeps its own changes, and a new reader gets the 
   expect(other?.state).toEqual({ done: ['two'], gold: 7, title: 'mine' })
 })
 
+test('appended items of two engines stay in the order in which they were stored', async () => {
+  const table = new Table()
+  const [one, two] = [engine(table), engine(table)]
+  await created(table, one)
+  const mine = await one.live.read('s', until())
+  if (!mine) throw new Error('no session')
+  for (const round of [1, 2, 3]) {
+    await play(two, ({ state }) => state.done.push(`two ${round}`))
+    mine.state.done.push(`one ${round}`)
+    await one.live.write(mine, until())
+  }
+  expect(table.record('s')?.session.state.done).toEqual(['two 1', 'one 1', 'two 2', 'one 2', 'two 3', 'one 3'])
+})
+
+test('a write that meets several others in a row is merged with each', async () => {
+  const table = new Table()
+  const engines = [engine(table), engine(table), engine(table), engine(table)]
+  await created(table, engines[0] as Engine)
+  const sessions = await Promise.all(engines.map(({ live }) => live.read('s', until())))
+  await Promise.all(
+    engines.map(({ live }, number) => {
+      const session = sessions[number]
+      if (!session) throw new Error('no session')
+      session.state.done.push(`engine ${number}`)
+      return live.write(session, until())
+    }),
+  )
+  expect([...(table.record('s')?.session.state.done ?? [])].sort()).toEqual(
+    [0, 1, 2, 3].map((each) => `engine ${each}`),
+  )
+})
+
 test('a write whose confirmation was lost does not collide with itself', async () => {
   const table = new Table()
   const [one, two] = [engine(table), engine(table)]
