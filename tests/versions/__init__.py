@@ -1,1 +1,1 @@
-"""The suite against the servers that users have: other Debian releases in trees of their own, other PostgreSQL versions."""
+"""The suite against the servers that users have: trees of other Debian releases, and other PostgreSQL versions."""
