@@ -15,7 +15,6 @@ from deploy.local.postgres import PostgresServer
 
 LAYOUTS: Final = ("plain", "partitioned")
 CHOSEN_LAYOUT: Final = os.environ.get("SESSIONS_LAYOUT", "plain")
-PARTITIONS_SINCE: Final = "130000"
 MONTHS: Final = (("2025-12-01", "2026-01-01"), ("2026-01-01", "2026-02-01"))
 """Partitions that the tests' dates fall into, or next to; the rest goes to the default one."""
 

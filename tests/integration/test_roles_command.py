@@ -117,7 +117,8 @@ def test_a_login_that_may_not_make_roles_is_told_so(
 def test_a_login_that_may_not_migrate_is_told_whose_that_is(
     database_url: str, empty_database_url: str, tmp_path: Path, passwords: dict[str, str]
 ) -> None:
-    run_command("roles", "--passwords", str(tmp_path), variables={"DATABASE_URL": database_url})
+    for url in (database_url, empty_database_url):
+        run_command("roles", "--passwords", str(tmp_path), variables={"DATABASE_URL": url})
     done, refused = (
         run_command("migrate", variables={"DATABASE_URL": login_of(url, "session_store_worker", passwords)})
         for url in (database_url, empty_database_url)
