@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTANCE ?= dev
-PYTEST_OPTIONS ?= -n 2 --dist loadfile --max-worker-restart 0 --durations 10
+# Two processes; the tests of one file run in one of them, in the order that tests/support/selection.py gives.
+PYTEST_OPTIONS ?= -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --durations 10
 
 # Jitter is no secret, and an address that is compared is not listened on: ruff's S104 and S311 hold each with its reason.
 NOT_IN_WORKER := B104,B311
@@ -19,7 +20,7 @@ MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-versions check chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist schema lock clean
+.PHONY: help setup demo unit test test-all test-versions check fmt chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist schema lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -31,11 +32,22 @@ setup: .venv/stamp ## Have everything needed in .venv and the servers' programs 
 demo: setup ## Replay the samples on private servers and check the result
 	@$(BIN)/python -m deploy.demo
 
-test: setup check ## Check, then run all tests on private servers
-	@$(PYTHON) -m deploy.local install --for-tests
-	$(BIN)/pytest $(PYTEST_OPTIONS)
+unit: .venv/stamp ## Run the tests that need no server, in less than a minute; OPTIONS="-k words"
+	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS) --hypothesis-profile fast $(OPTIONS)
 
-check: setup ## Format, lint, types, import rules, dependencies, spelling, migrations, security, secrets
+test: setup check ## Check, then run on private servers what every change must pass; OPTIONS="tests/faults -k words"
+	@$(PYTHON) -m deploy.local install --for-tests
+	$(BIN)/pytest $(PYTEST_OPTIONS) -m "not long" $(OPTIONS)
+
+test-all: setup check ## Check, then run everything: long tests, both layouts of the sessions, more examples
+	@$(PYTHON) -m deploy.local install --for-tests
+	SESSIONS_LAYOUT=both $(BIN)/pytest $(PYTEST_OPTIONS) --hypothesis-profile all $(OPTIONS)
+
+fmt: .venv/stamp ## Format the code, and mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: .venv/stamp ## Format, lint, types, import rules, dependencies, spelling, migrations, security, secrets
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -116,14 +128,14 @@ clean: ## Remove .venv, caches, and the servers with all they store
 	    case $$directory in '.local/*/' | .local/test-*) ;; \
 	    *) $(PYTHON) -m deploy.local erase --instance "$$(basename $$directory)" ;; esac; \
 	done
-	@$(PYTHON) -c 'from tests.slots import clear_abandoned; clear_abandoned()'
+	@$(PYTHON) -c 'from tests.support.servers.slots import clear_abandoned; clear_abandoned()'
 	rm -rf .venv .venv-bench .venv-release .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The first command installs what `venv` itself may lack.
+# Debian has what makes a `venv` in a package of its own, which is installed with the servers.
 .venv/stamp: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 setup")'
-	@$(PYTHON) -m deploy.local install
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(PYTHON) -m deploy.local install
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -1,34 +1,53 @@
 """Servers for the tests: real, private, started when the first test asks, ended with the run.
 
-A server that does not start is an error, never a skipped test.
+A server that does not start is an error, never a skipped test. tests/README.md says which one to ask for.
 """
 
-import secrets
-from collections.abc import AsyncIterator, Iterator
+import signal
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
-from contracts.topology import Topology
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.installation import delete_topology, installation, plain_installation, servers, start_replica
-from tests.layouts import CHOSEN_LAYOUT, LAYOUTS, Templates
-from tests.slots import claim_slot
+from tests.support.examples import register_profiles
+from tests.support.programs.installation import installation, plain_installation, servers, start_replica
+from tests.support.selection import on_which_layouts, order
+from tests.support.servers.authority import SecureServers, prepared_servers
+from tests.support.servers.breakable import HAS_FAILED, BreakableServers
+from tests.support.servers.layouts import CHOSEN_LAYOUT, Templates
+from tests.support.servers.quick import QuickPostgres
+from tests.support.servers.running import database_copy, prefix_on, running_postgres, running_rabbit
+from tests.support.servers.slots import claim_slot
 
-__all__ = [  # fixtures for every suite, and what cleans up after one
-    "delete_topology",
-    "installation",
-    "plain_installation",
-    "servers",
-    "start_replica",
-]
+__all__ = ["installation", "plain_installation", "servers", "start_replica"]  # fixtures for every suite
+
+register_profiles()
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a run in the background: programs would be deaf to Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what is marked so, and has a database, on both layouts."""
-    if "layout" in metafunc.fixturenames and metafunc.definition.get_closest_marker("on_both_layouts"):
-        metafunc.parametrize("layout", LAYOUTS, scope="module")
+    """Run a test that has a database on each layout that is asked for."""
+    if layouts := on_which_layouts(metafunc.definition):
+        metafunc.parametrize("layout", layouts, scope="session")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the suites with long files begin first."""
+    order(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note that a test failed: the servers that it may have left broken are made anew."""
+    report = yield
+    item.stash[HAS_FAILED] = item.stash.get(HAS_FAILED, False) or report.failed
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -41,30 +60,68 @@ def slot() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres_server(slot: Path) -> Iterator[PostgresServer]:
     """Yield the run's PostgreSQL; tests share it and must leave it running."""
-    yield from _running_postgres(slot / "postgres")
+    yield from running_postgres(QuickPostgres(slot / "postgres"))
 
 
 @pytest.fixture(scope="session")
 def rabbit_server(slot: Path) -> Iterator[RabbitServer]:
     """Yield the run's RabbitMQ; tests share it and must leave it running."""
-    yield from _running_rabbit(slot / "rabbitmq")
+    yield from running_rabbit(slot / "rabbitmq")
+
+
+@pytest.fixture(scope="session")
+def breakable_servers(slot: Path, templates: Templates) -> Iterator[BreakableServers]:
+    """Yield the run's PostgreSQL and RabbitMQ that a test may stop, kill and freeze."""
+    servers = BreakableServers(slot, templates)
+    yield servers
+    servers.end()
+
+
+@pytest.fixture
+def breakable_postgres(
+    breakable_servers: BreakableServers, request: pytest.FixtureRequest
+) -> Iterator[PostgresServer]:
+    """Yield a running PostgreSQL that this test may stop, kill, freeze and `ALTER SYSTEM`."""
+    yield breakable_servers.ready_postgres()
+    breakable_servers.put_back_postgres(has_failed=request.node.stash.get(HAS_FAILED, False))
+
+
+@pytest.fixture
+def breakable_rabbit(
+    breakable_servers: BreakableServers, request: pytest.FixtureRequest
+) -> Iterator[RabbitServer]:
+    """Yield a running RabbitMQ that this test may stop, kill and freeze; it takes its policies and limits back."""
+    yield breakable_servers.ready_rabbit()
+    breakable_servers.put_back_rabbit(has_failed=request.node.stash.get(HAS_FAILED, False))
 
 
 @pytest.fixture(scope="module")
 def own_postgres(slot: Path, request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
-    """Yield a PostgreSQL of this test module alone, which its tests may stop, kill and freeze."""
-    yield from _running_postgres(slot / f"postgres-{_module_name(request)}")
+    """Yield a PostgreSQL of this test module alone, which its tests may configure."""
+    yield from running_postgres(PostgresServer(slot / f"postgres-{_module_name(request)}"))
 
 
 @pytest.fixture(scope="module")
 def own_rabbit(slot: Path, request: pytest.FixtureRequest) -> Iterator[RabbitServer]:
-    """Yield a RabbitMQ of this test module alone, which its tests may stop, kill and freeze."""
-    yield from _running_rabbit(slot / f"rabbitmq-{_module_name(request)}")
+    """Yield a RabbitMQ of this test module alone, which its tests may configure."""
+    yield from running_rabbit(slot / f"rabbitmq-{_module_name(request)}")
+
+
+@pytest.fixture(scope="session")
+def secure_servers(slot: Path) -> Iterator[SecureServers]:
+    """Yield servers that take nobody without TLS and a certificate, migrated and with the topology declared."""
+    postgres, rabbit = PostgresServer(slot / "postgres-tls"), RabbitServer(slot / "rabbitmq-tls")
+    try:
+        with prepared_servers(postgres, rabbit) as secure:
+            yield secure
+    finally:
+        postgres.kill()
+        rabbit.kill()
 
 
 @pytest.fixture(scope="session")
 def layout() -> str:
-    """Return the layout of the sessions; a module that marks itself `on_both_layouts` runs on each."""
+    """Return the layout of the sessions, where a test does not run on each."""
     return CHOSEN_LAYOUT
 
 
@@ -74,16 +131,10 @@ def templates() -> Templates:
     return Templates()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def template_database(postgres_server: PostgresServer, templates: Templates, layout: str) -> str:
     """Return the name of a migrated database with this layout."""
     return templates.name_of(postgres_server, layout)
-
-
-@pytest.fixture(scope="module")
-def own_template_database(own_postgres: PostgresServer, templates: Templates, layout: str) -> str:
-    """Return the name of a migrated database on the module's own server."""
-    return templates.name_of(own_postgres, layout)
 
 
 @pytest.fixture
@@ -93,10 +144,17 @@ def database_url(postgres_server: PostgresServer, template_database: str) -> Ite
 
 
 @pytest.fixture
-def own_database_url(own_postgres: PostgresServer, own_template_database: str) -> Iterator[str]:
-    """Yield the URL of a migrated, empty database of this test alone, on the module's own server."""
-    own_postgres.start()
-    yield from database_copy(own_postgres, own_template_database)
+def breakable_database_url(
+    breakable_postgres: PostgresServer, templates: Templates, layout: str
+) -> Iterator[str]:
+    """Yield what `database_url` does, on the server that the test may break."""
+    yield from database_copy(breakable_postgres, templates.name_of(breakable_postgres, layout))
+
+
+@pytest.fixture
+def own_database_url(own_postgres: PostgresServer, templates: Templates, layout: str) -> Iterator[str]:
+    """Yield what `database_url` does, on the module's own server."""
+    yield from database_copy(own_postgres, templates.name_of(own_postgres, layout))
 
 
 @pytest.fixture
@@ -112,52 +170,17 @@ def amqp_url(rabbit_server: RabbitServer) -> str:
 
 
 @pytest.fixture
-async def prefix(amqp_url: str) -> AsyncIterator[str]:
+async def prefix(rabbit_server: RabbitServer) -> AsyncIterator[str]:
     """Yield a prefix for the names of this test's queues and exchanges, which are deleted afterwards."""
-    prefix = unique_prefix()
-    yield prefix
-    await delete_topology(amqp_url, Topology(prefix))
+    async with prefix_on(rabbit_server) as prefix:
+        yield prefix
 
 
 @pytest.fixture
-async def own_prefix(own_rabbit: RabbitServer) -> AsyncIterator[str]:
-    """Yield what `prefix` does, for the module's own RabbitMQ."""
-    own_rabbit.start()
-    prefix = unique_prefix()
-    yield prefix
-    own_rabbit.start()
-    await delete_topology(own_rabbit.url, Topology(prefix))
-
-
-def unique_prefix() -> str:
-    """Return a prefix that no other test has."""
-    return f"t{secrets.token_hex(4)}."
-
-
-def _running_postgres(directory: Path) -> Iterator[PostgresServer]:
-    server = PostgresServer(directory)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop("immediate")
-
-
-def _running_rabbit(directory: Path) -> Iterator[RabbitServer]:
-    server = RabbitServer(directory)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()
-
-
-def database_copy(server: PostgresServer, template: str | None) -> Iterator[str]:
-    """Yield the URL of a new database, a copy of the template where there is one, which goes afterwards."""
-    name = f"test_{secrets.token_hex(6)}"
-    yield server.create_database(name, template)
-    server.start()
-    server.drop_database(name)
+async def breakable_prefix(breakable_rabbit: RabbitServer) -> AsyncIterator[str]:
+    """Yield what `prefix` does, for the RabbitMQ that the test may break."""
+    async with prefix_on(breakable_rabbit) as prefix:
+        yield prefix
 
 
 def _module_name(request: pytest.FixtureRequest) -> str:

@@ -12,7 +12,7 @@ import yaml
 from contracts.access import RPC_VHOST, USERS, User
 from contracts.topology import Topology
 from deploy.generated import write_or_check
-from deploy.rabbitmq.installation import MOST, installation
+from deploy.rabbitmq.installation import VHOST_LIMITS, installation
 
 CLUSTER: Final = "session-store-rabbitmq"
 PAGE: Final = Path(__file__).parent / "components" / "rabbitmq" / "topology.yaml"
@@ -49,7 +49,7 @@ def secret_of(user: str) -> str:
 
 
 def _limits() -> Fields:
-    return {"connections": MOST["max-connections"], "queues": MOST["max-queues"]}
+    return {"connections": VHOST_LIMITS["max-connections"], "queues": VHOST_LIMITS["max-queues"]}
 
 
 def _user(user: User) -> Fields:

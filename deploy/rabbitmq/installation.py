@@ -1,4 +1,4 @@
-"""An installation's virtual hosts as RabbitMQ imports them, with who may do what in them.
+"""An installation's virtual hosts for RabbitMQ to import, with the permissions of each user.
 
 `python -m deploy.rabbitmq.installation` writes the file, `--check` compares. The users come first, see users.py.
 """
@@ -15,7 +15,7 @@ from deploy.rabbitmq.generate import Definitions, definitions
 
 PAGE: Final = Path(__file__).parent / "installation.json"
 VHOSTS: Final = (EVENTS_VHOST, RPC_VHOST)
-MOST: Final = {"max-connections": 500, "max-queues": 2000}
+VHOST_LIMITS: Final = {"max-connections": 500, "max-queues": 2000}
 GIB: Final = 1 << 30
 REFUSE: Final = "reject-publish"
 
@@ -46,7 +46,9 @@ def _rules(topology: Topology, vhost: str) -> Definitions:
             for user in permitted
             if (keys := routing_keys_of(user))
         ],
-        "parameters": [{"component": "vhost-limits", "name": "limits", "vhost": vhost, "value": MOST}],
+        "parameters": [
+            {"component": "vhost-limits", "name": "limits", "vhost": vhost, "value": VHOST_LIMITS}
+        ],
         "policies": _policies(topology, vhost),
     }
 

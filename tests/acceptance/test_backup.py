@@ -14,10 +14,11 @@ from contracts.client import SessionStore
 from contracts.outcomes import Outcome
 from deploy.local.ports import choose_port
 from deploy.local.postgres import PostgresServer
-from tests.command import run_command
-from tests.faults.replica import Replica
-from tests.integration.rpc.caller import make_session
-from tests.page import commands_of, run_commands
+from tests.support.broker.caller import make_session
+from tests.support.programs.command import run_command
+from tests.support.programs.page import commands_of, run_commands
+from tests.support.programs.replica import Replica
+from tests.support.selection import long
 
 PAGE = "docs/operations.md"
 KEPT = (
@@ -107,6 +108,7 @@ async def test_a_dump_comes_back_with_what_was_deleted(
         await assert_late_events_are_refused(store)
 
 
+@long("a cluster is copied and recovered; a dump is restored by each change")
 async def test_a_moment_comes_back_from_a_copy_and_the_log(
     own_postgres: PostgresServer, own_database_url: str, amqp_url: str, prefix: str, backups: Path
 ) -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.__main__ import INSTANCE
-from deploy.local.instance import servers_of
-from tests.command import run_command
-from tests.faults.replica import PROJECT
-from tests.installation import Variables
+from deploy.local.instance import PROJECT, servers_of
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import Variables
 
 VERDICT = "EQUAL 149 sessions equal, 11 deleted, 10 dead letters with the right codes"
 
@@ -87,7 +86,6 @@ def demo_servers() -> Iterator[None]:
         servers_of(INSTANCE).stop()
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.usefixtures("demo_servers")
 def test_the_demo_gives_its_verdict_with_the_worker_killed_half_way() -> None:
     done = _run_demo("--kill-worker-halfway")
@@ -102,6 +100,6 @@ def _run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "NO_COLOR": "1"},
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=500,
         check=False,
     )

@@ -16,13 +16,13 @@ import pytest
 from aiormq.abc import DeliveredMessage
 
 from contracts.topology import WRITE_KEY, Topology
-from tests.command import run_command
-from tests.faults.replica import PROGRAM
-from tests.installation import StartReplica, Variables
-from tests.integration.dead_letters import send_letters, take_all, until_queue_holds
-from tests.integration.replica import write_body
-from tests.integration.rpc.caller import Caller, make_session
-from tests.raw_amqp import UNDECODABLE, raw_publisher
+from tests.support.broker.caller import Caller, make_session
+from tests.support.broker.dead_letters import send_letters, take_all, until_queue_holds
+from tests.support.broker.raw_amqp import UNDECODABLE, raw_publisher
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.programs.replica import PROGRAM
+from tests.support.programs.watched_worker import write_body
 from worker.cli.dead.rendering import COLUMNS
 
 INTERRUPTED: Final = 130
@@ -175,7 +175,7 @@ async def test_discard_asks_on_a_terminal(
 
 
 async def test_an_interrupted_replay_counts_what_it_moved(broker: Variables, topology: Topology) -> None:
-    url, bodies = broker["AMQP_URL"], [str(number).encode() for number in range(40)]
+    url, bodies = broker["AMQP_URL"], [str(number).encode() for number in range(400)]
     await send_letters(url, topology, bodies)
     process = await start("replay", "--rate", "10", on=broker, stdin=subprocess.DEVNULL)
     await until_queue_holds(url, topology.write_queue.name, lambda count: count >= 3)
@@ -185,7 +185,7 @@ async def test_an_interrupted_replay_counts_what_it_moved(broker: Variables, top
     moved = await take_all(url, topology.write_queue.name)
     assert moved == bodies[: len(moved)]
     assert await take_all(url, topology.dead_queue.name) == bodies[len(moved) :]
-    assert f"replayed {len(moved)} of 40 letters" in said.decode()
+    assert f"replayed {len(moved)} of 400 letters" in said.decode()
 
 
 async def test_a_missing_queue_and_a_missing_broker_have_their_own_exit_codes(

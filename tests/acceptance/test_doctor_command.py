@@ -3,8 +3,8 @@
 import asyncio
 import json
 
-from tests.command import run_command
-from tests.installation import StartReplica, Variables
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import StartReplica, Variables
 
 SECRET = "hidden-password"
 SIGNING = {

@@ -10,13 +10,13 @@ import pytest
 
 from contracts.replies import Confirmation
 from contracts.topology import ERASE_KEY, WRITE_KEY, Topology
-from tests.command import run_command
-from tests.faults.replica import Replica
-from tests.installation import StartReplica, Variables
-from tests.integration.dead_letters import read_letters
-from tests.integration.postgres_programs import dump_everything
-from tests.integration.replica import event_body
-from tests.integration.rpc.caller import Caller, make_session
+from tests.support.broker.caller import Caller, make_session
+from tests.support.broker.dead_letters import read_letters
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.programs.replica import Replica
+from tests.support.programs.watched_worker import event_body
+from tests.support.servers.postgres_programs import dump_everything
 
 PLAYER, OTHER, CANARY = "player_erased_7", "player_erased_77", "canary-3f9a"
 SECRET = {"state": {"told": CANARY}}

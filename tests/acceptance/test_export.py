@@ -10,10 +10,10 @@ import pyarrow.parquet
 import pytest
 
 from contracts.requests import Filter
-from tests.command import run_command
-from tests.installation import Variables
-from tests.integration.storages import storage_at
-from tests.session_files import SAMPLES, session_of, write_session
+from tests.support.events.session_files import SAMPLES, session_of, write_session
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import Variables
+from tests.support.servers.storages import storage_at
 
 SESSIONS = (
     "SELECT session_id, player_id, encounter, state, extra, started_at, completed_at"

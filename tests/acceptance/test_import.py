@@ -13,11 +13,11 @@ import asyncpg
 import pytest
 
 from contracts.client import SessionStore
-from tests.command import run_command
-from tests.faults.replica import PROGRAM
-from tests.installation import StartReplica, Variables
-from tests.memory import read_kilobytes
-from tests.session_files import SAMPLES, session_of, write_session, write_sessions
+from tests.support.events.session_files import SAMPLES, session_of, write_session, write_sessions
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.programs.memory import read_kilobytes
+from tests.support.programs.replica import PROGRAM
 
 PORTION = 250  # of files
 CLOCK = 1_762_511_400_000_000  # 2025-11-07T10:30:00Z in microseconds

@@ -9,9 +9,9 @@ import orjson
 from contracts.topology import Topology
 from deploy.demo.engine import Engine
 from tests.acceptance.test_samples import LINES, differences, publish_all
-from tests.command import run_command
-from tests.faults.replica import Replica
-from tests.installation import StartReplica, Variables
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.programs.replica import Replica
 
 NOWHERE = "127.0.0.1:9"  # the discard port: nobody listens
 

@@ -6,8 +6,8 @@ import resource
 import subprocess
 from pathlib import Path
 
-from tests.faults.replica import PROGRAM, Replica
-from tests.installation import Variables
+from tests.support.programs.installation import Variables
+from tests.support.programs.replica import PROGRAM, Replica
 
 NEEDED = 10 + 64
 OPEN_FILES = re.compile(r"^Max open files +(\d+)", re.MULTILINE)

@@ -10,7 +10,8 @@ import orjson
 from contracts.topology import Topology
 from deploy.demo.engine import Engine, Json
 from deploy.demo.verdict import SAMPLES, Expected, compare
-from tests.installation import StartReplica, Variables
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.selection import long
 
 LINES = (SAMPLES / "events.ndjson").read_bytes().splitlines()
 
@@ -67,6 +68,7 @@ async def test_dead_letters_keep_body_and_properties_and_say_why(
         assert letter.routing_key == "session.write"
 
 
+@long("all samples three times")
 async def test_three_replicas_make_the_same_of_shuffled_and_repeated_events(
     installation: Variables, start_replica: StartReplica
 ) -> None:

@@ -15,8 +15,9 @@ from typing import Final
 import pytest
 
 from deploy.local.instance import PROJECT
-from tests.faults.replica import Replica
-from tests.installation import Variables
+from tests.support.programs.installation import Variables
+from tests.support.programs.replica import Replica
+from tests.support.selection import long
 
 UNIT: Final = PROJECT / "deploy" / "systemd" / "session-store@.service"
 NIGHTLY: Final = [
@@ -150,15 +151,19 @@ def test_the_unit_lets_python_run_and_nothing_be_written() -> None:
     assert {"@privileged", "@resources", "memfd_create"} <= set(forbidden.removeprefix("~").split())
 
 
-@pytest.mark.timeout(300)
-def test_it_is_installed_again_and_uninstalled_below_a_directory(tmp_path: Path) -> None:
-    install, uninstall = (UNIT.parent / f"{name}.sh" for name in ("install", "uninstall"))
-    secret = tmp_path / "etc/session-store/credentials/DATABASE_URL"
+def test_a_dry_run_of_the_installer_says_what_it_would_do_and_does_nothing(tmp_path: Path) -> None:
+    install = UNIT.parent / "install.sh"
     dry = subprocess.run(
         [install, "--dry-run", "--root", tmp_path / "dry"], capture_output=True, text=True, check=True
     )
     assert "venv" in dry.stdout
     assert not (tmp_path / "dry").exists()
+
+
+@long("the release is installed from the network, twice")
+def test_it_is_installed_again_and_uninstalled_below_a_directory(tmp_path: Path) -> None:
+    install, uninstall = (UNIT.parent / f"{name}.sh" for name in ("install", "uninstall"))
+    secret = tmp_path / "etc/session-store/credentials/DATABASE_URL"
     subprocess.run([install, "--root", tmp_path], check=True, capture_output=True)
     secret.write_text("kept")
     subprocess.run([install, "--root", tmp_path], check=True, capture_output=True)

@@ -2,8 +2,8 @@ import asyncio
 import json
 
 from contracts.client import SessionStore
-from tests.command import run_command
-from tests.installation import StartReplica, Variables
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import StartReplica, Variables
 
 
 def session_of(number: int, **changed: object) -> dict[str, object]:

@@ -10,13 +10,14 @@ import pytest
 
 from contracts.client import ReplyUnverified, SessionStore, SignatureRefused
 from contracts.topology import WRITE_KEY, Topology
-from tests.command import run_command
-from tests.faults.replica import PROJECT, Replica
-from tests.installation import StartReplica, Variables
-from tests.integration.dead_letters import until_queue_holds
-from tests.integration.forgeries import KEYS
-from tests.integration.replica import write_body
-from tests.integration.rpc.caller import Caller, make_session
+from deploy.local.instance import PROJECT
+from tests.support.broker.caller import Caller, make_session
+from tests.support.broker.dead_letters import until_queue_holds
+from tests.support.broker.forgeries import KEYS
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.programs.replica import Replica
+from tests.support.programs.watched_worker import write_body
 
 SAMPLES: Final = PROJECT / "samples" / "file-storage" / "sessions"
 FIRST: Final = "k1:f0e1d2c3b4a5968778695a4b3c2d1e0f"

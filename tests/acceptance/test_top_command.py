@@ -10,11 +10,11 @@ import subprocess
 from contracts.client import SessionStore
 from deploy.local.ports import LOOPBACK
 from tests.acceptance.test_sessions_command import session_of
-from tests.command import run_command
-from tests.faults.replica import PROGRAM
-from tests.installation import StartReplica, Variables
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.programs.replica import PROGRAM
 from worker.cli.top.figures import QUEUES, read_queues
-from worker.cli.top.scrape import look_at_all
+from worker.cli.top.scrape import scrape_all
 
 NOBODY = f"http://{LOOPBACK}:1"
 
@@ -32,7 +32,7 @@ async def work(variables: Variables, works: asyncio.Event) -> None:
 async def until_queues_are_known(url: str) -> None:
     """Return once the worker has asked the broker how its queues are."""
     async with asyncio.timeout(60):
-        while len(read_queues(await look_at_all([url], 5))) < len(QUEUES):
+        while len(read_queues(await scrape_all([url], 5))) < len(QUEUES):
             await asyncio.sleep(0.05)
 
 

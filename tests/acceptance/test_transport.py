@@ -1,26 +1,16 @@
 """TLS to both servers, verified, with a client's certificate; nothing in plain text to another host."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from deploy.local.postgres import PostgresServer
-from deploy.local.rabbitmq import RabbitServer
-from tests.authority import SecureServers, prepared_servers
-from tests.command import run_command
-from tests.faults.replica import Replica
+from tests.support.programs.command import run_command
+from tests.support.programs.replica import Replica
+from tests.support.servers.authority import SecureServers
 
 WRONG = {
     "expired": "the server's certificate has expired",
     "another host": "the server's certificate is for another host",
 }
 STRANGER = "the server's certificate is of an unknown authority"
-
-
-@pytest.fixture(scope="module")
-def servers_with_tls(own_postgres: PostgresServer, own_rabbit: RabbitServer) -> Iterator[SecureServers]:
-    with prepared_servers(own_postgres, own_rabbit) as secure:
-        yield secure
 
 
 def variables(secure: SecureServers, database: str = "ca.pem", broker: str = "ca.pem") -> dict[str, str]:
@@ -31,12 +21,12 @@ def variables(secure: SecureServers, database: str = "ca.pem", broker: str = "ca
     }
 
 
-async def test_a_worker_serves_over_tls_with_its_own_certificate(servers_with_tls: SecureServers) -> None:
-    replica = await Replica.start(variables(servers_with_tls))
+async def test_a_worker_serves_over_tls_with_its_own_certificate(secure_servers: SecureServers) -> None:
+    replica = await Replica.start(variables(secure_servers))
     try:
         await replica.logged("broker.connected")
-        assert run_command("health", variables=variables(servers_with_tls)).returncode == 0
-        over_tls = servers_with_tls.postgres.psql(
+        assert run_command("health", variables=variables(secure_servers)).returncode == 0
+        over_tls = secure_servers.postgres.psql(
             "SELECT bool_and(ssl), min(client_dn) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
             " WHERE application_name LIKE 'session-store%'"
         )
@@ -47,11 +37,11 @@ async def test_a_worker_serves_over_tls_with_its_own_certificate(servers_with_tl
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_a_wrong_certificate_is_refused_and_said(servers_with_tls: SecureServers, kind: str) -> None:
-    with servers_with_tls.showing(kind):
-        database = run_command("migrate", "--status", variables=variables(servers_with_tls))
-        broker = run_command("topology", "--check", variables=variables(servers_with_tls))
-        doctor = run_command("doctor", variables=variables(servers_with_tls))
+def test_a_wrong_certificate_is_refused_and_said(secure_servers: SecureServers, kind: str) -> None:
+    with secure_servers.showing(kind):
+        database = run_command("migrate", "--status", variables=variables(secure_servers))
+        broker = run_command("topology", "--check", variables=variables(secure_servers))
+        doctor = run_command("doctor", variables=variables(secure_servers))
     assert doctor.stdout.count(WRONG[kind]) == 2, doctor.stdout
     assert [database.returncode, broker.returncode] == [75, 75]
     assert WRONG[kind] in database.stderr
@@ -59,8 +49,8 @@ def test_a_wrong_certificate_is_refused_and_said(servers_with_tls: SecureServers
 
 
 @pytest.mark.parametrize("server", ["database", "broker"])
-def test_a_server_of_an_unknown_authority_is_refused(servers_with_tls: SecureServers, server: str) -> None:
-    done = run_command("run", variables=variables(servers_with_tls, **{server: "stranger.pem"}))
+def test_a_server_of_an_unknown_authority_is_refused(secure_servers: SecureServers, server: str) -> None:
+    done = run_command("run", variables=variables(secure_servers, **{server: "stranger.pem"}))
     assert done.returncode == 75
     assert STRANGER in done.stderr
 

@@ -8,10 +8,10 @@ from yarl import URL
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.broker_user import broker_user
-from tests.command import run_command
-from tests.faults.replica import Replica
-from tests.installation import Variables
+from tests.support.broker.broker_user import broker_user
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import Variables
+from tests.support.programs.replica import Replica
 
 TRY_LATER: Final = 75
 ADVICE: Final = (

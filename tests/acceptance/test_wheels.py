@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wheels import Environment, wheels
+from tests.support.programs.wheels import Environment, wheels
 
 __all__ = ["wheels"]
 

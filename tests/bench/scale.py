@@ -16,14 +16,14 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 
 from contracts.topology import Topology
-from deploy.local.cluster import RabbitCluster
 from deploy.local.instance import LOCAL
-from deploy.local.pgbouncer import PgBouncer
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from tests.bench.events import Event, make_events
 from tests.bench.measure import cpu_seconds
 from tests.bench.writing import batch, rate, writing
+from tests.support.servers.cluster import RabbitCluster
+from tests.support.servers.pgbouncer import PgBouncer
 from worker.broker.topology import declare_topology
 from worker.store.migrations import migrate
 from worker.store.pgbouncer import Pooler

@@ -14,11 +14,11 @@ import uvloop
 
 from contracts.signing import Keyring, Signed
 from contracts.topology import WRITE_KEY, Topology
-from tests.authority import SecureServers, reachable_directory
 from tests.bench.events import Event, make_events
 from tests.bench.peers.roster import Contestant, worker_of
 from tests.bench.stand import Stand, open_stand
 from tests.bench.storing import Stored, store
+from tests.support.servers.authority import SecureServers, reachable_directory
 
 KEYS: Final = "k2:0f1e2d3c4b5a69788796a5b4c3d2e1f0 k1:f0e1d2c3b4a5968778695a4b3c2d1e0f"
 ENFORCE: Final = {"SESSION_STORE_SIGNATURES": "enforce", "SESSION_STORE_SIGNING_KEYS": KEYS}

@@ -12,7 +12,7 @@ from tests.bench.events import Event
 from tests.bench.measure import cpu_seconds
 from tests.bench.peers.roster import Contestant
 from tests.bench.stand import Stand, end
-from tests.memory import read_kilobytes
+from tests.support.programs.memory import read_kilobytes
 
 POLL_SECONDS: Final = 0.02
 LONGEST_SECONDS: Final = 180.0

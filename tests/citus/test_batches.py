@@ -7,7 +7,7 @@ import pytest
 
 from deploy.local.postgres import PostgresServer
 from tests.bench.writing import batch, rate, writing
-from tests.conftest import database_copy
+from tests.support.servers.running import database_copy
 
 BATCH: Final = 500
 BATCHES: Final = 12

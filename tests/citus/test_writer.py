@@ -10,7 +10,7 @@ import sql
 from contracts.outcomes import Outcome
 from deploy.local.postgres import PostgresServer
 from tests.bench.writing import batch, writing
-from tests.conftest import database_copy
+from tests.support.servers.running import database_copy
 from worker.store.buckets import BUCKETS, bucket_of
 from worker.store.rows import EventRow
 

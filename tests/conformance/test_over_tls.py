@@ -1,51 +1,42 @@
 """The whole suite of both clients again: over TLS with certificates of both sides, and with signatures enforced."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
-from contracts.client import SessionStore
-from deploy.local.postgres import PostgresServer
-from deploy.local.rabbitmq import RabbitServer
-from tests.authority import SecureServers, prepared_servers
-from tests.command import run_command
-from tests.conformance.test_python import test_the_python_client_conforms
-from tests.faults.replica import Replica
-from tests.installation import StartReplica, Variables
-from tests.integration.forgeries import KEYS
+from contracts.topology import Topology
+from tests.conformance.test_python import store, test_the_python_client_conforms
+from tests.support.broker.forgeries import KEYS
+from tests.support.programs.installation import Variables, working
+from tests.support.servers.authority import SecureServers
 from tests.typescript.node import run_node
 from tests.typescript.test_package import built
+from worker.broker.topology import declare_topology
 
-__all__ = ["built", "test_the_python_client_conforms"]  # collected here as well, with the fixtures below
+__all__ = [
+    "built",
+    "store",
+    "test_the_python_client_conforms",
+]  # collected here as well, with the fixture below
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PREFIX = "secure."
 
 
-@pytest.fixture(scope="module")
-def secure(own_postgres: PostgresServer, own_rabbit: RabbitServer) -> Iterator[SecureServers]:
-    with prepared_servers(own_postgres, own_rabbit) as secure:
-        declared = run_command("topology", variables=secure.urls() | {"SESSION_STORE_PREFIX": PREFIX})
-        assert declared.returncode == 0, declared.stderr
-        yield secure
-
-
-@pytest.fixture
-def installation(secure: SecureServers) -> Variables:
-    """Return the variables of an installation that believes certificates and keys alone."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served(secure_servers: SecureServers) -> AsyncIterator[Variables]:
+    """Yield the variables of an installation with a worker that believes certificates and keys alone."""
     asked = {"SESSION_STORE_SIGNATURES": "enforce", "SESSION_STORE_SIGNING_KEYS": KEYS}
-    return {**secure.urls(), **asked, "SESSION_STORE_PREFIX": PREFIX, "SESSION_STORE_CHANGES_FEED": "true"}
-
-
-@pytest.fixture
-async def store(installation: Variables, start_replica: StartReplica) -> AsyncIterator[SessionStore]:
-    replica: Replica = await start_replica()
-    async with SessionStore(installation["AMQP_URL"], prefix=PREFIX, timeout=20, keys=KEYS) as store:
-        yield store
-    assert await replica.stop() == 0
+    urls = secure_servers.urls()
+    variables = {**urls, **asked, "SESSION_STORE_PREFIX": PREFIX, "SESSION_STORE_CHANGES_FEED": "true"}
+    await declare_topology(urls["AMQP_URL"], Topology(PREFIX))
+    async with working(variables):
+        yield variables
 
 
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("built")
-async def test_the_typescript_client_conforms(installation: Variables, start_replica: StartReplica) -> None:
-    await start_replica()
-    run_node("npm", "test", "--", "conformance", "signing", variables=installation)
+async def test_the_typescript_client_conforms(served: Variables) -> None:
+    await asyncio.to_thread(run_node, "npm", "test", "--", "conformance", "signing", variables=served)

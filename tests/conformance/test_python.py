@@ -7,27 +7,44 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 
 from contracts.client import Closed, Conflict, Rejected, SessionStore
 from contracts.replies import Record
 from contracts.requests import Filter, QueryOptions
-from tests.installation import StartReplica, Variables
-from tests.integration.forgeries import KEYS
+from deploy.local.postgres import PostgresServer
+from deploy.local.rabbitmq import RabbitServer
+from tests.support.broker.forgeries import KEYS
+from tests.support.programs.installation import Variables, shared_installation
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
 Step = dict[str, Any]
 
 
-@pytest.fixture(params=["off", "enforce"])
-async def store(
-    installation: Variables, start_replica: StartReplica, request: pytest.FixtureRequest
-) -> AsyncIterator[SessionStore]:
-    """Yield a client of an installation with a worker, which asks for signatures or does not."""
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["off", "enforce"])
+async def served(
+    postgres_server: PostgresServer,
+    rabbit_server: RabbitServer,
+    template_database: str,
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[Variables]:
+    """Yield the variables of an installation with a worker, which asks for signatures or does not."""
     keys = KEYS if request.param == "enforce" else ""
-    installation.update(SESSION_STORE_SIGNATURES=request.param, SESSION_STORE_SIGNING_KEYS=keys)
-    await start_replica()
-    prefix = installation["SESSION_STORE_PREFIX"]
-    async with SessionStore(installation["AMQP_URL"], prefix=prefix, timeout=20, keys=keys) as store:
+    asked = {"SESSION_STORE_SIGNATURES": request.param, "SESSION_STORE_SIGNING_KEYS": keys}
+    async with shared_installation(postgres_server, rabbit_server, template_database, asked) as variables:
+        yield variables
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def store(served: Variables) -> AsyncIterator[SessionStore]:
+    """Yield a client of the installation."""
+    url, prefix, keys = (
+        served[name] for name in ("AMQP_URL", "SESSION_STORE_PREFIX", "SESSION_STORE_SIGNING_KEYS")
+    )
+    async with SessionStore(url, prefix=prefix, timeout=20, keys=keys) as store:
         yield store
 
 

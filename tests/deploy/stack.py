@@ -11,8 +11,8 @@ from deploy.local.instance import PROJECT
 from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.command import run_command
-from tests.page import run_commands
+from tests.support.programs.command import run_command
+from tests.support.programs.page import run_commands
 
 PLACE: Final = PROJECT / "deploy" / "compose"
 PAGE: Final = PLACE / "stack.yaml"

@@ -4,7 +4,7 @@ from pathlib import Path
 from contracts.topology import Topology
 from deploy.local.rabbitmq import RabbitServer
 from deploy.rabbitmq.generate import definitions, main
-from tests.conftest import delete_topology, unique_prefix
+from tests.support.servers.running import delete_topology, unique_prefix
 from worker.broker.topology import check_topology
 
 

@@ -12,11 +12,11 @@ from yarl import URL
 from contracts.access import USERS
 from contracts.client import SessionStore
 from deploy.local.postgres import PostgresServer
-from tests.command import run_command
 from tests.deploy.stack import LOGINS, Stack, StackBroker, mounts, services
 from tests.escapes.test_doctor_security import CHECKS
-from tests.faults.replica import Replica
 from tests.integration.test_client import session_of
+from tests.support.programs.command import run_command
+from tests.support.programs.replica import Replica
 
 PREPARE: Final = ("roles", "migrate", "rights", "topology")
 

@@ -10,7 +10,7 @@ from typing import Final
 from tests.engine.build import build_engine
 from tests.engine.contest import Contest, play_on_files, play_on_workers
 from tests.engine.moves import OBJECTIVES, Losses
-from tests.faults.own_stage import own_stage
+from tests.support.stage.own_stage import own_stage
 
 COLUMNS: Final = (
     "storage",

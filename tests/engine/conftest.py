@@ -7,7 +7,7 @@ import pytest
 
 from tests.engine.build import build_engine
 from tests.engine.process import EngineProcess
-from tests.faults.conftest import calm_stage, fault_seed
+from tests.support.stage.fixtures import calm_stage, fault_seed
 
 __all__ = ["calm_stage", "fault_seed"]  # a stage for each test here too
 

@@ -13,7 +13,7 @@ import asyncpg
 
 from tests.engine.moves import Losses, Players, Read, Stored
 from tests.engine.process import EngineProcess
-from tests.faults.stage import Stage
+from tests.support.stage.stage import Stage
 
 TIMEOUT_MS: Final = 30_000
 SESSIONS: Final = "SELECT session_id, encounter, state, completed_at FROM sessions WHERE session_id = ANY($1)"

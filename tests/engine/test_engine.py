@@ -12,7 +12,7 @@ from tests.engine.conftest import StartEngine
 from tests.engine.contest import Contest, play_on_files, play_on_workers
 from tests.engine.moves import Losses
 from tests.engine.process import EngineFailed
-from tests.faults.stage import Stage
+from tests.support.stage.stage import Stage
 from tests.typescript.node import PACKAGE, run_node
 
 SESSIONS: Final = 20

@@ -8,7 +8,7 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from deploy.rabbitmq.installation import VHOSTS
 from tests.escapes.walls import Walls, build
-from tests.layouts import Templates
+from tests.support.servers.layouts import Templates
 
 
 @pytest.fixture(scope="package")

@@ -11,8 +11,8 @@ import asyncpg
 
 from contracts.access import CALLER, ENGINE, EVENTS_VHOST, RPC_VHOST, WORKER
 from tests.escapes.walls import TOPOLOGY, Walls
-from tests.faults.replica import Replica
-from tests.integration.rpc.caller import Caller
+from tests.support.broker.caller import Caller
+from tests.support.programs.replica import Replica
 
 
 @dataclass(frozen=True, slots=True)

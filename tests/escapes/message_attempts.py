@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 
 from tests.escapes.attempt import Attempt
-from tests.integration.rpc.caller import make_session
+from tests.support.broker.caller import make_session
 
 DEEP: Final = b"[" * 200 + b"]" * 200
 DROP: Final = "'; DROP TABLE sessions; --"

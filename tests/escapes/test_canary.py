@@ -12,12 +12,12 @@ import pytest_asyncio
 
 from contracts.access import EVENTS_VHOST, WORKER
 from contracts.topology import WRITE_KEY
-from tests.command import run_command
 from tests.escapes.attempt import Attempt
 from tests.escapes.conversation import Conversation, conversation
 from tests.escapes.walls import TOPOLOGY, Walls
-from tests.faults.replica import Replica
-from tests.integration.rpc.caller import Failed, make_event, make_session
+from tests.support.broker.caller import Failed, make_event, make_session
+from tests.support.programs.command import run_command
+from tests.support.programs.replica import Replica
 from worker.dead_letters.filter import DeadLetterFilter
 from worker.dead_letters.queue import open_dead_letters
 from worker.settings.loading import load

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.access import ADMIN, ENGINE, EVENTS_VHOST, RPC_VHOST, WORKER, permissions_in
 from tests.escapes.walls import TOPOLOGY, Walls
-from tests.integration.patient import Findings, examine
+from tests.support.programs.patient import Findings, examine
 from worker.doctor.finding import State
 
 

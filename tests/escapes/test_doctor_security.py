@@ -14,10 +14,10 @@ import pytest
 
 from contracts.access import EVENTS_VHOST, WORKER
 from deploy.local.rabbitmq import RabbitServer
-from tests.command import run_command
 from tests.escapes.walls import Walls
-from tests.faults.replica import PROGRAM
-from tests.integration.patient import Findings, examine, follow
+from tests.support.programs.command import run_command
+from tests.support.programs.patient import Findings, examine, follow
+from tests.support.programs.replica import PROGRAM
 from worker.doctor.finding import Finding, State
 
 CHECKS = (

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
+from deploy.local.instance import PROJECT
 from tests.escapes.listing import ATTEMPTS, table
-from tests.page import PROJECT
 
 
 def test_the_threat_model_lists_every_attempt() -> None:

@@ -21,7 +21,7 @@ from tests.escapes.message_attempts import (
     RequestAttempt,
 )
 from tests.escapes.walls import TOPOLOGY, Walls
-from tests.integration.rpc.caller import Failed, make_event, make_session
+from tests.support.broker.caller import Failed, make_event, make_session
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

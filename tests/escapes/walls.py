@@ -14,8 +14,8 @@ from contracts.access import ENGINE, EVENTS_VHOST, MONITOR, USERS, WORKER
 from contracts.topology import Topology
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.faults.replica import PROGRAM
-from tests.page import commands_of, run_commands
+from tests.support.programs.page import commands_of, run_commands
+from tests.support.programs.replica import PROGRAM
 
 TOPOLOGY: Final = Topology()
 LOGINS: Final = ("session_store_worker", "session_store_janitor", "session_store_reader")

@@ -10,11 +10,11 @@ from time import monotonic
 from typing import Final
 
 from deploy.local.ports import LOOPBACK
-from tests.faults.cuts import cut_everywhere
-from tests.faults.own_stage import own_stage
-from tests.faults.proxy import Proxy
-from tests.faults.stage import Stage
-from tests.faults.stream import Mix
+from tests.support.servers.proxy import Proxy
+from tests.support.stage.cuts import cut_everywhere
+from tests.support.stage.own_stage import own_stage
+from tests.support.stage.stage import Stage
+from tests.support.stage.stream import Mix
 
 CHUNK: Final = 2_000
 TERMINATE: Final = (

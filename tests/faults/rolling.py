@@ -11,10 +11,10 @@ from typing import Final
 
 from contracts.client import SessionStore, SessionStoreError
 from deploy.local.rabbitmq import RabbitServer
-from tests.faults.history import Sent
-from tests.faults.own_stage import own_stage
-from tests.faults.stage import Stage
-from tests.faults.verdict import Report
+from tests.support.stage.history import Sent
+from tests.support.stage.own_stage import own_stage
+from tests.support.stage.stage import Stage
+from tests.support.stage.verdict import Report
 
 REPLICAS: Final = 3
 CALLERS: Final = 4

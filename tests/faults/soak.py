@@ -7,9 +7,9 @@ import sys
 from time import monotonic
 from typing import Final
 
-from tests.faults.own_stage import own_stage
-from tests.faults.stage import Stage
-from tests.memory import read_kilobytes
+from tests.support.programs.memory import read_kilobytes
+from tests.support.stage.own_stage import own_stage
+from tests.support.stage.stage import Stage
 
 SAMPLE_SECONDS: Final = 5.0
 WARM_SHARE: Final = 0.25  # of the samples, left out: caches and pools fill

@@ -16,16 +16,16 @@ from uuid import uuid4
 
 import asyncpg
 import orjson
-import pytest
 
 from deploy.local.ports import LOOPBACK, choose_port
-from tests.faults.caller import Caller
-from tests.faults.events import spoil
-from tests.faults.history import Sent
-from tests.faults.prometheus import Prometheus, rules, watching
-from tests.faults.replica import Replica
-from tests.faults.stage import Stage
-from tests.faults.stream import Mix
+from tests.support.programs.replica import Replica
+from tests.support.selection import long
+from tests.support.servers.prometheus import Prometheus, rules, watching
+from tests.support.stage.caller import Caller
+from tests.support.stage.events import spoil
+from tests.support.stage.history import Sent
+from tests.support.stage.stage import Stage
+from tests.support.stage.stream import Mix
 
 WINDOWS: Final = {"SessionStoreRestarting": "30s"}
 LIMITS: Final = {
@@ -194,13 +194,30 @@ CAUSES: Final[dict[Cause, tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.timeout(300)
-async def test_every_alert_fires_by_what_it_watches_and_clears(stage: Stage, tmp_path: Path) -> None:
+@asynccontextmanager
+async def watched(stage: Stage, directory: Path) -> AsyncIterator[Scene]:
+    """Yield a worker under watch."""
     port = choose_port()
     caller = Caller(stage.rabbit.url, stage.topology)
-    async with watching(tmp_path, f"{LOOPBACK}:{port}", WINDOWS, LIMITS) as prometheus:
+    async with watching(directory, f"{LOOPBACK}:{port}", WINDOWS, LIMITS) as prometheus:
         scene = Scene(stage, prometheus, caller, port)
         await scene.start_worker()
+        yield scene
+    await caller.close()
+
+
+async def test_an_alert_fires_by_what_it_watches_and_clears(stage: Stage, tmp_path: Path) -> None:
+    async with watched(stage, tmp_path) as scene:
+        await asyncio.to_thread(stage.postgres.stop)
+        await scene.prometheus.until_firing([DATABASE_AWAY])
+        await asyncio.to_thread(stage.postgres.start)
+        await scene.prometheus.until_silent([DATABASE_AWAY])
+
+
+@long("every alert in turn takes a minute; one alert is tried by each change")
+async def test_every_alert_fires_by_what_it_watches_and_clears(stage: Stage, tmp_path: Path) -> None:
+    async with watched(stage, tmp_path) as scene:
+        prometheus = scene.prometheus
         for cause, alerts in CAUSES.items():
             began = monotonic()
             async with cause(scene):
@@ -211,5 +228,4 @@ async def test_every_alert_fires_by_what_it_watches_and_clears(stage: Stage, tmp
         await scene.replica.kill()  # memory comes back with the process
         await scene.start_worker()
         await prometheus.until_silent([MEMORY])
-    await caller.close()
     assert prometheus.seen | NOT_CAUSED.keys() == {rule["alert"] for rule in rules()}

@@ -11,11 +11,12 @@ import aio_pika
 import pytest
 
 from deploy.local.ports import LOOPBACK
-from tests.faults.events import spoil
-from tests.faults.history import Sent
-from tests.faults.proxy import Proxy
-from tests.faults.stage import Stage
-from tests.faults.stream import Mix
+from tests.support.selection import long
+from tests.support.servers.proxy import Proxy
+from tests.support.stage.events import spoil
+from tests.support.stage.history import Sent
+from tests.support.stage.stage import Stage
+from tests.support.stage.stream import Mix
 from worker.broker.topology import declare_topology
 
 BackInTime = Callable[[float], None]
@@ -45,7 +46,7 @@ async def test_a_broker_that_is_stopped_and_started_costs_nothing(
 async def test_a_broker_that_is_killed_costs_nothing(stage: Stage, back_in_time: BackInTime) -> None:
     replicas = [await stage.start_replica() for _ in range(2)]
     publishing = asyncio.create_task(stage.publish(3000, rate=1000))
-    await asyncio.sleep(1)
+    await stage.probe()
     await asyncio.to_thread(stage.rabbit.restart, "kill")
     back_in_time(await stage.probe())
     await publishing
@@ -57,7 +58,7 @@ async def test_a_broker_that_is_killed_costs_nothing(stage: Stage, back_in_time:
 async def test_a_frozen_broker_costs_nothing(stage: Stage, back_in_time: BackInTime) -> None:
     await stage.start_replica()
     publishing = asyncio.create_task(stage.publish(3000, rate=1000))
-    await asyncio.sleep(1)
+    await stage.probe()
     await asyncio.to_thread(stage.rabbit.freeze)
     await asyncio.sleep(3)
     await asyncio.to_thread(stage.rabbit.thaw)
@@ -90,12 +91,13 @@ async def test_reset_connections_are_opened_again(
     assert report.is_clean, report
 
 
+@long("missed heartbeats are waited for")
 async def test_a_silent_broker_is_noticed_and_left(
     stage: Stage, proxy: Proxy, back_in_time: BackInTime
 ) -> None:
     await stage.start_replica(AMQP_URL=stage.amqp_url(proxy.port))
     publishing = asyncio.create_task(stage.publish(1000, rate=500))
-    await asyncio.sleep(1)
+    await stage.probe()
     known = proxy.counters.accepted
     proxy.pause()
     begun = monotonic()
@@ -175,6 +177,7 @@ async def test_bad_events_wait_while_the_dead_letter_queue_is_full(
     assert replica.count("broker.connected") == 1, replica.tail()
 
 
+@long("the watchdog is waited for, 22 s")
 async def test_a_broker_short_of_memory_gets_each_dead_letter_once(
     stage: Stage, back_in_time: BackInTime
 ) -> None:

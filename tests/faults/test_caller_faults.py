@@ -8,9 +8,9 @@ import aio_pika
 import pytest
 
 from deploy.local.ports import LOOPBACK
-from tests.faults.caller import Caller
-from tests.faults.proxy import Proxy
-from tests.faults.stage import Stage
+from tests.support.servers.proxy import Proxy
+from tests.support.stage.caller import Caller
+from tests.support.stage.stage import Stage
 
 NOWHERE = (  # RabbitMQ 3.10 closes the connection on which a reply goes to one that it cannot decode
     "amq.rabbitmq.reply-to.",
@@ -20,6 +20,12 @@ NOWHERE = (  # RabbitMQ 3.10 closes the connection on which a reply goes to one 
     "amq.rabbitmq.reply-to.%%%.%%%",
     "session.reply.nobody",
 )
+
+
+@pytest.fixture
+def stage(calm_stage: Stage) -> Stage:
+    """Return a stage whose servers stay: clients alone go away."""
+    return calm_stage
 
 
 @pytest.fixture

@@ -11,15 +11,16 @@ import pytest
 
 from contracts.client import SessionStore
 from contracts.outcomes import DeadLetterCode
-from deploy.local.cluster import ClusterNode, RabbitCluster
 from deploy.local.postgres import PostgresServer
-from tests.conftest import delete_topology, unique_prefix
-from tests.faults.stage import Stage
+from tests.support.selection import long
+from tests.support.servers.cluster import ClusterNode, RabbitCluster
+from tests.support.servers.running import delete_topology, unique_prefix
+from tests.support.stage.stage import Stage
 from worker.broker.delivery import Properties
 from worker.broker.publisher import DeadLetterMessage
 from worker.broker.session import BrokerOptions, open_broker_session
 
-pytestmark = pytest.mark.timeout(480)  # three nodes start, and one again, beside a load
+pytestmark = long("a broker of three nodes takes a while to start")
 
 BackInTime = Callable[[float], None]
 

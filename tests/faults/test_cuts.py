@@ -3,26 +3,35 @@
 import pytest
 
 from deploy.local.ports import LOOPBACK
-from tests.faults.cuts import cut_everywhere
-from tests.faults.proxy import Proxy
-from tests.faults.stage import Stage
+from tests.support.selection import long
+from tests.support.servers.proxy import Proxy
+from tests.support.stage.cuts import cut_everywhere
+from tests.support.stage.stage import Stage
 
-SAMPLES = 12  # places a direction; `make chaos OPTIONS=--cuts` takes every byte
+SOME_PLACES = 3
+PLACES = pytest.mark.parametrize(
+    "places",
+    [
+        SOME_PLACES,
+        pytest.param(12, marks=long("more places to cut at; `make chaos OPTIONS=--cuts` takes every byte")),
+    ],
+)
+"""How many places a direction."""
 
 
-@pytest.mark.timeout(240)
-async def test_a_cut_anywhere_on_the_way_to_the_database_costs_nothing(stage: Stage) -> None:
+@PLACES
+async def test_a_cut_anywhere_on_the_way_to_the_database_costs_nothing(stage: Stage, places: int) -> None:
     async with Proxy(LOOPBACK, stage.postgres.port) as proxy:
         await stage.start_replica(DATABASE_URL=stage.database_url(proxy.port))
-        assert await cut_everywhere(stage, proxy, SAMPLES) >= SAMPLES
+        assert await cut_everywhere(stage, proxy, places) >= places
         report = await stage.finish()
     assert report.is_clean, report
 
 
-@pytest.mark.timeout(240)
-async def test_a_cut_anywhere_on_the_way_to_the_broker_costs_nothing(stage: Stage) -> None:
+@PLACES
+async def test_a_cut_anywhere_on_the_way_to_the_broker_costs_nothing(stage: Stage, places: int) -> None:
     async with Proxy(LOOPBACK, stage.rabbit.port) as proxy:
         await stage.start_replica(AMQP_URL=stage.amqp_url(proxy.port))
-        assert await cut_everywhere(stage, proxy, SAMPLES) >= SAMPLES
+        assert await cut_everywhere(stage, proxy, places) >= places
         report = await stage.finish()
     assert report.is_clean, report

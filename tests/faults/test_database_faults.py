@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+import asyncpg
+
 from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import PostgresServer
-from tests.faults.caller import Caller
-from tests.faults.proxy import Proxy
-from tests.faults.replica import Replica
-from tests.faults.stage import PASSWORD, ROLE, ROLES_SQL, Stage
-from tests.layouts import on_both_layouts
+from tests.support.programs.replica import Replica
+from tests.support.servers.proxy import Proxy
+from tests.support.stage.caller import Caller
+from tests.support.stage.stage import PASSWORD, ROLE, ROLES_SQL, Stage
 from worker.store.migrations import migrate
 
 BackInTime = Callable[[float], None]
@@ -24,8 +25,8 @@ KICK_OUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename
 async def test_a_restart_costs_nothing(stage: Stage, back_in_time: BackInTime) -> None:
     await stage.start_replica()
     publishing = asyncio.create_task(stage.publish(4000, rate=800))
+    await stage.probe()
     for mode in ("fast", "immediate"):
-        await asyncio.sleep(1)
         await asyncio.to_thread(stage.postgres.restart, mode)
         seconds = await stage.probe()
     back_in_time(seconds)
@@ -48,7 +49,6 @@ async def test_a_long_stop_leaves_events_with_the_broker(stage: Stage, back_in_t
     assert replica.count("broker.connected") == 1, "the link to the broker had no part in it"
 
 
-@on_both_layouts
 async def test_sessions_that_are_terminated_in_mid_batch_cost_nothing(
     stage: Stage, back_in_time: BackInTime
 ) -> None:
@@ -66,7 +66,7 @@ async def test_sessions_that_are_terminated_in_mid_batch_cost_nothing(
 async def test_a_frozen_database_costs_nothing(stage: Stage, back_in_time: BackInTime) -> None:
     await stage.start_replica()
     publishing = asyncio.create_task(stage.publish(2000, rate=500))
-    await asyncio.sleep(0.5)
+    await stage.probe()
     await asyncio.to_thread(stage.postgres.freeze)
     await asyncio.sleep(3)
     await asyncio.to_thread(stage.postgres.thaw)
@@ -125,12 +125,13 @@ async def test_a_locked_table_is_waited_for(stage: Stage, back_in_time: BackInTi
     await stage.probe()
     await _sql(stage, f"ALTER ROLE {ROLE} SET lock_timeout = '500ms'")
     await _sql(stage, KICK_OUT)
-    lock = asyncio.create_task(_sql(stage, "BEGIN; LOCK TABLE sessions; SELECT pg_sleep(6); COMMIT"))
-    await asyncio.sleep(0.2)
-    await stage.publish(1000)
-    await replica.logged("consuming.paused")
-    assert "lock not available" in _reasons(replica)
-    await lock
+    locking = await asyncpg.connect(stage.postgres.url_of(stage.database))
+    async with locking.transaction():
+        await locking.execute("LOCK TABLE sessions")
+        await stage.publish(1000)
+        await replica.logged("consuming.paused")
+        assert "lock not available" in _reasons(replica)
+    await locking.close()
     back_in_time(await stage.probe())
     report = await stage.finish()
     assert report.is_clean, report
@@ -139,7 +140,7 @@ async def test_a_locked_table_is_waited_for(stage: Stage, back_in_time: BackInTi
 async def test_a_migration_under_load_costs_nothing(stage: Stage, back_in_time: BackInTime) -> None:
     replica = await stage.start_replica()
     publishing = asyncio.create_task(stage.publish(3000, rate=1000))
-    await asyncio.sleep(0.5)
+    await stage.probe()
     await _sql(stage, "BEGIN; ALTER TABLE sessions ADD COLUMN next_release text; COMMIT")
     await _sql(stage, "BEGIN; ALTER TABLE session_ledger ADD COLUMN next_release bigint DEFAULT 7; COMMIT")
     await _sql(stage, f"BEGIN; {FUNCTION}; COMMIT")

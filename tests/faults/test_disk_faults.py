@@ -12,7 +12,7 @@ import pytest
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.faults.stage import Stage
+from tests.support.stage.stage import Stage
 from worker.store.migrations import migrate
 
 MEGABYTE = 1 << 20

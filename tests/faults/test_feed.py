@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.feed import Told, judge_feed
-from tests.faults.history import Sent
 from tests.faults.test_history import after, event, history_of
+from tests.support.stage.feed import Told, judge_feed
+from tests.support.stage.history import Sent
 
 FIRST, SECOND, GONE = event(1), event(2), event(3, is_delete=True)
 

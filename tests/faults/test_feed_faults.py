@@ -13,12 +13,13 @@ from aio_pika.abc import AbstractChannel
 from pamqp.common import FieldValue
 
 from contracts.client import SessionStore
-from tests.faults.aftermath import read_tables
-from tests.faults.feed import Listener, Told, judge_feed
-from tests.faults.mirror import Mirror
-from tests.faults.stage import POLL_SECONDS, Stage
-from tests.faults.stream import Mix
 from tests.faults.test_status import Status
+from tests.support.selection import long
+from tests.support.stage.aftermath import read_tables
+from tests.support.stage.feed import Listener, Told, judge_feed
+from tests.support.stage.mirror import Mirror
+from tests.support.stage.stage import POLL_SECONDS, Stage
+from tests.support.stage.stream import Mix
 from worker.broker.topology import declare_topology
 from worker.failpoint import Failpoint
 
@@ -71,6 +72,7 @@ async def test_what_was_committed_before_a_crash_is_told_after_it(stage: Stage, 
     assert {each.key for each in told} == {probe.key}
 
 
+@long("many workers are started; each point of a batch is tried by each change")
 async def test_workers_killed_at_random_moments_leave_nothing_untold(
     stage: Stage, listener: Listener, draw: random.Random
 ) -> None:
@@ -85,14 +87,16 @@ async def test_workers_killed_at_random_moments_leave_nothing_untold(
     await assert_told(stage, listener)
 
 
-@pytest.mark.parametrize("how", ["kill", "stop"])
+@pytest.mark.parametrize(
+    "how", ["kill", pytest.param("stop", marks=long("a broker that is killed is tried by each change"))]
+)
 async def test_a_broker_that_goes_and_comes_back_leaves_nothing_untold(
     stage: Stage, listener: Listener, how: str
 ) -> None:
     for _ in range(2):
         await stage.start_replica(ON)
     publishing = asyncio.create_task(stage.publish(3000, rate=1000))
-    await asyncio.sleep(1)
+    await stage.probe()
     if how == "kill":
         await asyncio.to_thread(stage.rabbit.restart, "kill")
     else:
@@ -146,6 +150,7 @@ async def test_without_its_exchange_a_worker_is_not_ready_and_tells_all_once_it_
     assert await assert_told(stage, listener)
 
 
+@long("the broker looks at its memory now and then")
 async def test_a_broker_short_of_memory_holds_the_feed_and_nothing_is_lost(
     stage: Stage, listener: Listener
 ) -> None:
@@ -180,7 +185,9 @@ async def test_an_erasure_that_a_worker_died_over_is_told_by_the_next(
     assert min(told.values()) >= 2, "by the one that died, and by the next"
 
 
-@pytest.mark.parametrize("queue", [None, "mirror"])
+@pytest.mark.parametrize(
+    "queue", [pytest.param(None, marks=long("the same on a queue that goes with the client")), "mirror"]
+)
 async def test_a_mirror_that_follows_through_restarts_ends_as_what_is_stored(
     stage: Stage, listener: Listener, draw: random.Random, queue: str | None
 ) -> None:

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from tests.faults.events import make_event, spoil
-from tests.faults.history import Aftermath, Answer, DeadLetter, Entry, History, Key, Row, Sent
-from tests.faults.judge import judge
-from tests.faults.stream import Stream
+from tests.support.stage.events import make_event, spoil
+from tests.support.stage.history import Aftermath, Answer, DeadLetter, Entry, History, Key, Row, Sent
+from tests.support.stage.judge import judge
+from tests.support.stage.stream import Stream
 from worker.broker.delivery import Delivery, Properties
 from worker.ingest.decode import decode
 from worker.ingest.document import InvalidEvent

@@ -4,11 +4,11 @@ import asyncio
 import os
 from asyncio.subprocess import PIPE, Process
 
-import pytest
-
-from tests.command import run_command
-from tests.faults.replica import PROGRAM
-from tests.faults.stage import Stage
+from tests.support.programs.command import run_command
+from tests.support.programs.replica import PROGRAM
+from tests.support.selection import long
+from tests.support.servers.layouts import on_plain_layout
+from tests.support.stage.stage import Stage
 
 BESIDE = 12_000
 """Sessions that are there before, so that copying them takes a while."""
@@ -38,17 +38,13 @@ UNTOUCHED = "SELECT count(*) FROM sessions WHERE session_id LIKE 'beside %'"
 CLEAR = "DELETE FROM {} WHERE session_id LIKE 'beside %'"
 
 
-@pytest.fixture(scope="module")
-def layout() -> str:
-    """Return what a conversion begins with."""
-    return "plain"
-
-
+@long("a table is converted four times under load")
+@on_plain_layout  # what a conversion begins with
 async def test_a_conversion_that_is_killed_under_load_goes_on_and_costs_nothing(calm_stage: Stage) -> None:
     stage, over = calm_stage, asyncio.Event()
     await asyncio.to_thread(stage.postgres.psql, FILL, stage.database)
     replicas = [await stage.start_replica() for _ in range(2)]
-    publishing = asyncio.create_task(publish_until(stage, over))
+    publishing = asyncio.create_task(stage.publish_until(over, rate=600))
     for copied in (1, 3_000, 8_000):
         await kill_once_copied(stage, copied)
         await stage.probe()
@@ -63,11 +59,6 @@ async def test_a_conversion_that_is_killed_under_load_goes_on_and_costs_nothing(
     assert [replica.count("broker.connected") for replica in replicas] == [1, 1], (
         "the broker has no part in it"
     )
-
-
-async def publish_until(stage: Stage, over: asyncio.Event) -> None:
-    while not over.is_set():
-        await stage.publish(300, rate=600)
 
 
 async def kill_once_copied(stage: Stage, sessions: int) -> None:

@@ -6,22 +6,23 @@ import aio_pika
 
 from contracts.dead_letters import CODE_HEADER
 from contracts.topology import WRITE_KEY
-from tests.faults.stage import Stage
-from tests.faults.stream import Mix
-from tests.raw_amqp import UNDECODABLE, raw_publisher
+from tests.support.broker.raw_amqp import UNDECODABLE, raw_publisher
+from tests.support.stage.stage import Stage
+from tests.support.stage.stream import Mix
 
 VALID = Mix(invalid=0.0, conditional=0.0)
 
 
-async def test_poison_is_dead_lettered_while_events_flow_on_one_connection(stage: Stage) -> None:
+async def test_poison_is_dead_lettered_while_events_flow_on_one_connection(calm_stage: Stage) -> None:
+    stage, over = calm_stage, asyncio.Event()
     replica = await stage.start_replica()
-    publishing = asyncio.create_task(stage.producer.publish(stage.events(5000, VALID), rate=1000))
+    publishing = asyncio.create_task(stage.publish_until(over, rate=1000, mix=VALID))
     async with raw_publisher(stage.rabbit.url) as publisher:
         for _ in range(3):
             for properties in UNDECODABLE.values():
                 await publisher.publish(stage.topology.sessions.name, WRITE_KEY, properties, b"{}")
                 await stage.probe()
-    assert not publishing.done(), "the load ended before the poison"
+    over.set()
     await publishing
     await stage.drained()
     assert await replica.stop() == 0

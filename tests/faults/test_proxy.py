@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deploy.local.ports import LOOPBACK
-from tests.faults.link import Direction
-from tests.faults.proxy import Proxy
+from tests.support.servers.link import Direction
+from tests.support.servers.proxy import Proxy
 
 _SILENCE_SECONDS = 0.2
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]

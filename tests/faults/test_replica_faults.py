@@ -2,22 +2,17 @@
 
 import asyncio
 
-from tests.faults.stage import Stage
+from tests.support.stage.stage import Stage
 
 
-async def test_one_replica_becomes_eight_and_one_again_and_nothing_is_stale(stage: Stage) -> None:
+async def test_one_replica_becomes_eight_and_one_again_and_nothing_is_stale(calm_stage: Stage) -> None:
     enough = asyncio.Event()
-    first = await stage.start_replica()
-    publishing = asyncio.create_task(_publish_until(stage, enough))
-    others = await asyncio.gather(*(stage.start_replica() for _ in range(7)))
-    assert await asyncio.gather(*(replica.stop() for replica in others)) == [0] * 7, stage.tails()
+    first = await calm_stage.start_replica()
+    publishing = asyncio.create_task(calm_stage.publish_until(enough, rate=1000))
+    others = await asyncio.gather(*(calm_stage.start_replica() for _ in range(7)))
+    assert await asyncio.gather(*(replica.stop() for replica in others)) == [0] * 7, calm_stage.tails()
     enough.set()
     await publishing
     assert first.is_running
-    report = await stage.finish()
+    report = await calm_stage.finish()
     assert report.is_clean, report
-
-
-async def _publish_until(stage: Stage, enough: asyncio.Event) -> None:
-    while not enough.is_set():
-        await stage.publish(500, rate=1000)

@@ -1,7 +1,7 @@
 """Replicas restarted one after the other, as at an upgrade: nobody notices."""
 
 from tests.faults.rolling import Rolling
-from tests.faults.stage import Stage
+from tests.support.stage.stage import Stage
 
 
 async def test_rolling_restarts_redeliver_nothing_and_fail_no_call(calm_stage: Stage) -> None:

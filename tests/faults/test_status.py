@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 
 from deploy.local.ports import LOOPBACK
-from tests.faults.replica import Replica
-from tests.faults.stage import Stage
+from tests.support.programs.replica import Replica
+from tests.support.stage.stage import Stage
 
 SHOWN_SECONDS = 15.0
 POLL_SECONDS = 0.1

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.instance import PROJECT
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.command import run_command
-from tests.faults.replica import PROJECT
-from tests.faults.stage import Stage
-from tests.page import commands_of, run_commands
+from tests.support.programs.command import run_command
+from tests.support.programs.page import commands_of, run_commands
+from tests.support.stage.stage import Stage
 
 PACKAGES = ("worker", "contracts", "sql")
 WRONG = 78
@@ -30,8 +30,6 @@ INSERT INTO session_store_migrations (version, name) VALUES (9000, 'next_release
 """
 IS_CHANGED = "SELECT prosrc LIKE '%next_release%' FROM pg_proc WHERE oid = 'apply_session_events'::regproc"
 Variables = dict[str, str]
-
-pytestmark = pytest.mark.timeout(300)  # up to five workers at once, which a slow machine starts one by one
 
 
 @pytest.fixture
@@ -93,7 +91,7 @@ async def test_an_upgrade_under_load_loses_nothing_and_old_workers_run_on_the_ne
 ) -> None:
     over = asyncio.Event()
     old = await asyncio.gather(*(old_stage.start_replica(last_release) for _ in range(2)))
-    publishing = asyncio.create_task(_publish_until(old_stage, over))
+    publishing = asyncio.create_task(old_stage.publish_until(over, rate=500))
     early = await old_stage.start_replica(next_release, ready=False)
     assert await early.ended() == WRONG, "a new worker took the old schema"
     await asyncio.to_thread(_prepare_servers, old_stage, last_release, next_release)
@@ -120,8 +118,3 @@ def _prepare_servers(stage: Stage, last_release: Variables, next_release: Variab
     (prepare,) = commands_of("docs/operations.md", "Upgrade without a stop")
     run_commands(prepare, servers | next_release)
     assert run_command("migrate", variables=servers | last_release).returncode == WRONG
-
-
-async def _publish_until(stage: Stage, over: asyncio.Event) -> None:
-    while not over.is_set():
-        await stage.publish(500, rate=500)

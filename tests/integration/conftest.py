@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from tests.integration.storages import storage_at
+from tests.support.servers.storages import storage_at
 from worker.store.storage import Storage
 
 

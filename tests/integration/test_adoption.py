@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 
 from sql import migration_files
-from tests.integration.postgres_programs import SQL, dump_schema, run_file
-from tests.integration.session_events import Answer, apply_one, read_ledger
-from tests.model import Entry, Event
+from tests.support.events.model import Entry, Event
+from tests.support.events.session_events import Answer, apply_one, read_ledger
+from tests.support.servers.postgres_programs import SQL, dump_schema, run_file
 from worker.store.migrations import MigrationFailed, migrate
 
 PLUGIN = Path(__file__).with_name("storage_plugin.sql")

@@ -9,18 +9,15 @@ import orjson
 import pyarrow.parquet
 import pytest
 
-from tests.command import run_command
-from tests.integration.storages import storage_at
 from tests.integration.test_retention import LateSink, names, store, touched_ago, write
-from tests.layouts import on_both_layouts
+from tests.support.programs.command import run_command
+from tests.support.servers.storages import storage_at
 from worker.errors import SessionStoreError
 from worker.store.storage import Storage
 from worker.transfer import archiving
 from worker.transfer.archiving import Archive, ArchiveFormat
 from worker.transfer.retaining import Ages, RemovalCounts, Retainer
 from worker.transfer.storing import DatabaseSink
-
-pytestmark = on_both_layouts
 
 AGES = ("--completed-days", "90", "--abandoned-days", "30")
 

@@ -7,9 +7,9 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
 from contracts.topology import WRITE_KEY
-from tests.bad_events import BadEvent, bad_events
-from tests.integration.replica import Installation, codes_of, install
-from tests.raw_amqp import UNDECODABLE, copied_to, raw_publisher
+from tests.support.broker.raw_amqp import UNDECODABLE, copied_to, raw_publisher
+from tests.support.events.bad_events import BadEvent, bad_events
+from tests.support.programs.watched_worker import Installation, codes_of, install
 
 
 @pytest.fixture

@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.batches import batches, consistent, decoded, row_of, verdicts_one_by_one
-from tests.model import Entry, Event
+from tests.support.events.batches import batches, consistent, decoded, row_of, verdicts_one_by_one
+from tests.support.events.model import Entry, Event
+from tests.support.examples import times_on_one_database
 from worker.errors import RowRefused
 from worker.ingest.deliveries import settlements_of
 from worker.ingest.fold import group_by_session, resolve, rounds_of
@@ -17,9 +18,6 @@ from worker.store.pool import TAKES_WRITES, Pool, PoolOptions, open_pool
 from worker.store.writer import EventWriter
 
 # The tables are emptied before each example.
-on_one_database = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
-)
 Rows = list[tuple[object, ...]]
 
 
@@ -74,7 +72,7 @@ async def read_tables(pool: Pool) -> tuple[Rows, Rows]:
 
 
 @given(st.lists(batches, min_size=1, max_size=3))
-@settings(on_one_database, max_examples=100)
+@times_on_one_database(1)
 async def test_batches_end_as_their_events_one_at_a_time(
     pool: Pool, given_batches: list[list[Event]]
 ) -> None:

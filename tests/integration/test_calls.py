@@ -9,8 +9,8 @@ import pytest
 
 from contracts.outcomes import Outcome
 from deploy.local.ports import LOOPBACK
-from tests.integration.replica import until_waiting
-from tests.integration.storages import storage_at
+from tests.support.programs.watched_worker import until_waiting
+from tests.support.servers.storages import storage_at
 from worker.errors import StorageUnavailable
 from worker.store.rows import EventRow
 

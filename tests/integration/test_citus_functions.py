@@ -17,7 +17,6 @@ from tests.citus.test_writer import (
     test_an_erasure_holds_and_waits_for_those_who_store,
     test_the_database_and_the_worker_put_a_session_into_one_bucket,
 )
-from tests.conftest import database_copy
 from tests.integration.test_interleavings import (
     director,
     stage,
@@ -37,7 +36,8 @@ from tests.integration.test_order_law import (
     test_many_connections_at_once_apply_each_event_once_and_in_order,
     test_plans_made_on_small_tables_do_not_scan_them,
 )
-from tests.layouts import CITUS, Templates
+from tests.support.servers.layouts import CITUS, Templates
+from tests.support.servers.running import database_copy
 
 __all__ = [
     "connections",

@@ -10,8 +10,9 @@ import pytest
 from contracts.client import Closed, Conflict, Misconfigured, Rejected, SessionStore, TimedOut
 from contracts.outcomes import Outcome
 from contracts.requests import Filter, QueryOptions
-from tests.faults.proxy import Proxy
-from tests.installation import StartReplica, Variables
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.selection import long
+from tests.support.servers.proxy import Proxy
 
 
 def session_of(number: int, **changed: Any) -> dict[str, Any]:
@@ -81,13 +82,14 @@ async def test_questions_are_answered_from_what_was_written(
     assert (await store.health()).ok
 
 
+@pytest.mark.parametrize("turns", [100, pytest.param(1000, marks=long("the same ten times as often"))])
 async def test_a_queued_write_is_always_read_back_from_any_replica(
-    installation: Variables, start_replica: StartReplica
+    installation: Variables, start_replica: StartReplica, turns: int
 ) -> None:
     await asyncio.gather(*(start_replica() for _ in range(3)))
     url, prefix = installation["AMQP_URL"], installation["SESSION_STORE_PREFIX"]
     async with SessionStore(url, prefix=prefix, durability="queued", timeout=20) as store:
-        for turn in range(1000):
+        for turn in range(turns):
             await store.write(session_of(7, state={"turn": turn}))
             record = (await store.read_many(["sess_7"]))[0] if turn % 10 == 0 else await store.read("sess_7")
             assert record is not None

@@ -12,9 +12,9 @@ from contracts.client import Closed, Misconfigured, SessionStore, TimedOut
 from contracts.outcomes import Outcome
 from contracts.topology import Topology
 from deploy.local.rabbitmq import RabbitServer
-from tests.faults.link import Direction
-from tests.faults.proxy import Proxy
-from tests.installation import StartReplica, Variables
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.servers.link import Direction
+from tests.support.servers.proxy import Proxy
 
 
 def session_of(number: int, **changed: Any) -> dict[str, Any]:

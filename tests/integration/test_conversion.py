@@ -10,12 +10,12 @@ import pytest
 
 import sql
 from contracts.requests import Filter, QueryOptions
-from tests.command import run_command
-from tests.integration.postgres_programs import SQL, dump_schema, run_file
-from tests.integration.session_events import apply_each, apply_one, read_contents, read_ledger
-from tests.integration.storages import storage_at
 from tests.integration.test_session_totals import ADD, assert_kept
-from tests.model import Event
+from tests.support.events.model import Event
+from tests.support.events.session_events import apply_each, apply_one, read_contents, read_ledger
+from tests.support.programs.command import run_command
+from tests.support.servers.postgres_programs import SQL, dump_schema, run_file
+from tests.support.servers.storages import storage_at
 from worker.store.conversion import ComparisonFailed, CopyProgress, abandon, convert
 from worker.store.layout import (
     LayoutRefused,

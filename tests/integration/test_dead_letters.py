@@ -10,8 +10,7 @@ from yarl import URL
 
 from contracts.topology import WRITE_KEY, Topology
 from deploy.local.ports import LOOPBACK
-from tests.faults.proxy import Proxy
-from tests.integration.dead_letters import (
+from tests.support.broker.dead_letters import (
     SMALL_PAGES,
     bodies_of,
     read_letters,
@@ -19,6 +18,7 @@ from tests.integration.dead_letters import (
     take_all,
     until_queue_holds,
 )
+from tests.support.servers.proxy import Proxy
 from worker.broker.topology import declare_topology
 from worker.dead_letters.dead_letter import DeadLetter
 from worker.dead_letters.filter import DeadLetterFilter

@@ -7,7 +7,13 @@ import pytest
 
 from contracts.outcomes import DeadLetterCode
 from contracts.topology import DELIVERY_LIMIT, WRITE_KEY, Topology
-from tests.integration.dead_letters import bodies_of, read_letters, send_letters, take_all, until_queue_holds
+from tests.support.broker.dead_letters import (
+    bodies_of,
+    read_letters,
+    send_letters,
+    take_all,
+    until_queue_holds,
+)
 from worker.broker.delivery import Properties
 from worker.broker.topology import declare_topology
 from worker.dead_letters.filter import DeadLetterFilter

@@ -6,8 +6,8 @@ from uuid import uuid4
 import asyncpg
 
 from contracts.outcomes import Outcome
-from tests.integration.replica import until_waiting
-from tests.integration.storages import storage_at
+from tests.support.programs.watched_worker import until_waiting
+from tests.support.servers.storages import storage_at
 from worker.store.rows import EventRow
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.faults.replica import PROJECT
+from deploy.local.instance import PROJECT
 from tests.integration.test_client import session_of
-from tests.wheels import client_package, wheels
+from tests.support.programs.wheels import client_package, wheels
 
 __all__ = ["client_package", "wheels"]
 

@@ -10,10 +10,10 @@ from yarl import URL
 
 from contracts.topology import Topology
 from deploy.local.rabbitmq import RabbitServer
-from tests.broker_user import broker_user
-from tests.installation import StartReplica, Variables
-from tests.integration.dead_letters import send_letters
-from tests.integration.patient import examine, follow, states_of
+from tests.support.broker.broker_user import broker_user
+from tests.support.broker.dead_letters import send_letters
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.programs.patient import examine, follow, states_of
 from worker.doctor.finding import State
 
 NO_WORKER = {"broker.consumers": "error"}

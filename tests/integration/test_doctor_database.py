@@ -8,9 +8,9 @@ import asyncpg
 import pytest
 
 from deploy.local.postgres import PostgresServer
-from tests.installation import Variables
-from tests.integration.patient import examine, follow, states_of
-from tests.integration.postgres_programs import SQL, run_file
+from tests.support.programs.installation import Variables
+from tests.support.programs.patient import examine, follow, states_of
+from tests.support.servers.postgres_programs import SQL, run_file
 from worker.doctor.database.activity import check_statements
 from worker.doctor.database.schema import check_indexes
 from worker.doctor.finding import State
@@ -64,12 +64,20 @@ async def test_a_schema_from_other_files_and_one_ahead_are_told_apart(
     found = await examine(patient)
     assert states_of(found) == {**NO_BROKER, "database.schema": "warning"}
     await connection.execute("DELETE FROM session_store_migrations WHERE version = 9999")
-    await connection.execute("UPDATE session_store_migrations SET checksum = 'x' WHERE version = 3")
+    await connection.execute("UPDATE session_store_migrations SET checksum = 'x' WHERE version = 2")
     schema = (await examine(patient))["database.schema"]
     assert schema.state is State.ERROR
-    assert "0003" in schema.message
+    assert "0002" in schema.message
     await follow(schema.fix.partition(": ")[2], patient)
     assert states_of(await examine(patient)) == NO_BROKER
+
+
+async def test_a_schema_of_a_development_version_is_told(
+    patient: Variables, connection: asyncpg.Connection
+) -> None:
+    await connection.execute("UPDATE session_store_migrations SET name = 'sessions' WHERE version = 1")
+    schema = (await examine(patient))["database.schema"]
+    assert (schema.state, "development version" in schema.message) == (State.ERROR, True)
 
 
 async def test_a_missing_index_is_built_by_the_command(
@@ -78,7 +86,7 @@ async def test_a_missing_index_is_built_by_the_command(
     await connection.execute("DROP INDEX idx_sessions_player_id, idx_sessions_completed_at")
     found = await examine(patient)
     assert states_of(found) == {**NO_BROKER, "database.indexes": "error"}
-    assert found["database.indexes"].message == "missing: idx_sessions_player_id, idx_sessions_completed_at"
+    assert found["database.indexes"].message == "missing: idx_sessions_completed_at, idx_sessions_player_id"
     await follow(found["database.indexes"].fix, patient)
     assert states_of(await examine(patient)) == NO_BROKER
 

@@ -3,8 +3,8 @@
 import asyncpg
 import pytest
 
-from tests.installation import Variables
-from tests.integration.patient import Findings, examine, follow, states_of
+from tests.support.programs.installation import Variables
+from tests.support.programs.patient import Findings, examine, follow, states_of
 from worker.store.layout import read_partitions, run_script
 
 

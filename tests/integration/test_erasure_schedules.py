@@ -8,11 +8,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from tests.integration.erasing import erase, player_of
-from tests.integration.schedules import INSTALL_GATE, Call, Erasure, Stage, every_schedule
-from tests.integration.session_events import apply, content_of, read_contents
-from tests.layouts import on_both_layouts
-from tests.model import Entry, Event, judge
+from tests.support.events.erasing import erase, player_of
+from tests.support.events.model import Entry, Event, judge
+from tests.support.events.schedules import INSTALL_GATE, Call, Erasure, Stage, every_schedule
+from tests.support.events.session_events import apply, content_of, read_contents
+from tests.support.servers.layouts import on_both_layouts
 from worker.store.storage import Storage
 
 CALLS: dict[str, Sequence[Call]] = {

@@ -4,24 +4,22 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.changes import LAST
-from tests.integration.erasing import erase, player_of
-from tests.integration.schedules import Erasure
-from tests.integration.session_events import apply, apply_one, read_contents, read_ledger
-from tests.layouts import on_both_layouts
-from tests.model import Entry, Event
+from tests.support.events.erasing import erase, player_of
+from tests.support.events.model import Entry, Event
+from tests.support.events.schedules import Erasure
+from tests.support.events.session_events import apply, apply_one, read_contents, read_ledger
+from tests.support.examples import times_on_one_database
+from tests.support.servers.layouts import on_both_layouts
 from worker.errors import StorageUnavailable
 from worker.ingest.fold import group_by_session, resolve, rounds_of
 from worker.store.erasures import LOCK_TIMEOUT
 from worker.store.rows import EventRow
 from worker.store.storage import Storage
 
-on_one_database = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
-)
 ids = st.integers(1, 3).map(lambda n: UUID(int=n))  # each is also a player, see `content_of`
 plain_events = st.builds(Event, st.sampled_from("ab"), st.integers(1, 6), ids, st.booleans(), st.none())
 erasures = st.builds(Erasure, ids.map(lambda each: player_of(each)), st.integers(1, 6))
@@ -29,7 +27,7 @@ erasures = st.builds(Erasure, ids.map(lambda each: player_of(each)), st.integers
 
 @on_both_layouts
 @given(st.lists(plain_events | erasures, max_size=8), st.data())
-@settings(on_one_database, max_examples=60)
+@times_on_one_database(0.6)
 async def test_erasures_and_events_in_any_order_end_in_the_same_state(
     storage: Storage, connection: asyncpg.Connection, given_steps: list[Event | Erasure], data: st.DataObject
 ) -> None:
@@ -61,7 +59,7 @@ async def test_erasures_and_events_in_any_order_end_in_the_same_state(
 
 
 @given(st.lists(plain_events, min_size=1, max_size=6), st.lists(erasures, min_size=1, max_size=2))
-@settings(on_one_database, max_examples=80)
+@times_on_one_database(0.8)
 async def test_a_folded_batch_is_told_what_its_events_one_by_one_are(
     storage: Storage, connection: asyncpg.Connection, batch: list[Event], erased: list[Erasure]
 ) -> None:

@@ -7,7 +7,7 @@ from pamqp.commands import Basic
 
 from deploy.local.ports import LOOPBACK
 from deploy.local.rabbitmq import RabbitServer
-from tests.faults.proxy import Proxy
+from tests.support.servers.proxy import Proxy
 from worker.broker.connection import connected, open_channel
 from worker.broker.frame_writer import Frame, FrameWriter, frames_of
 from worker.errors import BrokerUnavailable

@@ -10,8 +10,8 @@ from yarl import URL
 
 from contracts.topology import WRITE_KEY
 from deploy.local.ports import LOOPBACK
-from tests.faults.proxy import Proxy
-from tests.integration.replica import (
+from tests.support.broker.caller import make_session
+from tests.support.programs.watched_worker import (
     Installation,
     install,
     locked,
@@ -20,7 +20,7 @@ from tests.integration.replica import (
     until_waiting,
     write_body,
 )
-from tests.integration.rpc.caller import make_session
+from tests.support.servers.proxy import Proxy
 
 IN_THE_WAY = """
     INSERT INTO sessions (session_id, player_id, encounter, state, started_at)

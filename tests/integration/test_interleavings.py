@@ -7,8 +7,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from tests.integration.schedules import INSTALL_GATE, Call, Played, Stage, every_schedule
-from tests.integration.session_events import (
+from tests.support.events.model import Entry, Event, judge
+from tests.support.events.schedules import INSTALL_GATE, Call, Played, Stage, every_schedule
+from tests.support.events.session_events import (
     Answer,
     applied_chains,
     apply,
@@ -16,8 +17,7 @@ from tests.integration.session_events import (
     read_contents,
     read_ledger,
 )
-from tests.layouts import on_both_layouts
-from tests.model import Entry, Event, judge
+from tests.support.servers.layouts import on_both_layouts
 
 pytestmark = on_both_layouts
 

@@ -14,7 +14,7 @@ from deploy.local.processes import Process, family, is_alive
 from deploy.local.rabbitmq import RabbitServer
 from deploy.local.record import read_record
 from deploy.local.server import Server
-from tests import slots
+from tests.support.servers import slots
 
 _AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
 _POSTGRES_GREETING = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # an SSLRequest
@@ -29,10 +29,9 @@ def postgres(own_postgres: PostgresServer) -> PostgresServer:
 
 
 @pytest.fixture
-def rabbit(own_rabbit: RabbitServer) -> RabbitServer:
-    """Return the module's RabbitMQ, running."""
-    own_rabbit.start()
-    return own_rabbit
+def rabbit(breakable_rabbit: RabbitServer) -> RabbitServer:
+    """Return a RabbitMQ that may be killed, running."""
+    return breakable_rabbit
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])

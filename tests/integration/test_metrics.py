@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from contracts.topology import WRITE_KEY
-from tests.integration.replica import Installation, install, until, write_body
-from tests.integration.rpc.caller import Failed
+from tests.support.broker.caller import Failed
+from tests.support.programs.watched_worker import Installation, install, until, write_body
 from worker.observability.history import total
 from worker.observability.metrics import Series
 

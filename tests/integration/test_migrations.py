@@ -12,11 +12,11 @@ import worker.store.migrations as runner
 from deploy.local.postgres import PostgresServer
 from deploy.schema import MAJOR, PAGE, page_of
 from sql import MigrationFile, migration_files
-from tests.conftest import database_copy
-from tests.integration.postgres_programs import SQL, dump_schema, run_file
-from tests.integration.storages import storage_at
-from tests.layouts import CITUS, LAYOUTS, Templates
-from tests.page import commands_of, run_commands
+from tests.support.programs.page import commands_of, run_commands
+from tests.support.servers.layouts import CITUS, LAYOUTS, Templates
+from tests.support.servers.postgres_programs import SQL, dump_schema, run_file
+from tests.support.servers.running import database_copy
+from tests.support.servers.storages import storage_at
 from worker.errors import StorageUnavailable
 from worker.store.migrations import (
     DEVELOPMENT,

@@ -9,10 +9,11 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.integration.session_events import (
+from tests.support.events.model import Entry, Event, judge
+from tests.support.events.session_events import (
     APPLIED,
     Answer,
     applied_chains,
@@ -22,15 +23,12 @@ from tests.integration.session_events import (
     read_contents,
     read_ledger,
 )
-from tests.layouts import on_both_layouts
-from tests.model import Entry, Event, judge
+from tests.support.examples import times_on_one_database
+from tests.support.servers.layouts import on_both_layouts
 
 pytestmark = on_both_layouts
 
 # The database is the test's own; an example leaves nothing behind, so it may serve them all.
-on_one_database = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
-)
 
 # Few sessions, revisions and ids, so that ties and repeats are common.
 sessions = st.sampled_from(["a", "b", "ä", "sess_0f3c9a"])
@@ -52,7 +50,7 @@ async def connections(database_url: str) -> AsyncIterator[list[asyncpg.Connectio
 
 
 @given(st.lists(batches, max_size=12))
-@settings(on_one_database, max_examples=300)
+@times_on_one_database(3)
 async def test_every_outcome_is_the_models(
     connection: asyncpg.Connection, given_batches: list[list[Event]]
 ) -> None:
@@ -71,7 +69,7 @@ async def test_every_outcome_is_the_models(
 
 
 @given(st.lists(plain_events, min_size=1, max_size=10), st.data())
-@settings(on_one_database, max_examples=200)
+@times_on_one_database(2)
 async def test_any_order_and_any_repetition_end_in_the_same_state(
     connection: asyncpg.Connection, given_events: list[Event], data: st.DataObject
 ) -> None:
@@ -84,7 +82,7 @@ async def test_any_order_and_any_repetition_end_in_the_same_state(
 
 
 @given(st.lists(events, min_size=8, max_size=40), st.integers(0, 2**32))
-@settings(on_one_database, max_examples=100)
+@times_on_one_database(1)
 async def test_many_connections_at_once_apply_each_event_once_and_in_order(
     connections: list[asyncpg.Connection], given_events: list[Event], seed: int
 ) -> None:

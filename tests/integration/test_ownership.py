@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from deploy.local.programs import postgres_programs
-from tests.integration.postgres_programs import SQL, run_file
+from tests.support.servers.postgres_programs import SQL, run_file
 
 ROLES = SQL / "roles.sql"
 OWNED = (

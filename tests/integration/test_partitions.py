@@ -12,9 +12,9 @@ import asyncpg
 import pytest
 
 import sql
-from tests.integration.session_events import apply_one, content_of, read_contents
 from tests.integration.test_session_totals import assert_kept
-from tests.model import Event
+from tests.support.events.model import Event
+from tests.support.events.session_events import apply_one, content_of, read_contents
 from worker.store.layout import (
     LOCK_TIMEOUT,
     LayoutBusy,

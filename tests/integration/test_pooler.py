@@ -9,17 +9,22 @@ from typing import Final
 import pytest
 
 from contracts.client import SessionStore
-from deploy.local.pgbouncer import PgBouncer
 from deploy.local.postgres import PostgresServer
-from tests.command import run_command
-from tests.faults.replica import Replica
-from tests.installation import Variables
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import Variables
+from tests.support.programs.replica import Replica
+from tests.support.selection import long
+from tests.support.servers.pgbouncer import PgBouncer
 
-MODES: Final = ("session", "transaction")
 CALLERS: Final = 40
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(
+    params=[
+        pytest.param("session", marks=long("the mode that lends a connection for good saves none")),
+        "transaction",
+    ]
+)
 def bouncer(
     slot: Path, postgres_server: PostgresServer, request: pytest.FixtureRequest
 ) -> Iterator[PgBouncer]:

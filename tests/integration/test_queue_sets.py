@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from contracts.topology import Topology
-from tests.command import run_command
-from tests.conftest import delete_topology
-from tests.faults.replica import PROJECT, Replica
+from deploy.local.instance import PROJECT
 from tests.integration.test_docs import functions_of
-from tests.wheels import client_package, wheels
+from tests.support.programs.command import run_command
+from tests.support.programs.replica import Replica
+from tests.support.programs.wheels import client_package, wheels
+from tests.support.servers.running import delete_topology
 
 __all__ = ["client_package", "wheels"]
 

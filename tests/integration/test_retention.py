@@ -10,9 +10,8 @@ import pytest
 
 from contracts.changes import LAST
 from contracts.outcomes import Outcome
-from tests.command import run_command
-from tests.integration.replica import until_waiting
-from tests.layouts import on_both_layouts
+from tests.support.programs.command import run_command
+from tests.support.programs.watched_worker import until_waiting
 from worker.errors import Overloaded
 from worker.ingest.erasing import Eraser
 from worker.ingest.fold import Verdicts
@@ -20,8 +19,6 @@ from worker.store.rows import EventRow
 from worker.store.storage import Storage
 from worker.transfer.retaining import Ages, RemovalCounts, Retainer
 from worker.transfer.storing import DatabaseSink
-
-pytestmark = on_both_layouts
 
 NOTHING = Ages(None, None, None)
 

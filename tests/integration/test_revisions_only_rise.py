@@ -5,8 +5,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from tests.integration.session_events import Answer, apply_one
-from tests.model import Event
+from tests.support.events.model import Event
+from tests.support.events.session_events import Answer, apply_one
 
 BY_PLUGIN = (
     "INSERT INTO sessions (session_id, player_id, encounter, state, started_at)"

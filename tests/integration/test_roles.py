@@ -8,10 +8,9 @@ import asyncpg
 import pytest
 
 from sql import statement
-from tests.integration.postgres_programs import SQL, run_file
-from tests.integration.session_events import apply_one, read_ledger
-from tests.layouts import on_both_layouts
-from tests.model import Event
+from tests.support.events.model import Event
+from tests.support.events.session_events import apply_one, read_ledger
+from tests.support.servers.postgres_programs import SQL, run_file
 
 WRITE = Event("a", 1, UUID(int=2))  # an even id: the session is not complete
 DELETE = Event("a", 2, UUID(int=2), is_delete=True)
@@ -183,7 +182,6 @@ async def test_every_login_has_time_limits(connection: asyncpg.Connection, role:
     assert limited >= {"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"}
 
 
-@on_both_layouts
 async def test_the_owner_owns_and_does_not_log_in(connection: asyncpg.Connection) -> None:
     owned = """SELECT relname FROM pg_class WHERE NOT relispartition
                   AND relowner = 'session_store_owner'::regrole AND relkind IN ('r', 'p', 'v')"""

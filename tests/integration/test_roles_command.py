@@ -9,9 +9,9 @@ import pytest
 from yarl import URL
 
 from sql.logins import LOGINS
-from tests.command import run_command
-from tests.faults.replica import Replica
-from tests.installation import Variables
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import Variables
+from tests.support.programs.replica import Replica
 from worker.store.roles import verifier_of
 
 OWNERS = (

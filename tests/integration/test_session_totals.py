@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack
 import asyncpg
 import pytest
 
-from tests.integration.postgres_programs import SQL, run_file
-from tests.integration.session_writers import write
-from tests.layouts import on_both_layouts
+from tests.support.events.session_writers import write
+from tests.support.servers.layouts import on_both_layouts
+from tests.support.servers.postgres_programs import SQL, run_file
 
 pytestmark = on_both_layouts
 

@@ -8,12 +8,20 @@ import pytest
 
 from contracts.signing import Keyring, SignatureFault, reply_content
 from contracts.topology import ERASE_KEY, SIGNATURE_HEADER, WRITE_KEY
-from tests.bad_events import bad_events
-from tests.integration.forgeries import FORGERIES, KEYS, OTHER, Sent, delete_of, write_of
-from tests.integration.replica import Installation, codes_of, event_body, install, write_body
-from tests.integration.reply_queue import reply_queue
-from tests.integration.rpc.caller import Caller
-from tests.raw_amqp import HEADERS, UNDECODABLE, flagged, long_string, raw_publisher, short_string, table
+from tests.support.broker.caller import Caller
+from tests.support.broker.forgeries import FORGERIES, KEYS, OTHER, Sent, delete_of, write_of
+from tests.support.broker.raw_amqp import (
+    HEADERS,
+    UNDECODABLE,
+    flagged,
+    long_string,
+    raw_publisher,
+    short_string,
+    table,
+)
+from tests.support.broker.reply_queue import reply_queue
+from tests.support.events.bad_events import bad_events
+from tests.support.programs.watched_worker import Installation, codes_of, event_body, install, write_body
 
 KEYRING = Keyring.parse(KEYS)
 

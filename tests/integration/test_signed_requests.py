@@ -15,10 +15,10 @@ from pamqp.common import FieldTable
 from contracts.client import Rejected, ReplyUnverified, SessionStore, SignatureRefused
 from contracts.signing import Keyring, reply_content
 from contracts.topology import RPC_KEY, SIGNATURE_HEADER, Topology
-from tests.integration.forgeries import FORGERIES, KEYS, Sent
-from tests.integration.replica import Installation, install, until
-from tests.integration.reply_queue import ReplyQueue, reply_queue
-from tests.integration.rpc.caller import DIRECT_REPLY, Caller, make_session
+from tests.support.broker.caller import DIRECT_REPLY, Caller, make_session
+from tests.support.broker.forgeries import FORGERIES, KEYS, Sent
+from tests.support.broker.reply_queue import ReplyQueue, reply_queue
+from tests.support.programs.watched_worker import Installation, install, until
 from worker.broker.topology import declare_topology
 
 KEYRING = Keyring.parse(KEYS)

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from contracts.signing import Keyring
-from tests.page import PROJECT, commands_of, run_commands
+from deploy.local.instance import PROJECT
+from tests.support.programs.page import commands_of, run_commands
 from tests.unit.test_signing import content_of
 
 PAGE = "docs/engine.md"

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from contracts.topology import DELETE_KEY, RPC_KEY, WRITE_KEY, Topology
 from deploy.local.rabbitmq import RabbitServer
-from tests.broker_user import broker_user
+from tests.support.broker.broker_user import broker_user
 from worker.broker import supervisor as supervisor_module
 from worker.broker.intake import Intake
 from worker.broker.session import BrokerOptions, BrokerSession, open_broker_session

@@ -13,9 +13,9 @@ from aio_pika.abc import AbstractChannel
 
 from contracts.topology import NEVER_REACHED, RPC_KEY, WRITE_KEY, Queue, Topology
 from deploy.local.rabbitmq import RabbitServer
-from tests.command import run_command
-from tests.faults.replica import PROGRAM
-from tests.integration.dead_letters import read_letters, take_all, until_queue_holds
+from tests.support.broker.dead_letters import read_letters, take_all, until_queue_holds
+from tests.support.programs.command import run_command
+from tests.support.programs.replica import PROGRAM
 from worker.broker.topology import Difference, check_topology
 from worker.dead_letters.upgrade import Upgraded, upgrade_topology
 

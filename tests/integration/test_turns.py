@@ -8,10 +8,17 @@ import orjson
 import pytest
 
 from contracts.topology import DELETE_KEY, WRITE_KEY
-from tests.integration.replica import Installation, codes_of, event_body, install, until, write_body
+from tests.support.programs.watched_worker import (
+    Installation,
+    codes_of,
+    event_body,
+    install,
+    until,
+    write_body,
+)
 from worker.broker.delivery import Delivery
-from worker.ingest.decode import DecodedEvent, decode
-from worker.ingest.deliveries import Settlement
+from worker.ingest.decode import decode
+from worker.ingest.deliveries import DecodedEvent, Settlement
 from worker.ingest.settle import Settler
 from worker.store.rows import Applied
 from worker.store.writer import EventWriter, Round

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from contracts.topology import Topology
-from tests.integration.replica import until_waiting
+from tests.support.programs.watched_worker import until_waiting
 from worker import app
 from worker.app import Worker
 from worker.broker.publisher import Publisher

@@ -10,7 +10,14 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
 from contracts.topology import DELETE_KEY, WRITE_KEY
-from tests.integration.replica import Installation, codes_of, event_body, install, one_batch, write_body
+from tests.support.programs.watched_worker import (
+    Installation,
+    codes_of,
+    event_body,
+    install,
+    one_batch,
+    write_body,
+)
 
 INDEX_LIMIT = "54000"  # program_limit_exceeded: the text does not fit into an index
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from deploy.local.instance import LOCAL
-from tests.faults.replica import PROJECT
+from deploy.local.instance import LOCAL, PROJECT
 
 PACKAGE: Final = PROJECT / "contracts" / "typescript"
 

@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from contracts.client import SessionStore
+from deploy.local.instance import PROJECT
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from deploy.release.build import build_node
-from tests.faults.replica import PROJECT
-from tests.installation import StartReplica, Variables
-from tests.integration.forgeries import KEYS
+from tests.support.broker.forgeries import KEYS
+from tests.support.programs.installation import StartReplica, Variables
+from tests.support.selection import long
 from tests.typescript.node import PACKAGE, install_dependencies, run_node
 
 TYPESCRIPT_COMPILER = str(PACKAGE / "node_modules" / ".bin" / "tsc")
@@ -63,7 +64,9 @@ def test_the_package_is_clean_and_its_types_are_those_of_the_schemas() -> None:
 
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("built")
-@pytest.mark.parametrize("signatures", ["off", "enforce"])
+@pytest.mark.parametrize(
+    "signatures", [pytest.param("off", marks=long("the same without signatures")), "enforce"]
+)
 async def test_the_client_conforms_and_keeps_its_promises(
     installation: Variables, start_replica: StartReplica, signatures: str
 ) -> None:
@@ -75,6 +78,7 @@ async def test_the_client_conforms_and_keeps_its_promises(
     assert f"Test Files  {files} passed" in printed
 
 
+@long("a thousand sessions are played")
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("built")
 async def test_an_engine_plays_on_while_its_worker_is_restarted_twice(
@@ -126,6 +130,7 @@ async def test_health_is_bad_and_says_why_to_both_clients_while_the_database_is_
     assert health.database not in ("", "ok")
 
 
+@long("the client gives up after its timeout")
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("built")
 async def test_writes_to_a_broker_short_of_memory_are_not_heaped_up_in_the_engine(
@@ -199,6 +204,7 @@ def test_every_snippet_of_the_documentation_runs(page: Path, plain_installation:
         )
 
 
+@long("the package is built twice")
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("built")
 def test_the_packed_package_is_the_same_bytes_from_any_directory(tmp_path: Path) -> None:

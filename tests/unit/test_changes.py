@@ -5,13 +5,14 @@ from uuid import UUID
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from contracts.changes import CHANGE, LAST, SessionDeleted, SessionStored, removal_id
 from contracts.client.changes import NewestSeen
 from contracts.outcomes import Outcome
-from tests.batches import batches, consistent, decoded
-from tests.model import Entry, Event
+from tests.support.events.batches import batches, consistent, decoded
+from tests.support.events.model import Entry, Event
+from tests.support.examples import times
 from tests.unit.test_fold import Ledger
 from worker.ingest.changes import changes_of, messages_of
 from worker.ingest.deliveries import Settlement, settlements_of
@@ -24,7 +25,7 @@ Told = Mapping[str, tuple[str, int, UUID]]
 def settle(batch: Sequence[Event], ledger: Ledger) -> list[Settlement]:
     """Return a batch as the write path judges it, applied to the ledger."""
     each = [decoded(event) for event in batch]
-    groups = group_by_session([one.event for one in each if isinstance(one.event, EventRow)])
+    groups = group_by_session([one.event for one in each])
     return settlements_of(each, resolve(groups, [ledger.apply(rows) for rows in rounds_of(groups)]))
 
 
@@ -42,7 +43,7 @@ def expected_of(ledger: Ledger) -> Told:
 
 
 @given(batches, batches)
-@settings(max_examples=300)
+@times(3)
 def test_the_last_state_is_told_by_whoever_brought_it_about_also_after_a_crash(
     earlier: list[Event], batch: list[Event]
 ) -> None:

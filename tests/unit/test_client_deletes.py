@@ -7,7 +7,7 @@ import pytest
 
 from contracts.client.events import OutgoingMessage
 from contracts.outcomes import Outcome
-from tests.unit.client_transport import SESSION, FakeTransport, Reply, client, confirmation
+from tests.support.broker.client_transport import SESSION, FakeTransport, Reply, client, confirmation
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from contracts.client import Conflict, Rejected, SessionStore, TimedOut, TooLarg
 from contracts.faults import ErrorReason, make_error
 from contracts.outcomes import Outcome
 from contracts.requests import QueryOptions
-from tests.unit.client_transport import SESSION, FakeTransport, Reply, client, confirmation
+from tests.support.broker.client_transport import SESSION, FakeTransport, Reply, client, confirmation
 
 
 @pytest.fixture

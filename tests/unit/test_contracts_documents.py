@@ -81,13 +81,19 @@ def test_the_documents_are_the_same_at_every_call() -> None:
     assert generate.render() == generate.render()
 
 
+yaml_keys = st.text("abnoy0 :#-$.", min_size=1, max_size=12)
+
+
 @given(
     st.recursive(
         st.none()
         | st.booleans()
         | st.integers()
         | st.text(st.characters(min_codepoint=32, max_codepoint=126)),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text("abnoy0 :#-$.", min_size=1), inner),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.text("abnoy0 :#-$.", min_size=1, max_size=12), inner, max_size=4)
+        ),
         max_leaves=20,
     )
 )

@@ -6,8 +6,8 @@ from hypothesis import given
 from pydantic import ValidationError
 
 from contracts.events import EVENT, DeleteEvent, WriteEvent, code_of, describe
-from tests.unit.samples import OUTSIDE_THE_MODELS, read_dead_letters, read_events
-from tests.unit.strategies import events
+from tests.support.events.samples import OUTSIDE_THE_MODELS, read_dead_letters, read_events
+from tests.support.events.strategies import events
 
 SESSION: dict[str, object] = {
     "sessionId": "sess_1",

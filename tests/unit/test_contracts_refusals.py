@@ -6,7 +6,7 @@ from contracts.events import EVENT
 from contracts.limits import MAX_ECHO
 from contracts.refusals import MAX_EXPLAINED, describe, echo, explain
 from contracts.requests import parse_params
-from tests.unit.strategies import values
+from tests.support.events.strategies import values
 
 
 class Strict(BaseModel):

@@ -11,7 +11,7 @@ from contracts.faults import ErrorReason, make_error, refuse_params
 from contracts.outcomes import DeadLetterCode, Outcome
 from contracts.replies import RESULTS, Answer, Confirmation, Failure, QueryResult, Record, StatsResult
 from contracts.requests import Method, parse_params
-from tests.unit.strategies import sessions, times
+from tests.support.events.strategies import sessions, times
 
 EVENT_ID = str(uuid4())
 CONFIRMED: dict[str, object] = {"id": EVENT_ID, "subject": "sess_1", "outcome": "stored", "revision": 5}

@@ -18,7 +18,7 @@ from contracts.requests import (
     StatsParams,
     parse_params,
 )
-from tests.unit.strategies import values
+from tests.support.events.strategies import values
 
 TIME = "2025-11-07T10:30:00Z"
 MOMENT = datetime(2025, 11, 7, 10, 30, tzinfo=UTC)

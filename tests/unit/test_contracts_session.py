@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contracts.session import Session, format_timestamp
-from tests.unit.samples import read_dead_letters, read_events
-from tests.unit.strategies import sessions
+from tests.support.events.samples import read_dead_letters, read_events
+from tests.support.events.strategies import sessions
 
 PLAIN: dict[str, object] = {
     "sessionId": "sess_1",

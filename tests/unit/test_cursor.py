@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.strategies import identifiers
+from tests.support.events.strategies import identifiers
 from worker.store.cursor import CursorCodec, CursorRefused, Position
 
 CODEC = CursorCodec("a secret")

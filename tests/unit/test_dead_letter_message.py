@@ -11,7 +11,7 @@ from pamqp.header import ContentHeader
 
 from contracts.dead_letters import DeadLetterHeaders
 from contracts.outcomes import DeadLetterCode
-from tests.raw_amqp import (
+from tests.support.broker.raw_amqp import (
     HEADERS,
     UNDECODABLE,
     flagged,
@@ -21,7 +21,7 @@ from tests.raw_amqp import (
     short_string,
     table,
 )
-from tests.unit.deliveries import deliver
+from tests.support.events.deliveries import deliver
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.publisher import DeadLetterMessage
 from worker.dead_letters.message import make_dead_letter

@@ -7,7 +7,7 @@ import pytest
 import typer
 from pamqp.common import FieldTable
 
-from tests.unit.dead_letters import delivered
+from tests.support.events.dead_letters import delivered
 from worker.broker.delivery import Properties
 from worker.cli.console import printable
 from worker.cli.dead.rendering import DeadLetterTable, document_of, json_line, lines_of, pretty

@@ -8,9 +8,9 @@ import pytest
 from pamqp.common import FieldTable
 
 from contracts.outcomes import DeadLetterCode
-from tests.raw_amqp import CORRELATION_ID, flagged, header, short_string
-from tests.unit.dead_letters import delivered, fail_again, letter_of
-from tests.unit.deliveries import deliver, write_event
+from tests.support.broker.raw_amqp import CORRELATION_ID, flagged, header, short_string
+from tests.support.events.dead_letters import delivered, fail_again, letter_of
+from tests.support.events.deliveries import deliver, write_event
 from worker.broker.delivery import Properties
 from worker.cli.dead.rendering import document_of, json_line, lines_of
 from worker.dead_letters.dead_letter import read_dead_letter

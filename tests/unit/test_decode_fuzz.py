@@ -5,12 +5,13 @@ from datetime import datetime
 from decimal import Decimal
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.outcomes import DeadLetterCode
-from tests.unit.decoding import row_or_code
-from tests.unit.strategies import OWN_NAMES, events
+from tests.support.events.decoding import row_or_code
+from tests.support.events.strategies import OWN_NAMES, events
+from tests.support.examples import times
 from worker.store.rows import EventRow
 
 
@@ -43,7 +44,7 @@ def session_in(body: bytes) -> dict[str, object]:
 
 
 @given(events())
-@settings(max_examples=200)
+@times(2)
 def test_every_event_is_kept_equal_or_refused_with_a_code(event: dict[str, object]) -> None:
     body = json.dumps(event).encode()
     match row_or_code(body, str(event["type"])):
@@ -57,13 +58,13 @@ def test_every_event_is_kept_equal_or_refused_with_a_code(event: dict[str, objec
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=500)
+@times(5)
 def test_random_bytes_are_refused(body: bytes) -> None:
     assert isinstance(row_or_code(body), DeadLetterCode)
 
 
 @given(events(), st.data())
-@settings(max_examples=300)
+@times(3)
 def test_damaged_events_are_rows_or_refused(event: dict[str, object], data: st.DataObject) -> None:
     body = bytearray(orjson.dumps(event))
     for _ in range(data.draw(st.integers(1, 4))):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from contracts.faults import ErrorReason, make_error
 from contracts.replies import Failure
 from contracts.requests import PARAMS, Params, ReadManyParams, ReadParams
-from tests.unit.strategies import identifiers, objects, texts, values
+from tests.support.events.strategies import identifiers, objects, texts, values
 from worker.rpc.answers import Result, RpcFailure
 from worker.rpc.deadline import Deadline
 from worker.rpc.dispatch import MAX_REPLY_BYTES, Dispatcher

@@ -5,12 +5,13 @@ from decimal import Decimal
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.limits import MAX_DEPTH
 from contracts.outcomes import DeadLetterCode
-from tests.unit.strategies import texts
+from tests.support.events.strategies import texts
+from tests.support.examples import times
 from worker.ingest.document import InvalidEvent, check_content, parse
 
 KEPT = [
@@ -168,7 +169,7 @@ def test_a_number_that_would_change_is_refused(number: str) -> None:
 
 
 @given(NUMBERS)
-@settings(max_examples=400)
+@times(4)
 def test_every_number_is_refused_or_comes_back_equal(number: str) -> None:
     match checked(holding(number)):
         case dict() as document:

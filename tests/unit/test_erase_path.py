@@ -9,7 +9,7 @@ import pytest
 
 from contracts.outcomes import Outcome
 from contracts.topology import ERASE_KEY
-from tests.unit.deliveries import deliver
+from tests.support.events.deliveries import deliver
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
 from worker.dead_letters.removal import RemovedDeadLetters

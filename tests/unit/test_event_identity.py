@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from contracts.session import Session
-from tests.session_files import session_of
+from tests.support.events.session_files import session_of
 from worker.transfer.event_identity import event_id_of, revision_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

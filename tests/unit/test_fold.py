@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from contracts.outcomes import DeadLetterCode, Outcome
-from tests.batches import batches, consistent, decoded, row_of, verdicts_one_by_one
-from tests.model import Entry, Event, judge
-from tests.unit.deliveries import deliver
+from tests.support.events.batches import batches, consistent, decoded, row_of, verdicts_one_by_one
+from tests.support.events.deliveries import deliver
+from tests.support.events.model import Entry, Event, judge
+from tests.support.examples import times
 from worker.broker.delivery import Properties
-from worker.ingest.deliveries import Decoded, settlements_of
+from worker.ingest.deliveries import DecodedEvent, Settlement, settlements_of
 from worker.ingest.fold import Verdicts, group_by_session, resolve, rounds_of
 from worker.outcome import Verdict
 from worker.store.rows import Applied, EventRow, LedgerEntry
@@ -70,7 +71,7 @@ def test_of_many_deletes_in_a_batch_the_first_alone_found_the_session() -> None:
 
 
 @given(batches, batches)
-@settings(max_examples=600)
+@times(6)
 def test_a_batch_has_the_outcomes_of_its_events_one_by_one(earlier: list[Event], batch: list[Event]) -> None:
     together = consistent([*earlier, *batch])
     earlier, batch = together[: len(earlier)], together[len(earlier) :]
@@ -82,7 +83,7 @@ def test_a_batch_has_the_outcomes_of_its_events_one_by_one(earlier: list[Event],
 
 
 @given(batches, batches)
-@settings(max_examples=300)
+@times(3)
 def test_what_is_foretold_of_a_batch_are_the_outcomes_of_its_events_one_by_one(
     earlier: list[Event], batch: list[Event]
 ) -> None:
@@ -98,7 +99,7 @@ def test_what_is_foretold_of_a_batch_are_the_outcomes_of_its_events_one_by_one(
 
 
 @given(batches)
-@settings(max_examples=300)
+@times(3)
 def test_a_batch_delivered_again_changes_nothing(batch: list[Event]) -> None:
     ledger = Ledger()
     apply_folded(batch, ledger)
@@ -160,7 +161,10 @@ def test_a_repeat_in_a_batch_is_told_what_the_first_was_told(event: Event, first
 def test_a_refused_delivery_keeps_its_verdict_and_what_could_be_read_of_it() -> None:
     refusal = Verdict.rejected(DeadLetterCode.BAD_TIME, "said why")
     document: dict[str, object] = {"id": "x" * 300, "subject": 7}
-    batch = [decoded(write(1)), Decoded(deliver(b""), None, refusal, document)]
+    batch: list[DecodedEvent | Settlement] = [
+        decoded(write(1)),
+        Settlement.without_event(deliver(b""), None, refusal, document),
+    ]
     verdicts = resolve(group_by_session([row_of(write(1))]), [Ledger().apply([row_of(write(1))])])
     _, refused = settlements_of(batch, verdicts)
     assert (refused.verdict, refused.event_id, refused.subject) == (refusal, "x" * 255, None)
@@ -179,5 +183,5 @@ def test_a_refused_delivery_keeps_its_verdict_and_what_could_be_read_of_it() -> 
 def test_only_a_sender_with_reply_to_and_correlation_id_asked_to_be_told(
     properties: Properties, address: tuple[str, str] | None
 ) -> None:
-    refused = Decoded(deliver(b""), properties, Verdict.rejected(DeadLetterCode.BAD_JSON, ""))
-    assert settlements_of([refused], {})[0].reply_address == address
+    verdict = Verdict.rejected(DeadLetterCode.BAD_JSON, "")
+    assert Settlement.without_event(deliver(b""), properties, verdict, {}).reply_address == address

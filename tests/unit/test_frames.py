@@ -6,13 +6,23 @@ from random import Random
 import aiormq
 import pamqp.frame
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pamqp import commands
 from yarl import URL
 
-from tests.raw_amqp import BODY, HEADER, METHOD, frame, header
-from tests.unit.amqp_stream import HEARTBEAT, ROUTED, Facts, Stream, cut, randoms, streams, without_heartbeats
+from tests.support.broker.amqp_stream import (
+    HEARTBEAT,
+    ROUTED,
+    Facts,
+    Stream,
+    cut,
+    randoms,
+    streams,
+    without_heartbeats,
+)
+from tests.support.broker.raw_amqp import BODY, HEADER, METHOD, frame, header
+from tests.support.examples import times
 from worker.broker.connection import FilteredConnection, FilteredTransport, open_connection
 from worker.broker.delivery import Delivery
 from worker.broker.frames import MAX_FRAME_BYTES, SILENCE_SECONDS, FilteredReader, FrameFilter
@@ -74,7 +84,7 @@ def test_a_delivery_that_another_method_cut_off_takes_nothing_of_what_follows() 
 
 
 @given(streams(), randoms, st.sampled_from([1, 3, 40, 100_000]))
-@settings(max_examples=150)
+@times(1.5)
 def test_routed_deliveries_are_taken_and_the_rest_passes_byte_for_byte(
     stream: Stream, random: Random, largest: int
 ) -> None:
@@ -87,7 +97,7 @@ def test_routed_deliveries_are_taken_and_the_rest_passes_byte_for_byte(
 
 
 @given(st.binary(max_size=60), randoms)
-@settings(max_examples=500)
+@times(5)
 def test_garbage_is_passed_on(garbage: bytes, random: Random) -> None:
     receiver = Receiver()
     left = receiver.feed(*cut(garbage, random, 20))
@@ -97,7 +107,7 @@ def test_garbage_is_passed_on(garbage: bytes, random: Random) -> None:
 
 
 @given(streams(), st.data())
-@settings(max_examples=150)
+@times(1.5)
 def test_a_damaged_stream_never_raises(stream: Stream, data: st.DataObject) -> None:
     damaged = bytearray(stream.data)
     for _ in range(data.draw(st.integers(1, 5))):

@@ -10,7 +10,7 @@ import structlog
 from contracts.outcomes import DeadLetterCode
 from contracts.signing import Keyring, SignatureFault
 from contracts.topology import SIGNATURE_HEADER
-from tests.unit.deliveries import deliver, write_event
+from tests.support.events.deliveries import deliver, write_event
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.signatures import Mode, SignaturePolicy, SignatureVerifier, content_of
 from worker.ingest.decode import decode

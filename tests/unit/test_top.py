@@ -3,16 +3,16 @@
 import pytest
 
 from contracts.outcomes import Outcome
-from worker.cli.top.figures import Figures, Picture, compare, read_queues
-from worker.cli.top.scrape import Look
+from worker.cli.top.figures import Figures, Snapshot, compare, read_queues
+from worker.cli.top.scrape import Scrape
 from worker.cli.top.tables import draw_sheets
 from worker.observability.metrics import Metrics, read_exposition
 
 URL = "http://a:1"
 
 
-def look(metrics: Metrics, at: float) -> Look:
-    return Look(URL, at, read_exposition(metrics.render().decode()))
+def look(metrics: Metrics, at: float) -> Scrape:
+    return Scrape(URL, at, read_exposition(metrics.render().decode()))
 
 
 def test_what_a_worker_renders_is_read_as_it_was() -> None:
@@ -56,13 +56,13 @@ def test_a_replica_without_figures_shows_why() -> None:
     metrics = Metrics("1.0")
     metrics.not_ready.labels("database").set(1)
     metrics.not_ready.labels("storing").set(1)
-    away, other = Look(URL, 1.0, trouble="connection refused"), Look(URL, 1.0)
+    away, other = Scrape(URL, 1.0, failure="connection refused"), Scrape(URL, 1.0)
     replicas = {
         "not ready": compare(away, look(metrics, 2.0)),
         "away": compare(look(metrics, 1.0), away),
         "another program": compare(other, other),
     }
-    states = [row[-1] for row in draw_sheets(Picture(replicas, []))[0].rows]
+    states = [row[-1] for row in draw_sheets(Snapshot(replicas, []))[0].rows]
     assert states == [
         "not ready: database, storing",
         "no answer: connection refused",
@@ -74,5 +74,5 @@ def test_queues_are_shown_once_for_all_replicas() -> None:
     first, second = Metrics("1.0"), Metrics("1.0")
     first.show_queue("session.write", 5, 2)
     second.show_queue("session.write", 7, 2)
-    found = read_queues([look(first, 1.0), look(second, 1.0), Look(URL, 1.0, trouble="away")])
+    found = read_queues([look(first, 1.0), look(second, 1.0), Scrape(URL, 1.0, failure="away")])
     assert [(queue.name, queue.messages, queue.consumers) for queue in found] == [("session.write", 7, 2)]

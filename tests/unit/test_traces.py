@@ -14,7 +14,7 @@ from opentelemetry.trace import get_current_span
 from pydantic import SecretStr
 
 from contracts.client.tracing import trace_headers
-from tests.command import run_command
+from tests.support.programs.command import run_command
 from worker.broker.delivery import Delivery, Properties
 from worker.errors import ConfigurationError
 from worker.settings.config import Flags, Settings

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.session_files import SAMPLES, session_of, write_session
+from tests.support.events.session_files import SAMPLES, session_of, write_session
 from worker.transfer.findings import ReadResult, Rejection
 from worker.transfer.folder import chunks_of_folder
 from worker.transfer.lines import chunks_of_lines

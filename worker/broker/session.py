@@ -69,9 +69,14 @@ class BrokerSession:
         return self._publishing.blocked
 
     @property
+    def open_intakes(self) -> frozenset[Intake]:
+        """The intakes that are open."""
+        return frozenset(intake for intake in self._intakes if intake.is_open)
+
+    @property
     def consumed_queues(self) -> frozenset[str]:
         """The queues that open intakes consume."""
-        return frozenset().union(*(intake.queues for intake in self._intakes if intake.is_open))
+        return frozenset().union(*(intake.queues for intake in self.open_intakes))
 
     async def check(self, topology: Topology) -> None:
         """Raise TopologyError when something was declared differently, TopologyMissing when it is not there.

@@ -78,11 +78,11 @@ async def _export(
     async with prepared_storage(settings, LONG_SECONDS) as storage:
         total = await _count(storage, filter)
 
-        def look() -> Extent:
+        def measure() -> Extent:
             return Extent(counts.exported, counts.exported / total if total else None)
 
         async with (
-            progress("exporting", "sessions", look),
+            progress("exporting", "sessions", measure),
             aclosing(storage.snapshot.read(filter)) as chunks,
         ):
             return await export(chunks, open_target(), on_rejection, update)

@@ -115,11 +115,11 @@ async def _import(
     *,
     dry_run: bool,
 ) -> None:
-    def look() -> Extent:
+    def measure() -> Extent:
         return Extent(summary.counts.found, source.fraction_read(summary.counts.found))
 
     opened = _queue(settings) if via is Via.QUEUE else _database(settings, dry_run=dry_run)
-    async with opened as sink, progress("importing", source.unit, look):
+    async with opened as sink, progress("importing", source.unit, measure):
         await Importer(sink, on_rejection, summary.update).run(source.chunks)
 
 

@@ -119,10 +119,10 @@ async def _convert(dsn: str, plan: Plan) -> CopyProgress | None:
         nonlocal copied
         copied = progress
 
-    def look() -> Extent:
+    def measure() -> Extent:
         return Extent(copied.sessions, copied.sessions / copied.total if copied.total else None)
 
-    async with layout_connection(dsn) as connection, progress("copying", "sessions", look):
+    async with layout_connection(dsn) as connection, progress("copying", "sessions", measure):
         return await convert(connection, plan, update)
 
 

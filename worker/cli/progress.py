@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from worker.cli.console import warn
 
-LOOK_SECONDS: Final = 0.25
+BAR_SECONDS: Final = 0.25
 LINE_SECONDS: Final = 5.0
 
 
@@ -22,27 +22,27 @@ class Extent(NamedTuple):
     part: float | None
 
 
-Look = Callable[[], Extent]
+Measure = Callable[[], Extent]
 Show = Callable[[Extent, float], None]
 
 
 @asynccontextmanager
-async def progress(verb: str, unit: str, look: Look) -> AsyncIterator[None]:
+async def progress(verb: str, unit: str, measure: Measure) -> AsyncIterator[None]:
     """Show the progress while the block runs."""
     console = Console(stderr=True)
     with _bar(verb, unit, console) if console.is_terminal else _lines(verb, unit) as (show, every):
-        task = asyncio.create_task(_keep_showing(look, show, every))
+        task = asyncio.create_task(_keep_showing(measure, show, every))
         try:
             yield
         finally:
             task.cancel()
 
 
-async def _keep_showing(look: Look, show: Show, every: float) -> None:
+async def _keep_showing(measure: Measure, show: Show, every: float) -> None:
     started = monotonic()
     while True:
         await asyncio.sleep(every)
-        show(look(), monotonic() - started)
+        show(measure(), monotonic() - started)
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def _bar(verb: str, unit: str, console: Console) -> Iterator[tuple[Show, float]]
             total = None if extent.part is None else 1.0
             bar.update(task, total=total, completed=extent.part or 0, text=_describe(extent, unit, seconds))
 
-        yield show, LOOK_SECONDS
+        yield show, BAR_SECONDS
 
 
 @contextmanager

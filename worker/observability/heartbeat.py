@@ -52,9 +52,9 @@ class Probe:
 async def watch(replica: Replica) -> None:
     """Check the replica every 2 s for ever; as with the probe, a check that hangs counts as failed."""
     while True:
-        looking = asyncio.create_task(replica.look())
+        looking = asyncio.create_task(replica.probe())
         while (await asyncio.wait((looking,), timeout=MAX_PROBE_SECONDS))[1]:
-            replica.lose("timeout")
+            replica.mark_away("timeout")
         await looking
         await asyncio.sleep(PROBE_SECONDS)
 
@@ -114,7 +114,7 @@ class Heartbeat:
         metrics.reconnects.inc(worker.reconnects - self._reconnects)
         self._reconnects = worker.reconnects
         if replica := self._storage.replica:
-            metrics.replica_up.set(replica.is_there)
+            metrics.replica_up.set(replica.is_available)
             metrics.replica_lag.set(replica.lag)
         for pool, usage in self._storage.usage().items():
             metrics.pool_connections.labels(pool, "idle").set(usage.idle)

@@ -41,9 +41,7 @@ class ServedSession:
             self._rpc_server,
             context.instruments.metrics,
         )
-        self._watch = QueueWatch(
-            self._scope, context.topology, context.instruments.metrics, self._storing.state
-        )
+        self._watch = QueueWatch(self._scope, context.topology, context.instruments.metrics)
 
     def state(self) -> ServingState:
         """Return how the session is served now."""

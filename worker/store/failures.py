@@ -13,7 +13,7 @@ from worker.settings.certificates import reason_of_tls
 from worker.settings.endpoint import read_database_url
 
 REFUSED_CLASSES: Final = ("22", "23", "54")
-"""Data exception, constraint violation, program limit: this content will never be taken."""
+"""Data exception, constraint violation, program limit: the database will never accept this content."""
 
 READ_ONLY: Final = "read-only"
 TIMEOUT: Final = "timeout"
@@ -41,12 +41,12 @@ REASONS: Final = {
     "57P": "shutting down or starting up",
     "58": "system error",
 }
-"""Short words for people and metrics, by SQLSTATE or the longest prefix of it."""
+"""Short texts for people and metrics, by SQLSTATE or its longest known prefix."""
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise RowRefused or StorageUnavailable in place of whatever the driver raises."""
+    """Raise RowRefused or StorageUnavailable in place of every error of the driver."""
     try:
         yield
     except asyncpg.PostgresError as error:
@@ -62,7 +62,7 @@ def translated() -> Iterator[None]:
 
 @contextmanager
 def reaching(dsn: str) -> Iterator[None]:
-    """Add a note to what is raised meanwhile, for whoever called the command: which server it was, and as whom."""
+    """Add a note to an error raised in the block, for the command line: the server and the login."""
     try:
         yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
@@ -73,7 +73,7 @@ def reaching(dsn: str) -> Iterator[None]:
 
 
 def _unavailable(cause: Exception) -> StorageUnavailable:
-    """Return the error with its cause's notes: they are for the command line, and never sent or shown elsewhere."""
+    """Return the error with its cause's notes, which only the command line shows."""
     error = StorageUnavailable(reason_of_error(cause))
     for note in getattr(cause, "__notes__", ()):
         error.add_note(note)
@@ -81,7 +81,7 @@ def _unavailable(cause: Exception) -> StorageUnavailable:
 
 
 def reason_of(sqlstate: str) -> str:
-    """Return the short word for a SQLSTATE that is not the row's fault."""
+    """Return the short text for a SQLSTATE that the content did not cause."""
     for length in (5, 3, 2):
         if reason := REASONS.get(sqlstate[:length]):
             return reason
@@ -89,7 +89,7 @@ def reason_of(sqlstate: str) -> str:
 
 
 def reason_of_error(error: Exception) -> str:
-    """Return the short word for an error of the server or the driver."""
+    """Return the short text for an error of the server or the driver."""
     if isinstance(error, asyncpg.PostgresError) and error.sqlstate:
         return reason_of(error.sqlstate)
     if isinstance(error, TimeoutError):

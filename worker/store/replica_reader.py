@@ -35,7 +35,7 @@ class ReplicaFirstReader(SessionReader):
     async def read_since(self, session_id: str, revision: int, timeout: float) -> Since:
         """As SessionReader does; the primary is asked at once for a revision that the replica has not applied yet."""
         until = monotonic() + timeout
-        if self._replica.is_there:
+        if self._replica.is_available:
             try:
                 found = await self._replica_reader.read_since(session_id, revision, timeout)
             except StorageUnavailable as error:
@@ -67,7 +67,7 @@ class ReplicaFirstReader(SessionReader):
         self, timeout: float, ask: Callable[[SessionReader, float], Awaitable[Answer]]
     ) -> Answer:
         until = monotonic() + timeout
-        if self._replica.is_there:
+        if self._replica.is_available:
             try:
                 return await ask(self._replica_reader, timeout)
             except StorageUnavailable as error:
@@ -78,7 +78,7 @@ class ReplicaFirstReader(SessionReader):
         """Mark the replica as away; raises the error again where the time for the read has passed."""
         if error.reason in TIMEOUTS:
             raise error
-        self._replica.lose(error.reason)
+        self._replica.mark_away(error.reason)
 
 
 def _left(until: float) -> float:

@@ -1,6 +1,6 @@
 """Give the database's logins their rights, and their passwords.
 
-`sql/owner.sql` is run before there is a schema, `sql/roles.sql` once there is one: so this is called before the first
+`sql/owner.sql` runs before there is a schema, `sql/roles.sql` once there is one, so this runs before the first
 migration and after each.
 """
 
@@ -24,26 +24,26 @@ _SALT_BYTES: Final = 16
 
 
 class RolesRefused(RightsError):
-    """The login may not make roles."""
+    """The login may not create roles."""
 
 
 class RolesBlocked(UnavailableError):
-    """A transaction holds a table whose owner was to change; nothing was changed."""
+    """A transaction locks a table whose owner should change; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RolesGiven:
-    """What was done: the logins whose password was set, and whether there was a schema to give rights on."""
+    """The logins whose password was set, and whether the schema existed, so that rights were given."""
 
     with_password: tuple[str, ...]
     with_rights: bool
 
 
 async def give_roles(dsn: str, passwords: Mapping[str, str]) -> RolesGiven:
-    """Make the roles, give them their rights where the schema is this release's, and set the passwords of `LOGINS`.
+    """Create the roles, give them their rights where the schema is this release's, and set the passwords of `LOGINS`.
 
-    All of it or nothing, by a superuser's `dsn`; again with nothing to do it waits for nobody. The password of a role
-    that comes with the schema is left out until then. Raises RolesRefused, RolesBlocked, SchemaError where
+    All of it or nothing, with the `dsn` of a superuser; a repetition changes nothing and waits for no lock. A role
+    that the schema creates gets its password once it exists. Raises RolesRefused, RolesBlocked, SchemaError where
     the database is ahead or altered, StorageUnavailable.
     """
     async with connection_to(dsn) as connection:
@@ -55,7 +55,7 @@ async def give_roles(dsn: str, passwords: Mapping[str, str]) -> RolesGiven:
                     await connection.execute(script("roles"))
                 with_password = await _set_passwords(connection, passwords)
         except asyncpg.InsufficientPrivilegeError as error:
-            raise RolesRefused(f"{error}; log in as a superuser to make roles") from error
+            raise RolesRefused(f"{error}; log in as a superuser to create roles") from error
         except asyncpg.LockNotAvailableError as error:
             raise RolesBlocked(
                 f"{error}. {error.detail or ''} Run it again once those have ended."
@@ -64,7 +64,7 @@ async def give_roles(dsn: str, passwords: Mapping[str, str]) -> RolesGiven:
 
 
 def verifier_of(password: str, salt: bytes) -> str:
-    """Return what PostgreSQL keeps of a password of ASCII characters: it cannot be told from that (RFC 5803)."""
+    """Return PostgreSQL's verifier of a password of ASCII characters, which does not reveal it (RFC 5803)."""
     salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, _ITERATIONS)
     stored = hashlib.sha256(_keyed(salted, b"Client Key")).digest()
     server = _keyed(salted, b"Server Key")
@@ -72,7 +72,7 @@ def verifier_of(password: str, salt: bytes) -> str:
 
 
 async def _set_passwords(connection: asyncpg.Connection, passwords: Mapping[str, str]) -> tuple[str, ...]:
-    """Set them by their verifiers: a statement with a password may end up in the server's log."""
+    """Set the passwords by their verifiers: a statement with a password could appear in the server's log."""
     there = await connection.fetch("SELECT rolname FROM pg_roles WHERE rolname = ANY($1)", list(LOGINS))
     known = tuple(name for name in LOGINS if name in passwords and name in {row["rolname"] for row in there})
     for name in known:

@@ -1,4 +1,4 @@
-"""Everything the worker knows of PostgreSQL: two pools, so that neither reads nor writes starve the other."""
+"""The database as the worker uses it: two pools, so that neither reads nor writes starve the other."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -30,7 +30,7 @@ PING_SECONDS = 2.0
 
 READ_SETTINGS = {
     "default_transaction_read_only": "on",
-    "plan_cache_mode": "force_custom_plan",  # a filter that is not given must not cost its index
+    "plan_cache_mode": "force_custom_plan",  # an absent filter must not keep a query from its index
 }
 
 
@@ -74,7 +74,7 @@ def storage_options(
 
 
 class PoolUsage(NamedTuple):
-    """Open connections that wait, those in use, and the most there may be."""
+    """The idle connections, those in use, and the maximum."""
 
     idle: int
     used: int
@@ -137,7 +137,7 @@ class Storage:
     async def check_rights(self) -> None:
         """Raise RightsError when the login lacks a right that a worker needs, StorageUnavailable when away.
 
-        A login that may read and not store would attach, and look ready until the first event.
+        A login that may read and not store would otherwise attach and be ready until the first event.
         """
         with translated():
             async with self._reading.acquire() as connection:
@@ -161,12 +161,12 @@ class Storage:
         }
 
     def abandon(self) -> None:
-        """Cut every connection: calls that hang end at once, with StorageUnavailable."""
+        """Cut every connection: waiting calls end at once with StorageUnavailable."""
         for pool in self._pools.values():
             pool.terminate()
 
     async def close(self) -> None:
-        """Leave every connection closed; one that is still busy is cut after 2 s."""
+        """Leave every connection closed; a busy one is cut after 2 s."""
         for pool in self._pools.values():
             try:
                 async with asyncio.timeout(CLOSE_SECONDS):

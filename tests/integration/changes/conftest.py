@@ -8,8 +8,8 @@ import pytest
 
 from contracts.client import SessionStore
 from contracts.topology import Topology
-from tests.installation import StartReplica, Variables
-from tests.integration.changes.following import ON, Announce, open_store
+from tests.support.broker.following import ON, Announce, open_store
+from tests.support.programs.installation import StartReplica, Variables
 
 
 @pytest.fixture

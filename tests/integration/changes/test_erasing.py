@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 
 from contracts.client import SessionStore
-from tests.command import run_command
-from tests.installation import Variables
-from tests.integration.changes.following import take
-from tests.integration.storages import storage_at
 from tests.integration.test_client import session_of
+from tests.support.broker.following import take
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import Variables
+from tests.support.servers.storages import storage_at
 from worker.errors import BrokerUnavailable
 from worker.ingest.erasing import Eraser
 from worker.store.rows import EventRow

@@ -9,10 +9,10 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from contracts.client import SessionStore
 from contracts.topology import EVENT_CONTENT_TYPE, Topology
-from tests.faults.replica import Replica
-from tests.installation import Variables
-from tests.integration.changes.following import Announce, open_store, take
 from tests.integration.test_client import session_of
+from tests.support.broker.following import Announce, open_store, take
+from tests.support.programs.installation import Variables
+from tests.support.programs.replica import Replica
 
 
 async def test_the_message_is_a_persistent_cloud_event_by_its_own_key(

@@ -8,10 +8,10 @@ import pytest
 
 from contracts.client import Closed, Gap, Misconfigured, SessionDeleted, SessionStore, SessionStored
 from contracts.topology import DELETED_KEY, EARLIER_SUBSCRIBER_ARGUMENTS, Topology
-from tests.faults.proxy import Proxy
-from tests.installation import Variables
-from tests.integration.changes.following import Announce, open_store, take
 from tests.integration.test_client import session_of
+from tests.support.broker.following import Announce, open_store, take
+from tests.support.programs.installation import Variables
+from tests.support.servers.proxy import Proxy
 
 
 async def test_what_is_committed_is_told_as_it_is_read(store: SessionStore) -> None:

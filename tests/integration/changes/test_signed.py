@@ -9,11 +9,11 @@ import pytest
 from contracts.client import SessionStore
 from contracts.signing import change_content
 from contracts.topology import SIGNATURE_HEADER, Topology
-from tests.command import run_command
-from tests.installation import StartReplica, Variables
-from tests.integration.changes.following import Announce, open_store, take
-from tests.integration.forgeries import KEYS, OTHER
 from tests.integration.test_client import session_of
+from tests.support.broker.following import Announce, open_store, take
+from tests.support.broker.forgeries import KEYS, OTHER
+from tests.support.programs.command import run_command
+from tests.support.programs.installation import StartReplica, Variables
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest_asyncio
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.conftest import delete_topology, unique_prefix
-from tests.integration.rpc.caller import Caller
-from tests.integration.rpc.installation import Installation, install
+from tests.support.broker.caller import Caller
+from tests.support.programs.rpc_worker import Installation, install
+from tests.support.servers.running import delete_topology, unique_prefix
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

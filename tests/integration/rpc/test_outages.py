@@ -10,9 +10,10 @@ import pytest_asyncio
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.conftest import delete_topology, unique_prefix
-from tests.integration.rpc.caller import Caller, Failed, Json, make_session, within
-from tests.integration.rpc.installation import Installation, install
+from tests.support.broker.caller import Caller, Failed, Json, make_session, within
+from tests.support.programs.rpc_worker import Installation, install
+from tests.support.servers.layouts import Templates
+from tests.support.servers.running import delete_topology, unique_prefix
 from worker.broker.topology import declare_topology
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,10 +25,11 @@ CUT: Final = (
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def installation(
-    own_postgres: PostgresServer, own_template_database: str, rabbit_server: RabbitServer
+    own_postgres: PostgresServer, templates: Templates, layout: str, rabbit_server: RabbitServer
 ) -> AsyncIterator[Installation]:
     """Yield a running worker whose database server may be stopped; it shadows the shared one's."""
-    database_url = own_postgres.create_database(f"test_{secrets.token_hex(6)}", own_template_database)
+    template = templates.name_of(own_postgres, layout)
+    database_url = own_postgres.create_database(f"test_{secrets.token_hex(6)}", template)
     async with install(database_url, rabbit_server.url, unique_prefix()) as installation:
         yield installation
     await delete_topology(rabbit_server.url, installation.topology)

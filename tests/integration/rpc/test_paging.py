@@ -6,10 +6,9 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import pytest
 
-from tests.integration.rpc.caller import Caller, Failed, Json, make_session
-from tests.layouts import on_both_layouts
+from tests.support.broker.caller import Caller, Failed, Json, make_session
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), on_both_layouts]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def make_player(player: str, minutes: range) -> list[Json]:

@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
-from tests.integration.rpc.caller import Caller, Failed, Json
-from tests.integration.rpc.population import (
+from tests.support.broker.caller import Caller, Failed, Json
+from tests.support.events.population import (
     FILTERS,
     SORTS,
     Filter,
@@ -17,9 +17,8 @@ from tests.integration.rpc.population import (
     populate,
     select,
 )
-from tests.layouts import on_both_layouts
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), on_both_layouts]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SESSIONS: Final = 300
 ORDERS: Final = [(sort_by, sort_order) for sort_by in SORTS for sort_order in ("asc", "desc")]

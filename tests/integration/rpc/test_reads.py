@@ -11,10 +11,9 @@ import pytest
 from contracts.replies import RESULTS
 from contracts.requests import Method
 from contracts.topology import RPC_KEY, WRITE_KEY
-from tests.integration.rpc.caller import Caller, make_event, make_session
-from tests.layouts import on_both_layouts
+from tests.support.broker.caller import Caller, make_event, make_session
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), on_both_layouts]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FULL: Final = {
     "encounter": {"difficulty": "hard", "npcs": [{"id": "npc_1", "mood": None}], "title": "Ōtsuka's salt 🧂"},

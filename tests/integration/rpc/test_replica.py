@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
-from tests.conftest import delete_topology, unique_prefix
-from tests.integration.rpc.caller import Caller, Failed, make_session, within
-from tests.integration.rpc.installation import Installation, install
+from tests.support.broker.caller import Caller, Failed, make_session, within
+from tests.support.programs.rpc_worker import Installation, install
+from tests.support.servers.running import delete_topology, unique_prefix
 from worker.doctor.database.replica import check_replica
 from worker.doctor.finding import State
 from worker.store.replica import Replica
@@ -124,10 +124,10 @@ async def test_while_it_is_away_the_primary_answers(
     found = await caller.call("session.read", {"sessionId": "while away", "minRevision": 1})
     assert found["record"]["session"] == session
     assert session in [r["session"] for r in (await caller.call("session.query", PLAYERS))["records"]]
-    was_there = replica.is_there
+    was_there = replica.is_available
     await asyncio.to_thread(standby.start)
-    await replica.look()
-    assert (was_there, replica.is_there) == (False, True)
+    await replica.probe()
+    assert (was_there, replica.is_available) == (False, True)
     await caller.call("session.count", PLAYERS)
     assert installation.storage.usage()["replica"].idle > 0
 
@@ -151,9 +151,9 @@ async def test_a_look_says_how_far_it_is_behind(
     await caller.write(make_session("lags", "of the replica"))
     async with asyncio.timeout(10):
         while replica.lag == 0:
-            await replica.look()
+            await replica.probe()
     standby.psql("SELECT pg_wal_replay_resume()")
     await caught_up(standby, postgres_server)
     async with asyncio.timeout(10):
         while replica.lag > 0:
-            await replica.look()
+            await replica.probe()

@@ -10,9 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from contracts.topology import RPC_KEY
-from tests.integration.rpc.caller import DIRECT_REPLY, Caller, Failed, Json, make_session, within
-from tests.integration.rpc.installation import Installation
-from tests.raw_amqp import UNDECODABLE, raw_publisher
+from tests.support.broker.caller import DIRECT_REPLY, Caller, Failed, Json, make_session, within
+from tests.support.broker.raw_amqp import UNDECODABLE, raw_publisher
+from tests.support.programs.rpc_worker import Installation
 from worker.rpc import answers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -1,4 +1,4 @@
-"""`top`: how the replicas are and what they do, as it happens."""
+"""`top`: shows the state and the rates of replicas live."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -13,8 +13,8 @@ from rich.live import Live
 from yarl import URL
 
 from worker.cli.console import print_table, run_to_end
-from worker.cli.top.figures import Picture, take_picture
-from worker.cli.top.scrape import Look, look_at_all
+from worker.cli.top.figures import Snapshot, take_snapshot
+from worker.cli.top.scrape import Scrape, scrape_all
 from worker.cli.top.tables import Sheet, draw_sheets, render
 from worker.settings.loading import load
 
@@ -27,13 +27,11 @@ def watch(
         list[str] | None,
         typer.Option("--url", help="A replica's address, such as http://127.0.0.1:9464; may be repeated."),
     ] = None,
-    interval: Annotated[
-        float, typer.Option(min=0.1, max=3600, help="Seconds from one picture to the next.")
-    ] = 2.0,
-    once: Annotated[bool, typer.Option("--once", help="Print one picture and end.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document a picture.")] = False,
+    interval: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds between snapshots.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Print one snapshot and exit.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document for each snapshot.")] = False,
 ) -> None:
-    """Show how replicas are and what they do, until Ctrl-C."""
+    """Show the state and the rates of replicas until Ctrl-C."""
     urls = [_check(given) for given in url or [_address_here()]]
     console = Console(highlight=False)
     with suppress(KeyboardInterrupt):
@@ -44,11 +42,11 @@ def watch(
 
 
 async def _print(urls: Sequence[str], interval: float, *, once: bool, as_json: bool) -> None:
-    async for picture in _pictures(urls, interval):
+    async for snapshot in _snapshots(urls, interval):
         if as_json:
-            print(orjson.dumps(picture).decode(), flush=True)
+            print(orjson.dumps(snapshot).decode(), flush=True)
         else:
-            _print_sheets(draw_sheets(picture))
+            _print_sheets(draw_sheets(snapshot))
         if once:
             return
 
@@ -62,23 +60,23 @@ def _print_sheets(sheets: Sequence[Sheet]) -> None:
 
 async def _show(urls: Sequence[str], interval: float, console: Console) -> None:
     with Live(console=console, screen=True, auto_refresh=False) as live:
-        async for picture in _pictures(urls, interval):
+        async for snapshot in _snapshots(urls, interval):
             note = f"{datetime.now().astimezone():%H:%M:%S}, every {interval:g} s, Ctrl-C ends"
-            live.update(render(draw_sheets(picture), note), refresh=True)
+            live.update(render(draw_sheets(snapshot), note), refresh=True)
 
 
-async def _pictures(urls: Sequence[str], interval: float) -> AsyncIterator[Picture]:
-    """Yield a picture every `interval` seconds; the first after one interval, for rates need two looks."""
-    before = await _look(urls, interval)
+async def _snapshots(urls: Sequence[str], interval: float) -> AsyncIterator[Snapshot]:
+    """Yield a snapshot every `interval` seconds; the first after one interval, because rates need two scrapes."""
+    before = await _scrape(urls, interval)
     while True:
         await asyncio.sleep(interval)
-        now = await _look(urls, interval)
-        yield take_picture(before, now)
+        now = await _scrape(urls, interval)
+        yield take_snapshot(before, now)
         before = now
 
 
-async def _look(urls: Sequence[str], interval: float) -> list[Look]:
-    return await look_at_all(urls, max(interval, TIMEOUT_SECONDS))
+async def _scrape(urls: Sequence[str], interval: float) -> list[Scrape]:
+    return await scrape_all(urls, max(interval, TIMEOUT_SECONDS))
 
 
 def _check(url: str) -> str:
@@ -92,7 +90,7 @@ def _address_here() -> str:
     settings = load(required=()).settings
     if settings.http_port == 0:
         raise typer.BadParameter(
-            "SESSION_STORE_HTTP_PORT is 0: say --url with the port that the worker logged"
+            "SESSION_STORE_HTTP_PORT is 0: give --url with the port that the worker logged"
         )
     host = EVERYWHERE.get(settings.http_host, settings.http_host)
     return f"http://[{host}]:{settings.http_port}" if ":" in host else f"http://{host}:{settings.http_port}"

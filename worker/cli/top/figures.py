@@ -1,4 +1,4 @@
-"""What two looks at a replica say: rates between them, and how it is at the second."""
+"""Computes from two scrapes of a replica its rates between them, and its state at the second."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Final
 
 from contracts.outcomes import Outcome
 from contracts.topology import DEAD_QUEUE, DELETE_KEY, RPC_KEY, WRITE_KEY
-from worker.cli.top.scrape import FOREIGN, Look
+from worker.cli.top.scrape import FOREIGN, Scrape
 from worker.observability.history import total
 from worker.observability.metrics import PARTS, PREFIX, Series
 
@@ -16,9 +16,9 @@ POOLS: Final = ("write", "read")
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A replica; rates are a second's, times in seconds, means None where nothing happened between the looks.
+    """A replica; rates are per second, times in seconds, means None where nothing happened between the scrapes.
 
-    `pools` are the connections in use and the most there may be, by the pool's name.
+    `pools` are the connections in use and their maximum, by the pool's name.
     """
 
     state: str
@@ -36,7 +36,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class QueueFigures:
-    """What the broker said of a queue: messages that wait, and consumers."""
+    """The waiting messages and the consumers of a queue, as the broker counts them."""
 
     name: str
     messages: float
@@ -44,23 +44,23 @@ class QueueFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Snapshot:
     """One moment: each replica's figures by its URL, or a text that says why there are none; and the queues."""
 
     replicas: dict[str, Figures | str]
     queues: list[QueueFigures]
 
 
-def take_picture(before: Sequence[Look], now: Sequence[Look]) -> Picture:
-    """Return the picture of the second of two looks at the same replicas."""
-    replicas = {look.url: compare(earlier, look) for earlier, look in zip(before, now, strict=True)}
-    return Picture(replicas, read_queues(now))
+def take_snapshot(before: Sequence[Scrape], now: Sequence[Scrape]) -> Snapshot:
+    """Return the snapshot at the second of two scrapes of the same replicas."""
+    replicas = {scrape.url: compare(earlier, scrape) for earlier, scrape in zip(before, now, strict=True)}
+    return Snapshot(replicas, read_queues(now))
 
 
-def compare(before: Look, now: Look) -> Figures | str:
+def compare(before: Scrape, now: Scrape) -> Figures | str:
     """Return a replica's figures, or why there are none."""
-    if now.trouble:
-        return now.trouble
+    if now.failure:
+        return now.failure
     if (f"{PREFIX}ready", ()) not in now.series:
         return FOREIGN
     series, elapsed = now.series, max(now.at - before.at, 1e-3)
@@ -87,12 +87,12 @@ def compare(before: Look, now: Look) -> Figures | str:
     )
 
 
-def read_queues(looks: Sequence[Look]) -> list[QueueFigures]:
-    """Return each queue once: every replica says the same of it, up to the age of what it asked."""
+def read_queues(scrapes: Sequence[Scrape]) -> list[QueueFigures]:
+    """Return each queue once: all replicas report the same, up to the age of their last probe."""
     return [
-        QueueFigures(queue, _most(looks, "queue_messages", queue), _most(looks, "queue_consumers", queue))
+        QueueFigures(queue, _most(scrapes, "queue_messages", queue), _most(scrapes, "queue_consumers", queue))
         for queue in QUEUES
-        if any(_key("queue_messages", queue) in look.series for look in looks)
+        if any(_key("queue_messages", queue) in scrape.series for scrape in scrapes)
     ]
 
 
@@ -116,8 +116,8 @@ def _use_of(series: Series, pool: str) -> tuple[float, float]:
     return used, series.get((f"{PREFIX}pool_size", (("pool", pool),)), 0.0)
 
 
-def _most(looks: Sequence[Look], name: str, queue: str) -> float:
-    return max(look.series.get(_key(name, queue), 0.0) for look in looks)
+def _most(scrapes: Sequence[Scrape], name: str, queue: str) -> float:
+    return max(scrape.series.get(_key(name, queue), 0.0) for scrape in scrapes)
 
 
 def _key(name: str, queue: str) -> tuple[str, tuple[tuple[str, str], ...]]:

@@ -1,4 +1,4 @@
-"""Reads what another worker's `/metrics` says."""
+"""Reads the `/metrics` of other workers."""
 
 import asyncio
 import os
@@ -17,39 +17,39 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One look at a replica: its samples, or in `trouble` why there are none; `at` is monotonic, in seconds."""
+class Scrape:
+    """The samples of a replica, or in `failure` why there are none; `at` is monotonic, in seconds."""
 
     url: str
     at: float
     series: Series = field(default_factory=dict)
-    trouble: str | None = None
+    failure: str | None = None
 
 
-async def look_at_all(urls: Sequence[str], timeout: float) -> list[Look]:
-    """Return a look at each replica, in the order of the URLs, all taken at once within `timeout` seconds."""
+async def scrape_all(urls: Sequence[str], timeout: float) -> list[Scrape]:
+    """Return a scrape of each replica, in the order of the URLs, all at once and within `timeout` seconds."""
     limit = aiohttp.ClientTimeout(total=timeout)
     async with aiohttp.ClientSession(timeout=limit) as session:
-        return await asyncio.gather(*(_look(session, url) for url in urls))
+        return await asyncio.gather(*(_scrape(session, url) for url in urls))
 
 
-async def _look(session: aiohttp.ClientSession, url: str) -> Look:
+async def _scrape(session: aiohttp.ClientSession, url: str) -> Scrape:
     try:
         async with session.get(url.rstrip("/") + PATH) as answer:
             body = await answer.content.read(MAX_BYTES)
             if answer.status != 200:
-                return Look(url, monotonic(), trouble=f"HTTP status {answer.status}")
+                return Scrape(url, monotonic(), failure=f"HTTP status {answer.status}")
             while chunk := await answer.content.read(MAX_BYTES - len(body)):
                 body += chunk
-        return Look(url, monotonic(), read_exposition(body.decode()))
+        return Scrape(url, monotonic(), read_exposition(body.decode()))
     except TimeoutError:
-        return Look(url, monotonic(), trouble="no answer in time")
+        return Scrape(url, monotonic(), failure="no answer in time")
     except aiohttp.ClientConnectorError as error:
-        return Look(url, monotonic(), trouble=_reason(error.os_error))
+        return Scrape(url, monotonic(), failure=_reason(error.os_error))
     except (aiohttp.ClientError, OSError) as error:
-        return Look(url, monotonic(), trouble=type(error).__name__)
+        return Scrape(url, monotonic(), failure=type(error).__name__)
     except ValueError:
-        return Look(url, monotonic(), trouble=FOREIGN)
+        return Scrape(url, monotonic(), failure=FOREIGN)
 
 
 def _reason(error: OSError) -> str:

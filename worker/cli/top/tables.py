@@ -1,4 +1,4 @@
-"""The picture as tables: the replicas, what became of events, the queues."""
+"""A snapshot as tables: the replicas, the outcomes of events, the queues."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.outcomes import Outcome
-from worker.cli.top.figures import POOLS, Figures, Picture
+from worker.cli.top.figures import POOLS, Figures, Snapshot
 from worker.observability.http.plot import show_number
 
 REPLICA_COLUMNS: Final = (
@@ -37,9 +37,9 @@ class Sheet:
     rows: Sequence[Sequence[str]]
 
 
-def draw_sheets(picture: Picture) -> tuple[Sheet, ...]:
+def draw_sheets(snapshot: Snapshot) -> tuple[Sheet, ...]:
     """Return the sheets of one moment; a replica without figures shows why."""
-    replicas = picture.replicas.items()
+    replicas = snapshot.replicas.items()
     shown = {url: figures for url, figures in replicas if isinstance(figures, Figures)}
     outcomes = [outcome.value for outcome in Outcome]
     return (
@@ -50,7 +50,7 @@ def draw_sheets(picture: Picture) -> tuple[Sheet, ...]:
         ),
         Sheet(
             ("queue", "waiting", "consumers"),
-            [(queue.name, f"{queue.messages:,.0f}", f"{queue.consumers:,.0f}") for queue in picture.queues],
+            [(queue.name, f"{queue.messages:,.0f}", f"{queue.consumers:,.0f}") for queue in snapshot.queues],
         ),
     )
 

@@ -1,0 +1,21 @@
+"""Decoding for tests: what becomes of a body."""
+
+from contracts.outcomes import DeadLetterCode
+from tests.support.events.deliveries import deliver
+from worker.broker.delivery import Properties
+from worker.ingest.decode import decode
+from worker.ingest.document import InvalidEvent
+from worker.store.rows import EventRow
+
+
+def row_of(body: bytes, routing_key: str = "session.write") -> EventRow:
+    """Return the row of an event; raises InvalidEvent."""
+    return decode(deliver(body, routing_key), Properties(), max_bytes=2**20).event
+
+
+def row_or_code(body: bytes, routing_key: str = "session.write") -> EventRow | DeadLetterCode:
+    """Return the row of an event or its code; any other error than a refusal fails the test."""
+    try:
+        return row_of(body, routing_key)
+    except InvalidEvent as refused:
+        return refused.code

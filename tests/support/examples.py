@@ -1,0 +1,36 @@
+"""How many examples Hypothesis makes up: by the profile of a run, and by how much a test needs beside others.
+
+`fast` is for a developer's loop, `ci` is what a change must pass, `all` is the long search. A run chooses:
+`pytest --hypothesis-profile fast`.
+"""
+
+from typing import Final
+
+from hypothesis import HealthCheck, settings
+
+EXAMPLES: Final = {"fast": 20, "ci": 100, "all": 300}
+"""Examples of a test that does not say otherwise, by profile."""
+CHOSEN: Final = "ci"
+_HEALTHY: Final = [HealthCheck.too_slow]
+
+
+def register_profiles() -> None:
+    """Have the profiles known, and `ci` chosen; an option of the run chooses another.
+
+    No test fails because the machine was slow: there is no deadline, and slow examples are no error.
+    """
+    for name, count in EXAMPLES.items():
+        settings.register_profile(
+            name, max_examples=count, deadline=None, suppress_health_check=_HEALTHY, print_blob=True
+        )
+    settings.load_profile(CHOSEN)
+
+
+def times(factor: float) -> settings:
+    """Return settings with `factor` times the examples of the profile."""
+    return settings(max_examples=max(1, round(factor * settings().max_examples)))
+
+
+def times_on_one_database(factor: float) -> settings:
+    """Return what `times` does, for a test whose examples share its database: each leaves nothing behind."""
+    return settings(times(factor), suppress_health_check=[*_HEALTHY, HealthCheck.function_scoped_fixture])

@@ -1,0 +1,25 @@
+"""Runs `session-store` commands to their end, as a person's shell would."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.patience import LONGEST_WAIT
+from tests.support.programs.replica import PROGRAM
+
+
+def run_command(
+    *arguments: str, variables: Mapping[str, str], directory: Path = Path("/"), stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Return the finished command; it sees these variables and nothing else of ours."""
+    return subprocess.run(
+        [PROGRAM, *arguments],
+        env={"PATH": os.environ.get("PATH", os.defpath), **variables},
+        cwd=directory,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_WAIT,
+        check=False,
+    )

@@ -1,0 +1,188 @@
+"""Everything a run under fault needs: servers, a database and queues of its own, replicas, a producer, a judge."""
+
+import asyncio
+import random
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from time import monotonic
+from typing import Final
+from uuid import UUID
+
+import aio_pika
+
+from contracts.topology import Topology
+from deploy.local.instance import PROJECT
+from deploy.local.ports import LOOPBACK
+from deploy.local.postgres import PostgresServer
+from deploy.local.rabbitmq import RabbitServer
+from tests.support.patience import LONGEST_WAIT
+from tests.support.programs.replica import Replica
+from tests.support.stage.aftermath import count_ready, read_queues, read_tables
+from tests.support.stage.events import make_event
+from tests.support.stage.history import Aftermath, DeadLetter, History, Key, Sent
+from tests.support.stage.judge import judge
+from tests.support.stage.producer import Producer
+from tests.support.stage.stream import Mix, Stream
+from tests.support.stage.verdict import Report
+from worker.broker.topology import declare_topology
+
+ROLE: Final = "session_store_worker"
+PASSWORD: Final = "worker"
+ROLES_SQL: Final = PROJECT / "sql" / "roles.sql"
+POLL_SECONDS: Final = 0.05
+SESSIONS: Final = 200
+UNTIL_EVENTS: Final = 300  # between two looks whether it is over
+POOL_SIZE: Final = 10
+MOST_FILES: Final = 32  # three connections to the broker, the pool, and what the interpreter has
+STATES: Final = """
+    SELECT state FROM pg_stat_activity
+     WHERE usename = 'session_store_worker' AND datname = current_database()
+"""
+
+
+class Stage:
+    """One installation under test. Workers log in as the role that `sql/roles.sql` makes for them."""
+
+    def __init__(
+        self, postgres: PostgresServer, rabbit: RabbitServer, database: str, prefix: str, seed: int
+    ) -> None:
+        self.postgres = postgres
+        self.rabbit = rabbit
+        self.database = database
+        self.topology = Topology(prefix)
+        self.seed = seed
+        self.draw = random.Random(seed)
+        self.history = History()
+        self.producer = Producer(rabbit.url, self.topology, self.history)
+        self.replicas: list[Replica] = []
+        self.letters: list[DeadLetter] = []
+
+    @property
+    def running(self) -> list[Replica]:
+        """The replicas that have not ended."""
+        return [replica for replica in self.replicas if replica.is_running]
+
+    async def prepare(self, roles: str | None = None, *, calm: bool = False) -> None:
+        """Have roles (by this SQL, or ours) and topology in place.
+
+        The queues are on disk then, unless the stage is `calm`: nobody kills its broker.
+        """
+        await asyncio.to_thread(self.postgres.psql, roles or ROLES_SQL.read_text(), self.database)
+        self.set_password(PASSWORD)
+        await declare_topology(self.rabbit.url, self.topology)
+        if not calm:
+            await asyncio.to_thread(self.rabbit.sync)
+
+    def set_password(self, password: str) -> None:
+        """Give the workers' role this password."""
+        quoted = password.replace("'", "''")
+        self.postgres.psql(f"ALTER ROLE {ROLE} PASSWORD '{quoted}'")
+
+    def database_url(self, port: int | None = None) -> str:
+        """Return a worker's URL of the database, at the server or at a proxy's port."""
+        return f"postgresql://{ROLE}@{LOOPBACK}:{port or self.postgres.port}/{self.database}?sslmode=disable"
+
+    def amqp_url(self, port: int | None = None) -> str:
+        """Return the broker's URL, at the server or at a proxy's port."""
+        return f"amqp://guest:guest@{LOOPBACK}:{port or self.rabbit.port}/"
+
+    async def start_replica(
+        self, settings: Mapping[str, str] | None = None, *, ready: bool = True, **variables: str
+    ) -> Replica:
+        """Return a new worker, once it has connected to the broker unless `ready` is false."""
+        defaults = {
+            "DATABASE_URL": self.database_url(),
+            "PGPASSWORD": PASSWORD,
+            "AMQP_URL": self.amqp_url(),
+            "SESSION_STORE_PREFIX": self.topology.prefix,
+        }
+        given = {
+            name: value for name, value in {**defaults, **(settings or {}), **variables}.items() if value
+        }
+        replica = await Replica.start(given)
+        self.replicas.append(replica)
+        if ready:
+            await replica.logged("broker.connected")
+        return replica
+
+    def events(self, number: int, mix: Mix | None = None) -> Iterable[Sent]:
+        """Return the first events of the stream that the seed gives."""
+        return islice(Stream(self.draw.getrandbits(64), SESSIONS, mix or Mix()), number)
+
+    async def publish(self, number: int, rate: float | None = None) -> None:
+        """Return once so many events of the stream are confirmed by the broker."""
+        await self.producer.publish(self.events(number), rate)
+
+    async def publish_until(self, over: asyncio.Event, rate: float, mix: Mix | None = None) -> None:
+        """Publish at this rate, in events a second, until it is over; every event is confirmed then."""
+        while not over.is_set():
+            await self.producer.publish(self.events(UNTIL_EVENTS, mix), rate)
+
+    def make_probe(self) -> Sent:
+        """Return a write to a session of its own whose publisher asks for the outcome."""
+        number = UUID(int=self.draw.getrandbits(128), version=4)
+        event = make_event(f"probe_{number}", Key(1, number), self.draw)
+        return Sent(
+            event.number,
+            event.session_id,
+            event.body,
+            event.routing_key,
+            event.key,
+            asks=True,
+            content=event.content,
+        )
+
+    async def probe(self) -> float:
+        """Return the seconds from now until the outcome of a fresh event was told."""
+        begun = monotonic()
+        await self.producer.ask(self.make_probe())
+        return monotonic() - begun
+
+    async def drained(self) -> None:
+        """Return once no event waits in a queue; some may still be in a worker's hands."""
+        deadline = monotonic() + LONGEST_WAIT
+        connection = await aio_pika.connect(self.rabbit.url, timeout=10)
+        async with connection, connection.channel() as channel:
+            while waiting := await count_ready(channel, self.topology):
+                if monotonic() > deadline:
+                    raise AssertionError(f"{waiting} events wait, seed {self.seed}:\n{self.tails()}")
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def finish(self) -> Report:
+        """Return the verdict once everything is settled and every worker has ended by SIGTERM with status 0."""
+        await self.producer.ask_again()
+        await self.drained()
+        await self.assert_whole()
+        await asyncio.gather(*map(_stop, self.running))
+        waiting = await self.take_letters()
+        ledger, rows = await read_tables(self.postgres.url_of(self.database))
+        return judge(self.history, Aftermath(ledger, rows, tuple(self.letters), waiting))
+
+    async def assert_whole(self) -> None:
+        """Fail when a worker holds more than it needs, or a session of the database idles in a transaction."""
+        for replica in self.running:
+            assert replica.count_open_files() <= MOST_FILES, f"{replica.pid} has {replica.count_open_files()}"
+        states = (await asyncio.to_thread(self.postgres.psql, STATES, self.database)).splitlines()
+        assert "idle in transaction" not in states
+        assert len(states) <= POOL_SIZE * len(self.running), states
+
+    async def take_letters(self) -> int:
+        """Add what is in the dead-letter queue to `letters`; return how many events wait in the others."""
+        waiting, letters = await read_queues(self.rabbit.url, self.topology)
+        self.letters.extend(letters)
+        return waiting
+
+    async def close(self) -> None:
+        """Leave no process and no connection of ours behind."""
+        for replica in self.replicas:
+            await replica.kill()
+        await self.producer.close()
+
+    def tails(self) -> str:
+        """Return the last log lines of every replica."""
+        return "\n".join(f"--- {replica.pid}\n{replica.tail()}" for replica in self.replicas)
+
+
+async def _stop(replica: Replica) -> None:
+    await replica.logged("broker.connected")  # before that a signal ends the interpreter, not the worker
+    assert await replica.stop() == 0, replica.tail()
