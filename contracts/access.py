@@ -99,7 +99,8 @@ def _engine(topology: Topology) -> Permissions:
 
 
 def _admin(topology: Topology) -> Permissions:
-    names = _is_one_of(*(each.name for each in topology.exchanges), *(each.name for each in topology.queues))
+    passing = (each.name for each in topology.upgrade_queues)
+    names = _is_one_of(*(each.name for each in topology.declared), *passing)
     return Permissions(names, names, names)
 
 

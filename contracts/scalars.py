@@ -18,6 +18,9 @@ from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, c
 from .limits import MAX_IDENTIFIER_CHARACTERS, MAX_REVISION
 from .outcomes import DeadLetterCode
 
+NO_YEAR_0: Final = "names no moment: there is no year 0"
+NO_SUCH_DAY: Final = "names no moment: the month has no such day"
+
 _IDENTIFIER: Final = r"^[^\u0000-\u001f\u007f-\u009f]+$"
 _UUID: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _DATE: Final = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
@@ -73,10 +76,12 @@ def _parse_unusual(value: object) -> datetime:
     if not _match_timestamp(value):
         raise _bad_time(_explain(value))
     try:
-        return _parse(value.upper()).astimezone(UTC)
-    except ValueError as error:
-        raise _bad_time(f"names no moment: {error}") from None
-    except OverflowError:
+        moment = _parse(value.upper())
+    except ValueError:  # Python's own words differ from release to release
+        raise _bad_time(NO_YEAR_0 if value.startswith("0000") else NO_SUCH_DAY) from None
+    try:
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise _bad_time("is outside the years 1 to 9999 in UTC") from None
 
 

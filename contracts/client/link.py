@@ -26,7 +26,7 @@ from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed, Invali
 from ..hosts import split_hosts
 from ..limits import CHANNEL_REFUSAL_MS, CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, HEARTBEAT_SECONDS
 from ..signing import SignatureFault
-from ..topology import DEADLINE_HEADER, REPLY_QUEUE_PREFIX, RPC_KEY, Topology
+from ..topology import DEADLINE_HEADER, EXCLUSIVE_ARGUMENTS, REPLY_QUEUE_PREFIX, RPC_KEY, Topology
 from .errors import Misconfigured
 from .events import OutgoingMessage
 from .signer import MessageSigner
@@ -133,7 +133,9 @@ class Link:
             closing.add(link._mark_lost)
         inner = await channel.get_underlay_channel()
         inner.on_consumer_cancel_callbacks.add(link._mark_lost)  # somebody deleted the queue
-        replies = await channel.declare_queue(link._reply_to, exclusive=True)
+        replies = await channel.declare_queue(
+            link._reply_to, exclusive=True, arguments=dict(EXCLUSIVE_ARGUMENTS)
+        )
         await replies.consume(receive, no_ack=True)
         return link
 

@@ -11,10 +11,19 @@ from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from aiormq.exceptions import ChannelLockedResource
 
 from ..limits import CHANGES_PREFETCH
-from ..topology import CHANGES_QUEUE_PREFIX, SIGNATURE_HEADER, Topology
+from ..topology import (
+    CHANGES_QUEUE_PREFIX,
+    EARLIER_SUBSCRIBER_ARGUMENTS,
+    EXCLUSIVE_ARGUMENTS,
+    SIGNATURE_HEADER,
+    SUBSCRIBER_ARGUMENTS,
+    Arguments,
+    Topology,
+)
 from .errors import Misconfigured
 from .link import CONNECT_SECONDS, LinkLost, broker_calls, close_quietly, open_connection
 
+LIMITING_MAJOR: Final = 4  # the first RabbitMQ that gives a quorum queue without a delivery limit one of 20
 UNSUITABLE: Final = (ChannelNotFoundEntity, ChannelPreconditionFailed, ChannelLockedResource)
 
 
@@ -86,31 +95,57 @@ class Subscription:
 
     async def _consume(self, topology: Topology, kinds: Collection[str], name: str | None) -> None:
         self._connection.close_callbacks.add(self.mark_lost)
-        self.is_new = name is None or not await self._exists(name)
+        arguments = await self._arguments_of(name) if name else EXCLUSIVE_ARGUMENTS
         channel = await self._connection.channel()
         channel.close_callbacks.add(self.mark_lost)
         inner = await channel.get_underlay_channel()
         inner.on_consumer_cancel_callbacks.add(self.mark_lost)  # somebody deleted the queue
         await channel.set_qos(CHANGES_PREFETCH)
-        queue = await _declare(channel, name)
+        queue = await _declare(channel, name, arguments)
         for kind in kinds:
             await queue.bind(topology.changes.name, kind)
         await queue.consume(self._receive)
 
-    async def _exists(self, name: str) -> bool:
+    async def _arguments_of(self, name: str) -> Arguments:
+        """Return the arguments of a named queue, and set `is_new`.
+
+        The queue of an earlier client stays as it is on RabbitMQ 3. RabbitMQ 4 would silently drop a message that was
+        returned to it 20 times: there it is deleted with its messages, and a new one begins with a Gap.
+        """
+        self.is_new = not await self._can_declare(name, passive=True)
+        if not self.is_new and await self._can_declare(name, EARLIER_SUBSCRIBER_ARGUMENTS):
+            if not self._limits_deliveries():
+                return EARLIER_SUBSCRIBER_ARGUMENTS
+            channel = await self._connection.channel()
+            await channel.queue_delete(name)
+            await channel.close()
+            self.is_new = True
+        return SUBSCRIBER_ARGUMENTS
+
+    async def _can_declare(
+        self, name: str, arguments: Arguments | None = None, *, passive: bool = False
+    ) -> bool:
+        """Whether the queue exists, or exists with these arguments."""
         channel = await self._connection.channel()
         try:
-            await channel.declare_queue(name, passive=True)
-        except ChannelNotFoundEntity:
+            await channel.declare_queue(name, durable=True, passive=passive, arguments=dict(arguments or {}))
+        except UNSUITABLE:
             return False
         await channel.close()
         return True
+
+    def _limits_deliveries(self) -> bool:
+        transport = self._connection.transport
+        version = transport.connection.server_properties.get("version", "") if transport else ""
+        major = str(version).partition(".")[0]
+        return major.isdigit() and int(major) >= LIMITING_MAJOR
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:
         self._received.put_nowait(message)
 
 
-async def _declare(channel: AbstractChannel, name: str | None) -> AbstractQueue:
+async def _declare(channel: AbstractChannel, name: str | None, arguments: Arguments) -> AbstractQueue:
     if name is None:
-        return await channel.declare_queue(f"{CHANGES_QUEUE_PREFIX}{uuid4().hex}", exclusive=True)
-    return await channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})
+        unique = f"{CHANGES_QUEUE_PREFIX}{uuid4().hex}"
+        return await channel.declare_queue(unique, exclusive=True, arguments=dict(arguments))
+    return await channel.declare_queue(name, durable=True, arguments=dict(arguments))

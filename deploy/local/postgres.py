@@ -19,6 +19,11 @@ from deploy.local.server import Server
 
 ROLE = "session_store"
 _STOP_SECONDS = 30.0
+_DROP = """
+UPDATE pg_database SET datallowconn = false WHERE datname = '{name}';
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}';
+DROP DATABASE IF EXISTS "{name}";
+"""
 _SETTINGS = """
 max_connections = 200
 unix_socket_directories = ''
@@ -90,8 +95,8 @@ class PostgresServer(Server):
         return self.url_of(name)
 
     def drop_database(self, name: str) -> None:
-        """Have the database gone, its connections cut."""
-        self.psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        """Have the database gone, its connections cut: `WITH (FORCE)` is there since PostgreSQL 13 alone."""
+        self.psql(_DROP.format(name=name))
 
     def configure(self, settings: str) -> None:
         """Append lines to postgresql.conf; they hold after the next start."""

@@ -1,27 +1,45 @@
 """Where the server programs are on this machine."""
 
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from deploy.local.errors import MissingPrograms
+
+POSTGRES_PROGRAMS: Final = "POSTGRES_PROGRAMS"
+"""The variable that names the directory of PostgreSQL's programs; without it the newest of this machine are used."""
+
+RABBITMQ_PROGRAMS: Final = "RABBITMQ_PROGRAMS"
+"""The variable that names the directory of RabbitMQ's programs, or of scripts that run them."""
 
 _HOMEBREW = (Path("/opt/homebrew"), Path("/usr/local"), Path("/home/linuxbrew/.linuxbrew"))
 _ADVICE = "run `make setup`, or `python3 -m deploy.local install` to see what to install"
 
 
 def find_postgres() -> Path | None:
-    """Return the directory of initdb, postgres and psql, the newest version first; None if there is none."""
-    return _first_with(_postgres_places(), ("initdb", "postgres", "psql"))
+    """Return the directory of initdb, postgres and psql; None if there is none.
+
+    Raises MissingPrograms where the variable names a directory without them.
+    """
+    programs = ("initdb", "postgres", "psql")
+    return _named(POSTGRES_PROGRAMS, programs) or _first_with(_postgres_places(), programs)
 
 
 def find_rabbitmq() -> Path | None:
-    """Return the directory of RabbitMQ's own scripts; the wrappers in PATH want root or the user rabbitmq."""
+    """Return the directory of RabbitMQ's own scripts; the wrappers in PATH want root or the user rabbitmq.
+
+    Raises MissingPrograms where the variable names a directory without them.
+    """
+    programs = ("rabbitmq-server", "rabbitmqctl")
+    if named := _named(RABBITMQ_PROGRAMS, programs):
+        return named
     if shutil.which("erl") is None:
         return None
-    return _first_with(_rabbitmq_places(), ("rabbitmq-server", "rabbitmqctl"))
+    return _first_with(_rabbitmq_places(), programs)
 
 
 def find_pgbouncer() -> Path | None:
@@ -43,6 +61,17 @@ def rabbitmq_programs() -> Path:
 def _required(place: Path | None, name: str) -> Path:
     if place is None:
         raise MissingPrograms(f"{name}'s server programs are not on this machine: {_ADVICE}")
+    return place
+
+
+def _named(variable: str, programs: tuple[str, ...]) -> Path | None:
+    """Return the directory that a variable names; None where it is not set."""
+    named = os.environ.get(variable)
+    if not named:
+        return None
+    place = Path(named).absolute()
+    if missing := [name for name in programs if not (place / name).is_file()]:
+        raise MissingPrograms(f"{variable} is {place}, which has no {' and no '.join(missing)}")
     return place
 
 

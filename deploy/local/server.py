@@ -21,7 +21,7 @@ class Server(ABC):
     """A private server on loopback ports; every method finds the same server from any program."""
 
     port_names: ClassVar[tuple[str, ...]]
-    start_seconds: ClassVar[float] = 60.0
+    start_seconds: ClassVar[float] = 120.0
     taken_words: ClassVar[tuple[str, ...]]
 
     def __init__(self, directory: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from contracts.access import EVENTS_VHOST, RPC_VHOST, permissions_in, routing_keys_of
-from contracts.topology import REPLY_QUEUE_PREFIX, Topology
+from contracts.topology import NEVER_REACHED, REPLY_QUEUE_PREFIX, Topology
 from deploy.generated import write_or_check
 from deploy.rabbitmq.generate import Definitions, definitions
 
@@ -54,13 +54,17 @@ def _rules(topology: Topology, vhost: str) -> Definitions:
 
 
 def _policies(topology: Topology, vhost: str) -> list[Fields]:
-    """Return how much may wait where. A full queue of events or dead letters refuses: nothing is dropped."""
+    """Return how much may wait where. A full queue of events or dead letters refuses: nothing is dropped.
+
+    The queue of dead letters has its limit of returns as an argument too. That of an earlier release has none: the
+    pattern fits all names that begin as its name.
+    """
     events = [each.name for each in (topology.write_queue, topology.delete_queue, topology.erase_queue)]
     waiting = {
         "events": (f"^({'|'.join(events)})$", {"max-length-bytes": 8 * GIB}),
         "dead-letters": (
-            f"^{topology.dead_queue.name}$",
-            {"max-length-bytes": 2 * GIB, "overflow": REFUSE},
+            f"^{topology.former_dead_queue.name}",
+            {"max-length-bytes": 2 * GIB, "overflow": REFUSE, "delivery-limit": NEVER_REACHED},
         ),
         "requests": (f"^{topology.rpc_queue.name}$", {"max-length-bytes": GIB}),
         "answers": (f"^{REPLY_QUEUE_PREFIX}", {"max-length-bytes": GIB // 4}),

@@ -217,7 +217,7 @@ COMMENT ON COLUMN session_totals.seconds IS 'From start to completion.';
 \ir ../functions/citus/advance_ledger.sql
 -- ba08acb4924d6089
 \ir ../functions/citus/ledger_entries.sql
--- 80f2806aaedc8a62
+-- 1411cc099006e04a
 \ir ../functions/citus/store_sessions.sql
 
 -- The statistics, and the refusal of a lower revision whoever writes: both by triggers.

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from deploy.local.instance import PROJECT
 from tests.support.selection import long
 
@@ -14,10 +12,9 @@ GROUPS = ("storing", "latency", "answering", "growth")
 
 
 @long("the benchmark measures for a minute")
-@pytest.mark.timeout(300)
 def test_a_quick_look_measures_every_group_and_names_who_is_absent(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "tests.bench", "--quick", "--only", *GROUPS, "--report", str(tmp_path)]
-    done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     results = json.loads((tmp_path / "benchmarks.json").read_text())
     ours, *others = results["storing"]

@@ -161,7 +161,6 @@ def test_a_dry_run_of_the_installer_says_what_it_would_do_and_does_nothing(tmp_p
 
 
 @long("the release is installed from the network, twice")
-@pytest.mark.timeout(300)
 def test_it_is_installed_again_and_uninstalled_below_a_directory(tmp_path: Path) -> None:
     install, uninstall = (UNIT.parent / f"{name}.sh" for name in ("install", "uninstall"))
     secret = tmp_path / "etc/session-store/credentials/DATABASE_URL"

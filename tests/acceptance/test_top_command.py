@@ -70,7 +70,7 @@ async def test_one_picture_shows_who_works_and_who_is_away(
         "session.write",
         "session.delete",
         "session.rpc",
-        "session.dead",
+        "session.dead.letters",
     ]
 
 

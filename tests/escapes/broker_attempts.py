@@ -54,7 +54,7 @@ ROWS: Final[dict[tuple[str, str], dict[str, tuple[str, Try]]]] = {
         "use-the-default-exchange": ("put an event into its queue by name", publish("", "session.write")),
         "forge-an-answer": ("answer another caller", publish("", "session.reply.other")),
         "forge-a-dead-letter": ("publish a dead letter", publish("sessions.dead", "bad_json")),
-        "read-dead-letters": ("read refused events", read("session.dead")),
+        "read-dead-letters": ("read refused events", read("session.dead.letters")),
         "steal-requests": ("consume others' requests", consume_requests),
         "declare-any-queue": ("declare a queue of any name", declare("mine")),
         "declare-a-server-named-queue": ("declare a queue the broker names", declare("")),
@@ -76,7 +76,7 @@ ROWS: Final[dict[tuple[str, str], dict[str, tuple[str, Try]]]] = {
     },
     (ENGINE, EVENTS_VHOST): {
         "read-events": ("read others' events", read("session.write")),
-        "read-dead-letters": ("read refused events", read("session.dead")),
+        "read-dead-letters": ("read refused events", read("session.dead.letters")),
         "forge-a-dead-letter": ("publish a dead letter", publish("sessions.dead", "bad_json")),
         "forge-a-change": (
             "publish a change nobody committed",

@@ -16,7 +16,6 @@ from uuid import uuid4
 
 import asyncpg
 import orjson
-import pytest
 
 from deploy.local.ports import LOOPBACK, choose_port
 from tests.support.programs.replica import Replica
@@ -216,7 +215,6 @@ async def test_an_alert_fires_by_what_it_watches_and_clears(stage: Stage, tmp_pa
 
 
 @long("every alert in turn takes a minute; one alert is tried by each change")
-@pytest.mark.timeout(300)
 async def test_every_alert_fires_by_what_it_watches_and_clears(stage: Stage, tmp_path: Path) -> None:
     async with watched(stage, tmp_path) as scene:
         prometheus = scene.prometheus

@@ -20,7 +20,6 @@ PLACES = pytest.mark.parametrize(
 
 
 @PLACES
-@pytest.mark.timeout(240)
 async def test_a_cut_anywhere_on_the_way_to_the_database_costs_nothing(stage: Stage, places: int) -> None:
     async with Proxy(LOOPBACK, stage.postgres.port) as proxy:
         await stage.start_replica(DATABASE_URL=stage.database_url(proxy.port))
@@ -30,7 +29,6 @@ async def test_a_cut_anywhere_on_the_way_to_the_database_costs_nothing(stage: St
 
 
 @PLACES
-@pytest.mark.timeout(240)
 async def test_a_cut_anywhere_on_the_way_to_the_broker_costs_nothing(stage: Stage, places: int) -> None:
     async with Proxy(LOOPBACK, stage.rabbit.port) as proxy:
         await stage.start_replica(AMQP_URL=stage.amqp_url(proxy.port))

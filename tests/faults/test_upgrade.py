@@ -31,8 +31,6 @@ INSERT INTO session_store_migrations (version, name) VALUES (9000, 'next_release
 IS_CHANGED = "SELECT prosrc LIKE '%next_release%' FROM pg_proc WHERE oid = 'apply_session_events'::regproc"
 Variables = dict[str, str]
 
-pytestmark = pytest.mark.timeout(300)  # up to five workers at once, which a slow machine starts one by one
-
 
 @pytest.fixture
 def last_release(tmp_path: Path) -> Variables:

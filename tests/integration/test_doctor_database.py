@@ -72,6 +72,14 @@ async def test_a_schema_from_other_files_and_one_ahead_are_told_apart(
     assert states_of(await examine(patient)) == NO_BROKER
 
 
+async def test_a_schema_of_a_development_version_is_told(
+    patient: Variables, connection: asyncpg.Connection
+) -> None:
+    await connection.execute("UPDATE session_store_migrations SET name = 'sessions' WHERE version = 1")
+    schema = (await examine(patient))["database.schema"]
+    assert (schema.state, "development version" in schema.message) == (State.ERROR, True)
+
+
 async def test_a_missing_index_is_built_by_the_command(
     patient: Variables, connection: asyncpg.Connection
 ) -> None:

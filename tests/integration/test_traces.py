@@ -17,9 +17,10 @@ from opentelemetry.trace import format_trace_id
 from contracts.client import SessionStore
 from contracts.topology import RPC_KEY, WRITE_KEY, Topology
 from tests.support.broker.caller import DIRECT_REPLY, Caller
+from tests.support.patience import LONGEST_WAIT
 from tests.support.programs.installation import Variables
 from tests.support.programs.replica import Replica
-from tests.support.programs.watched_worker import POLL_SECONDS, WAIT_SECONDS, write_body
+from tests.support.programs.watched_worker import POLL_SECONDS, write_body
 from tests.support.servers.collector import Collector, collecting, links_of, values_of
 
 APPLY: Final = "SELECT apply_session_events"
@@ -53,7 +54,7 @@ class Stage:
         """Return the whole reply to a message."""
         number = secrets.token_hex(4)
         await self.caller.publish(body, key, reply_to=DIRECT_REPLY, correlation_id=number, headers=headers)
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(LONGEST_WAIT):
             while True:
                 for reply in self.caller.strays:
                     if reply.correlation_id == number:

@@ -17,8 +17,8 @@ from tests.support.programs.watched_worker import (
     write_body,
 )
 from worker.broker.delivery import Delivery
-from worker.ingest.decode import DecodedEvent, decode
-from worker.ingest.deliveries import Settlement
+from worker.ingest.decode import decode
+from worker.ingest.deliveries import DecodedEvent, Settlement
 from worker.ingest.settle import Settler
 from worker.store.rows import Applied
 from worker.store.writer import EventWriter, Round

@@ -171,7 +171,8 @@ def test_the_packed_package_is_imported_and_required(tmp_path: Path) -> None:
 
 
 def test_the_packed_package_has_its_license_and_its_readme() -> None:
-    (packed,) = json.loads(run_node("npm", "pack", "--dry-run", "--json", "--ignore-scripts"))
+    listed = json.loads(run_node("npm", "pack", "--dry-run", "--json", "--ignore-scripts"))
+    (packed,) = listed.values() if isinstance(listed, dict) else listed  # by name, from npm 12 on
     assert {"LICENSE", "README.md"} <= {file["path"] for file in packed["files"]}
     assert (PACKAGE / "LICENSE").read_bytes() == (PROJECT / "LICENSE").read_bytes()
 

@@ -25,7 +25,7 @@ Told = Mapping[str, tuple[str, int, UUID]]
 def settle(batch: Sequence[Event], ledger: Ledger) -> list[Settlement]:
     """Return a batch as the write path judges it, applied to the ledger."""
     each = [decoded(event) for event in batch]
-    groups = group_by_session([one.event for one in each if isinstance(one.event, EventRow)])
+    groups = group_by_session([one.event for one in each])
     return settlements_of(each, resolve(groups, [ledger.apply(rows) for rows in rounds_of(groups)]))
 
 

@@ -12,7 +12,7 @@ from tests.support.events.deliveries import deliver
 from tests.support.events.model import Entry, Event, judge
 from tests.support.examples import times
 from worker.broker.delivery import Properties
-from worker.ingest.deliveries import Decoded, settlements_of
+from worker.ingest.deliveries import DecodedEvent, Settlement, settlements_of
 from worker.ingest.fold import Verdicts, group_by_session, resolve, rounds_of
 from worker.outcome import Verdict
 from worker.store.rows import Applied, EventRow, LedgerEntry
@@ -161,7 +161,10 @@ def test_a_repeat_in_a_batch_is_told_what_the_first_was_told(event: Event, first
 def test_a_refused_delivery_keeps_its_verdict_and_what_could_be_read_of_it() -> None:
     refusal = Verdict.rejected(DeadLetterCode.BAD_TIME, "said why")
     document: dict[str, object] = {"id": "x" * 300, "subject": 7}
-    batch = [decoded(write(1)), Decoded(deliver(b""), None, refusal, document)]
+    batch: list[DecodedEvent | Settlement] = [
+        decoded(write(1)),
+        Settlement.without_event(deliver(b""), None, refusal, document),
+    ]
     verdicts = resolve(group_by_session([row_of(write(1))]), [Ledger().apply([row_of(write(1))])])
     _, refused = settlements_of(batch, verdicts)
     assert (refused.verdict, refused.event_id, refused.subject) == (refusal, "x" * 255, None)
@@ -180,5 +183,5 @@ def test_a_refused_delivery_keeps_its_verdict_and_what_could_be_read_of_it() -> 
 def test_only_a_sender_with_reply_to_and_correlation_id_asked_to_be_told(
     properties: Properties, address: tuple[str, str] | None
 ) -> None:
-    refused = Decoded(deliver(b""), properties, Verdict.rejected(DeadLetterCode.BAD_JSON, ""))
-    assert settlements_of([refused], {})[0].reply_address == address
+    verdict = Verdict.rejected(DeadLetterCode.BAD_JSON, "")
+    assert Settlement.without_event(deliver(b""), properties, verdict, {}).reply_address == address

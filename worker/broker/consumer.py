@@ -8,6 +8,9 @@ from uuid import uuid4
 
 from aiormq.abc import FieldTable
 
+PRIORITY_REQUESTS: Final = 8
+"""The priority prefetch of requests: there are fewer than events, and a stop waits until it is full."""
+
 SILENCE_SECONDS: Final = 1.0
 SPARE_SILENCE_SECONDS: Final = 0.05
 

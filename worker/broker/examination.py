@@ -24,6 +24,7 @@ from worker.broker.connection import (
     open_connection,
 )
 from worker.broker.permission_probe import NAME, allowed_actions
+from worker.broker.release import Release, release_of
 from worker.broker.topology import Difference, QueueState, find_differences, read_queue_state
 from worker.errors import BrokerUnavailable
 from worker.settings.certificates import reason_of_tls
@@ -53,19 +54,6 @@ class LoginFailure:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
-    """The program that answers, and its version as it says it."""
-
-    product: str
-    version: str
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """Major and minor version, as far as they are numbers."""
-        return tuple(int(part) for part in self.version.split(".")[:2] if part.isdigit())
-
-
 class Publishing(Enum):
     """What the broker did with a message to the default exchange."""
 
@@ -88,13 +76,11 @@ class ExaminedBroker:
 
     def release(self) -> Release:
         """Return which program answers."""
-        transport = self._connection.transport
-        properties = transport.connection.server_properties if transport else {}
-        return Release(*(_text(properties.get(name)) for name in ("product", "version")))
+        return release_of(self._connection)
 
     async def differences(self) -> dict[str, Difference]:
         """Return the exchanges and queues that are missing or declared differently, by name."""
-        return await find_differences(self._connection, self._topology)
+        return await find_differences(self._connection, self._topology.declared)
 
     async def queue_states(self) -> QueueStates:
         """Return the state of each queue, by name."""
@@ -149,7 +135,3 @@ def login_failure(failed: BrokerUnavailable) -> LoginFailure:
 def is_access_refused(error: Exception) -> bool:
     """Whether the cause of an error is the broker's refusal for lack of a permission."""
     return isinstance(error.__cause__, ChannelAccessRefused)
-
-
-def _text(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "unknown")

@@ -11,6 +11,15 @@ from worker.broker.delivery import UNDECODABLE, Delivery, Properties
 MAX_HEADER_BYTES: Final = 120 * 1024  # a frame holds 128 KiB
 UNDECODABLE_HEADER: Final = "x-undecodable-properties"
 BROKER_ACTS_ON: Final = ("expiration", "user_id")
+BROKERS_COUNTS: Final = ("x-delivery-count", "x-acquired-count")
+"""Headers in which a queue tells a consumer how often it has delivered a message; they mean nothing elsewhere."""
+
+BROKERS_REASONS: Final = (
+    "x-death",
+    *(f"x-{which}-death-{what}" for which in ("first", "last") for what in ("exchange", "queue", "reason")),
+)
+"""Headers in which the broker says why it dead-lettered a message."""
+
 _RENAMED: Final = {"CC": "x-original-cc", "BCC": "x-original-bcc"}
 
 

@@ -69,20 +69,23 @@ class BrokerSession:
         return self._publishing.blocked
 
     @property
+    def open_intakes(self) -> frozenset[Intake]:
+        """The intakes that are open."""
+        return frozenset(intake for intake in self._intakes if intake.is_open)
+
+    @property
     def consumed_queues(self) -> frozenset[str]:
         """The queues that open intakes consume."""
-        return frozenset().union(*(intake.queues for intake in self._intakes if intake.is_open))
+        return frozenset().union(*(intake.queues for intake in self.open_intakes))
 
     async def check(self, topology: Topology) -> None:
         """Raise TopologyError when something was declared differently, TopologyMissing when it is not there.
 
-        Asked on the consuming connection, as `queue_state` is. Nothing is raised when the queue of requests alone is
-        missing: in a cluster it is on one node, which may be down (RabbitMQ says the same of both, and lets nobody
-        declare the queue elsewhere), and events do not need it.
+        Asked on the consuming connection, as `queue_state` is. The queue of requests is not checked: events do not
+        need it, and RabbitMQ 4 takes half a minute to answer for a classic queue whose node is down.
         """
-        differences = await find_differences(self._consuming, topology)
-        if differences == {topology.rpc_queue.name: Difference.MISSING}:
-            return
+        differences = await find_differences(self._consuming, topology.exchanges)
+        differences |= await find_differences(self._consuming, topology.event_queues)
         if differences:
             listed = list_differences(differences)
             if Difference.DIFFERENT in differences.values():

@@ -1,6 +1,7 @@
 """Exchanges and queues at the broker: declared, compared with what this program was written for, and counted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -9,7 +10,7 @@ from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from contracts.topology import Exchange, Queue, Topology
-from worker.broker.connection import FilteredConnection, broker_calls, connected, open_channel
+from worker.broker.connection import FilteredConnection, broker_calls, close_quietly, connected, open_channel
 from worker.errors import TopologyError
 
 NAME: Final = "session-store topology"
@@ -21,6 +22,7 @@ class Difference(StrEnum):
 
     MISSING = "missing"
     DIFFERENT = "declared differently"
+    EARLIER = "declared as by an earlier release"
 
 
 class QueueState(NamedTuple):
@@ -39,7 +41,7 @@ async def declare_topology(url: str, topology: Topology) -> None:
 async def check_topology(url: str, topology: Topology) -> dict[str, Difference]:
     """Return the differences by name, over a connection of its own; changes nothing."""
     async with connected(url, NAME, TIMEOUT_SECONDS) as connection:
-        return await find_differences(connection, topology)
+        return await find_differences(connection, topology.declared)
 
 
 async def declare(connection: aio_pika.Connection, topology: Topology) -> None:
@@ -51,9 +53,9 @@ async def declare(connection: aio_pika.Connection, topology: Topology) -> None:
     with broker_calls():
         try:
             for exchange in topology.exchanges:
-                await _declare(channel, exchange, passive=False)
+                await declare_one(channel, exchange)
             for queue in topology.queues:
-                await _declare(channel, queue, passive=False)
+                await declare_one(channel, queue)
                 await channel.queue_bind(
                     queue.name, queue.exchange, queue.binding_key, timeout=TIMEOUT_SECONDS
                 )
@@ -64,19 +66,30 @@ async def declare(connection: aio_pika.Connection, topology: Topology) -> None:
         await channel.close()
 
 
-async def find_differences(connection: aio_pika.Connection, topology: Topology) -> dict[str, Difference]:
+async def find_differences(
+    connection: aio_pika.Connection, wanted: Iterable[Exchange | Queue]
+) -> dict[str, Difference]:
     """Return each exchange and queue that is missing or differs, by name; changes nothing.
 
     Arguments are compared by declaring an object that exists; a user without that right compares names only.
     """
     found: dict[str, Difference] = {}
-    for exchange in topology.exchanges:
-        if difference := await _compare(connection, exchange):
-            found[exchange.name] = difference
-    for queue in topology.queues:
-        if difference := await _compare(connection, queue):
-            found[queue.name] = difference
+    for each in wanted:
+        if difference := await find_difference(connection, each):
+            found[each.name] = difference
     return found
+
+
+async def find_difference(connection: aio_pika.Connection, wanted: Exchange | Queue) -> Difference | None:
+    """Return how one exchange or queue differs, as `find_differences` does; None where it does not."""
+    if not await _is_declared(connection, wanted, passive=True):
+        return Difference.MISSING
+    if await _is_declared(connection, wanted):
+        return None
+    if not isinstance(wanted, Queue) or wanted.earlier is None:
+        return Difference.DIFFERENT
+    is_earlier = await _is_declared(connection, replace(wanted, arguments=wanted.earlier))
+    return Difference.EARLIER if is_earlier else Difference.DIFFERENT
 
 
 def list_differences(differences: Mapping[str, Difference]) -> str:
@@ -87,29 +100,32 @@ def list_differences(differences: Mapping[str, Difference]) -> str:
 async def read_queue_state(connection: FilteredConnection, queue: str, timeout: float) -> QueueState:
     """Return how many messages and consumers a queue has now; raises BrokerUnavailable, also without such a queue."""
     channel = await open_channel(connection, confirms=False, timeout=timeout)
-    with broker_calls():
-        declared = await channel.queue_declare(queue, passive=True, timeout=timeout)
-        await channel.close()
+    try:
+        with broker_calls():
+            declared = await channel.queue_declare(queue, passive=True, timeout=timeout)
+    finally:
+        await close_quietly(channel)
     return QueueState(declared.message_count or 0, declared.consumer_count or 0)
 
 
-async def _compare(connection: aio_pika.Connection, wanted: Exchange | Queue) -> Difference | None:
+async def _is_declared(
+    connection: aio_pika.Connection, wanted: Exchange | Queue, *, passive: bool = False
+) -> bool:
+    """Whether it exists or, where this user may compare them, exists with these arguments."""
     channel = await open_channel(connection, confirms=False, timeout=TIMEOUT_SECONDS)
     with broker_calls():
         try:
-            await _declare(channel, wanted, passive=True)
-            await _declare(channel, wanted, passive=False)
-        except ChannelNotFoundEntity:
-            return Difference.MISSING
-        except ChannelPreconditionFailed:
-            return Difference.DIFFERENT
+            await declare_one(channel, wanted, passive=passive)
+        except (ChannelNotFoundEntity, ChannelPreconditionFailed):
+            return False
         except ChannelAccessRefused:
-            return None
+            return True
         await channel.close()
-    return None
+    return True
 
 
-async def _declare(channel: AbstractChannel, wanted: Exchange | Queue, *, passive: bool) -> None:
+async def declare_one(channel: AbstractChannel, wanted: Exchange | Queue, *, passive: bool = False) -> None:
+    """Declare an exchange or a queue, or with `passive` find that it exists; raises the errors of aiormq."""
     match wanted:
         case Exchange(name):
             await channel.exchange_declare(

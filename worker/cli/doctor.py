@@ -2,6 +2,7 @@
 
 from collections import Counter
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -24,6 +25,12 @@ STYLES: Final = {
     State.SKIPPED: "bright_black",
 }
 WIDTH: Final = 23
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Output of `rabbitmqctl list_policies --formatter json`; - reads stdin."
+    ),
+]
 EXIT_FAILED: Final = 1
 EXIT_CONFIGURATION: Final = 78
 
@@ -43,6 +50,7 @@ def examine(
             "--security", help="Also check that the servers restrict this login to what a worker needs."
         ),
     ] = False,
+    policies: PolicyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the faults of an installation and print what fixes them. Changes nothing. Exit status 1 for an error."""
@@ -51,7 +59,7 @@ def examine(
         {"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix, "pool_size": pool_size}
     )
     report = Report(as_json=as_json)
-    scope = Scope(version("session-store"), timeout, long_after, security)
+    scope = Scope(version("session-store"), timeout, long_after, security, policies)
     run_to_end(examine_installation(loaded, scope, report.add))
     report.finish()
     if status := report.status:

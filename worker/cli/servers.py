@@ -1,14 +1,20 @@
 """`migrate` and `topology`: prepare the servers for workers."""
 
+import json
+import re
+import sys
+from shlex import quote
 from typing import Annotated
 
 import typer
 
-from contracts.topology import Topology
-from worker.broker.topology import check_topology, declare_topology
+from contracts.topology import NEVER_REACHED, Topology
+from worker.broker.topology import check_topology
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
+from worker.dead_letters.upgrade import Upgraded, upgrade_topology
 from worker.errors import ConfigurationError
+from worker.settings.endpoint import read_amqp_url
 from worker.settings.loading import load
 from worker.store.migrations import MigrationStatus, migrate, status
 
@@ -49,11 +55,10 @@ def declare_or_check(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Declare the exchanges, queues and bindings, or check them."""
+    """Declare the exchanges, queues and bindings, and upgrade those of an earlier release; or check them."""
     settings = load({"amqp_url": amqp_url, "prefix": prefix}, required=["AMQP_URL"]).settings
     url, names = settings.amqp_url.get_secret_value(), Topology(settings.prefix)
-    if not check:
-        run_to_end(declare_topology(url, names))
+    upgraded = Upgraded() if check else run_to_end(upgrade_topology(url, names))
     differences = run_to_end(check_topology(url, names))
     listed = [exchange.name for exchange in names.exchanges] + [queue.name for queue in names.queues]
     states = {name: differences.get(name, "ok") for name in listed}
@@ -61,8 +66,28 @@ def declare_or_check(
         print_json(states)
     else:
         print_table(("name", "state"), [(name, str(state)) for name, state in states.items()])
-    if differences:
+    _report_upgrade(upgraded, names, url)
+    if differences or upgraded.waiting:
         raise typer.Exit(1)
+
+
+def _report_upgrade(upgraded: Upgraded, names: Topology, url: str) -> None:
+    former, vhost = names.former_dead_queue.name, quote(read_amqp_url(url).name)
+    if upgraded.moved:
+        print(
+            f"moved {upgraded.moved} dead letters from {former} to {names.dead_queue.name}", file=sys.stderr
+        )
+    if upgraded.waiting:
+        pattern, limit = quote(f"^{re.escape(former)}"), quote(json.dumps({"delivery-limit": NEVER_REACHED}))
+        print(
+            f"{upgraded.waiting} dead letters wait in {former}. This broker drops a message that was returned 20 "
+            "times, so they are moved only while a policy raises that limit. Run:\n\n"
+            f"    rabbitmqctl set_policy --vhost {vhost} --apply-to queues --priority 1 "
+            f"session-store-upgrade {pattern} {limit}\n"
+            "    session-store topology\n"
+            f"    rabbitmqctl clear_policy --vhost {vhost} session-store-upgrade",
+            file=sys.stderr,
+        )
 
 
 def _print_status(found: MigrationStatus, *, as_json: bool) -> None:

@@ -20,14 +20,14 @@ from contracts.dead_letters import (
 from contracts.outcomes import DeadLetterCode
 from contracts.topology import DELIVERY_LIMIT
 from worker.broker.delivery import Delivery, Properties
-from worker.broker.properties import UNDECODABLE_HEADER
+from worker.broker.properties import BROKERS_COUNTS, UNDECODABLE_HEADER
 
 FAILURE_HEADERS: Final = (CODE_HEADER, MESSAGE_HEADER, FAILED_AT_HEADER, ORIGIN_QUEUE_HEADER, HISTORY_HEADER)
 MAX_PARSED_BYTES: Final = 16 * 1024 * 1024
 UNKNOWN: Final = "unknown"
 _LIMIT_REASON: Final = b"\x06reasonS\x00\x00\x00\x0edelivery_limit"  # as AMQP encodes it in `x-death`
 _DEATH_TIME: Final = b"\x04timeT"
-_READ_ELSEWHERE: Final = (*FAILURE_HEADERS, UNDECODABLE_HEADER, "x-delivery-count")  # counts the reads
+_READ_ELSEWHERE: Final = (*FAILURE_HEADERS, UNDECODABLE_HEADER, *BROKERS_COUNTS)  # these count the reads
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from contracts.dead_letters import CODE_HEADER, FAILED_AT_HEADER, MESSAGE_HEADER
 from contracts.outcomes import DeadLetterCode
 from contracts.session import format_timestamp
 from worker.broker.delivery import Delivery, Properties
-from worker.broker.properties import copy_properties, keep_bytes
+from worker.broker.properties import BROKERS_COUNTS, copy_properties, keep_bytes
 from worker.broker.publisher import DeadLetterMessage
 
 MAX_MESSAGE_CHARACTERS: Final = 500
@@ -31,12 +31,12 @@ def make_dead_letter(
         FAILED_AT_HEADER: format_timestamp(datetime.now(UTC)),
         ORIGIN_QUEUE_HEADER: delivery.queue,
     }
-    copied = copy_properties(properties, why) if properties else None
+    copied = copy_properties(properties, why, dropped=BROKERS_COUNTS) if properties else None
     return DeadLetterMessage(
-        code, _shortened(delivery.routing_key), copied or keep_bytes(delivery, why), delivery.body
+        code, sendable_key(delivery.routing_key), copied or keep_bytes(delivery, why), delivery.body
     )
 
 
-def _shortened(routing_key: str) -> str:
+def sendable_key(routing_key: str) -> str:
     """Return the key in at most 255 bytes, AMQP's limit: a byte that was not UTF-8 became a character of three."""
     return routing_key.encode()[:MAX_KEY_BYTES].decode(errors="ignore")

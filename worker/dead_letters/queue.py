@@ -1,6 +1,6 @@
 """The dead-letter queue for people: read it, replay dead letters, or remove them.
 
-The queue has no delivery limit (contracts/topology.py), so reading it counts deliveries and changes nothing else.
+No reading reaches its delivery limit (contracts/topology.py), so that counts deliveries and changes nothing else.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 
 from contracts.signing import Keyring
 from contracts.topology import Topology
-from worker.broker.connection import connected, open_channel
+from worker.broker.connection import FilteredConnection, connected, open_channel
 from worker.broker.publisher import Publisher
 from worker.broker.topology import check_topology, list_differences
 from worker.dead_letters.dead_letter import DeadLetter, read_dead_letter
@@ -68,21 +68,30 @@ async def open_dead_letters(
 ) -> AsyncIterator[DeadLetterQueue]:
     """Yield the dead letters; those not removed are in the queue as before at the end, also after Ctrl-C.
 
-    Raises TopologyError when there is no such queue, BrokerUnavailable.
+    Raises TopologyError when there is no such queue or dead letters wait in the former one, BrokerUnavailable.
     """
-    queue = topology.dead_queue.name
+    queue, former = topology.dead_queue.name, topology.former_dead_queue.name
     async with connected(url, "session-store dead letters", TIMEOUT_SECONDS) as connection:
-        try:
-            total = await count_messages(connection, queue)
-        except BrokerUnavailable as error:
-            if isinstance(error.__cause__, ChannelNotFoundEntity):
-                raise TopologyError(f"queue {queue} is missing; run: session-store topology") from error
-            raise
+        if left := await _count(connection, former):
+            raise TopologyError(f"{left} dead letters wait in {former}; run: session-store topology")
+        total = await _count(connection, queue)
+        if total is None:
+            raise TopologyError(f"queue {queue} is missing; run: session-store topology")
         peek = QueuePeek(connection, queue, total, sizes or PageSizes())
         try:
             yield DeadLetterQueue(peek)
         finally:
             await asyncio.create_task(peek.release())  # a task of its own has not been cancelled
+
+
+async def _count(connection: FilteredConnection, queue: str) -> int | None:
+    """Return how many messages wait in a queue; None where there is no such queue. Raises BrokerUnavailable."""
+    try:
+        return await count_messages(connection, queue)
+    except BrokerUnavailable as error:
+        if isinstance(error.__cause__, ChannelNotFoundEntity):
+            return None
+        raise
 
 
 @asynccontextmanager

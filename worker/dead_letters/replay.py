@@ -13,7 +13,14 @@ from contracts.session import format_timestamp
 from contracts.signing import Keyring
 from contracts.topology import DELETE_KEY, ERASE_KEY, SIGNATURE_HEADER, WRITE_KEY
 from worker.broker.delivery import Properties
-from worker.broker.properties import BROKER_ACTS_ON, MAX_HEADER_BYTES, copy_properties, keep_bytes
+from worker.broker.properties import (
+    BROKER_ACTS_ON,
+    BROKERS_COUNTS,
+    BROKERS_REASONS,
+    MAX_HEADER_BYTES,
+    copy_properties,
+    keep_bytes,
+)
 from worker.broker.publisher import Publisher
 from worker.broker.signatures import content_of
 from worker.dead_letters.dead_letter import FAILURE_HEADERS, DeadLetter, Failure
@@ -24,14 +31,7 @@ MAX_CHUNK: Final = 64
 FAILURE_BYTES: Final = 1024  # kept free for the headers of the next failure
 EVENT_KEYS: Final = (WRITE_KEY, DELETE_KEY, ERASE_KEY)
 _MOVED: Final = (*BROKER_ACTS_ON, "reply_to")
-_DROPPED: Final = (
-    *FAILURE_HEADERS,
-    "x-death",
-    "x-delivery-count",
-    "x-first-death-exchange",
-    "x-first-death-queue",
-    "x-first-death-reason",
-)
+_DROPPED: Final = (*FAILURE_HEADERS, *BROKERS_REASONS, *BROKERS_COUNTS)
 
 
 def can_replay(dead_letter: DeadLetter) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from worker.doctor.broker.checks import BrokerChecks
@@ -24,20 +25,22 @@ Report = Callable[[str, Finding], None]
 class Scope:
     """What a run checks: the release that workers should have, seconds for a check, seconds of a long transaction.
 
-    With `security` it also checks that the servers restrict this login to what a worker needs.
+    With `security` it also checks that the servers restrict this login to what a worker needs. `policies` is a file
+    with the broker's policies, or `-`.
     """
 
     release: str
     timeout: float
     long_after: float
     security: bool = False
+    policies: Path | None = None
 
 
 async def examine_installation(loaded: Loaded | str, scope: Scope, report: Report) -> None:
     """Report each check's finding, in order; a text in place of settings says why there are none."""
     settings = Settings() if isinstance(loaded, str) else loaded.settings
     database = DatabaseChecks(settings, scope.timeout, scope.long_after)
-    broker = BrokerChecks(settings, scope.timeout)
+    broker = BrokerChecks(settings, scope.timeout, scope.policies)
     checks = [
         *_settings_checks(loaded, security=scope.security),
         *database.checks(),

@@ -1,8 +1,7 @@
 """Turns one delivery into one event, or raises why it is invalid."""
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import NamedTuple
+from typing import Final
 from uuid import UUID
 
 import orjson
@@ -15,20 +14,16 @@ from contracts.session import Session
 from contracts.signing import SignatureFault
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.signatures import FAULT_MESSAGES
+from worker.ingest.deliveries import DecodedEvent
 from worker.ingest.document import InvalidEvent, ParsedBody, check_content, parse
 from worker.store.rows import EventRow
 
-PLAIN = (None, "", "identity", "utf-8", "UTF-8")
+PLAIN: Final = (None, "", "identity", "utf-8", "UTF-8")
+_validate_event: Final[Callable[[object], WriteEvent | DeleteEvent]] = EVENT.validator.validate_python
+"""As EVENT.validate_python, without the time that the adapter takes for its options."""
 
 VerifySignature = Callable[[Delivery, Properties], SignatureFault | None]
 """Returns the fault of a delivery's signature, None for a valid one; the body is not parsed yet."""
-
-
-class DecodedEvent(NamedTuple):
-    """A session's event: its row for the database, and its `time` by the publisher's clock, where it has one."""
-
-    row: EventRow
-    time: datetime | None
 
 
 def accept_all(_delivery: Delivery, _properties: Properties) -> None:
@@ -48,7 +43,7 @@ def decode(
         raise parsed.invalid(
             DeadLetterCode.BAD_SCHEMA, f"type: is {event.type}, but it came by another routing key"
         )
-    return DecodedEvent(row_of(event), event.time)
+    return DecodedEvent(delivery, properties, row_of(event), event.time)
 
 
 def decode_erasure(
@@ -83,7 +78,7 @@ def validate(parsed: ParsedBody) -> WriteEvent | DeleteEvent:
     """Return the session's event in a parsed body; raises InvalidEvent."""
     document = parsed.document
     try:
-        event = EVENT.validate_python(document)
+        event = _validate_event(document)
     except ValidationError as error:
         check_content(parsed, None)
         raise parsed.invalid(code_of(error), describe(error)) from None

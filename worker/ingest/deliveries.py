@@ -1,6 +1,7 @@
 """A delivery between decoding and settling, as values."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, Self
 
@@ -12,18 +13,14 @@ from worker.store.rows import EventRow
 MAX_CHARACTERS: Final = 255  # of an invalid event's id and subject in its confirmation
 
 
-class Decoded(NamedTuple):
-    """A delivery and the event in it, or the verdict that rejects it.
-
-    `document` is the JSON object of an invalid event, empty where the body was not parsed; `time` is the one that
-    an event's publisher gave it.
-    """
+@dataclass(slots=True, eq=False)
+class DecodedEvent:
+    """A delivery and the valid event in it; `time` is the one that the publisher gave the event."""
 
     delivery: Delivery
     properties: Properties | None
-    event: EventRow | Verdict
-    document: Mapping[str, object] = {}
-    time: datetime | None = None
+    event: EventRow
+    time: datetime | None
 
 
 class Settlement(NamedTuple):
@@ -60,16 +57,17 @@ class Settlement(NamedTuple):
         return None
 
 
-def settlements_of(batch: Iterable[Decoded], verdicts: Verdicts) -> list[Settlement]:
-    """Return every delivery with its verdict; of an event delivered twice the second delivery is a repeat."""
+def settlements_of(batch: Iterable[DecodedEvent | Settlement], verdicts: Verdicts) -> list[Settlement]:
+    """Return a batch with the verdicts of its events; of an event delivered twice the second delivery is a repeat.
+
+    An invalid event is settled by its own verdict already.
+    """
     cursor = VerdictCursor(verdicts)
-    return [_settlement_of(decoded, cursor) for decoded in batch]
+    return [each if isinstance(each, Settlement) else _settlement_of(each, cursor) for each in batch]
 
 
-def _settlement_of(decoded: Decoded, cursor: VerdictCursor) -> Settlement:
+def _settlement_of(decoded: DecodedEvent, cursor: VerdictCursor) -> Settlement:
     event = decoded.event
-    if isinstance(event, Verdict):
-        return Settlement.without_event(decoded.delivery, decoded.properties, event, decoded.document)
     verdict = cursor.next(event)
     return Settlement(
         decoded.delivery, decoded.properties, str(event.event_id), event.session_id, verdict, event

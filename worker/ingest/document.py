@@ -3,8 +3,9 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
 
@@ -38,7 +39,8 @@ class InvalidEvent(Exception):
         self.document = document or {}
 
 
-class ParsedBody(NamedTuple):
+@dataclass(slots=True, eq=False)
+class ParsedBody:
     """The bytes of a body and the JSON object in them."""
 
     raw: bytes
@@ -81,7 +83,7 @@ def check_content(parsed: ParsedBody, content: object, max_depth: int = MAX_DEPT
     The bytes are searched first: hardly any event needs the slow walk.
     Raises InvalidEvent: `too_deep`, `nul_character`, `bad_number`.
     """
-    raw, document = parsed
+    raw, document = parsed.raw, parsed.document
     shapes = raw.translate(_SHAPES)
     if shapes.count(b"{") > max_depth and _is_deeper(document, max_depth):
         raise parsed.invalid(DeadLetterCode.TOO_DEEP, f"nested deeper than {max_depth}")

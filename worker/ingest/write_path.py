@@ -16,7 +16,7 @@ from worker.errors import RowRefused, StorageUnavailable, UnavailableError
 from worker.failpoint import Failpoint
 from worker.ingest.bisection import bisect_refused
 from worker.ingest.decode import VerifySignature, accept_all, decode
-from worker.ingest.deliveries import Decoded, Settlement, settlements_of
+from worker.ingest.deliveries import DecodedEvent, Settlement, settlements_of
 from worker.ingest.document import InvalidEvent
 from worker.ingest.fold import SessionEvents, Verdicts, group_by_session, resolve, rounds_of
 from worker.ingest.settle import Settler
@@ -137,9 +137,11 @@ class WritePath:
             del self._in_flight[batch[0].tag]
             order.finished.set_result(settled)
 
-    async def _store(self, decoded: Sequence[Decoded], order: SettleOrder, trace: Trace) -> bool:
+    async def _store(
+        self, decoded: Sequence[DecodedEvent | Settlement], order: SettleOrder, trace: Trace
+    ) -> bool:
         """Apply a batch, and settle it once the previous one is settled; return whether it was settled."""
-        events = [each.event for each in decoded if isinstance(each.event, EventRow)]
+        events = [each.event for each in decoded if isinstance(each, DecodedEvent)]
         if any(event.expected_revision is not None for event in events):
             await order.wait()  # the expected revision may be one that the previous batch is about to store
         verdicts = await self._apply(events)
@@ -158,22 +160,22 @@ class WritePath:
             self._metrics.count_outcomes(settlement.verdict.outcome for settlement in batch)
         return settled
 
-    def _observe_lag(self, first: Decoded) -> None:
-        if first.time:
+    def _observe_lag(self, first: DecodedEvent | Settlement) -> None:
+        if isinstance(first, DecodedEvent) and first.time:
             self._metrics.commit_lag.observe(max(0.0, time() - first.time.timestamp()))
 
-    def _decode(self, delivery: Delivery) -> Decoded:
+    def _decode(self, delivery: Delivery) -> DecodedEvent | Settlement:
+        """Return the event in a delivery, or the settlement of a delivery whose event is invalid."""
         properties = delivery.read_properties()
         try:
-            event = decode(delivery, properties, self._limits.body, self._limits.verify)
-        except InvalidEvent as refused:
-            verdict = Verdict.rejected(refused.code, refused.message)
-            return Decoded(delivery, properties, verdict, refused.document)
+            return decode(delivery, properties, self._limits.body, self._limits.verify)
+        except InvalidEvent as invalid:
+            verdict = Verdict.rejected(invalid.code, invalid.message)
+            return Settlement.without_event(delivery, properties, verdict, invalid.document)
         except Exception:  # a defect of ours; still no single message may stop a worker
             log.exception("event.not_decoded")
             verdict = Verdict.rejected(DeadLetterCode.BAD_SCHEMA, "the worker cannot decode it; see its log")
-            return Decoded(delivery, properties, verdict)
-        return Decoded(delivery, properties, event.row, time=event.time)
+            return Settlement.without_event(delivery, properties, verdict, {})
 
     async def _apply(self, events: Sequence[EventRow]) -> Verdicts:
         """Return every event's verdict, committed; raise StorageUnavailable when given up."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from time import time
 from typing import Final
 
-from contracts.topology import DEAD_KEY, DELETE_KEY, WRITE_KEY
+from contracts.topology import DEAD_QUEUE, DELETE_KEY, WRITE_KEY
 from worker.observability.metrics import PREFIX, Series
 
 SAMPLE_SECONDS: Final = 10.0
@@ -66,5 +66,5 @@ def _compare(at: float, seconds: float, before: Series, now: Series) -> Sample:
         grown("commit_lag_seconds_sum") / max(grown("commit_lag_seconds_count"), 1.0),
         grown("batch_events_sum") / max(grown("batch_events_count"), 1.0),
         waiting_in(now, WRITE_KEY, DELETE_KEY),
-        waiting_in(now, DEAD_KEY),
+        waiting_in(now, DEAD_QUEUE),
     )

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from functools import partial
 
+from worker.broker.intake import Intake
 from worker.broker.publisher import Publisher
 from worker.broker.session import BrokerSession
 from worker.ingest.erase_path import ErasePath, Removers
@@ -17,7 +18,8 @@ from worker.rpc.health_check import HealthCheck
 from worker.rpc.server import RequestPolicy, RpcServer
 from worker.serving.context import ServingContext
 from worker.serving.event_storing import EventStoring
-from worker.serving.queue_watch import QueueWatch, open_request_intake
+from worker.serving.queue_watch import QueueWatch
+from worker.serving.request_serving import RequestServing
 from worker.serving.scope import SessionScope
 
 
@@ -32,9 +34,14 @@ class ServedSession:
         self._feed = feed
         self._settler = Settler(context.topology, publisher, broker.replies, context.instruments, feed)
         self._storing = EventStoring(self._scope, context, self._settler)
-        self._watch = QueueWatch(
-            self._scope, context.topology, context.instruments.metrics, self._storing.state
+        self._requests = RequestServing(
+            self._scope,
+            context.topology,
+            context.settings.rpc_concurrency,
+            self._rpc_server,
+            context.instruments.metrics,
         )
+        self._watch = QueueWatch(self._scope, context.topology, context.instruments.metrics)
 
     def state(self) -> ServingState:
         """Return how the session is served now."""
@@ -49,7 +56,7 @@ class ServedSession:
     async def run(self) -> None:
         """Return once the session is lost, or everything that was delivered is settled after a stop."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._answer_requests())
+            tasks.create_task(self._requests.run())
             tasks.create_task(self._storing.run())
             tasks.create_task(self._erase_players())
             tasks.create_task(self._watch.run())
@@ -64,18 +71,13 @@ class ServedSession:
             await self._scope.run(intake, path.run(), hold=False)
             self._scope.end(intake)
 
-    async def _answer_requests(self) -> None:
-        context, settings = self._context, self._context.settings
-        queue = context.topology.rpc_queue.name
-        if intake := await open_request_intake(self._scope, queue, settings.rpc_concurrency):
-            instruments = context.instruments
-            health_check = HealthCheck(context.storage, self._storing.state)
-            answers = Answers(context.storage.reader, health_check, instruments.traces)
-            dispatcher = Dispatcher(answers, instruments.metrics.count_request, instruments.traces)
-            policy = RequestPolicy(context.topology, context.verifier, settings.statement_timeout_s)
-            server = RpcServer(intake, self._scope.broker.replies, dispatcher, policy, instruments)
-            await self._scope.run(intake, server.run(), hold=False)
-            self._scope.end(intake)
+    def _rpc_server(self, intake: Intake) -> RpcServer:
+        context, instruments = self._context, self._context.instruments
+        health_check = HealthCheck(context.storage, self._storing.state)
+        answers = Answers(context.storage.reader, health_check, instruments.traces)
+        dispatcher = Dispatcher(answers, instruments.metrics.count_request, instruments.traces)
+        policy = RequestPolicy(context.topology, context.verifier, context.settings.statement_timeout_s)
+        return RpcServer(intake, self._scope.broker.replies, dispatcher, policy, instruments)
 
 
 async def open_served_session(broker: BrokerSession, context: ServingContext) -> ServedSession:

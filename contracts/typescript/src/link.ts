@@ -10,6 +10,9 @@ import { tlsOptions } from './tls.js'
 import { DEADLINE_HEADER, REPLY_QUEUE_PREFIX, SIGNATURE_HEADER } from './topology.js'
 import { settledWithin, Waiters } from './waiting.js'
 
+/** The options of a queue for the time of a connection; the type is explicit because a virtual host may have another default. */
+export const EXCLUSIVE = { exclusive: true, durable: false, arguments: { 'x-queue-type': 'classic' } }
+
 const ACCESS_REFUSED = 403
 const NOT_FOUND = 404
 /** The library distinguishes a refused login from other ends of the handshake by the text of its error alone. */
@@ -162,7 +165,7 @@ export class Link {
   }
 
   async #consume(onReply: OnReply): Promise<void> {
-    await this.#channel.assertQueue(this.replyTo, { exclusive: true, durable: false })
+    await this.#channel.assertQueue(this.replyTo, EXCLUSIVE)
     await this.#channel.consume(
       this.replyTo,
       (message) => {

@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import type { ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib'
+import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage, Options } from 'amqplib'
 import { MisconfiguredError } from './errors.js'
 import { CHANGES_PREFETCH } from './limits.js'
-import { closeQuietly, isRefusal, openConnection } from './link.js'
-import { CHANGES_QUEUE_PREFIX } from './topology.js'
+import { closeQuietly, EXCLUSIVE, isRefusal, openConnection } from './link.js'
+import { CHANGES_QUEUE_PREFIX, NEVER_REACHED } from './topology.js'
 import { type Deferred, defer } from './waiting.js'
 
+/** The first RabbitMQ that gives a quorum queue without a delivery limit one of 20. */
+const LIMITING_MAJOR = 4
+const NAMED = { durable: true, arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': NEVER_REACHED } }
+const EARLIER = { durable: true, arguments: { 'x-queue-type': 'quorum' } }
 const RESOURCE_LOCKED = 405
 const PRECONDITION_FAILED = 406
 
@@ -34,10 +38,10 @@ export class Subscription {
     const model = await openConnection(url)
     model.on('error', () => undefined)
     try {
-      const isNew = queue === undefined || !(await exists(model, queue))
+      const found = queue === undefined ? { isNew: true, options: EXCLUSIVE } : await find(model, queue)
       const subscription = new Subscription(model, await model.createConfirmChannel())
-      subscription.isNew = isNew
-      await subscription.#consume(exchange, kinds, queue)
+      subscription.isNew = found.isNew
+      await subscription.#consume(exchange, kinds, queue ?? `${CHANGES_QUEUE_PREFIX}${randomUUID()}`, found.options)
       return subscription
     } catch (error) {
       await closeQuietly(model)
@@ -75,11 +79,14 @@ export class Subscription {
     await closeQuietly(this.#model)
   }
 
-  async #consume(exchange: string, kinds: readonly string[], queue?: string): Promise<void> {
+  async #consume(
+    exchange: string,
+    kinds: readonly string[],
+    name: string,
+    options: Options.AssertQueue,
+  ): Promise<void> {
     await this.#channel.prefetch(CHANGES_PREFETCH)
-    const name = queue ?? `${CHANGES_QUEUE_PREFIX}${randomUUID()}`
-    const named = { durable: true, arguments: { 'x-queue-type': 'quorum' } }
-    await this.#channel.assertQueue(name, queue === undefined ? { exclusive: true, durable: false } : named)
+    await this.#channel.assertQueue(name, options)
     for (const kind of kinds) await this.#channel.bindQueue(name, exchange, kind)
     await this.#channel.consume(name, (message) => {
       if (!message) return this.markLost() // somebody deleted the queue
@@ -95,16 +102,32 @@ function isUnsuitable(error: unknown): boolean {
   return code === RESOURCE_LOCKED || code === PRECONDITION_FAILED
 }
 
-/** Whether a queue exists. The question has a channel of its own, because the broker closes it where there is no queue. */
-async function exists(model: ChannelModel, queue: string): Promise<boolean> {
+/**
+ * Resolves with the options of a named queue, and whether it is to be made.
+ *
+ * The queue of an earlier client stays as it is on RabbitMQ 3. RabbitMQ 4 would silently drop a message that was returned
+ * to it 20 times: there it is deleted with its messages, and a new one begins with a gap.
+ */
+async function find(model: ChannelModel, queue: string): Promise<{ isNew: boolean; options: Options.AssertQueue }> {
+  if (!(await succeeds(model, (channel) => channel.checkQueue(queue)))) return { isNew: true, options: NAMED }
+  const isEarlier = await succeeds(model, (channel) => channel.assertQueue(queue, EARLIER))
+  if (!isEarlier) return { isNew: false, options: NAMED }
+  const { version } = model.connection.serverProperties
+  if (Number.parseInt(version, 10) < LIMITING_MAJOR) return { isNew: false, options: EARLIER }
+  await succeeds(model, (channel) => channel.deleteQueue(queue))
+  return { isNew: true, options: NAMED }
+}
+
+/** Whether the broker accepts a question. It has a channel of its own, because the broker closes it with a refusal. */
+async function succeeds(model: ChannelModel, ask: (channel: Channel) => Promise<unknown>): Promise<boolean> {
   const channel = await model.createChannel()
   channel.on('error', () => undefined)
   try {
-    await channel.checkQueue(queue)
+    await ask(channel)
     await channel.close()
     return true
   } catch (error) {
-    if (isRefusal(error)) return false
+    if (isRefusal(error) || isUnsuitable(error)) return false
     throw error
   }
 }

@@ -12,8 +12,8 @@ const GREATEST = Date.parse('9999-12-31T23:59:59.999Z')
 export function timestampFault(text: string): string | undefined {
   const [, year, month, day] = (TIMESTAMP.exec(text) ?? []).map(Number)
   if (year === undefined || month === undefined || day === undefined) return explain(text)
-  if (year === 0) return 'names no moment: year 0 is out of range'
-  if (day > daysOf(year, month)) return 'names no moment: day is out of range for month'
+  if (year === 0) return 'names no moment: there is no year 0'
+  if (day > daysOf(year, month)) return 'names no moment: the month has no such day'
   const moment = Date.parse(text.toUpperCase())
   return moment >= LEAST && moment <= GREATEST ? undefined : 'is outside the years 1 to 9999 in UTC'
 }

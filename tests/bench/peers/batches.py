@@ -22,7 +22,7 @@ LARGEST = 1_048_576
 def rounds_in(lines: list[bytes]) -> list[Round]:
     """Return what the worker would send for a batch."""
     deliveries = [Delivery("", at, False, "session.write", b"", line) for at, line in enumerate(lines)]
-    return list(rounds_of(group_by_session(decode(each, Properties(), LARGEST).row for each in deliveries)))
+    return list(rounds_of(group_by_session(decode(each, Properties(), LARGEST).event for each in deliveries)))
 
 
 async def main() -> None:

@@ -7,6 +7,7 @@ import aio_pika
 import pytest
 
 from contracts.client import Closed, Gap, Misconfigured, SessionDeleted, SessionStore, SessionStored
+from contracts.topology import DELETED_KEY, EARLIER_SUBSCRIBER_ARGUMENTS, Topology
 from tests.integration.test_client import session_of
 from tests.support.broker.following import Announce, open_store, take
 from tests.support.programs.installation import Variables
@@ -75,6 +76,42 @@ async def test_a_named_queue_keeps_what_comes_while_nobody_follows(
     await store.write(session_of(2))
     async with aclosing(store.changes(queue=name)) as changes:
         assert [change.subject for change in await take(changes, 2)] == ["sess_1", "sess_2"]
+    await delete_queue(installation, name)
+
+
+async def test_a_follower_that_ends_a_hundred_times_is_told_everything_in_the_end(
+    installation: Variables, announce: Announce
+) -> None:
+    name = f"{installation['SESSION_STORE_PREFIX']}search-index"
+    async with open_store(installation) as store, aclosing(store.changes(queue=name)) as changes:
+        assert await take(changes, 1) == [Gap()]
+    for number in range(5):
+        await announce(f"sess_{number}", 1)
+    for _ in range(100):
+        async with open_store(installation) as store, aclosing(store.changes(queue=name)) as changes:
+            await take(changes, 1)  # taken and not finished, and the others with it
+    async with open_store(installation) as store, aclosing(store.changes(queue=name)) as changes:
+        told = {change.subject for change in await take(changes, 5)}
+    assert told == {f"sess_{number}" for number in range(5)}
+    await delete_queue(installation, name)
+
+
+async def test_the_queue_of_an_earlier_client_loses_nothing_without_a_gap(
+    installation: Variables, announce: Announce
+) -> None:
+    name = f"{installation['SESSION_STORE_PREFIX']}search-index"
+    connection = await aio_pika.connect(installation["AMQP_URL"])
+    async with connection, connection.channel() as channel:
+        queue = await channel.declare_queue(name, durable=True, arguments=dict(EARLIER_SUBSCRIBER_ARGUMENTS))
+        await queue.bind(Topology(installation["SESSION_STORE_PREFIX"]).changes.name, DELETED_KEY)
+        await announce("sess_1", 1)
+    async with open_store(installation) as store, aclosing(store.changes(queue=name)) as changes:
+        (first,) = await take(changes, 1)
+    for _ in range(25):
+        async with open_store(installation) as store, aclosing(store.changes(queue=name)) as changes:
+            await announce("sess_2", 2)
+            (told,) = await take(changes, 1)
+    assert first == Gap() or told.subject == "sess_1"
     await delete_queue(installation, name)
 
 

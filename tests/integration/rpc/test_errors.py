@@ -86,7 +86,7 @@ async def test_what_is_no_request_is_told_so(caller: Caller, body: bytes, code: 
 async def test_a_request_that_is_too_large_is_refused_unread(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "MAX_REQUEST_BYTES", 1_000)  # a broker may refuse 4 MiB itself
+    monkeypatch.setattr(server, "MAX_MESSAGE_BYTES", 1_000)  # a broker may refuse 4 MiB itself
     genuine = orjson.dumps({"jsonrpc": "2.0", "id": 7, "method": "session.stats"}).ljust(1_000)
     assert orjson.loads(await caller.send(genuine))["id"] == 7
     reply = orjson.loads(await caller.send(genuine + b" "))

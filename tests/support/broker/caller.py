@@ -15,7 +15,7 @@ from contracts.signing import Keyring
 from contracts.topology import DELETE_KEY, RPC_KEY, SIGNATURE_HEADER, WRITE_KEY, Topology
 
 DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
-REPLY_SECONDS: Final = 20.0
+REPLY_SECONDS: Final = 60.0
 
 Json = dict[str, Any]
 

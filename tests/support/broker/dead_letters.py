@@ -7,6 +7,7 @@ import aiormq
 from pamqp.commands import Basic
 
 from contracts.topology import WRITE_KEY, Topology
+from tests.support.patience import LONGEST_WAIT
 from worker.broker.connection import close_quietly, open_connection
 from worker.dead_letters.dead_letter import DeadLetter
 from worker.dead_letters.filter import DeadLetterFilter
@@ -14,7 +15,6 @@ from worker.dead_letters.peek import PageSizes, count_messages
 from worker.dead_letters.queue import open_dead_letters
 
 SMALL_PAGES = PageSizes(first=3, largest=7)
-WAIT_SECONDS = 20.0
 
 
 async def send_letters(
@@ -73,9 +73,9 @@ async def take_all(url: str, queue: str) -> list[bytes]:
 
 async def until_queue_holds(url: str, queue: str, enough: Callable[[int], bool]) -> int:
     """Return how many messages wait in a queue once they are enough."""
-    connection = await open_connection(url, "test", WAIT_SECONDS)
+    connection = await open_connection(url, "test", LONGEST_WAIT)
     try:
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(LONGEST_WAIT):
             while not enough(count := await count_messages(connection, queue)):
                 await asyncio.sleep(0.01)
     finally:

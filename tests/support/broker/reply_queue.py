@@ -8,7 +8,7 @@ from uuid import uuid4
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 
-WAIT_SECONDS = 20.0
+from tests.support.patience import LONGEST_WAIT
 
 
 class ReplyQueue:
@@ -24,7 +24,7 @@ class ReplyQueue:
 
     async def next(self) -> AbstractIncomingMessage:
         """Return the next answer."""
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(LONGEST_WAIT):
             return await self._came.get()
 
     @property

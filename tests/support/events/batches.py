@@ -10,7 +10,7 @@ from contracts.outcomes import Outcome
 from tests.support.events.deliveries import deliver
 from tests.support.events.model import Entry, Event, judge
 from worker.broker.delivery import Properties
-from worker.ingest.deliveries import Decoded
+from worker.ingest.deliveries import DecodedEvent
 from worker.outcome import Verdict
 from worker.store.rows import EventRow
 
@@ -49,9 +49,9 @@ def row_of(event: Event) -> EventRow:
     )
 
 
-def decoded(event: Event) -> Decoded:
+def decoded(event: Event) -> DecodedEvent:
     """Return a delivery of the event."""
-    return Decoded(deliver(b""), Properties(), row_of(event))
+    return DecodedEvent(deliver(b""), Properties(), row_of(event), None)
 
 
 def verdicts_one_by_one(given: Sequence[Event], ledger: dict[str, Entry]) -> list[Verdict]:

@@ -10,7 +10,7 @@ from worker.store.rows import EventRow
 
 def row_of(body: bytes, routing_key: str = "session.write") -> EventRow:
     """Return the row of an event; raises InvalidEvent."""
-    return decode(deliver(body, routing_key), Properties(), max_bytes=2**20).row
+    return decode(deliver(body, routing_key), Properties(), max_bytes=2**20).event
 
 
 def row_or_code(body: bytes, routing_key: str = "session.write") -> EventRow | DeadLetterCode:

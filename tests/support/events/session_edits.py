@@ -10,21 +10,28 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 Json = Any
 Path = tuple[str | int, ...]
-Kind = Literal["set", "add", "delete", "count"]
+Kind = Literal["set", "add", "remove", "delete", "count"]
 
-names = st.sampled_from(["a", "b", "c", "__proto__", "completedAt"])
-scalars = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "x", "y", 0.5])
+names = st.sampled_from(["a", "b", "__proto__", "completedAt"])
+scalars = st.sampled_from([0, 1, False, True, None, "", "x", 0.5])
 values: SearchStrategy[Json] = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
-    max_leaves=6,
+    max_leaves=4,
 )
-sessions: SearchStrategy[Json] = st.dictionaries(names, values, max_size=4)
+sessions: SearchStrategy[Json] = st.fixed_dictionaries(
+    {
+        "flag": scalars,
+        "list": st.lists(values, min_size=1, max_size=3),
+        "map": st.dictionaries(names, values),
+    },
+    optional={"completedAt": scalars, "__proto__": values},
+)
 
 
 @dataclass(frozen=True)
 class Edit:
-    """`set` what is at a place, `add` a key or an item, `delete` a key, `count` a number up."""
+    """`set` what is at a place, `add` or `delete` a key, `add` or `remove` an item, `count` a number up."""
 
     kind: Kind
     path: Path
@@ -44,6 +51,10 @@ class Edit:
                 holder[last] += 1
             case "delete":
                 del holder[last]
+            case "remove" if isinstance(holder[last], list):
+                del holder[last][self.value]
+            case "remove":
+                raise TypeError(last)
             case "add" if isinstance(holder, list):
                 holder.append(self.value)
             case "add":
@@ -79,6 +90,8 @@ def edits_of(draw: DrawFn, session: Json) -> Edit:
     kinds: list[Kind] = ["add"] if isinstance(value, dict | list) else []
     if isinstance(value, int | float) and not isinstance(value, bool):
         kinds.append("count")
+    if path and isinstance(value, list) and value:
+        kinds.append("remove")
     if path:
         kinds.append("set")
     if path and isinstance(path[-1], str):
@@ -89,6 +102,8 @@ def edits_of(draw: DrawFn, session: Json) -> Edit:
             return Edit("add", (*path, last), draw(values))
         case "set":
             return Edit("set", path, draw(values))
+        case "remove":
+            return Edit("remove", path, draw(st.integers(0, len(value) - 1)))
         case kind:
             return Edit(kind, path, None)
 

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.patience import LONGEST_WAIT
 from tests.support.programs.replica import PROGRAM
 
 
@@ -19,6 +20,6 @@ def run_command(
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LONGEST_WAIT,
         check=False,
     )

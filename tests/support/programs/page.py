@@ -8,6 +8,7 @@ from typing import Final
 
 from deploy.local.instance import PROJECT
 from deploy.local.programs import postgres_programs
+from tests.support.patience import LONGEST_WAIT
 
 SECTION: Final = re.compile(r"^##+ (.+)$", re.MULTILINE)
 COMMANDS: Final = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -33,7 +34,7 @@ def run_commands(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=LONGEST_WAIT,
         check=False,
         user=user,
         group=user,

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import cast
 
 from deploy.local.programs import postgres_programs
+from tests.support.patience import LONGEST_WAIT
 from tests.support.programs.replica import PROGRAM
 from worker.doctor.finding import Finding, State
 from worker.doctor.run import Scope, examine_installation
@@ -65,7 +66,7 @@ async def follow(command: str, variables: Mapping[str, str]) -> str:
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LONGEST_WAIT,
         check=False,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"

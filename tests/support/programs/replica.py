@@ -10,9 +10,9 @@ from typing import Any, Final, Self
 import orjson
 
 from deploy.local.instance import PROJECT
+from tests.support.patience import LONGEST_WAIT
 
 PROGRAM: Final = PROJECT / ".venv" / "bin" / "session-store"
-LONGEST_WAIT: Final = 60.0
 _LINE_LIMIT: Final = 2**20
 
 LogLine = dict[str, Any]

@@ -14,6 +14,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from contracts.topology import WRITE_KEY, Topology
 from tests.support.broker.caller import Caller, make_session
+from tests.support.patience import LONGEST_WAIT
 from worker.app import Worker
 from worker.broker import frames
 from worker.broker.delivery import Delivery
@@ -23,7 +24,6 @@ from worker.settings.loading import load
 from worker.settings.reloading_url import ReloadingUrl
 from worker.store.storage import StorageOptions, open_storage
 
-WAIT_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.005
 
 
@@ -51,7 +51,7 @@ class Installation:
 
     async def dead_letters(self, count: int) -> list[AbstractIncomingMessage]:
         """Return the next dead letters, and that there are no more of them now."""
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(LONGEST_WAIT):
             letters = [await self.dead.get() for _ in range(count)]
         assert self.dead.empty()
         return letters
@@ -126,21 +126,21 @@ async def until_waiting(database: asyncpg.Connection, count: int) -> None:
     query = (
         "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
     )
-    async with asyncio.timeout(WAIT_SECONDS):
+    async with asyncio.timeout(LONGEST_WAIT):
         while await database.fetchval(query) != count:
             await asyncio.sleep(POLL_SECONDS)
 
 
 async def until_stored(installation: Installation, session_id: str) -> None:
     """Return once a session is there."""
-    async with asyncio.timeout(WAIT_SECONDS):
+    async with asyncio.timeout(LONGEST_WAIT):
         while session_id not in await installation.revisions():
             await asyncio.sleep(POLL_SECONDS)
 
 
 async def until(holds: Callable[[], bool]) -> None:
     """Return once this holds."""
-    async with asyncio.timeout(WAIT_SECONDS):
+    async with asyncio.timeout(LONGEST_WAIT):
         while not holds():
             await asyncio.sleep(POLL_SECONDS)
 

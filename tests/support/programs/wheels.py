@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from deploy.local.instance import PROJECT
 from deploy.release.build import build_python
+from tests.support.patience import LONGEST_WAIT
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +68,7 @@ class Environment:
             env={"PATH": "/usr/bin:/bin"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LONGEST_WAIT,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

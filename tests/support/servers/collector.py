@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
 
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-WAIT_SECONDS: Final = 20.0
+from tests.support.patience import LONGEST_WAIT
 
 
 class Collector:
@@ -42,7 +41,7 @@ class Collector:
         """Return once this holds, looking at each export."""
         async with self._news:
             try:
-                async with asyncio.timeout(WAIT_SECONDS):
+                async with asyncio.timeout(LONGEST_WAIT):
                     await self._news.wait_for(holds)
             except TimeoutError:
                 raise AssertionError(f"came: {[(s.name, s.trace_id.hex()) for s in self.spans]}") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from deploy.local.instance import PROJECT
 from deploy.local.programs import postgres_programs
+from tests.support.patience import LONGEST_WAIT
 
 SQL = PROJECT / "sql"
 
@@ -32,7 +33,7 @@ def _run(program: str, *arguments: str) -> str:
         [str(postgres_programs() / program), *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LONGEST_WAIT,
         env={"LC_ALL": "C", "PGOPTIONS": "-c client_min_messages=warning"},
         check=False,
     )

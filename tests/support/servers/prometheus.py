@@ -12,10 +12,10 @@ import yaml
 
 from deploy.local.instance import PROJECT
 from deploy.local.ports import LOOPBACK, choose_port
+from tests.support.patience import LONGEST_WAIT
 
 RULES: Final = PROJECT / "deploy" / "prometheus" / "alerts.yaml"
 POLL_SECONDS: Final = 0.1
-WAIT_SECONDS: Final = 60.0
 WINDOW: Final = re.compile(r"\[\d+m\]")
 SETTINGS: Final = """
 global: {{ scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms }}
@@ -45,7 +45,7 @@ class Prometheus:
         """Return once each of the alerts has fired since it was asked for; not all need to at the same time."""
         missing = set(names)
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(LONGEST_WAIT):
                 while missing := missing - await self.firing():
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
@@ -55,7 +55,7 @@ class Prometheus:
         """Return once none of the alerts fires."""
         firing = set(names)
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(LONGEST_WAIT):
                 while firing := await self.firing() & set(names):
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
@@ -63,13 +63,13 @@ class Prometheus:
 
     async def until_true(self, query: str) -> None:
         """Return once the query has a result."""
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(LONGEST_WAIT):
             while not (await self._ask("query", query=query))["result"]:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def until_listening(self) -> None:
         """Return once it answers."""
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(LONGEST_WAIT):
             while True:
                 try:
                     await self._ask("alerts")

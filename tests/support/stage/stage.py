@@ -15,6 +15,7 @@ from deploy.local.instance import PROJECT
 from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
+from tests.support.patience import LONGEST_WAIT
 from tests.support.programs.replica import Replica
 from tests.support.stage.aftermath import count_ready, read_queues, read_tables
 from tests.support.stage.events import make_event
@@ -29,7 +30,6 @@ ROLE: Final = "session_store_worker"
 PASSWORD: Final = "worker"
 ROLES_SQL: Final = PROJECT / "sql" / "roles.sql"
 POLL_SECONDS: Final = 0.05
-DRAIN_SECONDS: Final = 60.0
 SESSIONS: Final = 200
 UNTIL_EVENTS: Final = 300  # between two looks whether it is over
 POOL_SIZE: Final = 10
@@ -140,7 +140,7 @@ class Stage:
 
     async def drained(self) -> None:
         """Return once no event waits in a queue; some may still be in a worker's hands."""
-        deadline = monotonic() + DRAIN_SECONDS
+        deadline = monotonic() + LONGEST_WAIT
         connection = await aio_pika.connect(self.rabbit.url, timeout=10)
         async with connection, connection.channel() as channel:
             while waiting := await count_ready(channel, self.topology):

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.outcomes import Outcome
-from contracts.topology import DEAD_KEY, DELETE_KEY, RPC_KEY, WRITE_KEY
+from contracts.topology import DEAD_QUEUE, DELETE_KEY, RPC_KEY, WRITE_KEY
 from worker.cli.top.scrape import FOREIGN, Scrape
 from worker.observability.history import total
 from worker.observability.metrics import PARTS, PREFIX, Series
 
-QUEUES: Final = (WRITE_KEY, DELETE_KEY, RPC_KEY, DEAD_KEY)
+QUEUES: Final = (WRITE_KEY, DELETE_KEY, RPC_KEY, DEAD_QUEUE)
 POOLS: Final = ("write", "read")
 
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
 from contracts.topology import Topology
+from worker.broker.consumer import PRIORITY_REQUESTS, consumers_of
 from worker.broker.examination import ExaminedBroker, QueueStates, log_in
 from worker.doctor.broker.login import explain_failure
+from worker.doctor.broker.policies import check_policies
 from worker.doctor.broker.security import check_listeners, check_permissions, check_user
 from worker.doctor.broker.server import (
     check_alarms,
@@ -33,19 +36,22 @@ QueueCheck = Callable[[QueueStates, Topology], Finding]
 class BrokerChecks:
     """The checks of one run, and what they learn: where the broker is, the connection, the states of its queues."""
 
-    def __init__(self, settings: Settings, timeout: float) -> None:
+    def __init__(self, settings: Settings, timeout: float, policies: Path | None = None) -> None:
         self._url = settings.amqp_url.get_secret_value()
         self._topology = Topology(settings.prefix)
         self._timeout = timeout
+        self._policies = policies
+        consumers = consumers_of([""], settings.rpc_concurrency, PRIORITY_REQUESTS)
+        self._consumers_each = sum(1 for _ in consumers)
         self._to = Destination((), "", "", is_encrypted=False)
         self._broker: ExaminedBroker | None = None
         self._states: QueueStates = {}
 
     @property
     def replicas(self) -> int:
-        """How many workers there are, each with one consumer for requests; 0 when that is not known."""
+        """How many workers there are, by their consumers of requests; 0 when that is not known."""
         state = self._states.get(self._topology.rpc_queue.name)
-        return state.consumers if state else 0
+        return -(-state.consumers // self._consumers_each) if state else 0
 
     def checks(self) -> list[Check]:
         """Return the checks, each after those that it needs."""
@@ -60,6 +66,7 @@ class BrokerChecks:
             Check("broker.consumers", self._check_consumers, declared),
             Check("broker.waiting", partial(self._judge, check_waiting), declared),
             Check("broker.dead_letters", partial(self._judge, check_dead_letters), declared),
+            *self._policy_checks(),
             Check("broker.alarms", self._check_alarms, login),
         ]
 
@@ -97,6 +104,15 @@ class BrokerChecks:
 
     async def _check_topology(self) -> Finding:
         return await self._ask(partial(check_topology, topology=self._topology, vhost=self._to.name))
+
+    def _policy_checks(self) -> list[Check]:
+        if (path := self._policies) is None:
+            return []
+
+        async def check() -> Finding:
+            return check_policies(path, self._topology, self._to.name)
+
+        return [Check("broker.policies", check, ("settings.amqp_url",))]
 
     async def _check_alarms(self) -> Finding:
         return await self._ask(partial(check_alarms, topology=self._topology, to=self._to))

@@ -6,7 +6,7 @@ from html import escape
 from importlib.resources import files
 from typing import Final
 
-from contracts.topology import DEAD_KEY, DELETE_KEY, WRITE_KEY
+from contracts.topology import DEAD_QUEUE, DELETE_KEY, WRITE_KEY
 from worker.observability.health import Health
 from worker.observability.history import History, total, waiting_in
 from worker.observability.http.plot import render_plot, show_number
@@ -65,7 +65,7 @@ def _tiles(history: History, series: Series) -> str:
         ("events in flight", total(series, "events_in_flight")),
         ("s, oldest event", round(total(series, "oldest_event_seconds"), 2)),
         ("waiting in the queues", waiting_in(series, WRITE_KEY, DELETE_KEY)),
-        ("dead letters", waiting_in(series, DEAD_KEY)),
+        ("dead letters", waiting_in(series, DEAD_QUEUE)),
         ("connections in use", _used(series)),
         ("reconnects", total(series, "broker_reconnects_total")),
     )

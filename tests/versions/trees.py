@@ -1,0 +1,147 @@
+"""Another Debian in a directory, made by mmdebstrap, and its programs as this machine runs them.
+
+Needs root, mmdebstrap (installed where it is missing) and a Debian mirror. Nothing runs in a tree that was only made.
+"""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from deploy.local.instance import LOCAL, PROJECT
+
+PLACE: Final = LOCAL / "versions"
+ENTER: Final = Path(__file__).parent / "enter"
+MIRROR: Final = "http://deb.debian.org/debian"
+RABBITMQ: Final = (
+    "rabbitmq-server",
+    "rabbitmqctl",
+    "rabbitmq-diagnostics",
+    "rabbitmq-plugins",
+    "rabbitmq-queues",
+)
+_SERVER: Final = ("ca-certificates", "rabbitmq-server")
+_SUITE: Final = (
+    *("git", "make", "openssl", "procps", "iproute2", "nftables", "python3", "python3-venv", "nodejs", "npm"),
+    *("postgresql", "pgbouncer", "prometheus", "systemd", "strace"),
+)
+# A release that is not out yet may have been indexed longer ago than its index is valid.
+_OPTIONS: Final = {
+    "APT::Install-Recommends": "false",
+    "APT::Sandbox::User": "root",
+    "Acquire::Check-Valid-Until": "false",
+}
+
+
+class CannotMake(Exception):
+    """A tree, or what belongs into one, cannot be made here; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A Debian by the name of its release, such as `trixie`."""
+
+    suite: str
+
+    @property
+    def directory(self) -> Path:
+        """Where its files are, or will be."""
+        return PLACE / self.suite
+
+    def make(self) -> None:
+        """Have the tree there with RabbitMQ in it, a whole one or none; raises CannotMake."""
+        if self.directory.exists():
+            return
+        _need_tools()
+        fresh = self.directory.with_name(f"{self.suite}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        PLACE.mkdir(parents=True, exist_ok=True)
+        options = [f'--aptopt={name} "{value}"' for name, value in _OPTIONS.items()]
+        packages = f"--include={','.join(_SERVER)}"
+        run(["mmdebstrap", "--variant=minbase", packages, *options, self.suite, str(fresh), MIRROR])
+        fresh.rename(self.directory)
+
+    def complete(self) -> None:
+        """Have in the tree, made if need be, what all the tests use besides; raises CannotMake."""
+        self.make()
+        if not (self.directory / "usr/bin/npm").exists():
+            install = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *_SUITE]
+            run([*self._entered(), "env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", *install])
+
+    def rabbitmq(self) -> Path:
+        """Return a directory of scripts that run this tree's RabbitMQ, for the variable RABBITMQ_PROGRAMS."""
+        place = PLACE / f"{self.suite}-rabbitmq"
+        place.mkdir(exist_ok=True)
+        for name in RABBITMQ:
+            script = place / name
+            script.write_text(
+                f"#!/bin/sh\nexec '{ENTER}' '{self.directory}' /usr/lib/rabbitmq/bin/{name} \"$@\"\n"
+            )
+            script.chmod(0o755)
+        return place
+
+    def version_of(self, package: str) -> str:
+        """Return the upstream version of a package that is installed in the tree."""
+        command = [
+            "dpkg-query",
+            f"--admindir={self.directory / 'var/lib/dpkg'}",
+            "-Wf",
+            "${Version}",
+            package,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return done.stdout.partition(":")[2].partition("-")[0] or done.stdout.partition("-")[0]
+
+    def project(self) -> Path:
+        """Have a copy of this project in the tree, without what git ignores; return where it is from inside."""
+        inside = Path("/srv/session-store")
+        to = self.directory / inside.relative_to("/")
+        to.mkdir(parents=True, exist_ok=True)
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=PROJECT,
+            capture_output=True,
+            check=True,
+        )
+        known = [name for name in listed.stdout.decode().split("\0") if name and (PROJECT / name).exists()]
+        _copy(known, to)
+        return inside
+
+    def run(self, command: list[str], inside: Path, environment: dict[str, str] | None = None) -> int:
+        """Run a command in the tree, from this place in it; returns its exit status."""
+        words = [*self._entered(), "env", f"--chdir={inside}", *command]
+        return subprocess.run(words, env={**os.environ, **(environment or {})}, check=False).returncode
+
+    def _entered(self) -> list[str]:
+        return [str(ENTER), str(self.directory)]
+
+
+def _copy(names: list[str], to: Path) -> None:
+    """Leave exactly these files of the project there, besides what is made from them."""
+    kept = {to / name for name in names}
+    for name in names:
+        (to / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(PROJECT / name, to / name, follow_symlinks=False)
+    made = (".venv", ".local", "node_modules", "__pycache__", "dist")
+    for path in [path for path in to.rglob("*.py") if path not in kept]:
+        if not set(made) & set(path.relative_to(to).parts):
+            path.unlink()
+
+
+def _need_tools() -> None:
+    if os.geteuid() != 0:
+        raise CannotMake("a tree is made, and entered, by root alone")
+    if shutil.which("mmdebstrap") is None:
+        if shutil.which("apt-get") is None:
+            raise CannotMake("mmdebstrap is not on this machine")
+        run(["apt-get", "-qq", "update"])
+        run(["apt-get", "-qq", "install", "-y", "--no-install-recommends", "mmdebstrap"])
+
+
+def run(command: list[str]) -> None:
+    """Run a command to its end; raises CannotMake with what it said."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise CannotMake(f"{' '.join(command)}:\n{done.stdout[-2_000:]}{done.stderr[-2_000:]}")

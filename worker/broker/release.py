@@ -1,0 +1,38 @@
+"""Which broker, and which release of it, is at the other end of a connection."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from worker.broker.connection import FilteredConnection
+
+RABBITMQ: Final = "RabbitMQ"
+LIMITING: Final = (4, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The program that answers, and its version as it says it."""
+
+    product: str
+    version: str
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Major and minor version, as far as they are numbers."""
+        return tuple(int(part) for part in self.version.split(".")[:2] if part.isdigit())
+
+    @property
+    def limits_deliveries(self) -> bool:
+        """Whether a quorum queue without a delivery limit has one of 20, as on RabbitMQ 4."""
+        return self.product == RABBITMQ and self.numbers >= LIMITING
+
+
+def release_of(connection: FilteredConnection) -> Release:
+    """Return what the broker said when the connection was opened."""
+    transport = connection.transport
+    properties = transport.connection.server_properties if transport else {}
+    return Release(*(_text(properties.get(name)) for name in ("product", "version")))
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "unknown")
