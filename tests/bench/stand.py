@@ -38,6 +38,7 @@ class Stand:
         self.topology = Topology()
         self.turn = 0
         self._templates: dict[Path, str] = {}
+        self._declared: Path | None = None  # the program whose topology the broker has
 
     @property
     def variables(self) -> dict[str, str]:
@@ -62,23 +63,34 @@ class Stand:
             await asyncio.to_thread(self.postgres.drop_database, self.name)
         self.turn += 1
         await asyncio.to_thread(self.postgres.create_database, self.name, template)
-        async with self.channel() as channel:
-            for queue in (PLAIN_QUEUE, *(queue.name for queue in self.topology.queues)):
-                await channel.queue_purge(queue)
+        await self._empty_queues(program)
         await asyncio.to_thread(self.postgres.psql, "CHECKPOINT")
 
     async def _migrate(self, program: Path) -> str:
-        """Return the name of a database with the schema of a program, the topology being declared."""
+        """Return the name of a database with the schema of a program."""
         template = self._templates[program] = f"template_{len(self._templates)}"
         url = await asyncio.to_thread(self.postgres.create_database, template)
-        for command in ("migrate", "topology"):
-            variables = self.variables | {"DATABASE_URL": url}
-            process = await asyncio.create_subprocess_exec(program, command, env=variables, stdout=DEVNULL)
-            if await process.wait():
-                raise RuntimeError(f"{program} {command} ended with {process.returncode}")
+        await self._run(program, "migrate", url)
+        return template
+
+    async def _empty_queues(self, program: Path) -> None:
+        """Leave empty queues as this program declares them: another release may declare them in another way."""
+        queues = [queue.name for queue in self.topology.queues]
         async with self.channel() as channel:
             await channel.queue_declare(PLAIN_QUEUE, durable=True)
-        return template
+            for queue in (PLAIN_QUEUE, *(queues if program == self._declared else ())):
+                await channel.queue_purge(queue)
+            for queue in queues if program != self._declared else ():
+                await channel.queue_delete(queue)
+        if program != self._declared:
+            await self._run(program, "topology", self.postgres.url_of(self.name))
+            self._declared = program
+
+    async def _run(self, program: Path, command: str, database_url: str) -> None:
+        variables = self.variables | {"DATABASE_URL": database_url}
+        process = await asyncio.create_subprocess_exec(program, command, env=variables, stdout=DEVNULL)
+        if await process.wait():
+            raise RuntimeError(f"{program} {command} ended with {process.returncode}")
 
     async def publish(self, events: Sequence[Event], queue: str = WRITE_KEY) -> None:
         """Return once all events lie in the queue."""
