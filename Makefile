@@ -20,7 +20,7 @@ MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo unit test test-all check fmt chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist schema lock clean
+.PHONY: help setup demo unit test test-all test-versions check fmt chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist schema lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -60,6 +60,10 @@ check: .venv/stamp ## Format, lint, types, import rules, dependencies, spelling,
 	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_DEPLOY) deploy
 	@git ls-files -z ':!tests' ':!*.svg' $(NO_SECRET_FILES) | xargs -0 $(SECRETS) --exclude-secrets $(NO_SECRET) --exclude-secrets '^name: '
 	@git ls-files -z tests $(NO_SECRET_FILES) | xargs -0 $(SECRETS) $(MADE_UP)
+
+test-versions: setup ## The suite's parts on the servers that users have; OPTIONS='"Debian 13" --parts topology --page'
+	@$(PYTHON) -m deploy.local install --for-tests
+	@$(BIN)/python -m tests.versions $(OPTIONS)
 
 chaos: setup ## Kill workers, database and broker under load; OPTIONS="--seed 1 --events 120000"
 	@$(BIN)/python -m tests.faults.chaos $(OPTIONS)

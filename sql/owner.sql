@@ -20,6 +20,8 @@ BEGIN
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO session_store_migrator', current_database());
     EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO session_store_owner', current_schema());
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO session_store_migrator', current_schema());
+    -- Before PostgreSQL 15 everybody may create tables here, and a worker's login may exist before roles.sql runs.
+    EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', current_schema());
 END
 $owner$;
 

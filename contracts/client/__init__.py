@@ -10,6 +10,7 @@ from .errors import (
     Closed,
     Conflict,
     Misconfigured,
+    NotFound,
     Rejected,
     ReplyUnverified,
     SessionStoreError,
@@ -21,6 +22,7 @@ from .errors import (
 from .events import Durability, WriteResult
 from .merge import Collided, Merged, merge_sessions
 from .store import SessionStore
+from .updates import UpdateResult
 
 __all__ = [
     "BadRequest",
@@ -33,6 +35,7 @@ __all__ = [
     "HealthResult",
     "Merged",
     "Misconfigured",
+    "NotFound",
     "QueryOptions",
     "QueryResult",
     "Receipt",
@@ -49,6 +52,7 @@ __all__ = [
     "TimedOut",
     "TooLarge",
     "Unavailable",
+    "UpdateResult",
     "WriteResult",
     "merge_sessions",
 ]

@@ -6,6 +6,7 @@ SessionStoreError
 │   └── SignatureRefused  the worker refuses this client's signature: compare the keys and the clocks
 ├── Rejected              the event is invalid (`code`, `message`): correct the code that made it
 ├── BadRequest            the request is invalid (`message`, `details`): correct the code that made it
+├── NotFound              an update finds no session of this id: create it first
 ├── Conflict              the session is not at the expected revision (`record` is stored): decide, write again
 ├── TooLarge              the reply would exceed 4 MiB: ask for less
 ├── Unavailable           up to the deadline the worker replied that it cannot serve: try again later
@@ -55,6 +56,14 @@ class BadRequest(SessionStoreError):
     def __init__(self, message: str, details: object = None) -> None:
         super().__init__(message)
         self.details = details
+
+
+class NotFound(SessionStoreError):
+    """There is no session of this id."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"there is no session {session_id}")
+        self.session_id = session_id
 
 
 class Conflict(SessionStoreError):

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from time import monotonic
 from types import TracebackType
-from typing import Self, get_args
+from typing import Literal, Self, cast, get_args, overload
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from .events import Durability, EventOptions, SessionContent, WriteResult
 from .reader import SessionReader
 from .rpc import RpcCalls
 from .transport import Transport
+from .updates import ChangeOrCreate, ChangeSession, Missing, SessionUpdater, UpdateResult
 from .writer import SessionWriter
 
 
@@ -57,6 +58,7 @@ class SessionStore:
         self._rpc = RpcCalls(self._transport)
         self._reader = SessionReader(self._rpc, clock, pending)
         self._writer = SessionWriter(self._transport, self._reader, clock, pending, options)
+        self._updater = SessionUpdater(self._reader, self._writer)
         self._timeout = timeout
 
     async def __aenter__(self) -> Self:
@@ -90,6 +92,27 @@ class SessionStore:
         After TimedOut the same write with the error's `event_id` and `revision` is safe.
         """
         return await self._writer.write(session, expected_revision, revision, event_id, self._deadline())
+
+    @overload
+    async def update(self, session_id: str, change: ChangeSession) -> UpdateResult: ...
+
+    @overload
+    async def update(
+        self, session_id: str, change: ChangeOrCreate, *, missing: Literal["create"]
+    ) -> UpdateResult: ...
+
+    async def update(
+        self, session_id: str, change: ChangeSession | ChangeOrCreate, *, missing: Missing = "refuse"
+    ) -> UpdateResult:
+        """Change a session as it is stored, and return the result. Always `stored`.
+
+        `change` gets the session as a dictionary, and changes it in place or returns another. It is called again with
+        the newest state while others write in between, up to the deadline. It gets None for a missing session with
+        `missing="create"`; otherwise that raises NotFound. Raises BadRequest, Conflict where others
+        write in between up to the deadline, and as `write`.
+        """
+        change = cast(ChangeOrCreate, change)
+        return await self._updater.update(session_id, change, missing, self._deadline())
 
     async def delete(
         self,

@@ -29,9 +29,11 @@ CREATE OR REPLACE FUNCTION apply_session_events(
 )
 RETURNS TABLE (session_id text, outcome text, prior_revision bigint, prior_event_id uuid, prior_outcome text)
 LANGUAGE plpgsql
--- Plans are kept for the life of a connection. One made while the tables were small must not scan them
--- when they are large.
+-- Plans are kept for the life of a connection, here and in what it calls. One made while the tables were small must not scan
+-- them when they are large. Without the second setting a call of few events would plan each statement anew, which cost it more
+-- than to run them.
 SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
 AS $function$
 #variable_conflict use_column
 DECLARE

@@ -195,9 +195,9 @@ COMMENT ON COLUMN session_totals.seconds IS 'From start to completion.';
 \ir ../functions/ledger_entries.sql
 -- ac33c6d0e1eedb73
 \ir ../functions/store_sessions.sql
--- 4179672dc98a62f8
+-- 5b02973bc6ca89d5
 \ir ../functions/partitioned/store_sessions.sql
--- f26f27e7a5605988
+-- 08314d245586a5ff
 \ir ../functions/apply_session_events.sql
 -- 85581e62b57923cf
 \ir ../functions/delete_sessions.sql
@@ -213,11 +213,11 @@ COMMENT ON COLUMN session_totals.seconds IS 'From start to completion.';
 \ir ../functions/partitioned/note_session_place.sql
 -- d951a2ce78dfe74b
 \ir ../functions/citus/session_bucket.sql
--- 0b96d628ac3ecee6
+-- 89b3eab81ee7097d
 \ir ../functions/citus/advance_ledger.sql
--- ba08acb4924d6089
+-- 0f7309cfc11a86f3
 \ir ../functions/citus/ledger_entries.sql
--- 1411cc099006e04a
+-- 20ab1a9e7e232efc
 \ir ../functions/citus/store_sessions.sql
 
 -- The statistics, and the refusal of a lower revision whoever writes: both by triggers.

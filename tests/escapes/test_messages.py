@@ -100,7 +100,7 @@ async def test_a_forged_cursor_leads_nowhere(talk: Conversation) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["session.dead.letters", "session.write", "session.replyx", "amq.gen-x", ""]
+    "address", [TOPOLOGY.dead_queue.name, TOPOLOGY.write_queue.name, "session.replyx", "amq.gen-x", ""]
 )
 async def test_an_answer_goes_to_no_queue_but_a_callers(
     talk: Conversation, walls: Walls, address: str
@@ -109,10 +109,8 @@ async def test_an_answer_goes_to_no_queue_but_a_callers(
     body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "health.check"})
     await talk.caller.publish(body, reply_to=address, correlation_id="other")
     await talk.requests.logged("rpc.ignored", since=seen)
-    assert [await walls.count(RPC_VHOST, name) for name in ("session.dead.letters", "session.write")] == [
-        0,
-        0,
-    ]
+    ours = (TOPOLOGY.dead_queue.name, TOPOLOGY.write_queue.name)
+    assert [await walls.count(RPC_VHOST, name) for name in ours] == [0, 0]
 
 
 async def test_a_line_of_the_log_is_the_workers_own(talk: Conversation) -> None:

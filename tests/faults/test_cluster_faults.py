@@ -20,7 +20,7 @@ from worker.broker.delivery import Properties
 from worker.broker.publisher import DeadLetterMessage
 from worker.broker.session import BrokerOptions, open_broker_session
 
-pytestmark = [long("a broker of three nodes takes a while to start"), pytest.mark.timeout(480)]
+pytestmark = long("a broker of three nodes takes a while to start")
 
 BackInTime = Callable[[float], None]
 

@@ -30,6 +30,8 @@ from worker.store.migrations import (
     status,
 )
 
+NUMERIC_EXTRACT = 14
+
 VERSIONS = tuple(file.version for file in migration_files())
 UP_TO_DATE = MigrationStatus(applied=VERSIONS, pending=(), ahead=(), altered=())
 
@@ -95,8 +97,10 @@ async def test_the_runner_takes_over_from_psql(
 
 
 async def test_the_schema_page_equals_the_sum_of_the_migrations(
-    empty_database_url: str, database_url: str
+    empty_database_url: str, database_url: str, connection: asyncpg.Connection
 ) -> None:
+    if connection.get_server_version().major < NUMERIC_EXTRACT:
+        pytest.skip("the page has the type that EXTRACT has since PostgreSQL 14, and needs a cast before")
     run_file(empty_database_url, PAGE)
     assert dump_schema(empty_database_url) == dump_schema(database_url)
 

@@ -56,6 +56,17 @@ async def test_each_login_is_made_with_its_rights_and_password(
     assert not [word for word in passwords.values() if word in first.stdout + second.stdout]
 
 
+async def test_no_other_login_may_create_tables_before_the_migrations(empty_database_url: str) -> None:
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")  # as before PostgreSQL 15
+    given = run_command("roles", variables={"DATABASE_URL": empty_database_url})
+    assert given.returncode == 0, given.stderr
+    may_create = "SELECT has_schema_privilege(oid, 'public', 'CREATE') FROM pg_roles WHERE rolname = $1"
+    assert await connection.fetchval(may_create, "session_store_migrator")  # as a member of the owner
+    assert not await connection.fetchval(may_create, "pg_monitor")
+    await connection.close()
+
+
 def test_the_database_is_given_no_password_that_its_log_could_show() -> None:
     salt = b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")  # the example of RFC 7677, section 3
     assert verifier_of("pencil", salt) == (
@@ -106,7 +117,8 @@ def test_a_login_that_may_not_make_roles_is_told_so(
 def test_a_login_that_may_not_migrate_is_told_whose_that_is(
     database_url: str, empty_database_url: str, tmp_path: Path, passwords: dict[str, str]
 ) -> None:
-    run_command("roles", "--passwords", str(tmp_path), variables={"DATABASE_URL": database_url})
+    for url in (database_url, empty_database_url):
+        run_command("roles", "--passwords", str(tmp_path), variables={"DATABASE_URL": url})
     done, refused = (
         run_command("migrate", variables={"DATABASE_URL": login_of(url, "session_store_worker", passwords)})
         for url in (database_url, empty_database_url)

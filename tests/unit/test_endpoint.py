@@ -1,12 +1,14 @@
 """Where a URL leads, by libpq's rules and AMQP's."""
 
 import asyncio
+from urllib.parse import urlsplit
 
 import pytest
 
 from worker.doctor.finding import State
 from worker.doctor.network import check_hosts, check_ports
 from worker.settings.endpoint import Destination, Endpoint, read_amqp_url, read_database_url
+from worker.settings.urls import move_hosts_to_query
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,25 @@ from worker.settings.endpoint import Destination, Endpoint, read_amqp_url, read_
 )
 def test_a_database_url_leads_where_the_driver_goes(url: str, expected: Destination) -> None:
     assert read_database_url(url) == expected
+    assert read_database_url(move_hosts_to_query(url)) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "moved"),
+    [
+        (
+            "postgresql://u:p@a:1,[::1]:3/x?sslmode=require",
+            "postgresql://u:p@/x?host=a:1,[::1]:3&sslmode=require",
+        ),
+        ("postgresql://[::1],[::2]/x", "postgresql:///x?host=[::1],[::2]"),
+        ("postgresql://a,[::1]", "postgresql:///?host=a,[::1]"),
+        ("postgresql://u@[::1]:5/x", "postgresql://u@[::1]:5/x"),
+        ("postgresql://a,b/x", "postgresql://a,b/x"),
+    ],
+)
+def test_hosts_that_not_every_python_reads_are_an_option(url: str, moved: str) -> None:
+    assert move_hosts_to_query(url) == moved
+    urlsplit(moved)
 
 
 @pytest.mark.parametrize("url", ["postgresql://a:x/d", "postgresql://a:70000/d", "postgresql://[a/d"])

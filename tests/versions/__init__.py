@@ -1,1 +1,1 @@
-"""The suite against the servers that users have: other Debian releases in trees of their own, other PostgreSQL versions."""
+"""The suite on the servers that users have: other releases of Debian in trees, other versions of PostgreSQL."""

@@ -67,6 +67,7 @@ class Tree:
         """Have in the tree, made if need be, what all the tests use besides; raises CannotMake."""
         self.make()
         if not (self.directory / "usr/bin/npm").exists():
+            run([*self._entered(), "apt-get", "-qq", "update"])
             install = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *_SUITE]
             run([*self._entered(), "env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", *install])
 

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from yarl import URL
 
 from contracts.hosts import split_hosts
+from worker.settings.urls import DATABASE_URL
 
 POSTGRES_PORT: Final = 5432
 AMQP_PORT: Final = 5672
@@ -73,9 +74,11 @@ def read_database_url(url: str) -> Destination:
 
     Raises ValueError for a text that is not a URL, or has a wrong port.
     """
-    parts = urlsplit(url)
-    login, _, hosts = parts.netloc.rpartition("@")
-    options = dict(parse_qsl(parts.query))
+    found = DATABASE_URL.fullmatch(url)
+    if found is None:
+        raise ValueError("is not a URL")
+    login, hosts, path, query = (found[part] or "" for part in ("login", "hosts", "path", "query"))
+    options = dict(parse_qsl(query))
     named = (hosts or options.get("host", "")).split(",")
     ports = options.get("port", "").split(",")
     split = [_split_host(host) for host in named if host]
@@ -84,7 +87,7 @@ def read_database_url(url: str) -> Destination:
         for at, (host, port) in enumerate(split)
     )
     user = options.get("user") or unquote(login.partition(":")[0])
-    name = options.get("dbname") or options.get("database") or unquote(parts.path.lstrip("/")) or user
+    name = options.get("dbname") or options.get("database") or unquote(path.lstrip("/")) or user
     return Destination(endpoints, user, name, options.get("sslmode", "") not in PLAINTEXT_MODES)
 
 
@@ -102,7 +105,9 @@ def read_amqp_url(url: str) -> Destination:
 def _split_host(text: str) -> tuple[str, str]:
     text = unquote(text)
     if text.startswith("["):
-        host, _, port = text[1:].partition("]")
+        host, bracket, port = text[1:].partition("]")
+        if not bracket:
+            raise ValueError("has a host with an open bracket")
         return host, port.removeprefix(":")
     host, _, port = text.partition(":")
     return host, port

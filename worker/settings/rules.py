@@ -7,7 +7,7 @@ from yarl import URL
 
 from contracts.hosts import split_hosts
 from contracts.signing import Keyring
-from worker.settings.urls import expand_placeholders
+from worker.settings.urls import expand_placeholders, move_hosts_to_query
 
 
 def check_database_url(value: SecretStr, *, environment: Mapping[str, str]) -> SecretStr:
@@ -16,7 +16,7 @@ def check_database_url(value: SecretStr, *, environment: Mapping[str, str]) -> S
     scheme = expanded.partition("://")[0]  # yarl rejects a URL with several hosts
     if scheme not in ("postgresql", "postgres"):
         raise ValueError("must begin with postgresql://")
-    return SecretStr(expanded)
+    return SecretStr(move_hosts_to_query(expanded))
 
 
 def check_replica_url(value: SecretStr, *, environment: Mapping[str, str]) -> SecretStr:

@@ -8,6 +8,11 @@ from urllib.parse import quote
 LIBPQ: Final = ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD")
 _IN_LOGIN: Final = re.compile(r"(://[^:@/?]*:).*@")
 _IN_QUERY: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*")
+DATABASE_URL: Final = re.compile(
+    r"(?P<scheme>\w+)://(?:(?P<login>[^/?#]*)@)?(?P<hosts>[^/?#@]*)(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?(?:#.*)?"
+)
+"""The parts of a PostgreSQL URL. From 3.13 on Python's own parser refuses a host in brackets behind another host."""
+
 _PLACEHOLDER: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -23,6 +28,16 @@ def expand_placeholders(text: str, environment: Mapping[str, str]) -> str:
         return quote(environment[match[1]], safe="")
 
     return _PLACEHOLDER.sub(value_of, text)
+
+
+def move_hosts_to_query(url: str) -> str:
+    """Return a URL that the driver reads on every Python: hosts in brackets behind others become an option."""
+    found = DATABASE_URL.fullmatch(url)
+    if found is None or "[" not in found["hosts"].lstrip("["):
+        return url
+    login = "" if found["login"] is None else f"{found['login']}@"
+    options = "&".join(filter(None, (f"host={found['hosts']}", found["query"])))
+    return f"{found['scheme']}://{login}{found['path'] or '/'}?{options}"
 
 
 def mask_passwords(url: str) -> str:

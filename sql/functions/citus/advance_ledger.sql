@@ -19,6 +19,7 @@ CREATE OR REPLACE FUNCTION advance_ledger(
     OUT replaced_outcomes  text[]
 )
 LANGUAGE plpgsql
+SET plan_cache_mode = auto  -- Citus finds the node by the values at hand
 AS $function$
 #variable_conflict use_column
 DECLARE

@@ -5,6 +5,7 @@ DO $layout$ BEGIN IF to_regclass('session_buckets') IS NOT NULL THEN
 CREATE OR REPLACE FUNCTION ledger_entries(p_session_ids text[])
 RETURNS TABLE (session_id text, revision bigint, event_id uuid, outcome text)
 LANGUAGE plpgsql STABLE
+SET plan_cache_mode = auto  -- Citus finds the node by the values at hand
 AS $function$
 #variable_conflict use_column
 DECLARE

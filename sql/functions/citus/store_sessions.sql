@@ -9,6 +9,7 @@ CREATE OR REPLACE FUNCTION store_sessions(
     p_won_ids text[]
 ) RETURNS void
 LANGUAGE plpgsql
+SET plan_cache_mode = auto  -- Citus finds the node by the values at hand
 AS $function$
 #variable_conflict use_column
 DECLARE

@@ -13,6 +13,7 @@ CREATE OR REPLACE FUNCTION store_sessions(
     p_won_ids text[]
 ) RETURNS void
 LANGUAGE plpgsql
+SET plan_cache_mode = auto  -- a plan for the values at hand has one partition
 AS $function$
 #variable_conflict use_column
 DECLARE
