@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import aiohttp
 import asyncpg
@@ -23,10 +23,11 @@ SESSIONS: Final = "SELECT session_id, encounter, state, completed_at FROM sessio
 class Contest:
     """What is played on: so many engines with this storage, and workers behind them."""
 
-    storage: Literal["file", "session-store", "last-writer"]
+    storage: Literal["file", "session-store", "last-writer", "plugin"]
     engines: int = 1
     workers: int = 1
     durability: Literal["stored", "queued"] = "stored"
+    plugins: Path = Path("plugins")  # the engine's folder of plugins
 
     def __str__(self) -> str:
         """Return the row's name."""
@@ -34,6 +35,7 @@ class Contest:
             "file": "its file storage",
             "session-store": "`SessionStore`",
             "last-writer": "last writer wins",
+            "plugin": "`SessionStorePlugin`",
         }
         engines = "one engine" if self.engines == 1 else f"{self.engines} engines"
         queued = ", `queued`" if self.durability == "queued" else ""
@@ -50,15 +52,23 @@ async def play_on_files(program: Path, folder: Path, sessions: int) -> Losses:
 async def play_on_workers(contest: Contest, stage: Stage, program: Path, sessions: int) -> Losses:
     """Return the losses of engines on a stage, where no worker runs before or afterwards."""
     await asyncio.gather(*(stage.start_replica() for _ in range(contest.workers)))
-    options = {
-        "url": stage.amqp_url(),
-        "prefix": stage.topology.prefix,
-        "durability": contest.durability,
-        "timeoutMs": TIMEOUT_MS,
+    variables = {
+        "ENGINE_STORAGE": contest.storage,
+        "ENGINE_OPTIONS": json.dumps(options_on(stage, contest.durability)),
+        "ENGINE_FOLDER": str(contest.plugins),
     }
-    variables = {"ENGINE_STORAGE": contest.storage, "ENGINE_OPTIONS": json.dumps(options)}
     async with _engines(program, variables, contest.engines) as urls, _http() as http:
         return await Players(http, urls, sessions).play(_from_the_table(stage))
+
+
+def options_on(stage: Stage, durability: str = "stored") -> dict[str, Any]:
+    """Return the client's options on a stage."""
+    return {
+        "url": stage.amqp_url(),
+        "prefix": stage.topology.prefix,
+        "durability": durability,
+        "timeoutMs": TIMEOUT_MS,
+    }
 
 
 @asynccontextmanager

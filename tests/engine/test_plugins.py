@@ -22,6 +22,7 @@ class Memory {
   getStorageProvider() {
     const sessions = new Map()
     return {
+      initialize: async () => {},
       writeSession: async (session) => void sessions.set(session.sessionId, session),
       readSession: async (id) => sessions.get(id) ?? null,
       healthCheck: async () => true,

@@ -40,6 +40,9 @@ async def test_the_engine_page_does_what_it_says(client_package: Any, plain_inst
             }
         )
         assert await page["list_hard_ones"](store) == ["sess_hard"]
+        for step in (1, 2):
+            await page["advance"](store, "sess_hard")
+            assert (await store.read("sess_hard")).session.state == {"step": step}
         await page["complete"](store, "sess_hard", "2025-11-07T11:00:00.000Z")
         assert await page["list_hard_ones"](store) == []
 

@@ -30,6 +30,8 @@ MODULES = (
     (),
     ("--module", "Node16", "--moduleResolution", "Node16"),
     ("--module", "ESNext", "--moduleResolution", "Bundler", "--exactOptionalPropertyTypes"),
+    ("--target", "ES2020", "--lib", "ES2020"),
+    ("--target", "ES2020", "--lib", "ES2020", "--skipLibCheck"),
 )
 HEALTH = """
 import { SessionStore } from './dist/esm/index.js'
@@ -170,10 +172,11 @@ def test_the_packed_package_is_imported_and_required(tmp_path: Path) -> None:
         run_node(TYPESCRIPT_COMPILER, "-p", "tsconfig.json", "--noEmit", *ways, directory=tmp_path)
 
 
-def test_the_packed_package_has_its_license_and_its_readme() -> None:
+def test_the_packed_package_has_its_license_its_readme_and_the_plugin() -> None:
     listed = json.loads(run_node("npm", "pack", "--dry-run", "--json", "--ignore-scripts"))
     (packed,) = listed.values() if isinstance(listed, dict) else listed  # by name, from npm 12 on
-    assert {"LICENSE", "README.md"} <= {file["path"] for file in packed["files"]}
+    paths = {file["path"] for file in packed["files"]}
+    assert {"LICENSE", "README.md", "plugin/plugin.json", "plugin/index.mjs"} <= paths
     assert (PACKAGE / "LICENSE").read_bytes() == (PROJECT / "LICENSE").read_bytes()
 
 

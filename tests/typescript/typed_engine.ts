@@ -28,8 +28,35 @@ interface IStorageProvider {
   shutdown(): Promise<void>
 }
 
+interface PluginContext {
+  readonly pluginName: string
+  readonly config: Record<string, unknown>
+}
+
+interface PluginMetadata {
+  name: string
+  version: string
+  description: string
+  author?: string
+}
+
+interface IPlugin {
+  getMetadata(): PluginMetadata
+  initialize(context: PluginContext): Promise<void>
+  activate(): Promise<void>
+  deactivate(): Promise<void>
+  shutdown(): Promise<void>
+  healthCheck?(): Promise<boolean>
+}
+
 const store = new SessionStore<Session>({ url: 'amqp://localhost' })
 export const storages: IStorageProvider[] = [store, new SessionStorePlugin<Session>().getStorageProvider()]
+
+export const plugin: IPlugin = new SessionStorePlugin<Session>()
+const { name, version, description } = new SessionStorePlugin().getMetadata()
+export const words: string[] = [name, version, description]
+export const loaded = (instance: IPlugin): IStorageProvider =>
+  (instance as SessionStorePlugin<Session>).getStorageProvider()
 
 export async function advance(sessionId: string): Promise<void> {
   let record = await store.read(sessionId)
@@ -47,4 +74,13 @@ export async function advance(sessionId: string): Promise<void> {
 export async function firstOf(playerId: string): Promise<string | undefined> {
   const { records } = await store.query({ playerId }, { limit: 1, sortBy: 'startedAt' })
   return records[0]?.session.encounter.title
+}
+
+export async function talkTo(sessionId: string, merged: Session): Promise<number> {
+  const merging = new SessionStore<Session>({ url: 'amqp://localhost', onConflict: ({ theirs }) => theirs ?? merged })
+  const updated = await merging.update(sessionId, (session) => {
+    session.state.step += 1
+  })
+  await merging.update(sessionId, (session) => session ?? merged, { missing: 'create' })
+  return updated.session.state.step + updated.revision
 }

@@ -3,7 +3,7 @@ import type { StoredRecord } from './replies.js'
 
 /** The base of every error that this client throws on purpose; its subclasses are sorted by what the caller must do. */
 export class SessionStoreError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, options?: { cause?: unknown }) {
     super(message, options)
     this.name = new.target.name
   }

@@ -24,9 +24,16 @@ const METADATA: PluginMetadata = {
   type: 'storage',
 }
 
+/** The store of a plugin: an engine ends where its storage cannot be initialized, but the plugin goes on trying. */
+class PluginStorage<S extends object> extends SessionStore<S> {
+  override async initialize(): Promise<void> {
+    this.open()
+  }
+}
+
 /** The store in the shape of an engine's plugin, so that users of the original change a configuration file alone. */
 export class SessionStorePlugin<S extends object = Session> {
-  #store: SessionStore<S> | undefined
+  #store: PluginStorage<S> | undefined
 
   /** Returns the plugin's description. */
   getMetadata(): PluginMetadata {
@@ -35,7 +42,7 @@ export class SessionStorePlugin<S extends object = Session> {
 
   /** Takes the configuration; throws MisconfiguredError for an invalid one. */
   async initialize(context: PluginContext): Promise<void> {
-    this.#store = new SessionStore<S>(context.config as SessionStoreOptions)
+    this.#store = new PluginStorage<S>(context.config as SessionStoreOptions)
   }
 
   /**
@@ -68,12 +75,12 @@ export class SessionStorePlugin<S extends object = Session> {
     return (await this.#store?.healthCheck()) ?? false
   }
 
-  /** Returns the storage to use. */
+  /** Returns the storage to use; its `initialize` does not wait for a worker. Throws ClosedError before `initialize`. */
   getStorageProvider(): IStorageProvider<S> {
     return this.#initialized()
   }
 
-  #initialized(): SessionStore<S> {
+  #initialized(): PluginStorage<S> {
     if (!this.#store) throw new ClosedError('initialize the plugin first')
     return this.#store
   }

@@ -26,13 +26,8 @@ import { echo } from './refusals.js'
 import type { Page, StoredRecord, WriteResult } from './replies.js'
 import { RpcCalls } from './rpc.js'
 import { Transport } from './transport.js'
-import {
-  type ChangeOrCreate,
-  type ChangeSession,
-  SessionUpdater,
-  type UpdateOptions,
-  type UpdateResult,
-} from './updates.js'
+import { SessionUpdater } from './updater.js'
+import type { ChangeOrCreate, ChangeSession, UpdateOptions, UpdateResult } from './updates.js'
 import { SessionWriter } from './writer.js'
 
 const MAX_SESSIONS = 10_000

@@ -1,11 +1,3 @@
-import { encode } from './encoding.js'
-import { BadRequestError, ConflictError, NotFoundError } from './errors.js'
-import { sessionIdOf } from './events.js'
-import type { SessionQueues } from './queues.js'
-import type { SessionReader } from './reader.js'
-import { echo } from './refusals.js'
-import type { SessionWriter } from './writer.js'
-
 /** A change in place returns nothing; another returns the session to store. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement is welcome
 type Changed<S> = S | undefined | void
@@ -25,55 +17,4 @@ export interface UpdateOptions {
 export interface UpdateResult<S> {
   session: S
   revision: number
-}
-
-/** Reads, changes and writes a session until no other write came between. Deadlines are milliseconds of `performance.now()`. */
-export class SessionUpdater<S extends object> {
-  readonly #reader: SessionReader<S>
-  readonly #writer: SessionWriter<S>
-  readonly #queues: SessionQueues
-
-  constructor(reader: SessionReader<S>, writer: SessionWriter<S>, queues: SessionQueues) {
-    this.#reader = reader
-    this.#writer = writer
-    this.#queues = queues
-  }
-
-  /** Resolves with the session as it is stored; an error of `change` goes to the caller, and nothing is written. */
-  update(
-    sessionId: string,
-    change: ChangeOrCreate<S>,
-    missing: 'refuse' | 'create',
-    deadline: number,
-  ): Promise<UpdateResult<S>> {
-    return this.#queues.run(sessionId, deadline, async (until) => {
-      for (;;) {
-        try {
-          return await this.#attempt(sessionId, change, missing, until)
-        } catch (error) {
-          if (!(error instanceof ConflictError) || performance.now() >= until) throw error
-        }
-      }
-    })
-  }
-
-  async #attempt(
-    sessionId: string,
-    change: ChangeOrCreate<S>,
-    missing: 'refuse' | 'create',
-    deadline: number,
-  ): Promise<UpdateResult<S>> {
-    const record = await this.#reader.read(sessionId, 0, deadline)
-    if (!record && missing === 'refuse') throw new NotFoundError(sessionId)
-    const before = record && encode(record.session)
-    const session = (await change(record?.session ?? null)) ?? record?.session
-    if (!session || sessionIdOf(session) !== sessionId) {
-      const returned = session ? echo(sessionIdOf(session)) : 'nothing'
-      throw new BadRequestError(`the change must return the session ${echo(sessionId)} (got ${returned})`)
-    }
-    if (record && before?.equals(encode(session))) return { session, revision: record.revision }
-    const expectedRevision = record?.revision ?? 0
-    const { revision } = await this.#writer.write(session, { expectedRevision }, deadline)
-    return { session, revision }
-  }
 }

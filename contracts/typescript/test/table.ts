@@ -8,7 +8,7 @@ import type { WriteOptions } from '../src/options.js'
 import { SessionQueues } from '../src/queues.js'
 import type { SessionReader } from '../src/reader.js'
 import type { StoredRecord, WriteResult } from '../src/replies.js'
-import { SessionUpdater } from '../src/updates.js'
+import { SessionUpdater } from '../src/updater.js'
 import type { SessionWriter } from '../src/writer.js'
 
 export interface Game {

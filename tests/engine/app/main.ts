@@ -29,7 +29,7 @@ async function storageNamed(name: string): Promise<IStorageProvider> {
 
 const storage = await storageNamed(ENGINE_STORAGE)
 try {
-  if (plugins.length === 0) await storage.initialize()
+  await storage.initialize()
 } catch (error) {
   console.error(error)
   process.exit(1)
