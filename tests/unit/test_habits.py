@@ -56,4 +56,5 @@ def test_every_place_where_something_is_put_exists() -> None:
     page = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`([\w.]+(?:/[\w.-]+)+)`", page))
     assert "contracts/outcomes.py" in named
-    assert {path for path in named if not (PROJECT / path).exists()} == set()
+    made = {path for path in named if path.startswith(".local/")}
+    assert {path for path in named - made if not (PROJECT / path).exists()} == set()
