@@ -17,7 +17,8 @@ from worker.serving.scope import SessionScope
 log = structlog.get_logger()
 
 PROBE_SECONDS: Final = 1.0
-WATCH_SECONDS: Final = 10.0
+WATCH_SECONDS: Final = 2.0
+LOOKS_WITHOUT_CONSUMER: Final = 2
 
 OpenServer = Callable[[Intake], RpcServer]
 
@@ -74,16 +75,18 @@ class RequestServing:
         return None
 
     async def _watch(self, intake: Intake) -> None:
-        """Look at the queue now and then; close the intake once the broker no longer knows its consumer."""
-        attached = False  # in the first round it may not be yet
-        while intake.is_open:
+        """Look at the queue now and then; close the intake once the broker no longer knows its consumer.
+
+        A broker that is busy may count no consumer once (rabbit_quorum_queue:info waits 250 ms), and the deletion
+        of a queue with deliveries in hand cancels no consumer of it (seen on 3.10.8).
+        """
+        looks_without_consumer = 0
+        while intake.is_open and looks_without_consumer < LOOKS_WITHOUT_CONSUMER:
             try:
                 state = await self._scope.broker.queue_state(self._queue)
             except BrokerUnavailable:
                 break
             self._metrics.show_queue(self._label, *state)
-            if attached and not state.consumers:
-                break
-            attached = True
+            looks_without_consumer = 0 if state.consumers else looks_without_consumer + 1
             await intake.wait_while_open(WATCH_SECONDS)
         await intake.close()

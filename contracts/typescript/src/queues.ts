@@ -24,27 +24,26 @@ export class SessionQueues {
       return last.done as Promise<T>
     }
     const job: Job = { subject, deadline, isStarted: false, done: Promise.resolve() }
-    const done = this.#runAfter(last?.done ?? Promise.resolve(), job, work, sessionId)
+    this.#jobs.set(sessionId, [...jobs, job])
+    const done = this.#runAfter(last?.done, job, work, sessionId)
     job.done = done
-    jobs.push(job)
-    this.#jobs.set(sessionId, jobs)
     return done
   }
 
   async #runAfter<T>(
-    earlier: Promise<unknown>,
+    earlier: Promise<unknown> | undefined,
     job: Job,
     work: (deadline: number) => Promise<T>,
     sessionId: string,
   ): Promise<T> {
-    await earlier.catch(() => undefined)
-    job.isStarted = true
+    if (earlier) await earlier.catch(() => undefined)
+    job.isStarted = true // work on an idle session starts at once
     try {
       return await work(job.deadline)
     } finally {
-      const jobs = this.#jobs.get(sessionId)
-      jobs?.shift()
-      if (jobs?.length === 0) this.#jobs.delete(sessionId)
+      const waiting = this.#jobs.get(sessionId)?.filter((each) => each !== job) ?? []
+      if (waiting.length > 0) this.#jobs.set(sessionId, waiting)
+      else this.#jobs.delete(sessionId)
     }
   }
 }

@@ -233,8 +233,8 @@ export class SessionStore<S extends object = Session> implements IStorageProvide
 
 /** Returns options with a limit and an offset that are numbers; throws BadRequestError where one of them is none. */
 function checkedRange(options: ProviderQueryOptions): ProviderQueryOptions & { limit: number; offset: number } {
-  const limit = options.limit || Number.POSITIVE_INFINITY
-  const offset = options.offset || 0
+  const limit = options.limit === 0 ? Number.POSITIVE_INFINITY : (options.limit ?? Number.POSITIVE_INFINITY)
+  const offset = options.offset ?? 0
   for (const [name, number] of Object.entries({ limit, offset })) {
     if (number === Number.POSITIVE_INFINITY || Number.isSafeInteger(number)) continue
     throw new BadRequestError(`options.${name} must be an integer (got ${echo(number)})`)

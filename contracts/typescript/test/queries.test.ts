@@ -12,7 +12,7 @@ test('a query without a limit returns every match, page by page', async () => {
     expect(found.map((session) => session.sessionId)).toEqual(ids)
     expect(await store.countSessions({ playerId, startedAfter: new Date('2025-11-07T10:30:00Z') })).toBe(1_205)
     expect(await store.querySessions({ playerId }, { limit: 1_100, offset: 100 })).toEqual(found.slice(100, 1_200))
-    expect(await store.querySessions({ playerId }, { limit: 0 })).toEqual([])
+    expect(await store.querySessions({ playerId, difficulty: '' } as never, { limit: 0 })).toEqual(found)
     const records = await store.readMany(ids)
     expect(records.map((record) => record?.session.sessionId)).toEqual(ids)
   })
@@ -52,10 +52,18 @@ test('a question that cannot be asked so is a bad request, and nothing is asked'
       store.countSessions({ stateContains: { score: none } }),
       store.countSessions({ stateContains: circle }),
       store.countSessions({ stateContains: { notes: 'x'.repeat(5_000_000) } }),
-      store.readSession('\ud83c'),
+      store.read('\ud83c'),
     ]
     for (const asked of bad) await expect(asked).rejects.toThrow(BadRequestError)
     expect(await store.querySessions({ playerId: randomUUID() }, { limit: null, offset: null } as never)).toEqual([])
+  })
+})
+
+test('an id that cannot exist reads as null and deletes as false, where the engine asks', async () => {
+  await withStore(async (store) => {
+    for (const id of ['', 'x'.repeat(256), 'a\nb', '\ud83c', undefined as never, null as never]) {
+      expect([await store.readSession(id), await store.deleteSession(id)]).toEqual([null, false])
+    }
   })
 })
 

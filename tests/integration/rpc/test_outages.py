@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
@@ -122,9 +123,15 @@ async def test_a_read_that_still_waits_does_not_hold_up_the_next_connection(
     )
     await asyncio.sleep(0)
     await caller.call("health.check")  # what was asked before is being answered now
-    async with caller.connection.channel() as channel:
-        await channel.queue_delete(queue)  # so the broker cancels the consumer, and the worker connects anew
+    with capture_logs() as lines:
+        async with caller.connection.channel() as channel:
+            await channel.queue_delete(
+                queue
+            )  # so the broker cancels the consumers, and the worker consumes anew
+        async with asyncio.timeout(30):  # RabbitMQ 3.10 cancels none if the queue is declared again at once
+            while not any(line["event"] == "requests.interrupted" for line in lines):
+                await asyncio.sleep(0.02)
     await declare_topology(installation.amqp_url, installation.topology)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert (await caller.call("health.check"))["ok"] is True
     waiting.cancel()
