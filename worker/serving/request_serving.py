@@ -77,8 +77,9 @@ class RequestServing:
     async def _watch(self, intake: Intake) -> None:
         """Look at the queue now and then; close the intake once the broker no longer knows its consumer.
 
-        A broker that is busy may count no consumer once (rabbit_quorum_queue:info waits 250 ms), and the deletion
-        of a queue with deliveries in hand cancels no consumer of it (seen on 3.10.8).
+        A busy broker may count no consumer once, because it waits 250 ms for the leader: so two counts in a row
+        decide. This does not notice a queue that is deleted and declared again within milliseconds: RabbitMQ 3.10.8
+        then cancels no consumer, and goes on counting those of the deleted queue.
         """
         looks_without_consumer = 0
         while intake.is_open and looks_without_consumer < LOOKS_WITHOUT_CONSUMER:
