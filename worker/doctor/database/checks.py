@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from worker.doctor.database.activity import check_statements, check_transactions, check_vacuum
+from worker.doctor.database.adoption import check_adoption, check_times
 from worker.doctor.database.login import explain_failure
 from worker.doctor.database.replica import check_replica
 from worker.doctor.database.schema import check_indexes, check_partitions, check_rights, check_schema
@@ -59,6 +60,8 @@ class DatabaseChecks:
                     "database.schema": (check_schema, "database.rights"),
                     "database.indexes": (check_indexes, "database.schema"),
                     "database.partitions": (check_partitions, "database.schema"),
+                    "database.adoption": (check_adoption, "database.schema"),
+                    "database.times": (check_times, "database.schema"),
                     "database.transactions": (
                         partial(check_transactions, long_after=self._long_after),
                         "database.login",
