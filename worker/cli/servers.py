@@ -47,7 +47,11 @@ def migrate_database(
         found = run_to_end(status(dsn))
         adopted = run_to_end(read_adoption(dsn)) if found.is_current else None
         _print_status(found, adopted, as_json=as_json)
-        return
+    else:
+        _migrate(dsn, as_json=as_json)
+
+
+def _migrate(dsn: str, *, as_json: bool) -> None:
     applied = run_to_end(migrate(dsn))
     adopted = run_to_end(read_adoption(dsn, None if applied else SCAN_SECONDS))
     if as_json:

