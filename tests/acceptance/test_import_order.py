@@ -1,4 +1,4 @@
-"""Imported sessions are in the order that the engine's file storage had: the day of the switch is none of their times."""
+"""Imported sessions are in the order that the engine's file storage had: not that of the import."""
 
 import asyncio
 import json
