@@ -1,6 +1,5 @@
 """Runs a command's coroutine, and prints: results to stdout, everything else to stderr."""
 
-import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -11,6 +10,9 @@ Result = TypeVar("Result")
 
 def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
     """Run on uvloop; of several errors in parallel tasks only the first is raised."""
+    from worker.observability.logs import hush_libraries  # imported here: not every command runs a coroutine
+
+    hush_libraries()
     try:
         return _runner()(work)
     except BaseExceptionGroup as group:
@@ -48,5 +50,7 @@ def _runner() -> Callable[[Coroutine[Any, Any, Result]], Result]:
     try:
         import uvloop
     except ImportError:  # no wheel for this platform
+        import asyncio
+
         return asyncio.run
     return uvloop.run
