@@ -112,7 +112,7 @@ async def refuse_for_ever(url: str, topology: Topology) -> None:
 
     async def refuse(message: DeliveredMessage) -> None:
         assert message.delivery_tag
-        await channel.basic_nack(message.delivery_tag, requeue=True)
+        await channel.basic_reject(message.delivery_tag, requeue=True)  # RabbitMQ 4.3 does not count a nack
 
     await channel.basic_consume(topology.write_queue.name, refuse)
     await until_queue_holds(url, topology.dead_queue.name, lambda count: count == 1)
