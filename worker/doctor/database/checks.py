@@ -7,7 +7,13 @@ from worker.doctor.database.activity import check_statements, check_transactions
 from worker.doctor.database.adoption import check_adoption, check_times
 from worker.doctor.database.login import explain_failure
 from worker.doctor.database.replica import check_replica
-from worker.doctor.database.schema import check_indexes, check_partitions, check_rights, check_schema
+from worker.doctor.database.schema import (
+    check_compression,
+    check_indexes,
+    check_partitions,
+    check_rights,
+    check_schema,
+)
 from worker.doctor.database.security import check_excess, check_guards, check_limits, check_role, check_tls
 from worker.doctor.database.server import (
     check_clock,
@@ -62,6 +68,7 @@ class DatabaseChecks:
                     "database.partitions": (check_partitions, "database.schema"),
                     "database.adoption": (check_adoption, "database.schema"),
                     "database.times": (check_times, "database.schema"),
+                    "database.compression": (check_compression, "database.schema"),
                     "database.transactions": (
                         partial(check_transactions, long_after=self._long_after),
                         "database.login",
