@@ -162,8 +162,8 @@ async def test_a_players_page_reads_the_players_sessions_in_any_order(
 
 
 @pytest.mark.parametrize(("player", "index"), [(None, "incomplete"), ("player_20", "player_open")])
-async def test_a_page_of_open_sessions_reads_their_index(
-    reader: asyncpg.Connection, player: str | None, index: str
+async def test_a_page_of_open_sessions_reads_theirs(
+    reader: asyncpg.Connection, player: str, index: str
 ) -> None:
     asked = (*filter_by(playerId=player, completed=False), 11, 0, None, None)
     plan = await explain(reader, "query_by_started_at_desc", *asked)
