@@ -1,5 +1,6 @@
-"""Engines and workers that are killed and replaced while players move."""
+"""Engines, workers and a broker that are killed and replaced while players move."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, overload
@@ -9,6 +10,9 @@ from tests.support.stage.stage import Stage
 
 ANSWERS: Final = 25
 """So many moves are answered between two ends, while others are on their way."""
+
+SLOW_ANSWERS: Final = 4 * ANSWERS
+"""The same for somebody that takes seconds to start."""
 
 
 class Engines(Sequence[str]):
@@ -54,17 +58,18 @@ class Engines(Sequence[str]):
 
 
 class Ends:
-    """Ends somebody after every 25 answers; calls meanwhile do not wait."""
+    """Ends somebody each time that so many moves were answered; calls meanwhile do not wait."""
 
-    def __init__(self, end: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, end: Callable[[], Awaitable[None]], every: int = ANSWERS) -> None:
         self._end = end
+        self._every = every
         self._answers = 0
         self._is_ending = False
 
     async def __call__(self) -> None:
         """Count an answer."""
         self._answers += 1
-        if self._answers % ANSWERS or self._is_ending:
+        if self._answers % self._every or self._is_ending:
             return
         self._is_ending = True
         await self._end()
@@ -81,6 +86,17 @@ class WorkerEnd:
         """Return once the other serves."""
         await self._stage.running[0].kill()
         await self._stage.start_replica()
+
+
+class BrokerEnd:
+    """Kills the broker's node and starts it again."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    async def __call__(self) -> None:
+        """Return once it is up."""
+        await asyncio.to_thread(self._stage.rabbit.restart, "kill")
 
 
 class EngineEnd:
