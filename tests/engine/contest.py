@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import aiohttp
 import asyncpg
 
-from tests.engine.ends import Ends, EngineEnd, Engines, WorkerEnd
+from tests.engine.ends import SLOW_ANSWERS, BrokerEnd, Ends, EngineEnd, Engines, WorkerEnd
 from tests.engine.moves import Losses, OnAnswer, Players, Read, Stored, pass_on
 from tests.support.stage.stage import Stage
 
@@ -27,7 +27,9 @@ class Contest:
     engines: int = 1
     workers: int = 1
     durability: Literal["stored", "queued"] = "stored"
-    ends: Literal["nobody", "workers", "engines"] = "nobody"  # who is killed and replaced again and again
+    ends: Literal["nobody", "workers", "engines", "broker"] = (
+        "nobody"  # who is killed and replaced again and again
+    )
     plugins: Path = Path("plugins")  # the engine's folder of plugins
 
     def __str__(self) -> str:
@@ -48,7 +50,7 @@ class Contest:
         """The figures that are promised to be 0."""
         if self.storage == "file" or (self.durability == "queued" and self.engines > 1):
             return ()
-        left_out = {"errors"} if self.ends == "engines" else set()
+        left_out = {"errors"} if self.ends in ("engines", "broker") else set()
         if self.durability == "queued":  # a move that is under way may follow the deletion
             left_out.add("revived")
         return tuple(each.name for each in fields(Losses) if each.name not in left_out)
@@ -78,6 +80,7 @@ async def play_on_workers(contest: Contest, stage: Stage, program: Path, session
             "nobody": pass_on,
             "workers": Ends(WorkerEnd(stage)),
             "engines": Ends(EngineEnd(engines)),
+            "broker": Ends(BrokerEnd(stage), SLOW_ANSWERS),
         }
         players = Players(http, engines, sessions, ends[contest.ends])
         return await players.play(_from_the_table(stage))

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import aiohttp
 import pytest
@@ -55,6 +55,17 @@ async def test_moves_that_were_told_are_kept_though_somebody_is_killed(
     program: Path, calm_stage: Stage, contest: Contest
 ) -> None:
     losses = await play_on_workers(contest, calm_stage, program, SESSIONS // 2)
+    assert contest.is_kept(losses), losses
+
+
+@long("the broker is killed and started again, which takes seconds each time")
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("durability", ["stored", "queued"])
+async def test_moves_that_were_told_are_kept_though_the_broker_is_killed(
+    program: Path, stage: Stage, durability: Literal["stored", "queued"]
+) -> None:
+    contest = Contest("session-store", workers=2, durability=durability, ends="broker")
+    losses = await play_on_workers(contest, stage, program, SESSIONS)
     assert contest.is_kept(losses), losses
 
 
