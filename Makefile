@@ -20,7 +20,7 @@ MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs unit test test-all test-versions check check-types check-code check-secrets fmt chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist schema lock clean
+.PHONY: help setup demo docs unit test test-all test-versions test-kubernetes check check-types check-code check-secrets fmt chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist schema lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -77,6 +77,9 @@ check-secrets:
 test-versions: setup ## The suite's parts on the servers that users have; OPTIONS='"Debian 13" --parts topology --page'
 	@$(PYTHON) -m deploy.local install --for-tests
 	@$(BIN)/python -m tests.versions $(OPTIONS)
+
+test-kubernetes: .venv/stamp ## The base on the cluster of kubectl's context, a new one such as kind's; OPTIONS="--image NAME:TAG --keep"
+	@$(BIN)/python -m tests.kubernetes $(OPTIONS)
 
 chaos: setup ## Kill workers, database and broker under load; OPTIONS="--seed 1 --events 120000"
 	@$(BIN)/python -m tests.faults.chaos $(OPTIONS)
