@@ -12,9 +12,9 @@ NOT_IN_DEPLOY := B101,B404,B603,B607,B608
 SECRETS := $(BIN)/detect-secrets-hook --no-verify
 # Hashes of packages, and recorded sessions.
 NO_SECRET_FILES := ':!*.lock' ':!*package-lock.json' ':!samples' ':!tests/bench'
-# Passwords of examples and of servers that listen on the loopback address, and words
-# that are no password.
-NO_SECRET := '^(guest|password|wrong|scram-sha-256|\.\.\.)$$'
+# Passwords of examples and of servers that listen on the loopback address, words
+# that are no password, and names of Kubernetes' secrets.
+NO_SECRET := '^(guest|password|wrong|scram-sha-256|\.\.\.|session-store-[a-z-]+)$$'
 # Tests make up passwords and ids; keys and tokens that somebody gave out are found there too.
 MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
