@@ -33,8 +33,8 @@ _NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b'{}[]"'))
 _AS_OBJECTS: Final = bytes.maketrans(b"[]", b"{}")
 
 
-class _Unfit(Exception):
-    """The quick way does not take this event."""
+class NotPlain(Exception):
+    """The models have to judge this event."""
 
 
 class _Delete(Struct, gc=False, rename="camel"):
@@ -84,7 +84,7 @@ def read_plain(body: bytes, routing_key: str) -> Event | None:
             return None
         time = None if event.time is None else parse_timestamp(event.time)
         return _row_of(event), time
-    except (MsgspecError, PydanticCustomError, RecursionError, UnicodeDecodeError, KeyError, _Unfit):
+    except (MsgspecError, PydanticCustomError, RecursionError, UnicodeDecodeError, KeyError, NotPlain):
         return None
 
 
@@ -125,9 +125,9 @@ def _row_of(event: _WriteEvent | _DeleteEvent) -> EventRow:
     data, subject = event.data, _identifier(event.subject)
     expected = data.expected_revision
     if not 1 <= data.revision <= MAX_REVISION or not 0 <= (expected or 0) <= MAX_REVISION:
-        raise _Unfit
+        raise NotPlain
     if len(memoryview(event.id)) != _QUOTED_UUID:
-        raise _Unfit
+        raise NotPlain
     event_id = _read_uuid(event.id)
     if isinstance(event, _DeleteEvent):
         return EventRow(subject, data.revision, event_id, expected, True)
@@ -138,7 +138,7 @@ def _row_of_write(data: _Write, event_id: UUID, subject: str) -> EventRow:
     """The row of a write; the session's fields are taken away until those without a column are left."""
     take = data.session.pop
     if _read_text(take("sessionId")) != subject:
-        raise _Unfit
+        raise NotPlain
     player = _identifier(_read_text(take("playerId")))
     encounter, state = _object(take("encounter")), _object(take("state"))
     started, given = _moment(_read_text(take("startedAt"))), take("completedAt", None)
@@ -171,14 +171,14 @@ def _extra_of(session: dict[str, Raw], *, has_null: bool) -> str | None:
 def _identifier(text: str) -> str:
     if 0 < len(text) <= MAX_IDENTIFIER_CHARACTERS and text.isprintable():
         return text
-    raise _Unfit
+    raise NotPlain
 
 
 def _object(value: Raw) -> str:
     text = str(value, "utf-8")
     if text[0] == "{":
         return text
-    raise _Unfit
+    raise NotPlain
 
 
 def _moment(text: str) -> str:
