@@ -16,6 +16,8 @@ PLACE: Final = LOCAL / "versions"
 ENTER: Final = Path(__file__).parent / "enter"
 MIRROR: Final = "http://deb.debian.org/debian"
 LONGEST_SECONDS: Final = 600
+PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Of Debian: this machine's may lead into its user's directory, which a tree has too."""
 RABBITMQ: Final = (
     "rabbitmq-server",
     "rabbitmqctl",
@@ -109,11 +111,13 @@ class Tree:
         )
         known = [name for name in listed.stdout.decode().split("\0") if name and (PROJECT / name).exists()]
         _copy(known, to)
+        for command in (["init", "--quiet"], ["add", "--all"]):  # some tests ask git for the files
+            run(["git", "-C", str(to), *command])
         return inside
 
     def run(self, command: list[str], inside: Path, environment: dict[str, str] | None = None) -> int:
-        """Run a command in the tree, from this place in it; returns its exit status."""
-        words = [*self._entered(), "env", f"--chdir={inside}", *command]
+        """Run a command in the tree, by the tree's programs, from this place in it; returns its exit status."""
+        words = [*self._entered(), "env", f"--chdir={inside}", f"PATH={PATH}", *command]
         return subprocess.run(words, env={**os.environ, **(environment or {})}, check=False).returncode
 
     def _entered(self) -> list[str]:
