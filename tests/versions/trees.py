@@ -16,6 +16,10 @@ PLACE: Final = LOCAL / "versions"
 ENTER: Final = Path(__file__).parent / "enter"
 MIRROR: Final = "http://deb.debian.org/debian"
 LONGEST_SECONDS: Final = 600
+COMMIT: Final = [
+    *("-c", "user.name=versions", "-c", "user.email=versions@localhost"),
+    *("commit", "--quiet", "--allow-empty", "--message", "As it is on this machine"),
+]
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Of Debian: this machine's may lead into its user's directory, which a tree has too."""
 RABBITMQ: Final = (
@@ -111,7 +115,7 @@ class Tree:
         )
         known = [name for name in listed.stdout.decode().split("\0") if name and (PROJECT / name).exists()]
         _copy(known, to)
-        for command in (["init", "--quiet"], ["add", "--all"]):  # some tests ask git for the files
+        for command in (["init", "--quiet"], ["add", "--all"], COMMIT):  # some tests ask git
             run(["git", "-C", str(to), *command])
         return inside
 
