@@ -83,12 +83,14 @@ class Tree:
         place = PLACE / f"{self.suite}-rabbitmq"
         place.mkdir(exist_ok=True)
         for name in RABBITMQ:
-            script = place / name
-            script.write_text(
-                f"#!/bin/sh\nexec '{ENTER}' '{self.directory}' /usr/lib/rabbitmq/bin/{name} \"$@\"\n"
-            )
-            script.chmod(0o755)
+            self.write_script(place / name, f"/usr/lib/rabbitmq/bin/{name}")
         return place
+
+    def write_script(self, script: Path, program: str) -> None:
+        """Have a script that runs a program of this tree."""
+        script.unlink(missing_ok=True)
+        script.write_text(f"#!/bin/sh\nexec '{ENTER}' '{self.directory}' {program} \"$@\"\n")
+        script.chmod(0o755)
 
     def version_of(self, package: str) -> str:
         """Return the upstream version of a package that is installed in the tree."""
