@@ -53,8 +53,8 @@ def session_of_event(event: EventRow) -> Json:
     return _session(
         event.session_id,
         event.player_id or "",
-        event.encounter or "{}",
-        event.state or "{}",
+        event.encounter or b"{}",
+        event.state or b"{}",
         event.extra,
         datetime.fromisoformat(event.started_at or ""),
         datetime.fromisoformat(event.completed_at) if event.completed_at else None,
@@ -64,9 +64,9 @@ def session_of_event(event: EventRow) -> Json:
 def _session(
     session_id: str,
     player_id: str,
-    encounter: str,
-    state: str,
-    extra: str | None,
+    encounter: str | bytes,
+    state: str | bytes,
+    extra: str | bytes | None,
     started: datetime,
     completed: datetime | None,
 ) -> Json:
