@@ -64,14 +64,10 @@ def test_a_delete_becomes_a_row_without_content() -> None:
     assert event_of(event) == EventRow("sess_1", 2, ID, 1, True)
 
 
-@pytest.mark.parametrize(
-    ("completed", "extra"), [({}, None), ({"completedAt": None}, b'{"completedAt":null}')]
-)
-def test_a_null_completion_is_told_from_an_absent_one(
-    completed: dict[str, None], extra: bytes | None
-) -> None:
+@pytest.mark.parametrize(("given", "extra"), [({}, None), ({"completedAt": None}, b'{"completedAt":null}')])
+def test_a_null_completion_is_told_from_an_absent_one(given: dict[str, None], extra: bytes | None) -> None:
     session = {name: value for name, value in SESSION.items() if name != "completedAt"}
-    row = event_of(change("data.session", {**session, **completed}))
+    row = event_of(change("data.session", {**session, **given}))
     assert (row.completed_at, row.extra) == (None, extra)
 
 
