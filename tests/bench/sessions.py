@@ -16,7 +16,7 @@ so from there what were when your which them would been out if who my into could
 like down back before through again now old up night door water light hand road house stone river harbour market
 captain merchant cargo ship gate tower lantern key map coin silver bread rope winter rain wind fire smoke shadow
 """
-FIRST: Final = "bar cal dor el fen gar hal ir jor kel lor mar nor or pel quin ros sal tor ul ver wil yar zan"
+FIRST: Final = "bar cal dor el fen gar hal ir jor kel lor mar nor or pel quin ros sal tor ul ver wor yar zan"
 LAST: Final = "a en eth ing is lan mere or ow ric stead ton um wick"
 COMMON: Final = WORDS.split()
 RARE: Final = [
