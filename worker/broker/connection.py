@@ -16,6 +16,7 @@ from yarl import URL
 
 from contracts.hosts import split_hosts
 from contracts.limits import HEARTBEAT_SECONDS
+from contracts.sockets import end_when_unanswered
 from worker.broker.frames import FilteredReader, FrameFilter
 from worker.errors import BrokerUnavailable
 from worker.settings.certificates import reason_of_tls
@@ -65,6 +66,7 @@ class FilteredTransport(TransportFactory):
         protocol = asyncio.StreamReaderProtocol(reader)
         host, port = url.host or "localhost", url.port or 0
         transport, _ = await loop.create_connection(lambda: protocol, host, port, ssl=tls, **options)
+        end_when_unanswered(transport)
         self.writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         return reader, self.writer
 
@@ -74,6 +76,7 @@ class FilteredConnection(aio_pika.Connection):
 
     def __init__(self, url: URL, name: str) -> None:
         super().__init__(url, client_properties={"connection_name": name})
+        self.name = name
         self._log = log.bind(connection=name)
         self.blocked = False
         self.frames = FrameFilter(self._set_blocked)
@@ -86,6 +89,11 @@ class FilteredConnection(aio_pika.Connection):
         if self._transport.writer is None:
             raise BrokerUnavailable("the connection is closed")
         return self._transport.writer
+
+    def abort(self) -> None:
+        """Cut the connection; calls in flight raise BrokerUnavailable, and `close_callbacks` are called."""
+        if self._transport.writer:
+            self._transport.writer.transport.abort()
 
     def _set_blocked(self, blocked: bool) -> None:
         self._log.warning("broker.blocked" if blocked else "broker.unblocked")

@@ -115,21 +115,17 @@ def row_of_write(session: Session, revision: int, event_id: UUID, expected: int 
         expected,
         False,
         session.player_id,
-        _text(session.encounter),
-        _text(session.state),
+        orjson.dumps(session.encounter),
+        orjson.dumps(session.state),
         _extra_of(session),
         session.started_at.isoformat(),
         session.completed_at.isoformat() if session.completed_at else None,
     )
 
 
-def _extra_of(session: Session) -> str | None:
+def _extra_of(session: Session) -> bytes | None:
     """The fields without a column, as JSON; a null `completedAt` is one of them, so that a read returns it."""
     extra = session.model_extra or {}
     if session.completed_at is None and "completed_at" in session.model_fields_set:
         extra = {**extra, "completedAt": None}
-    return _text(extra) if extra else None
-
-
-def _text(value: object) -> str:
-    return orjson.dumps(value).decode()
+    return orjson.dumps(extra) if extra else None

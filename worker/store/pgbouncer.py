@@ -10,6 +10,7 @@ from typing import Any, Literal
 import asyncpg
 
 from worker.store.failures import reaching
+from worker.store.silence import WatchedConnection
 
 Pooler = Literal["none", "session", "transaction"]
 """The pooler between a worker and the server, by the way it lends servers."""
@@ -17,7 +18,7 @@ Pooler = Literal["none", "session", "transaction"]
 SET = "SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS given (name, value)"
 
 
-class TransactionPooledConnection(asyncpg.Connection):
+class TransactionPooledConnection(WatchedConnection):
     """Makes every call in a transaction: the round trips of a call need the same server."""
 
     async def fetch(self, query: str, *args: Any, **options: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from worker.store.layout import PARTITIONED
 from worker.store.ledger import LedgerReader
 from worker.store.migrations import refuse_if_behind, status_of
 from worker.store.pgbouncer import Pooler
-from worker.store.pool import IS_PRIMARY, MAY_STAND_BY, TAKES_WRITES, Pool, PoolOptions, open_pool
+from worker.store.pool import IS_PRIMARY, MAY_STAND_BY, TAKES_WRITES, Pool, PoolOptions, watched_pool
 from worker.store.reader import SessionReader
 from worker.store.replica import Replica
 from worker.store.replica_reader import ReplicaFirstReader
@@ -28,6 +28,11 @@ WRITE_CONNECTIONS = 2  # one for each batch in flight
 CLOSE_SECONDS = 2.0
 PING_SECONDS = 2.0
 
+NOTICE_DEAD_CLIENTS = {  # in a minute and not in two hours: a backend whose client is gone keeps its locks
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
 READ_SETTINGS = {
     "default_transaction_read_only": "on",
     "plan_cache_mode": "force_custom_plan",  # an absent filter must not keep a query from its index
@@ -179,15 +184,16 @@ class Storage:
 async def open_storage(options: StorageOptions) -> AsyncIterator[Storage]:
     """Yield the storage; connections are opened when they are needed."""
     write, read = _pool_options(options)
-    writing, reading, replica = await open_pool(write), await open_pool(read), None
-    if dsn := options.replica_dsn:
-        replica = Replica(await open_pool(replace(read, dsn=dsn, name="replica", target=MAY_STAND_BY)))
-    writer = CitusEventWriter(writing) if options.citus else EventWriter(writing)
-    storage = Storage(writing, reading, CursorCodec(options.dsn()), replica, writer)
-    try:
+    async with AsyncExitStack() as stack:
+        writing = await stack.enter_async_context(watched_pool(write))
+        reading, replica = await stack.enter_async_context(watched_pool(read)), None
+        if dsn := options.replica_dsn:
+            other = replace(read, dsn=dsn, name="replica", target=MAY_STAND_BY)
+            replica = Replica(await stack.enter_async_context(watched_pool(other)))
+        writer = CitusEventWriter(writing) if options.citus else EventWriter(writing)
+        storage = Storage(writing, reading, CursorCodec(options.dsn()), replica, writer)
+        stack.push_async_callback(storage.close)
         yield storage
-    finally:
-        await storage.close()
 
 
 def _pool_options(options: StorageOptions) -> tuple[PoolOptions, PoolOptions]:
@@ -197,6 +203,7 @@ def _pool_options(options: StorageOptions) -> tuple[PoolOptions, PoolOptions]:
         "statement_timeout": milliseconds,
         "idle_in_transaction_session_timeout": milliseconds,
         "default_transaction_isolation": "read committed",  # `apply_session_events` relies on it
+        **NOTICE_DEAD_CLIENTS,
     }
     write = PoolOptions(
         dsn=options.dsn,

@@ -225,12 +225,13 @@ export interface StatsResult {
 /**
  * Whether the worker can serve.
  *
- * `database` is `ok` or the reason why it is not; `lagSeconds` is the age of the oldest delivery not yet settled.
+ * `database` is `ok` or the reason why it is not; `lagSeconds` is the age of the oldest delivery not yet settled; `time` is the worker's clock; workers of earlier releases do not send it.
  */
 export interface HealthResult {
   ok: boolean
   database: string
   lagSeconds: number
   version: string
+  time?: string | null
   [k: string]: unknown
 }
