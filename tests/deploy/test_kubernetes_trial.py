@@ -168,9 +168,8 @@ async def test_the_steps_of_the_trial_call_kubectl_as_a_cluster_expects(
 ) -> None:
     """The load is real, and so are the printed commands; kubectl says yes to all of it."""
     await start_replica()
-    script = AGREES.format(python=sys.executable, replicas=REPLICAS)
-    path = kubectl_in(tmp_path / "bin", script)
-    monkeypatch.setenv("PATH", path)
+    agrees = AGREES.format(python=sys.executable, replicas=REPLICAS)
+    monkeypatch.setenv("PATH", kubectl_in(tmp_path / "bin", agrees))
 
     @asynccontextmanager
     async def broker(_: Servers) -> AsyncIterator[str]:
