@@ -14,7 +14,8 @@ import asyncpg
 
 from sql import MigrationFile, migration_files
 from worker.errors import RightsError, SchemaError, UnavailableError
-from worker.store.failures import reaching, translated
+from worker.store.connecting import connect, noting
+from worker.store.failures import translated
 from worker.store.pool import Connection
 
 DEVELOPMENT = "A database of a development version"
@@ -70,8 +71,9 @@ async def migrate(dsn: str) -> list[int]:
     """Apply what is pending, and return its versions: none when the database was up to date.
 
     Safe to run from several places at once: one does the work, the others wait and find it done.
-    Raises MigrationsReplaced, SchemaAhead or MigrationAltered before anything is changed; with the migrations before
-    the failed one applied, MigrationFailed, MigrationRefused, MigrationBlocked or StorageUnavailable.
+    Raises MigrationsReplaced, SchemaAhead or MigrationAltered before anything is
+    changed; with the migrations before the failed one applied, MigrationFailed, MigrationRefused, MigrationBlocked or
+    StorageUnavailable.
     """
     async with connection_to(dsn) as connection:
         with _by_the_owner():
@@ -204,8 +206,8 @@ async def _fill_in_checksums(connection: asyncpg.Connection) -> None:
 @asynccontextmanager
 async def connection_to(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     """Yield a connection of its own; inside, what the driver raises is translated, with a note of the server."""
-    with translated(), reaching(dsn):
-        connection = await asyncpg.connect(dsn)
+    with translated(), noting(dsn):
+        connection = await connect(dsn)
         try:
             yield connection
         finally:
