@@ -7,6 +7,8 @@ SessionStoreError
 │   │   ├── MigrationAltered    a migration was applied from another file
 │   │   ├── MigrationsReplaced  a development version migrated the database
 │   │   ├── MigrationFailed     the database refused a migration
+│   │   ├── EncodingRefused     the database's encoding is not UTF8
+│   │   ├── SchemaMoved         functions look for tables in a schema that was renamed
 │   │   └── LayoutRefused       the sessions cannot be partitioned
 │   ├── RightsError             the login lacks a right
 │   │   ├── MigrationRefused    it may not change the schema

@@ -17,6 +17,7 @@ from worker.errors import RightsError, SchemaError, UnavailableError
 from worker.store.connecting import connect, noting
 from worker.store.failures import translated
 from worker.store.pool import Connection
+from worker.store.unfit import refuse_unfit
 
 DEVELOPMENT = "A database of a development version"
 """The section of sql/README.md for a database of the migrations from before the first release."""
@@ -71,7 +72,7 @@ async def migrate(dsn: str) -> list[int]:
     """Apply what is pending, and return its versions: none when the database was up to date.
 
     Safe to run from several places at once: one does the work, the others wait and find it done.
-    Raises MigrationsReplaced, SchemaAhead or MigrationAltered before anything is
+    Raises EncodingRefused, SchemaMoved, MigrationsReplaced, SchemaAhead or MigrationAltered before anything is
     changed; with the migrations before the failed one applied, MigrationFailed, MigrationRefused, MigrationBlocked or
     StorageUnavailable.
     """
@@ -82,6 +83,7 @@ async def migrate(dsn: str) -> list[int]:
 
 async def _migrate(connection: asyncpg.Connection) -> list[int]:
     await _wait_for_turn(connection)
+    await refuse_unfit(connection)
     await connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
     pending = refuse_unless_ours(await status_of(connection)).pending
     files = [file for file in migration_files() if file.version in pending]

@@ -18,6 +18,7 @@ from worker.doctor.database.server import (
     check_clock,
     check_connections,
     check_durability,
+    check_encoding,
     check_version,
     check_writes,
 )
@@ -85,6 +86,7 @@ class DatabaseChecks:
     def _connection_checks(self) -> dict[str, tuple[DatabaseCheck, str]]:
         return {
             "database.version": (check_version, "database.login"),
+            "database.encoding": (check_encoding, "database.login"),
             "database.clock": (check_clock, "database.login"),
             "database.writes": (check_writes, "database.login"),
             "database.durability": (check_durability, "database.login"),

@@ -83,6 +83,10 @@ class ExaminedDatabase:
         """Return the rights that this role has and a worker does not need."""
         return await self._fetch("examine_excess", Right)
 
+    async def moved_functions(self) -> list[Right]:
+        """Return the functions that look for tables in another schema than theirs."""
+        return await self._fetch("examine_search_paths", Right)
+
     async def indexes(self) -> list[Index]:
         """Return the indexes of our tables and their partitions."""
         return await self._fetch("examine_indexes", Index)

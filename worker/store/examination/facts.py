@@ -16,6 +16,7 @@ class Server:
 
     version: str
     number: int
+    encoding: str
     is_standby: bool
     is_read_only: bool
     source: str
@@ -42,7 +43,7 @@ class ConnectionCounts:
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """examine_rights, examine_excess: a right, and the statement that grants or revokes it."""
+    """examine_rights, examine_excess, examine_search_paths: what is missing or too much, and the statement for it."""
 
     name: str
     statement: str
