@@ -6,6 +6,7 @@ from functools import partial
 from worker.doctor.database.activity import check_statements, check_transactions, check_vacuum
 from worker.doctor.database.login import explain_failure
 from worker.doctor.database.replica import check_replica
+from worker.doctor.database.revisions import check_revisions
 from worker.doctor.database.schema import (
     check_compression,
     check_indexes,
@@ -92,6 +93,10 @@ class DatabaseChecks:
             "database.durability": (check_durability, "database.login"),
             "database.rights": (check_rights, "database.login"),
             "database.schema": (check_schema, "database.rights"),
+            "database.revisions": (
+                partial(check_revisions, lead_seconds=self._settings.revision_lead_s),
+                "database.schema",
+            ),
             "database.indexes": (check_indexes, "database.schema"),
             "database.partitions": (check_partitions, "database.schema"),
             "database.compression": (check_compression, "database.schema"),

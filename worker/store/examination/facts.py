@@ -50,6 +50,14 @@ class Right:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerRevision:
+    """examine_revisions: a session, live or deleted, and the revision of its last event."""
+
+    session_id: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class Index:
     """examine_indexes: an index; `expected` is the size in bytes that it would have after a rebuild."""
 
