@@ -3,32 +3,46 @@
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+from unittest.mock import AsyncMock
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from contracts.requests import CountParams
 from deploy.local.postgres import PostgresServer
 from tests.support.events.model import Event
 from tests.support.events.session_events import apply_one
 from tests.support.programs.patient import examine, follow
 from tests.support.servers.storages import storage_at
 from worker.doctor.finding import State
+from worker.rpc.answers import Answers, RpcFailure
+from worker.rpc.deadline import Deadline
+from worker.rpc.health_check import HealthCheck
 from worker.store.migrations import migrate
 from worker.store.unfit import EncodingRefused, SchemaMoved
 
 NOBODY = {"AMQP_URL": "amqp://guest:guest@127.0.0.1:1/"}
 
 
+@contextmanager
+def database_in(server: PostgresServer, encoding: str) -> Iterator[str]:
+    """Yield the URL of an empty database with an encoding."""
+    name = f"test_{secrets.token_hex(6)}"
+    server.psql(
+        f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+    )
+    yield server.url_of(name)
+    server.drop_database(name)
+
+
 @pytest.fixture(params=["LATIN1", "SQL_ASCII"])
 def odd_database_url(postgres_server: PostgresServer, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Yield the URL of an empty database with another encoding."""
-    name = f"test_{secrets.token_hex(6)}"
-    postgres_server.psql(
-        f"CREATE DATABASE {name} ENCODING '{request.param}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
-    )
-    yield postgres_server.url_of(name)
-    postgres_server.drop_database(name)
+    """Yield the URL of an empty database with another encoding than ours."""
+    with database_in(postgres_server, request.param) as url:
+        yield url
 
 
 async def test_a_database_of_another_encoding_is_refused_by_all(odd_database_url: str) -> None:
@@ -40,6 +54,22 @@ async def test_a_database_of_another_encoding_is_refused_by_all(odd_database_url
     found = await examine({"DATABASE_URL": odd_database_url, **NOBODY})
     assert found["database.encoding"].state is State.ERROR
     assert "createdb" in found["database.encoding"].fix
+
+
+async def test_a_question_that_the_database_cannot_represent_is_the_callers_fault(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is as an earlier release left it."""
+    monkeypatch.setattr("worker.store.migrations.refuse_unfit", AsyncMock())
+    params = CountParams.model_validate({"filter": {"playerId": "\N{GRINNING FACE}"}})
+    with database_in(postgres_server, "LATIN1") as url:
+        await migrate(url)
+        async with storage_at(url) as storage:
+            answers = Answers(storage.reader, cast(HealthCheck, None))
+            with pytest.raises(RpcFailure, match="SQLSTATE 22P05") as failed:
+                await answers.answer(params, Deadline.of(10))
+    assert failed.value.error.data.reason == "invalid_params"
+    assert failed.value.error.data.details
 
 
 async def test_a_session_at_the_end_of_the_range_is_found_and_freed(database_url: str) -> None:
