@@ -22,6 +22,7 @@ from worker.store.reader import SessionReader
 from worker.store.replica import Replica
 from worker.store.replica_reader import ReplicaFirstReader
 from worker.store.snapshot import SnapshotReader
+from worker.store.unfit import refuse_unfit
 from worker.store.writer import CitusEventWriter, DeleteWriter, EventWriter
 
 WRITE_CONNECTIONS = 2  # one for each batch in flight
@@ -126,11 +127,12 @@ class Storage:
     async def check_schema(self, timeout: float | None = None) -> str:
         """Return the layout of the sessions, PARTITIONED or another.
 
-        Raises SchemaError when the database lacks a migration of this program, StorageUnavailable when away. A schema
-        that is ahead will do: migrations add first, so that old and new workers run side by side.
+        Raises SchemaError when the database is unfit or lacks a migration of this program, StorageUnavailable when
+        away. A schema that is ahead will do: migrations add first, so that old and new workers run side by side.
         """
         with translated():
             async with self._reading.acquire(timeout=timeout) as connection:
+                await refuse_unfit(connection)
                 refuse_if_behind(await status_of(connection))
                 return str(await connection.fetchval(sql.statement("read_layout")))
 

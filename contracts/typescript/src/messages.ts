@@ -108,6 +108,7 @@ export type DeadLetterCode =
   | 'bad_time'
   | 'bad_number'
   | 'bad_revision'
+  | 'revision_ahead'
   | 'nul_character'
   | 'subject_mismatch'
   | 'conflict'
