@@ -12,7 +12,7 @@ import typer
 from contracts.client import SessionStore
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.loading import load
-from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
+from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix, not_stdout
 from worker.cli.progress import Extent, progress
 from worker.cli.rejections import RejectionReport
 from worker.cli.storage import prepared_storage
@@ -44,7 +44,10 @@ From = Annotated[
 Way = Annotated[Via, typer.Option("--via", help="Directly into the database, or through a running worker.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would happen; change nothing.")]
 Report = Annotated[
-    Path | None, typer.Option("--report", help="Write what is rejected to this file, a JSON document a line.")
+    Path | None,
+    typer.Option(
+        "--report", help="Write what is rejected to this file, a JSON document a line.", callback=not_stdout
+    ),
 ]
 
 
