@@ -18,6 +18,7 @@ from worker.cli.rejections import RejectionReport
 from worker.cli.storage import prepared_storage
 from worker.observability.logs import configure_logs
 from worker.settings.config import Flags, Settings
+from worker.transfer.bounded import BoundedSink
 from worker.transfer.dry_run import DryRunSink
 from worker.transfer.findings import OnRejection
 from worker.transfer.importing import ImportCounts, Importer
@@ -130,9 +131,10 @@ async def _import(
 async def _database(settings: Settings, *, dry_run: bool) -> AsyncIterator[Sink]:
     async with prepared_storage(settings) as storage:
         if dry_run:
-            yield DryRunSink(storage.ledger)
+            yield BoundedSink(DryRunSink(storage.ledger), settings.revision_lead_s)
         else:
-            yield DatabaseSink(storage.writer, settings.patience_s)
+            sink = DatabaseSink(storage.writer, settings.patience_s)
+            yield BoundedSink(sink, settings.revision_lead_s)
 
 
 @asynccontextmanager
