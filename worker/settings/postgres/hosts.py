@@ -12,7 +12,8 @@ from worker.settings.postgres.parameters import Parameters
 from worker.settings.postgres.sources import text_of
 
 LIBPQ: Final = ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD")
-SOCKETS: Final = ("/run/postgresql", "/var/run/postgresql", "/tmp")  # noqa: S108 - PostgreSQL's own default
+SOCKETS: Final = ("/run/postgresql", "/var/run/postgresql")
+"""Only PostgreSQL's user may write there; into /tmp any user could put a socket, and be told the password."""
 
 
 def url_of_environment(environment: Mapping[str, str]) -> str | None:
