@@ -32,6 +32,8 @@ Exception                       handled where it is raised, and never seen by a 
 ├── NotPlain                    the models judge the event
 ├── RpcFailure                  the request is answered with an error
 └── BrokenStream                the connection to the broker is closed
+OSError
+└── OutputFailed                the results of a command cannot be written (exit status 1)
 ValueError
 └── CursorRefused               the request is answered with an error
 
