@@ -15,7 +15,7 @@ from tests.support.servers.layouts import on_both_layouts, on_layout
 from tests.support.servers.storages import storage_at
 from worker.store.conversion import convert
 from worker.store.layout import PARTITIONED, PartitionInterval, Plan, layout_connection, read_layout
-from worker.store.records import Json
+from worker.store.records import Record
 from worker.store.storage import Storage
 
 pytestmark = on_both_layouts
@@ -55,12 +55,12 @@ async def storage(database_url: str, connection: asyncpg.Connection) -> AsyncIte
         yield storage
 
 
-def times_of(record: Json | None) -> set[object]:
+def times_of(record: Record | None) -> set[object]:
     """Return the different times of a record."""
     assert record is not None
-    session = record["session"]
-    assert isinstance(session, dict)
-    return {record["createdAt"], record["updatedAt"], session["startedAt"], session["completedAt"]}
+    document = orjson.loads(orjson.dumps(record))
+    session = document["session"]
+    return {document["createdAt"], document["updatedAt"], session["startedAt"], session["completedAt"]}
 
 
 async def test_a_read_answers_the_nearest_time(storage: Storage) -> None:
@@ -84,9 +84,7 @@ async def test_pages_have_each_of_them_once_and_in_order(
     while True:
         page = await storage.reader.query(Filter(), options, 5)
         for record in page.records:
-            session = record["session"]
-            assert isinstance(session, dict)
-            found.append(session["sessionId"])
+            found.append(orjson.loads(orjson.dumps(record))["session"]["sessionId"])
         if page.next_cursor is None:
             break
         options = options.model_copy(update={"cursor": page.next_cursor})

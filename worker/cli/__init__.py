@@ -5,15 +5,19 @@ Results go to stdout, logs and errors to stderr. Exit codes: 0 success, 1 failur
 """
 
 import sys
+from contextlib import suppress
 from typing import Final, NoReturn
 
 import typer
 
 from worker.cli.console import warn
 from worker.cli.lazy import CommandPlace, lazy_group
+from worker.cli.streams import OutputFailed, drop_output, finish_output, prepare_streams
 from worker.errors import (
+    BrokerRefused,
     BrokerUnavailable,
     ConfigurationError,
+    DatabaseRefused,
     SessionStoreError,
     StorageUnavailable,
     UnavailableError,
@@ -59,14 +63,33 @@ def describe() -> None:
 
 def main() -> None:
     """Run the command line and leave the process with its exit code."""
+    prepare_streams()
     try:
-        app()
+        _run()
+    except OutputFailed as error:
+        drop_output()
+        warn(f"{error.strerror}")
+        sys.exit(EXIT_FAILED)
     except ConfigurationError as error:
+        _fail(error, EXIT_CONFIGURATION)
+    except (DatabaseRefused, BrokerRefused) as error:
         _fail(error, EXIT_CONFIGURATION)
     except UnavailableError as error:
         _fail(error, EXIT_TRY_LATER)
     except SessionStoreError as error:
         _fail(error, EXIT_FAILED)
+
+
+def _run() -> None:
+    """Run the command, and have its results written before the process ends; a reader that went is no sentence."""
+    try:
+        app()
+    except SystemExit:
+        try:
+            finish_output()
+        except BrokenPipeError:
+            sys.exit(EXIT_FAILED)
+        raise
 
 
 def _fail(error: Exception, code: int) -> NoReturn:
@@ -76,4 +99,6 @@ def _fail(error: Exception, code: int) -> NoReturn:
         warn(f"{where}{line}")
     if where or isinstance(error, StorageUnavailable | BrokerUnavailable):
         warn("run session-store doctor with the same settings: it finds the cause and says what to do")
+    with suppress(OSError):
+        finish_output()
     sys.exit(code)

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from worker.cli.console import print_json, printable, run_to_end, warn
+from worker.cli.loading import load
 from worker.cli.options import AsJson, DatabaseUrl
 from worker.errors import ConfigurationError
-from worker.settings.loading import load
 from worker.store.adoption import SCAN_SECONDS, Adoption, read_adoption
 from worker.store.migrations import MigrationStatus, migrate, status
 
