@@ -5,11 +5,11 @@ Results go to stdout, logs and errors to stderr. Exit codes: 0 success, 1 failur
 """
 
 import sys
-from typing import Final, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 
-from worker.cli.console import warn
+from worker.cli.console import complain, warn
 from worker.cli.dead import app as dead
 from worker.cli.doctor import examine
 from worker.cli.erasing import erase
@@ -33,6 +33,7 @@ from worker.errors import (
 from worker.observability.logs import hush_libraries
 
 EXIT_FAILED: Final = 1
+EXIT_USE: Final = 2
 EXIT_TRY_LATER: Final = 75
 EXIT_CONFIGURATION: Final = 78
 
@@ -43,8 +44,19 @@ ABOUT: Final = "About this program"
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print_version()
+        raise typer.Exit
+
+
 @app.callback()
-def describe() -> None:
+def describe(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the release.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
     """Store session events from RabbitMQ in PostgreSQL, and answer requests for the sessions."""
 
 
@@ -71,7 +83,11 @@ def main() -> None:
     """Run the command line and leave the process with its exit code."""
     hush_libraries()
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except typer.TyperException as error:
+        _fail_use(error)
+    except typer.Abort:
+        _fail(RuntimeError("stopped"), EXIT_FAILED)
     except ConfigurationError as error:
         _fail(error, EXIT_CONFIGURATION)
     except UnavailableError as error:
@@ -80,11 +96,22 @@ def main() -> None:
         _fail(error, EXIT_FAILED)
 
 
+def _fail_use(error: typer.TyperException) -> NoReturn:
+    """Print the wrong use on one line, for the journal too, and exit; a page of help stays a page."""
+    context = getattr(error, "ctx", None)
+    message: str = getattr(error, "format_message", error.__str__)()
+    if "\n" in message or not message:
+        print(message, file=sys.stderr)
+    else:
+        complain(f"{message}; see {context.command_path} --help" if context else message)
+    sys.exit(EXIT_USE)
+
+
 def _fail(error: Exception, code: int) -> NoReturn:
     """Print the error and exit; a note of the error names the server that is away, and the login."""
     where = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
     for line in str(error).splitlines() or [type(error).__name__]:
-        warn(f"{where}{line}")
+        complain(f"{where}{line}")
     if where or isinstance(error, StorageUnavailable | BrokerUnavailable):
         warn("run session-store doctor with the same settings: it finds the cause and says what to do")
     sys.exit(code)

@@ -1,5 +1,6 @@
 """`run`, `config` and `version`."""
 
+import faulthandler
 from importlib.metadata import version
 from typing import Annotated
 
@@ -28,6 +29,7 @@ def run(
 ) -> None:
     """Run a worker until SIGTERM: store events, answer requests."""
     forbid_core_dumps()
+    faulthandler.enable()  # systemd's watchdog ends a stalled loop by SIGABRT, and its stack goes to the log
     loaded = load(
         {
             "database_url": database_url,

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from worker.errors import ConfigurationError
-from worker.settings.config import SECRETS_DIRECTORIES, Flags, Settings, variables
+from worker.settings.config import CREDENTIALS_DIRECTORY, SECRETS_DIRECTORIES, Flags, Settings, variables
 from worker.settings.files import DOTENV, read_dotenv, read_secrets
 from worker.settings.urls import url_from_libpq
 
@@ -28,6 +28,12 @@ class Loaded:
     origins: dict[str, str]
     unknown: dict[str, str | None]
     flags: Flags
+
+    @property
+    def has_copied_logins(self) -> bool:
+        """Whether systemd copied a server's URL for this process, which then never sees another."""
+        copies = os.environ.get(CREDENTIALS_DIRECTORY)
+        return copies is not None and any(self.origins.get(name) == copies for name in SERVERS)
 
 
 def load(flags: Flags | None = None, required: Sequence[str] = SERVERS) -> Loaded:

@@ -15,6 +15,7 @@ from worker.settings.endpoint import read_database_url
 REFUSED_CLASSES: Final = ("22", "23", "54")
 """Data exception, constraint violation, program limit: the database will never accept this content."""
 
+LOGIN_REFUSED: Final = "login refused"
 READ_ONLY: Final = "read-only"
 TIMEOUT: Final = "timeout"
 STATEMENT_TIMEOUT: Final = "statement timeout"
@@ -27,7 +28,7 @@ REASONS: Final = {
     "08P01": POOLED,
     "26": POOLED,
     "25006": READ_ONLY,
-    "28": "login refused",
+    "28": LOGIN_REFUSED,
     "3D": "no such database",
     "40": CONCURRENT,
     "42": "schema or rights not as expected",
