@@ -20,7 +20,7 @@ MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo unit test test-all test-versions check fmt chaos soak rolling lost-moves test-citus test-containers test-systemd bench bench-scale up down status urls audit dist schema lock clean
+.PHONY: help setup demo docs unit test test-all test-versions check check-types check-code check-secrets fmt chaos soak rolling lost-moves test-citus test-containers test-systemd bench bench-scale up down status urls audit dist schema lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -31,6 +31,12 @@ setup: .venv/stamp ## Have everything needed in .venv and the servers' programs 
 
 demo: setup ## Replay the samples on private servers and check the result
 	@$(BIN)/python -m deploy.demo
+
+docs: .venv/stamp .venv-docs/stamp ## Build the site of the documentation; a broken link, anchor or picture is an error
+	$(BIN)/python -m deploy.site.pages .local/pages
+	node deploy/site/pictures.mjs .local/pages
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --config-file deploy/site/mkdocs.yaml
+	@echo "the site is .local/site/index.html"
 
 unit: .venv/stamp ## Run the tests that need no server, in less than a minute; OPTIONS="-k words"
 	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS) --hypothesis-profile fast $(OPTIONS)
@@ -48,9 +54,14 @@ fmt: .venv/stamp ## Format the code, and mend what the linter can mend
 	$(BIN)/ruff format .
 
 check: .venv/stamp ## Format, lint, types, import rules, dependencies, spelling, migrations, security, secrets
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-types check-code check-secrets
+
+check-types:
+	$(BIN)/mypy
+
+check-code:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/deptry contracts --config contracts/pyproject.toml
@@ -58,6 +69,8 @@ check: .venv/stamp ## Format, lint, types, import rules, dependencies, spelling,
 	$(BIN)/squawk sql/migrations/*.sql sql/functions/*.sql sql/functions/*/*.sql
 	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_WORKER) worker contracts sql
 	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_DEPLOY) deploy
+
+check-secrets:
 	@git ls-files -z ':!tests' ':!*.svg' $(NO_SECRET_FILES) | xargs -0 $(SECRETS) --exclude-secrets $(NO_SECRET) --exclude-secrets '^name: '
 	@git ls-files -z tests $(NO_SECRET_FILES) | xargs -0 $(SECRETS) $(MADE_UP)
 
@@ -128,6 +141,8 @@ lock: ## Resolve the dependencies anew and write the lock files (needs uv)
 	    --no-emit-index-url --no-annotate --no-header -o requirements-dev.lock
 	uv pip compile --group release --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o requirements-release.lock
+	uv pip compile --group docs --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-annotate --no-header -o requirements-docs.lock
 	uv pip compile tests/bench/requirements.in --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o tests/bench/requirements.lock
 
@@ -137,7 +152,7 @@ clean: ## Remove .venv, caches, and the servers with all they store
 	    *) $(PYTHON) -m deploy.local erase --instance "$$(basename $$directory)" ;; esac; \
 	done
 	@$(PYTHON) -c 'from tests.support.servers.slots import clear_abandoned; clear_abandoned()'
-	rm -rf .venv .venv-bench .venv-release .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf .venv .venv-bench .venv-docs .venv-release .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Debian has what makes a `venv` in a package of its own, which is installed with the servers.
@@ -152,6 +167,12 @@ clean: ## Remove .venv, caches, and the servers with all they store
 .venv-release/stamp: requirements-release.lock
 	$(PYTHON) -m venv .venv-release
 	.venv-release/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-release.lock
+	@touch $@
+
+.venv-docs/stamp: requirements-docs.lock deploy/site/package-lock.json
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
+	npm --prefix deploy/site ci --silent --no-audit --no-fund
 	@touch $@
 
 # A peer that cannot be installed is absent from the benchmark, which says so.

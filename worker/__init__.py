@@ -1,6 +1,8 @@
 """The worker of the session store."""
 
-from importlib.metadata import version
-from typing import Final
 
-VERSION: Final = version("session-store")
+def release() -> str:
+    """Return the release that is installed; what reads it takes 40 ms to import, and most commands do not need it."""
+    from importlib.metadata import version
+
+    return version("session-store")

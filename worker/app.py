@@ -16,7 +16,7 @@ from functools import partial
 import structlog
 
 from contracts.topology import Topology
-from worker import VERSION
+from worker import release
 from worker.broker.session import BrokerOptions
 from worker.broker.signatures import Keys, SignaturePolicy, SignatureVerifier
 from worker.broker.supervisor import BrokerSupervisor
@@ -30,6 +30,7 @@ from worker.observability.heartbeat import Heartbeat, running
 from worker.observability.history import History
 from worker.observability.http.server import listening
 from worker.observability.log_dedup import Deduplicator
+from worker.observability.log_output import LogOutput
 from worker.observability.login_watch import LoginWatch
 from worker.observability.metrics import Metrics
 from worker.observability.systemd import SystemdNotifier
@@ -65,7 +66,7 @@ class Worker:
         self._storage = storage
         self._stop = asyncio.Event()
         self._prepared = False
-        instruments = instruments or Instruments(Metrics(VERSION))
+        instruments = instruments or Instruments(Metrics(release()))
         self.metrics = instruments.metrics
         topology = Topology(settings.prefix)
         verifier = self._open_verifier(topology, keys or FixedKeyring(keyring_of(settings)))
@@ -150,10 +151,10 @@ class Worker:
         await self._storage.refresh_layout()
 
 
-async def run_worker(loaded: Loaded, deduplicator: Deduplicator) -> None:
+async def run_worker(loaded: Loaded, deduplicator: Deduplicator, log_output: LogOutput) -> None:
     """Run one replica until SIGTERM or SIGINT; a second one ends the process at once, which loses nothing."""
     settings = loaded.settings
-    traces = open_traces(settings, VERSION)
+    traces = open_traces(settings, release())
     _collect_seldom()
     has_replica = bool(settings.read_database_url.get_secret_value())
     options = storage_options(
@@ -162,15 +163,15 @@ async def run_worker(loaded: Loaded, deduplicator: Deduplicator) -> None:
         replica_dsn=ReloadingUrl(loaded, "read_database_url") if has_replica else None,
     )
     notifier = SystemdNotifier(settings.notify_socket)
-    instruments = Instruments(Metrics(VERSION), traces, failpoint_from(settings.failpoint))
-    view = WorkerView(instruments.metrics, Health(), History(), deduplicator)
+    instruments = Instruments(Metrics(release()), traces, failpoint_from(settings.failpoint))
+    view = WorkerView(instruments.metrics, Health(), History(), deduplicator, log_output)
     async with listening(view, settings.http_host, settings.http_port), open_storage(options) as storage:
         amqp_url, keys = ReloadingUrl(loaded, "amqp_url"), ReloadingKeyring(loaded)
         worker = Worker(settings, amqp_url, storage, instruments, keys)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop_or_exit, worker, notifier)
-        log.info("worker.starting", version=VERSION)
+        log.info("worker.starting", version=release())
         logins = LoginWatch(worker.stop if loaded.has_copied_logins else None)
         async with running(Heartbeat(worker.state, storage, view, notifier, logins)):
             await worker.run()

@@ -48,8 +48,9 @@ async def test_the_engine_page_does_what_it_says(client_package: Any, plain_inst
 
 
 @pytest.mark.usefixtures("client_package")
-async def test_the_readme_of_the_client_does_what_it_says(plain_installation: str) -> None:
-    await functions_of(PROJECT / "contracts" / "client" / "README.md")["play"](plain_installation)
+@pytest.mark.parametrize("page", ["README.md", "contracts/client/README.md"])
+async def test_a_readme_does_what_it_says(page: str, plain_installation: str) -> None:
+    await functions_of(PROJECT / page)["play"](plain_installation)
 
 
 async def test_the_cache_of_the_engine_page_is_kept_fresh(

@@ -190,7 +190,9 @@ def use_package(directory: Path) -> None:
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("built")
 @pytest.mark.parametrize(
-    "page", [PROJECT / "docs" / "engine.md", PACKAGE / "README.md"], ids=["engine", "readme"]
+    "page",
+    [PROJECT / "docs" / "engine.md", PACKAGE / "README.md", PROJECT / "README.md"],
+    ids=["engine", "readme", "project"],
 )
 def test_every_snippet_of_the_documentation_runs(page: Path, plain_installation: str, tmp_path: Path) -> None:
     snippets = SNIPPET.findall(page.read_text(encoding="utf-8"))

@@ -28,7 +28,7 @@ COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 LOOK = """
 import sys
-import contracts.client, worker.cli
+import contracts.client, worker.app, worker.cli.worker
 from worker.settings.loading import load
 from worker.traces.choice import open_traces
 open_traces(load(required=()).settings, "1")

@@ -1,4 +1,4 @@
-"""The command line: a new command is a module here and a line below.
+"""The command line: a new command is a module here and a line of `COMMANDS`.
 
 Results go to stdout, logs and errors to stderr. Exit codes: 0 success, 1 failure, 2 wrong use, 75 a server is away
 (try again later), 78 wrong configuration.
@@ -10,19 +10,8 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from worker.cli.console import complain, warn
-from worker.cli.dead import app as dead
-from worker.cli.doctor import examine
-from worker.cli.erasing import erase
-from worker.cli.exporting import export_sessions
-from worker.cli.importing import import_sessions
-from worker.cli.partition import app as partition
-from worker.cli.retaining import retain
-from worker.cli.roles import make_roles
-from worker.cli.servers import declare_or_check, migrate_database
-from worker.cli.sessions import app as sessions
-from worker.cli.sessions import print_health, print_stats
-from worker.cli.top import watch
-from worker.cli.worker import print_config, print_version, run
+from worker.cli.lazy import CommandPlace, lazy_group
+from worker.cli.version import print_version
 from worker.errors import (
     BrokerUnavailable,
     ConfigurationError,
@@ -30,7 +19,6 @@ from worker.errors import (
     StorageUnavailable,
     UnavailableError,
 )
-from worker.observability.logs import hush_libraries
 
 EXIT_FAILED: Final = 1
 EXIT_USE: Final = 2
@@ -41,7 +29,29 @@ DATA: Final = "Data"
 ASK: Final = "Ask a worker"
 ABOUT: Final = "About this program"
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+COMMANDS: Final = {
+    "run": CommandPlace("worker.cli.worker", "run"),
+    "migrate": CommandPlace("worker.cli.migrating", "migrate_database"),
+    "roles": CommandPlace("worker.cli.roles", "make_roles"),
+    "topology": CommandPlace("worker.cli.topology", "declare_or_check"),
+    "doctor": CommandPlace("worker.cli.doctor", "examine"),
+    "dead": CommandPlace("worker.cli.dead", "app"),
+    "import": CommandPlace("worker.cli.importing", "import_sessions", DATA),
+    "export": CommandPlace("worker.cli.exporting", "export_sessions", DATA),
+    "retain": CommandPlace("worker.cli.retaining", "retain", DATA),
+    "erase": CommandPlace("worker.cli.erasing", "erase", DATA),
+    "partition": CommandPlace("worker.cli.partition", "app", DATA),
+    "sessions": CommandPlace("worker.cli.sessions", "app", ASK),
+    "stats": CommandPlace("worker.cli.sessions", "print_stats", ASK),
+    "health": CommandPlace("worker.cli.sessions", "print_health", ASK),
+    "top": CommandPlace("worker.cli.top", "watch", ASK),
+    "config": CommandPlace("worker.cli.config", "print_config", ABOUT),
+    "version": CommandPlace("worker.cli.version", "print_version", ABOUT),
+}
+
+app = typer.Typer(
+    cls=lazy_group(COMMANDS), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 
 def _print_version(asked: bool) -> None:
@@ -60,28 +70,8 @@ def describe(
     """Store session events from RabbitMQ in PostgreSQL, and answer requests for the sessions."""
 
 
-app.command("run")(run)
-app.command("migrate")(migrate_database)
-app.command("roles")(make_roles)
-app.command("topology")(declare_or_check)
-app.command("doctor")(examine)
-app.add_typer(dead, name="dead")
-app.command("import", rich_help_panel=DATA)(import_sessions)
-app.command("export", rich_help_panel=DATA)(export_sessions)
-app.command("retain", rich_help_panel=DATA)(retain)
-app.command("erase", rich_help_panel=DATA)(erase)
-app.add_typer(partition, name="partition", rich_help_panel=DATA)
-app.add_typer(sessions, name="sessions", rich_help_panel=ASK)
-app.command("stats", rich_help_panel=ASK)(print_stats)
-app.command("health", rich_help_panel=ASK)(print_health)
-app.command("top", rich_help_panel=ASK)(watch)
-app.command("config", rich_help_panel=ABOUT)(print_config)
-app.command("version", rich_help_panel=ABOUT)(print_version)
-
-
 def main() -> None:
     """Run the command line and leave the process with its exit code."""
-    hush_libraries()
     try:
         sys.exit(app(standalone_mode=False))
     except typer.TyperException as error:

@@ -1,7 +1,6 @@
 """`doctor`: the faults of an installation, and what fixes them."""
 
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -9,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from worker import release
 from worker.cli.console import print_json, printable, run_to_end
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.doctor.finding import Finding, State
@@ -59,7 +59,7 @@ def examine(
         {"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix, "pool_size": pool_size}
     )
     report = Report(as_json=as_json)
-    scope = Scope(version("session-store"), timeout, long_after, security, policies)
+    scope = Scope(release(), timeout, long_after, security, policies)
     run_to_end(examine_installation(loaded, scope, report.add))
     report.finish()
     if status := report.status:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from worker import VERSION
+from worker import release
 from worker.errors import StorageUnavailable
 from worker.observability.health import ServingState
 from worker.store.storage import Storage
@@ -14,6 +14,7 @@ class HealthCheck:
     def __init__(self, storage: Storage, state: Callable[[], ServingState]) -> None:
         self._storage = storage
         self._state = state
+        self._release = release()
 
     async def check(self) -> dict[str, object]:
         """Return the result of `health.check` (contract: Request)."""
@@ -23,4 +24,4 @@ class HealthCheck:
         except StorageUnavailable as error:
             database = error.reason
         lag = round(self._state().lag, 3)
-        return {"ok": database == "ok", "database": database, "lagSeconds": lag, "version": VERSION}
+        return {"ok": database == "ok", "database": database, "lagSeconds": lag, "version": self._release}

@@ -1,0 +1,90 @@
+"""The pages are easy to read: short sentences, each with its subject, in the words of the field."""
+
+import re
+from typing import Final
+
+import pytest
+
+from deploy.local.instance import PROJECT
+from tests.support.prose import measure, passages, sentences, words
+from tests.unit.test_house import tracked_texts
+
+MOST_WHATS: Final = 1.5
+"""In a thousand words: httpx, oban-py and procrastinate have 0.6 to 0.7."""
+LONGEST_SENTENCE: Final = 25
+MOST_TERMS: Final = 25
+DIALECT: Final = re.compile(
+    r"\b(?:save for|save where|of before|nobody's|is nobody|whoever|than before it)\b"
+)
+
+UNREVISED: Final = {
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "contracts/client/README.md",
+    "contracts/typescript/README.md",
+    "docs/alerts.md",
+    "docs/benchmarks.md",
+    "docs/dead-letters.md",
+    "docs/engine.md",
+    "docs/guarantees.md",
+    "docs/licences.md",
+    "docs/metrics.md",
+    "docs/operations.md",
+    "docs/partitioning.md",
+    "docs/releases.md",
+    "docs/scaling.md",
+    "docs/threat-model.md",
+    "docs/versions.md",
+    "sql/README.md",
+    "tests/README.md",
+    "tests/bench/notes.md",
+    "tests/conformance/README.md",
+    "tests/support/README.md",
+}
+"""Pages that are still to be rewritten; the list only shrinks."""
+
+
+def pages() -> set[str]:
+    """Return every page of the project, by its path from the root."""
+    return {name for name in tracked_texts() if name.endswith(".md")}
+
+
+@pytest.mark.parametrize("name", sorted(pages() - UNREVISED))
+def test_a_page_is_easy_to_read(name: str) -> None:
+    found = measure(list(passages(tracked_texts()[name])))
+    assert found.what_rate <= MOST_WHATS
+    assert found.sentence <= LONGEST_SENTENCE
+
+
+@pytest.mark.parametrize("name", sorted(pages() - UNREVISED))
+def test_a_page_has_no_dialect(name: str) -> None:
+    assert [text for text in passages(tracked_texts()[name]) if DIALECT.search(text.lower())] == []
+
+
+def test_every_page_that_is_to_be_rewritten_exists() -> None:
+    assert UNREVISED - pages() == set()
+
+
+def test_the_glossary_has_few_terms() -> None:
+    rows = re.findall(r"^\| (?!term|---)([^|]+) \|", (PROJECT / "docs/glossary.md").read_text(), re.MULTILINE)
+    assert 10 < len(rows) <= MOST_TERMS
+    assert len(rows) == len(set(rows))
+
+
+def test_a_passage_is_a_paragraph_an_item_or_a_cell() -> None:
+    page = "# What is it\n\nOne `what is`.\nTwo.\n\n- [three](x.md)\n\n| a | b |\n| --- | --- |\n| c | d |\n\n    x\n"
+    assert list(passages(page)) == ["One CODE. Two.", "three", "a", "b", "c", "d"]
+
+
+def test_a_sentence_ends_at_its_mark() -> None:
+    assert sentences("It waits 3.5 s at most. Then it ends: see *run*. Done.") == [
+        "It waits 3.5 s at most.",
+        "Then it ends: see *run*.",
+    ]
+    assert words("What it's worth: 25,000.") == ["what", "it's", "worth", "25,000."]
+
+
+def test_what_is_counted_and_the_longest_sentences_are_measured() -> None:
+    found = measure(["Say what it is now. " * 19 + "One sentence has eight words, and more yet."])
+    assert found == (103, 184.5, 5)

@@ -1,0 +1,55 @@
+"""The pages lead to each other, and the site has all of them; `make docs` checks that again, and the pictures."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from deploy.local.instance import PROJECT
+from deploy.site.pages import LinkBroken, linked_files, reachable_files
+from tests.unit.test_house import tracked_texts
+
+NAVIGATION: Final = (
+    (PROJECT / "deploy" / "site" / "mkdocs.yaml").read_text(encoding="utf-8").partition("nav:")[2]
+)
+PAGES: Final = sorted(
+    name for name in tracked_texts() if name.endswith(".md") and name != "tests/bench/notes.md"
+)
+"""Without the part of docs/benchmarks.md that `make bench` takes over."""
+ANCHORED: Final = re.compile(r"\]\((?!\w+:)([^)#\s]*)#([^)\s]+)\)")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_of_a_page_leads_to_a_file(name: str) -> None:
+    linked_files(PROJECT / name)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_anchor_of_a_link_is_a_heading(name: str) -> None:
+    page = PROJECT / name
+    links = [
+        (page.parent / path if path else page, anchor) for path, anchor in ANCHORED.findall(page.read_text())
+    ]
+    assert [(str(target), anchor) for target, anchor in links if anchor not in headings_of(target)] == []
+
+
+def headings_of(page: Path) -> set[str]:
+    """Return the anchors of a page, as forges make them of its headings."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_navigation_has_every_page_that_the_readme_leads_to() -> None:
+    reachable = {str(path.relative_to(PROJECT)) for path in reachable_files() if path.suffix == ".md"}
+    listed = [line.strip().removeprefix("- ") for line in NAVIGATION.splitlines() if line.endswith(".md")]
+    assert set(listed) == reachable
+    assert len(listed) == len(reachable)
+    assert {name for name in PAGES if name.startswith("docs/")} <= reachable
+
+
+def test_a_link_to_a_folder_is_refused(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"[all](../{tmp_path.name}) and [the web](https://example.com)")
+    with pytest.raises(LinkBroken, match=r"page\.md links to .*, which is no file"):
+        linked_files(page)

@@ -1,0 +1,8 @@
+"""`version`: the release."""
+
+from worker import release
+
+
+def print_version() -> None:
+    """Print the release."""
+    print(release())
