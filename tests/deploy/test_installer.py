@@ -92,7 +92,11 @@ def installed(tmp_path: Path) -> Callable[..., dict[str, str]]:
     wants.mkdir()
     for number in (1, 3):
         (wants / f"session-store@{number}.service").symlink_to("/nowhere")
-    script = (UNITS / "session-store").read_text().replace("/etc/session-store", str(tmp_path / "etc"))
+    script = (
+        (UNITS / "session-store")
+        .read_text()
+        .replace("settings=/etc/session-store\n", f"settings={tmp_path}/etc\n")
+    )
     script = script.replace("/etc/systemd/system/multi-user.target.wants", str(wants))
     script = script.replace("/etc/session-store-logins", str(tmp_path / "logins"))
     (tmp_path / "show").write_text(SHOW)
