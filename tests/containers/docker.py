@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -94,25 +95,33 @@ def container_engine() -> Iterator[Docker]:
     try:
         yield _wait_for(running, tree)
     finally:
-        running.terminate()
-        running.wait(START_SECONDS)
+        _end(running)
 
 
 def _wait_for(running: subprocess.Popen[bytes], tree: Path) -> Docker:
     end = time.monotonic() + START_SECONDS
     while running.poll() is None and time.monotonic() < end:
-        listed = subprocess.run(
-            ["pgrep", "-P", str(running.pid)], capture_output=True, text=True, check=False
-        ).stdout.split()
-        if listed:
-            enter = ["nsenter", "-t", listed[0], "-m", "-n", "-p", "-r", "--"]
+        if first := _first_inside(running):
+            enter = ["nsenter", "-t", first, "-m", "-n", "-p", "-r", "--"]
             enter += ["env", "-i", "-C", str(PROJECT), PATH, "HOME=/root"]
             ready = subprocess.run([*enter, "docker", "info"], capture_output=True, check=False)
             if ready.returncode == 0:
                 return Docker(enter, f"Debian's engine in {tree.name}, started for this")
         time.sleep(0.5)
-    running.terminate()
     raise CannotMake(f"dockerd does not start: {(PLACE / 'dockerd.log').read_text()[-1_500:]}")
+
+
+def _first_inside(running: subprocess.Popen[bytes]) -> str:
+    """Return the engine's process, which is the first in its namespace; "" before it is there."""
+    listed = subprocess.run(["pgrep", "-P", str(running.pid)], capture_output=True, text=True, check=False)
+    return listed.stdout.strip()
+
+
+def _end(running: subprocess.Popen[bytes]) -> None:
+    """Have the engine stopped, with every container: `unshare` itself passes no signal on."""
+    if first := _first_inside(running):
+        os.kill(int(first), signal.SIGTERM)
+    running.wait(START_SECONDS)
 
 
 def has_registry(docker: Docker) -> bool:

@@ -1,17 +1,20 @@
 """Base images made from Debian's packages, under the names that the Dockerfile and the stack use."""
 
+import hashlib
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from deploy.local.instance import PROJECT
 from tests.containers.docker import SUITE, Docker
 from tests.field.debian import make_tree
-from tests.field.wheels import PIP, wheels_for
+from tests.field.wheels import LOCKS, PIP, wheels_for
 from tests.versions.trees import run
 
 HERE: Final = Path(__file__).parent
 WHEELS: Final = "srv/wheels"
+LABEL: Final = "session-store.trial"
 ENTRYPOINT: Final = "usr/local/bin/start"
 
 
@@ -51,9 +54,24 @@ def make_images(docker: Docker) -> None:
     for base in BASES:
         tree = make_tree(base.tree, SUITE, base.packages)
         with tempfile.TemporaryDirectory() as place:
-            _lay_out(Path(place) / "extra", base, tree)
+            origin = _origin_of(base, tree)
+            shown = (
+                f"docker image inspect --format '{{{{index .Config.Labels \"{LABEL}\"}}}}' {base.tag} || true"
+            )
+            if docker.type(shown).strip() == origin:
+                continue
             print(f"importing {base.tag} from {tree.name}", flush=True)
-            _import(docker, base, (Path(place) / "extra", tree), Path(place) / "root")
+            _lay_out(Path(place) / "extra", base, tree)
+            changes = (*base.changes, f"LABEL {LABEL}={origin}")
+            _import(
+                docker, base._replace(changes=changes), (Path(place) / "extra", tree), Path(place) / "root"
+            )
+
+
+def _origin_of(base: Base, tree: Path) -> str:
+    """Return a digest of all that the image is made of."""
+    locks = "".join((PROJECT / name).read_text(encoding="utf-8") for name in LOCKS)
+    return hashlib.sha256(f"{base} {tree.name} {locks}".encode()).hexdigest()
 
 
 def _lay_out(extra: Path, base: Base, tree: Path) -> None:
