@@ -1,7 +1,8 @@
 -- A page of sessions by updated_at, newest first; $14 and $15 are the last page's last key and id.
 -- No index has updated_at, so this sorts what the filter leaves; as rows, of which only the page's become text.
 SELECT
-\ir session_columns.sql
+\ir record.sql
+     , to_json(updated_at) #>> '{}' AS position
   FROM (SELECT *
           FROM sessions
          WHERE
@@ -12,4 +13,4 @@ SELECT
         OR (updated_at IS NULL AND $14 IS NOT NULL))
          ORDER BY updated_at DESC NULLS LAST, session_id
          LIMIT $12 OFFSET $13) AS page
- ORDER BY updated_at DESC NULLS LAST, session_id;
+ ORDER BY page.updated_at DESC NULLS LAST, page.session_id;

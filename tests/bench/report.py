@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench.goals import GOALS
+from tests.bench.goals import GOALS, PROCESSES, whole_of
 from tests.bench.measure import Spread
 
 Results = dict[str, Any]
@@ -13,10 +13,11 @@ NOTES: Final = Path(__file__).with_name("notes.md")
 Section = Callable[[Any], str]
 HEAD: Final = """# Benchmarks
 
-Everybody gets the same 1.9 kB events on the same private servers, one after the other in each round, with all
-events in the queue before it begins. Medians of {rounds} rounds of {events:,} events; in brackets the lowest and the
-highest round. CPU is processor time an event, in microseconds. `make bench` measures anew and writes this page;
-`make bench BASE=<commit>` compares the worker with another commit's.
+Everybody gets the same events of {size:,} bytes on the same private servers, one after the other in each round, with
+all events in the queue before it begins. They are sessions with prose, objectives, a log and maps, drawn once from a
+seed. Medians of {rounds} rounds of {events:,} events; in brackets the lowest and the highest round. CPU is processor
+time an event, in microseconds; "all three" is the sum of worker, RabbitMQ and PostgreSQL. `make bench` measures anew
+and writes this page; `make bench BASE=<commit>` compares the worker with another commit's.
 
 ![events a second](benchmarks-storing.svg)
 """
@@ -25,7 +26,7 @@ highest round. CPU is processor time an event, in microseconds. `make bench` mea
 def write_report(results: Results, path: Path) -> str:
     """Have the report written; returns its text."""
     chosen = results["chosen"]
-    parts = [HEAD.format(rounds=chosen["rounds"], events=chosen["events"])]
+    parts = [HEAD.format(rounds=chosen["rounds"], events=chosen["events"], size=chosen["size"])]
     sections: dict[str, Section] = {
         "pair": _storing,
         "storing": _storing,
@@ -62,21 +63,28 @@ def _goals(results: Results) -> str:
 def _storing(measured: list[Results]) -> str:
     ours = _spread(measured[0], "rate").median if measured[0]["rounds"] else 0.0
     rows = [_contestant(each, ours) for each in measured]
-    head = ["", "events/s", "ours is", "its CPU", "RabbitMQ", "PostgreSQL", "peak MB"]
+    head = ["", "events/s", "ours is", "its CPU", "RabbitMQ", "PostgreSQL", "all three", "peak MB"]
     return "## Storing\n\n" + _table(head, rows)
 
 
 def _contestant(each: Results, ours: float) -> list[str]:
     if each["missing"]:
-        return [each["name"], f"absent: {each['missing']}", *[""] * 5]
+        return [each["name"], f"absent: {each['missing']}", *[""] * 6]
     rate = _spread(each, "rate")
-    costs = [_cost(each, name) for name in ("cpu", "rabbitmq", "postgres", "memory")]
+    costs = [_cost(each, name) for name in (*PROCESSES, "memory")]
+    costs.insert(len(PROCESSES), _whole(each))
     spread = f"{rate.median:,.0f} ({rate.low:,.0f} to {rate.high:,.0f})"
     return [each["name"], spread, f"{ours / rate.median:.1f}x", *costs]
 
 
 def _spread(each: Results, figure: str) -> Spread:
     return Spread.of([one[figure] for one in each["rounds"]])
+
+
+def _whole(each: Results) -> str:
+    """What an event costs all three processes, where all were measured."""
+    wholes = [whole_of(one) for one in each["rounds"]]
+    return f"{statistics.median(wholes):.0f}" if all(wholes) else ""
 
 
 def _cost(each: Results, figure: str) -> str:
@@ -126,10 +134,16 @@ def _growth(measured: list[Results]) -> str:
 
 def _shapes(measured: Results) -> str:
     rows = [
-        [name, f"{one['rate']:,.0f}", f"{one['cpu']:.0f}", f"{one['postgres']:.0f}", f"{one['memory']:.0f}"]
+        [
+            name,
+            f"{one['rate']:,.0f}",
+            *(f"{one[cost]:.0f}" for cost in PROCESSES),
+            f"{whole_of(one):.0f}",
+            f"{one['memory']:.0f}",
+        ]
         for name, one in measured.items()
     ]
-    head = ["the worker with", "events/s", "its CPU", "PostgreSQL", "peak MB"]
+    head = ["the worker with", "events/s", "its CPU", "RabbitMQ", "PostgreSQL", "all three", "peak MB"]
     return "## Other shapes\n\nOne round each.\n\n" + _table(head, rows)
 
 

@@ -13,8 +13,10 @@ from worker.cli.console import complain, warn
 from worker.cli.lazy import CommandPlace, lazy_group
 from worker.cli.version import print_version
 from worker.errors import (
+    BrokerRefused,
     BrokerUnavailable,
     ConfigurationError,
+    DatabaseRefused,
     SessionStoreError,
     StorageUnavailable,
     UnavailableError,
@@ -79,6 +81,8 @@ def main() -> None:
     except typer.Abort:
         _fail(RuntimeError("stopped"), EXIT_FAILED)
     except ConfigurationError as error:
+        _fail(error, EXIT_CONFIGURATION)
+    except (DatabaseRefused, BrokerRefused) as error:
         _fail(error, EXIT_CONFIGURATION)
     except UnavailableError as error:
         _fail(error, EXIT_TRY_LATER)

@@ -10,8 +10,8 @@ from contracts.outcomes import Outcome
 class EventRow(NamedTuple):
     """One valid event, its fields in the order of `apply_session_events`' parameters.
 
-    `encounter`, `state` and `extra` are JSON text, times ISO 8601 with an offset; every field after `is_delete`
-    is None in a delete.
+    `encounter`, `state` and `extra` are JSON in UTF-8, times ISO 8601 with an offset; every field after `is_delete`
+    is None in a delete. `updated_at` is None where the time of storing counts.
     """
 
     session_id: str
@@ -20,11 +20,12 @@ class EventRow(NamedTuple):
     expected_revision: int | None
     is_delete: bool
     player_id: str | None = None
-    encounter: str | None = None
-    state: str | None = None
-    extra: str | None = None
+    encounter: bytes | None = None
+    state: bytes | None = None
+    extra: bytes | None = None
     started_at: str | None = None
     completed_at: str | None = None
+    updated_at: str | None = None
 
 
 class StoredSession(NamedTuple):
