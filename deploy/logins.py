@@ -28,6 +28,8 @@ SUPERUSER: Final = "postgres"
 PASSWORD_BYTES: Final = 24
 LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 FILE_MODE: Final = 0o400
+AUTHORITY: Final = "/etc/ssl/certs/ca-certificates.crt"
+"""The public authorities on Debian: a worker's unit sees no home, where PostgreSQL's driver would look."""
 
 Passwords = Callable[[str, str], str]
 """Return the password of a login; the arguments are the server, such as `postgres` or `rabbitmq`, and the login."""
@@ -37,26 +39,26 @@ Passwords = Callable[[str, str], str]
 class Servers:
     """Where the servers are, as HOST:PORT/DATABASE and HOST:PORT, and the passwords of their logins.
 
-    `asks_for_tls` has the URLs of servers on other hosts ask for it.
+    With an `authority`, a file of certificates, the URLs of servers on other hosts ask for TLS.
     """
 
     postgres: str
     rabbitmq: str
     password: Passwords
-    asks_for_tls: bool = False
+    authority: str = ""
 
     def database_url(self, role: str) -> str:
         """Return the database's URL for a role."""
-        tls = "?sslmode=verify-full" if self._has_tls(self.postgres) else ""
+        tls = f"?sslmode=verify-full&sslrootcert={self.authority}" if self._has_tls(self.postgres) else ""
         return f"postgresql://{role}:{self.password('postgres', role)}@{self.postgres}{tls}"
 
     def amqp_url(self, user: str, vhost: str = EVENTS_VHOST) -> str:
         """Return the URL of a virtual host for a user."""
-        scheme = "amqps" if self._has_tls(self.rabbitmq) else "amqp"
-        return f"{scheme}://{user}:{self.password('rabbitmq', user)}@{self.rabbitmq}/{vhost}"
+        scheme, tls = ("amqps", f"?cafile={self.authority}") if self._has_tls(self.rabbitmq) else ("amqp", "")
+        return f"{scheme}://{user}:{self.password('rabbitmq', user)}@{self.rabbitmq}/{vhost}{tls}"
 
     def _has_tls(self, server: str) -> bool:
-        return self.asks_for_tls and server.partition("/")[0].rpartition(":")[0] not in LOOPBACK
+        return self.authority != "" and server.partition("/")[0].rpartition(":")[0] not in LOOPBACK
 
 
 def new_passwords() -> Passwords:
@@ -131,6 +133,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--postgres", metavar="HOST:PORT/DATABASE")
     parser.add_argument("--rabbitmq", metavar="HOST:PORT")
+    parser.add_argument("--authority", metavar="FILE", default=AUTHORITY, help="of the servers' certificates")
     parser.add_argument("--show", choices=("postgres", "rabbitmq"), help="print its logins and passwords")
     given = parser.parse_args(words)
     if bool(given.postgres) != bool(given.rabbitmq):
@@ -142,7 +145,7 @@ def main(words: list[str]) -> int:
         return 0
     make_all(password)
     if given.postgres:
-        write_urls(given.directory, Servers(given.postgres, given.rabbitmq, password, asks_for_tls=True))
+        write_urls(given.directory, Servers(given.postgres, given.rabbitmq, password, given.authority))
     return 0
 
 

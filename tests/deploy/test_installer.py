@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from deploy.logins import main as make_logins
 from tests.support.programs.page import commands_of
 
 UNITS: Final = PROJECT / "deploy" / "systemd"
+COMMAND: Final = UNITS / "session-store"
 PAGE: Final = "docs/operations.md"
 CREDENTIAL: Final = re.compile(r"^LoadCredential=\w+:/etc/session-store/credentials/(\w+)$", re.MULTILINE)
 SHOW: Final = "#!/bin/sh\nenv | grep ^SESSION_STORE_ | sort\n"
@@ -71,7 +73,9 @@ def test_the_logins_are_sorted_by_who_needs_them(tmp_path: Path, capsys: pytest.
     }
     logins = {name: re.sub(r":[0-9a-f]{48}@", "@", url) for name, url in urls.items()}
     assert logins["worker/DATABASE_URL"] == "postgresql://session_store_worker@localhost:5432/sessions"
-    assert logins["worker/AMQP_URL"] == "amqps://session_store_worker@mq.example:5671/session-store"
+    assert logins["worker/AMQP_URL"] == (
+        "amqps://session_store_worker@mq.example:5671/session-store?cafile=/etc/ssl/certs/ca-certificates.crt"
+    )
     assert logins["prepare/DATABASE_URL"].startswith("postgresql://session_store_migrator@")
     assert logins["nightly/JANITOR_DATABASE_URL"].startswith("postgresql://session_store_janitor@")
     assert {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*") if path.is_file()} == {0o400}
@@ -92,16 +96,15 @@ def installed(tmp_path: Path) -> Callable[..., dict[str, str]]:
     wants.mkdir()
     for number in (1, 3):
         (wants / f"session-store@{number}.service").symlink_to("/nowhere")
-    script = (
-        (UNITS / "session-store")
-        .read_text()
-        .replace("settings=/etc/session-store\n", f"settings={tmp_path}/etc\n")
-    )
-    script = script.replace("/etc/systemd/system/multi-user.target.wants", str(wants))
-    script = script.replace("/etc/session-store-logins", str(tmp_path / "logins"))
     (tmp_path / "show").write_text(SHOW)
     (tmp_path / "show").chmod(0o755)
-    script = script.replace("/opt/session-store/venv/bin/session-store", str(tmp_path / "show"))
+    places = {
+        "settings=/etc/session-store\n": f"settings={tmp_path}/etc\n",
+        "/etc/systemd/system/multi-user.target.wants": str(wants),
+        "/etc/session-store-logins": str(tmp_path / "logins"),
+        "/opt/session-store/venv/bin/session-store": str(tmp_path / "show"),
+    }
+    script = reduce(lambda text, place: text.replace(*place), places.items(), COMMAND.read_text())
 
     def run(*words: str, **variables: str) -> dict[str, str]:
         done = subprocess.run(
