@@ -18,6 +18,11 @@ UNITS: Final = PROJECT / "deploy" / "systemd"
 COMMAND: Final = UNITS / "session-store"
 PAGE: Final = "docs/operations.md"
 CREDENTIAL: Final = re.compile(r"^LoadCredential=\w+:/etc/session-store/credentials/(\w+)$", re.MULTILINE)
+ENVIRONMENT: Final = """# a comment
+SESSION_STORE_PREFETCH=500
+SESSION_STORE_PREFIX="eu."
+not a setting
+"""
 SHOW: Final = "#!/bin/sh\nenv | grep ^SESSION_STORE_ | sort\n"
 
 
@@ -89,9 +94,7 @@ def test_the_logins_are_sorted_by_who_needs_them(tmp_path: Path, capsys: pytest.
 def installed(tmp_path: Path) -> Callable[..., dict[str, str]]:
     """Return the command of the path, installed below a directory, as a function that returns what it sets."""
     (tmp_path / "etc/credentials").mkdir(parents=True)
-    (tmp_path / "etc/environment").write_text(
-        '# a comment\nSESSION_STORE_PREFETCH=500\nSESSION_STORE_PREFIX="eu."\nnot a setting\n'
-    )
+    (tmp_path / "etc/environment").write_text(ENVIRONMENT)
     wants = tmp_path / "wants"
     wants.mkdir()
     for number in (1, 3):

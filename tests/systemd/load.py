@@ -54,7 +54,10 @@ def under_load(machine: Machine, *, redeliveries: bool = False) -> Iterator[None
     assert (found["failed"], found["wrong"]) == ([], []), found
     repeated = redelivered(machine) - before
     print(f"  {found['written']} events written, {repeated} redelivered, 0 failed, 0 lost")
-    assert redeliveries or repeated == 0, f"{repeated} deliveries were repeated"
+    warnings = machine.says(
+        "journalctl", "-p", "warning", "-u", "session-store@*", "-o", "cat", "--lines", "20"
+    )
+    assert redeliveries or repeated == 0, f"{repeated} deliveries were repeated\n{warnings}"
 
 
 def _found(engine: subprocess.Popen[str]) -> dict[str, Any]:
