@@ -15,6 +15,7 @@ import structlog
 
 import sql
 from contracts.sockets import end_when_unanswered
+from worker.errors import SessionStoreError
 
 log = structlog.get_logger()
 
@@ -101,7 +102,10 @@ class SilenceWatch:
         try:
             async with asyncio.timeout(ASK_SECONDS):
                 working = await self._ask_for_working([each.get_server_pid() for each in waiting])
-        except FAILURES:  # new connections do not work either: nothing is gained by the loss of the old ones
+        except (
+            *FAILURES,
+            SessionStoreError,
+        ):  # new connections do not work either: nothing is gained by the loss of the old ones
             self.close()
             return 0
         silent = [
