@@ -12,15 +12,15 @@ NOT_IN_DEPLOY := B101,B404,B603,B607,B608
 SECRETS := $(BIN)/detect-secrets-hook --no-verify
 # Hashes of packages, and recorded sessions.
 NO_SECRET_FILES := ':!*.lock' ':!*package-lock.json' ':!samples' ':!tests/bench'
-# Passwords of examples and of servers that listen on the loopback address, and words
-# that are no password.
-NO_SECRET := '^(guest|password|wrong|scram-sha-256|\.\.\.)$$'
+# Passwords of examples and of servers that listen on the loopback address, words
+# that are no password, and names of Kubernetes' secrets.
+NO_SECRET := '^(guest|password|wrong|scram-sha-256|\.\.\.|session-store-[a-z-]+)$$'
 # Tests make up passwords and ids; keys and tokens that somebody gave out are found there too.
 MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs unit test test-all test-versions check check-types check-code check-secrets fmt chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist schema lock clean
+.PHONY: help setup demo docs unit test test-all test-versions check check-types check-code check-secrets fmt chaos soak rolling lost-moves test-citus test-kubernetes test-containers test-systemd bench bench-scale up down status urls audit dist schema lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -78,6 +78,9 @@ test-versions: setup ## The suite's parts on the servers that users have; OPTION
 	@$(PYTHON) -m deploy.local install --for-tests
 	@$(BIN)/python -m tests.versions $(OPTIONS)
 
+test-kubernetes: .venv/stamp ## The base on the cluster of kubectl's context, a new one such as kind's; OPTIONS="--image NAME:TAG --keep"
+	@$(BIN)/python -m tests.kubernetes $(OPTIONS)
+
 chaos: setup ## Kill workers, database and broker under load; OPTIONS="--seed 1 --events 120000"
 	@$(BIN)/python -m tests.faults.chaos $(OPTIONS)
 
@@ -93,6 +96,12 @@ lost-moves: setup ## Play sessions on engines over HTTP and print the moves that
 
 test-citus: setup ## The order law and a small benchmark on a Citus database that is empty: CITUS_DSN=postgresql://…
 	CITUS_DSN='$(CITUS_DSN)' $(BIN)/pytest -n 0 tests/citus
+
+test-containers: setup ## The image and the stack on a container engine, by the commands of the docs; skipped with a reason
+	$(BIN)/pytest -x -n 0 -s --timeout 3600 -p no:cacheprovider tests/containers/trial.py $(OPTIONS)
+
+test-systemd: setup ## The printed steps on a Debian with systemd, in a container; as root; skipped with a reason
+	$(BIN)/pytest -x -n 0 -s --timeout 3600 -p no:cacheprovider tests/systemd/trial.py $(OPTIONS)
 
 bench: setup .venv-bench/stamp ## Measure the worker beside its peers; OPTIONS="--only storing --rounds 3" or BASE=<commit>
 	@test -z "$(BASE)" || { rm -rf .local/bench-base && git clone -q . .local/bench-base \
@@ -129,6 +138,8 @@ lock: ## Resolve the dependencies anew and write the lock files (needs uv)
 	    --no-emit-index-url --no-annotate --no-header -o requirements.lock
 	uv pip compile pyproject.toml --extra traces --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o requirements-traces.lock
+	uv pip compile pyproject.toml --extra parquet --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-annotate --no-header -o requirements-parquet.lock
 	uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o requirements-dev.lock
 	uv pip compile --group release --universal --python-version 3.11 --generate-hashes \

@@ -25,7 +25,8 @@ CREATE OR REPLACE FUNCTION apply_session_events(
     p_states             text[],
     p_extras             text[],         -- null when the session has no other fields
     p_started_ats        timestamptz[],
-    p_completed_ats      timestamptz[]
+    p_completed_ats      timestamptz[],
+    p_updated_ats        timestamptz[] DEFAULT NULL  -- of an import: when a session was changed last; null: now
 )
 RETURNS TABLE (session_id text, outcome text, prior_revision bigint, prior_event_id uuid, prior_outcome text)
 LANGUAGE plpgsql
@@ -78,8 +79,11 @@ BEGIN
     -- Then the table, in statements of their own: their snapshots are taken with the ledger's rows locked, so
     -- they see what every call before this one committed.
     IF won_ids IS NOT NULL THEN
+        -- See adopt_inserted_sessions. Not a setting of the function: its owner, no superuser, may not give it one of ours.
+        PERFORM set_config('session_store.applying', 'on', true);
         PERFORM store_sessions(p_session_ids, p_revisions, p_deletes, p_player_ids, p_encounters, p_states, p_extras,
-                               p_started_ats, p_completed_ats, won_ids);
+                               p_started_ats, p_completed_ats, p_updated_ats, won_ids);
+        PERFORM set_config('session_store.applying', 'off', true);
     END IF;
 
     IF coalesce(cardinality(won_ids), 0) < cardinality(p_session_ids) THEN

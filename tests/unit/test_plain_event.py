@@ -57,7 +57,22 @@ def test_every_sample_that_is_valid_is_taken_or_left_to_the_models() -> None:
     assert len(taken) > 0.95 * (len(read_events()) - len(read_dead_letters()))
 
 
-BAD_BODIES = [bad for bad in bad_events() if bad.code != "too_large"]  # refused before it is read
+OTHERS_JUDGE = ("too_large", "revision_ahead")  # the size before it is read, the revision by the clock
+BAD_BODIES = [bad for bad in bad_events() if bad.code not in OTHERS_JUDGE]
+
+
+@pytest.mark.parametrize(
+    ("updated", "is_plain"),
+    [("2025-11-07T10:30:00.000Z", True), (None, False), ("yesterday", False), (7, False)],
+)
+def test_the_time_of_an_imports_last_change_is_taken_where_the_models_take_it(
+    updated: object, is_plain: bool
+) -> None:
+    event = write_event()
+    data = event["data"]
+    assert isinstance(data, dict)
+    data["updatedAt"] = updated
+    assert is_taken(orjson.dumps(event)) is is_plain
 
 
 @pytest.mark.parametrize("bad", BAD_BODIES, ids=lambda bad: bad.name[:40])

@@ -16,6 +16,12 @@ PLACE: Final = LOCAL / "versions"
 ENTER: Final = Path(__file__).parent / "enter"
 MIRROR: Final = "http://deb.debian.org/debian"
 LONGEST_SECONDS: Final = 600
+COMMIT: Final = [
+    *("-c", "user.name=versions", "-c", "user.email=versions@localhost"),
+    *("commit", "--quiet", "--allow-empty", "--message", "As it is on this machine"),
+]
+PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Of Debian: this machine's may lead into its user's directory, which a tree has too."""
 RABBITMQ: Final = (
     "rabbitmq-server",
     "rabbitmqctl",
@@ -28,8 +34,9 @@ _SUITE: Final = (
     *("git", "make", "openssl", "procps", "iproute2", "nftables", "python3", "python3-venv", "nodejs", "npm"),
     *("postgresql", "pgbouncer", "prometheus", "systemd", "strace"),
 )
+_TOOLS: Final = ("mmdebstrap", "debian-archive-keyring")
 # A release that is not out yet may have been indexed longer ago than its index is valid.
-_OPTIONS: Final = {
+OPTIONS: Final = {
     "APT::Install-Recommends": "false",
     "APT::Sandbox::User": "root",
     "Acquire::Check-Valid-Until": "false",
@@ -55,11 +62,11 @@ class Tree:
         """Have the tree there with RabbitMQ in it, a whole one or none; raises CannotMake."""
         if self.directory.exists():
             return
-        _need_tools()
+        need_tools()
         fresh = self.directory.with_name(f"{self.suite}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         PLACE.mkdir(parents=True, exist_ok=True)
-        options = [f'--aptopt={name} "{value}"' for name, value in _OPTIONS.items()]
+        options = [f'--aptopt={name} "{value}"' for name, value in OPTIONS.items()]
         packages = f"--include={','.join(_SERVER)}"
         run(["mmdebstrap", "--variant=minbase", packages, *options, self.suite, str(fresh), MIRROR])
         fresh.rename(self.directory)
@@ -77,12 +84,14 @@ class Tree:
         place = PLACE / f"{self.suite}-rabbitmq"
         place.mkdir(exist_ok=True)
         for name in RABBITMQ:
-            script = place / name
-            script.write_text(
-                f"#!/bin/sh\nexec '{ENTER}' '{self.directory}' /usr/lib/rabbitmq/bin/{name} \"$@\"\n"
-            )
-            script.chmod(0o755)
+            self.write_script(place / name, f"/usr/lib/rabbitmq/bin/{name}")
         return place
+
+    def write_script(self, script: Path, program: str) -> None:
+        """Have a script that runs a program of this tree."""
+        script.unlink(missing_ok=True)
+        script.write_text(f"#!/bin/sh\nexec '{ENTER}' '{self.directory}' {program} \"$@\"\n")
+        script.chmod(0o755)
 
     def version_of(self, package: str) -> str:
         """Return the upstream version of a package that is installed in the tree."""
@@ -109,11 +118,13 @@ class Tree:
         )
         known = [name for name in listed.stdout.decode().split("\0") if name and (PROJECT / name).exists()]
         _copy(known, to)
+        for command in (["init", "--quiet"], ["add", "--all"], COMMIT):  # some tests ask git
+            run(["git", "-C", str(to), *command])
         return inside
 
     def run(self, command: list[str], inside: Path, environment: dict[str, str] | None = None) -> int:
-        """Run a command in the tree, from this place in it; returns its exit status."""
-        words = [*self._entered(), "env", f"--chdir={inside}", *command]
+        """Run a command in the tree, by the tree's programs, from this place in it; returns its exit status."""
+        words = [*self._entered(), "env", f"--chdir={inside}", f"PATH={PATH}", *command]
         return subprocess.run(words, env={**os.environ, **(environment or {})}, check=False).returncode
 
     def _entered(self) -> list[str]:
@@ -132,14 +143,15 @@ def _copy(names: list[str], to: Path) -> None:
             path.unlink()
 
 
-def _need_tools() -> None:
+def need_tools() -> None:
+    """Have mmdebstrap there, installed where it may be; raises CannotMake."""
     if os.geteuid() != 0:
         raise CannotMake("a tree is made, and entered, by root alone")
     if shutil.which("mmdebstrap") is None:
         if shutil.which("apt-get") is None:
             raise CannotMake("mmdebstrap is not on this machine")
         run(["apt-get", "-qq", "update"])
-        run(["apt-get", "-qq", "install", "-y", "--no-install-recommends", "mmdebstrap"])
+        run(["apt-get", "-qq", "install", "-y", "--no-install-recommends", *_TOOLS])
 
 
 def run(command: list[str]) -> None:

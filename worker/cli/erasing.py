@@ -14,6 +14,7 @@ from contracts.topology import Topology
 from worker.broker.changes import open_changes, sign_changes
 from worker.broker.connection import connected
 from worker.cli.console import print_json, print_table, run_to_end
+from worker.cli.loading import load
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.cli.storage import prepared_storage
 from worker.dead_letters.filter import DeadLetterFilter
@@ -25,7 +26,6 @@ from worker.observability.logs import configure_logs
 from worker.retry import retry, within
 from worker.settings.config import Settings
 from worker.settings.keyring import keyring_of
-from worker.settings.loading import load
 from worker.store.rows import EventRow
 from worker.store.storage import Storage
 
@@ -56,7 +56,7 @@ def erase(
     Sessions and dead letters are removed; an older write that arrives later is superseded. Exit status 1 when
     something remains. It may be run again.
     """
-    player_id = sys.stdin.readline().rstrip("\n") if player == "-" else player
+    player_id = _read_player() if player == "-" else player
     if not yes and (player == "-" or not sys.stdin.isatty()):
         raise typer.BadParameter("this removes sessions permanently: add --yes")
     settings = load({"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix}).settings
@@ -71,6 +71,16 @@ def erase(
         print_table(("receipt", ""), [(name, str(value)) for name, value in facts.items()])
     if receipt.remaining_sessions or receipt.remaining_dead_letters:
         raise typer.Exit(1)
+
+
+def _read_player() -> str:
+    try:
+        return sys.stdin.buffer.readline().decode().rstrip("\n")
+    except UnicodeDecodeError:
+        raise typer.BadParameter("standard input is not UTF-8 text", param_hint="--player") from None
+    except OSError as error:
+        message = f"standard input cannot be read: {error.strerror}"
+        raise typer.BadParameter(message, param_hint="--player") from None
 
 
 async def _erase(settings: Settings, player_id: str, revision: int | None) -> Receipt:

@@ -1,5 +1,6 @@
 """`run`: the worker."""
 
+import faulthandler
 from typing import Annotated
 
 import typer
@@ -7,12 +8,12 @@ import typer
 from worker.app import run_worker
 from worker.cli.config import warn_of_unknown
 from worker.cli.console import run_to_end
+from worker.cli.loading import load
 from worker.cli.options import AmqpUrl, DatabaseUrl, Prefix
 from worker.observability.log_output import guard_stderr
 from worker.observability.logs import configure_logs
-from worker.settings.loading import load
+from worker.settings.journal import STDERR
 from worker.startup.process_limits import allow_open_files, forbid_core_dumps
-from worker.startup.require_tls import refuse_plain_text
 
 
 def run(
@@ -27,6 +28,7 @@ def run(
     """Run a worker until SIGTERM: store events, answer requests."""
     forbid_core_dumps()
     log_output = guard_stderr()
+    faulthandler.enable(STDERR)  # at SIGABRT, by which systemd ends a stalled loop, its stack goes to the log
     loaded = load(
         {
             "database_url": database_url,
@@ -38,7 +40,6 @@ def run(
             "log_format": log_format,
         }
     )
-    refuse_plain_text(loaded.settings)
     allow_open_files(loaded.settings)
     deduplicator = configure_logs(loaded.settings.log_level, loaded.settings.log_format)
     warn_of_unknown(loaded)

@@ -17,7 +17,7 @@ from aiormq.abc import AbstractChannel
 from worker.broker.connection import FilteredConnection, broker_calls, describe, open_channel
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
-from worker.broker.topology import read_queue_state
+from worker.broker.topology import read_certain_queue_state
 from worker.errors import BrokerUnavailable
 
 log = structlog.get_logger()
@@ -29,6 +29,7 @@ QUIET_SECONDS: Final = 1.0
 MAX_QUIET_PERIODS: Final = 30
 REORDER_SECONDS: Final = 30.0
 RETURN_SECONDS: Final = 1.0
+LAST_RETURN_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.01
 
 
@@ -161,11 +162,15 @@ class QueuePeek:
             await self._close(self._held.pop(0))
 
     async def _close(self, page: Page) -> None:
-        """Return a page, and wait until the queue has its messages: it learns of a closed channel after we do."""
-        expected = await self._count_waiting() + page.unreturned if self._held else 0
+        """Return a page, and wait until the queue has its messages: it learns of a closed channel after we do.
+
+        Nobody may be told that the reading is over while the last ones are on their way: whoever reads next, such as
+        an erasure, would not find them. They do not come while another consumer takes them.
+        """
+        expected = await self._count_waiting() + page.unreturned if page.unreturned else 0
         await page.close()
         with suppress(TimeoutError):
-            async with asyncio.timeout(RETURN_SECONDS):
+            async with asyncio.timeout(RETURN_SECONDS if self._held else LAST_RETURN_SECONDS):
                 while expected and await self._count_waiting() < expected:  # noqa: ASYNC110
                     await asyncio.sleep(POLL_SECONDS)
 
@@ -206,4 +211,4 @@ async def count_messages(connection: FilteredConnection, queue: str) -> int:
 
     Raises BrokerUnavailable, also when there is no such queue.
     """
-    return (await read_queue_state(connection, queue, TIMEOUT_SECONDS)).messages
+    return (await read_certain_queue_state(connection, queue, TIMEOUT_SECONDS)).messages

@@ -1,6 +1,7 @@
 """Turns one delivery into one event, or raises why it is invalid."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import orjson
 from pydantic import ValidationError
 
 from contracts.events import EVENT, DeleteEvent, EraseEvent, WriteEvent
+from contracts.limits import MAX_REVISION
 from contracts.outcomes import DeadLetterCode
 from contracts.refusals import code_of, describe
 from contracts.session import Session
@@ -17,6 +19,7 @@ from worker.broker.signatures import FAULT_MESSAGES
 from worker.ingest.deliveries import DecodedEvent
 from worker.ingest.document import InvalidEvent, ParsedBody, check_content, parse
 from worker.ingest.plain_event import read_plain
+from worker.ingest.revision_bound import describe_ahead
 from worker.store.rows import EventRow
 
 PLAIN: Final = (None, "", "identity", "utf-8", "UTF-8")
@@ -32,19 +35,27 @@ def accept_all(_delivery: Delivery, _properties: Properties) -> None:
 
 
 def decode(
-    delivery: Delivery, properties: Properties | None, max_bytes: int, verify: VerifySignature = accept_all
+    delivery: Delivery,
+    properties: Properties | None,
+    max_bytes: int,
+    verify: VerifySignature = accept_all,
+    latest: int = MAX_REVISION,
 ) -> DecodedEvent:
     """Return the event in a delivery whose body has at most `max_bytes` and whose signature has no fault.
 
-    Raises InvalidEvent with one of the contract's dead-letter codes; every check is of this event alone.
+    `latest` is the greatest revision that it may have: nothing could ever follow one far ahead of the clock. Raises
+    InvalidEvent with one of the contract's dead-letter codes; every check is of this event alone.
     """
     check_delivery(delivery, properties, max_bytes, verify)
-    if read := read_plain(delivery.body, delivery.routing_key):
+    read = read_plain(delivery.body, delivery.routing_key)
+    if read and read[0].revision <= latest:
         return DecodedEvent(delivery, properties, *read)
-    return decode_by_models(delivery, properties)
+    return decode_by_models(delivery, properties, latest)
 
 
-def decode_by_models(delivery: Delivery, properties: Properties | None) -> DecodedEvent:
+def decode_by_models(
+    delivery: Delivery, properties: Properties | None, latest: int = MAX_REVISION
+) -> DecodedEvent:
     """Return the event in a delivery as the models read it; raises InvalidEvent.
 
     They alone decide what is wrong with an event, and `read_plain` takes nothing that they refuse.
@@ -55,19 +66,32 @@ def decode_by_models(delivery: Delivery, properties: Properties | None) -> Decod
         raise parsed.invalid(
             DeadLetterCode.BAD_SCHEMA, f"type: is {event.type}, but it came by another routing key"
         )
+    refuse_ahead(parsed, event.data.revision, latest)
     return DecodedEvent(delivery, properties, row_of(event), event.time)
 
 
 def decode_erasure(
-    delivery: Delivery, properties: Properties | None, max_bytes: int, verify: VerifySignature = accept_all
+    delivery: Delivery,
+    properties: Properties | None,
+    max_bytes: int,
+    verify: VerifySignature = accept_all,
+    latest: int = MAX_REVISION,
 ) -> EraseEvent:
     """Return the erasure in a delivery whose body has at most `max_bytes`; raises InvalidEvent as `decode`."""
     check_delivery(delivery, properties, max_bytes, verify)
     parsed = parse(delivery.body)
     try:
-        return EraseEvent.model_validate(parsed.document)
+        event = EraseEvent.model_validate(parsed.document)
     except ValidationError as error:
         raise parsed.invalid(code_of(error), describe(error)) from None
+    refuse_ahead(parsed, event.data.revision, latest)
+    return event
+
+
+def refuse_ahead(parsed: ParsedBody, revision: int, latest: int) -> None:
+    """Raise InvalidEvent for a revision after which no engine's clock could write for a long time, or ever."""
+    if revision > latest:
+        raise parsed.invalid(DeadLetterCode.REVISION_AHEAD, describe_ahead(revision, latest))
 
 
 def check_delivery(
@@ -103,11 +127,15 @@ def row_of(event: WriteEvent | DeleteEvent) -> EventRow:
     content = event.data
     if isinstance(event, DeleteEvent):
         return EventRow(event.subject, content.revision, event.id, content.expected_revision, True)
-    return row_of_write(event.data.session, content.revision, event.id, content.expected_revision)
+    return row_of_write(
+        event.data.session, content.revision, event.id, content.expected_revision, event.data.updated_at
+    )
 
 
-def row_of_write(session: Session, revision: int, event_id: UUID, expected: int | None) -> EventRow:
-    """Return the row of a write of this session for the database."""
+def row_of_write(
+    session: Session, revision: int, event_id: UUID, expected: int | None, updated_at: datetime | None
+) -> EventRow:
+    """Return the row of a write of this session for the database; without `updated_at` the time of storing counts."""
     return EventRow(
         session.session_id,
         revision,
@@ -120,6 +148,7 @@ def row_of_write(session: Session, revision: int, event_id: UUID, expected: int 
         _extra_of(session),
         session.started_at.isoformat(),
         session.completed_at.isoformat() if session.completed_at else None,
+        updated_at.isoformat() if updated_at else None,
     )
 
 

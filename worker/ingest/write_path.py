@@ -19,6 +19,7 @@ from worker.ingest.decode import VerifySignature, accept_all, decode
 from worker.ingest.deliveries import DecodedEvent, Settlement, settlements_of
 from worker.ingest.document import InvalidEvent
 from worker.ingest.fold import SessionEvents, Verdicts, group_by_session, resolve, rounds_of
+from worker.ingest.revision_bound import latest_revision
 from worker.ingest.settle import Settler
 from worker.instruments import Instruments
 from worker.observability.health import ServingState
@@ -39,13 +40,19 @@ MAX_BATCHES: Final = 2  # decoding one batch overlaps the database's work on the
 class Limits:
     """Bounds of a path: events a batch, bytes a body, seconds of patience with the database.
 
-    `verify` judges the signature of each event before it is parsed.
+    `verify` judges the signature of each event before it is parsed. `revision_lead` is how many seconds a revision
+    may be ahead of the clock; 0 means any revision.
     """
 
     batch: int
     body: int
     patience: float
     verify: VerifySignature = accept_all
+    revision_lead: float = 0
+
+    def latest_revision(self) -> int:
+        """Return the greatest revision that an event may have now."""
+        return latest_revision(self.revision_lead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +175,8 @@ class WritePath:
         """Return the event in a delivery, or the settlement of a delivery whose event is invalid."""
         properties = delivery.read_properties()
         try:
-            return decode(delivery, properties, self._limits.body, self._limits.verify)
+            limits = self._limits
+            return decode(delivery, properties, limits.body, limits.verify, limits.latest_revision())
         except InvalidEvent as invalid:
             verdict = Verdict.rejected(invalid.code, invalid.message)
             return Settlement.without_event(delivery, properties, verdict, invalid.document)

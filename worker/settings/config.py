@@ -10,7 +10,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from contracts.limits import BODY_LIMIT
 from worker.settings import rules
 
-SECRETS_DIRECTORIES: Final = ("SESSION_STORE_SECRETS_DIR", "CREDENTIALS_DIRECTORY")
+CREDENTIALS_DIRECTORY: Final = "CREDENTIALS_DIRECTORY"
+SECRETS_DIRECTORIES: Final = ("SESSION_STORE_SECRETS_DIR", CREDENTIALS_DIRECTORY)
 
 
 DatabaseUrl = Annotated[SecretStr, AfterValidator(partial(rules.check_database_url, environment=os.environ))]
@@ -84,6 +85,13 @@ class Settings(BaseSettings):
     body_limit: int = _setting(
         BODY_LIMIT, "SESSION_STORE_BODY_LIMIT", "largest event in bytes", ge=1024, le=134_217_728
     )
+    revision_lead_s: float = _setting(
+        86_400,
+        "SESSION_STORE_REVISION_LEAD_S",
+        "largest lead of an event's revision over the clock, as microseconds since the epoch; 0: any revision",
+        ge=0,
+        le=3_155_760_000,
+    )
     rpc_concurrency: int = _setting(
         64, "SESSION_STORE_RPC_CONCURRENCY", "requests answered at a time", ge=1, le=10_000
     )
@@ -110,6 +118,11 @@ class Settings(BaseSettings):
     )
     http_port: int = _setting(
         9464, "SESSION_STORE_HTTP_PORT", "their port; 0 takes a free one and logs it", ge=0, le=65_535
+    )
+    replicas: str = _setting(
+        "",
+        "SESSION_STORE_REPLICAS",
+        "addresses that `top` shows without `--url`, separated by blanks; default: the address of this worker",
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "SESSION_STORE_LOG_LEVEL", "least severe line to log"

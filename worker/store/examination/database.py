@@ -9,12 +9,14 @@ import asyncpg
 
 import sql
 from worker.errors import StorageUnavailable
+from worker.store.adoption import FoundTimes, ReplacedObject, read_replaced, read_times
 from worker.store.examination.facts import (
     Compression,
     ConnectionCounts,
     Encryption,
     Index,
     Layout,
+    LedgerRevision,
     MissingGuard,
     NoStatistics,
     Replication,
@@ -83,6 +85,14 @@ class ExaminedDatabase:
         """Return the rights that this role has and a worker does not need."""
         return await self._fetch("examine_excess", Right)
 
+    async def moved_functions(self) -> list[Right]:
+        """Return the functions that look for tables in another schema than theirs."""
+        return await self._fetch("examine_search_paths", Right)
+
+    async def sessions_beyond(self, revision: int) -> list[LedgerRevision]:
+        """Return a few sessions whose revision is greater than this one; the whole ledger is read."""
+        return await self._fetch("examine_revisions", LedgerRevision, revision)
+
     async def indexes(self) -> list[Index]:
         """Return the indexes of our tables and their partitions."""
         return await self._fetch("examine_indexes", Index)
@@ -93,6 +103,16 @@ class ExaminedDatabase:
             kind = await read_layout(self._connection)
             known = await read_partitions(self._connection) if kind == PARTITIONED else []
         return Layout(kind, known)
+
+    async def replaced_objects(self) -> list[ReplacedObject]:
+        """Return the objects of the original storage plugin that the migrations replaced."""
+        async with self._reading():
+            return await read_replaced(self._connection)
+
+    async def odd_times(self) -> FoundTimes:
+        """Return the first sessions with times that no answer can hold, of what a second finds."""
+        async with self._reading():
+            return await read_times(self._connection)
 
     async def transactions(self, older_than: float) -> list[Transaction]:
         """Return the transactions that are older than this many seconds, oldest first."""
