@@ -28,9 +28,11 @@ SPDX: Final = {
 }
 HEAD: Final = """# Licences
 
-What is installed with a worker and its traces, and with the TypeScript client, and under which licence: read from the
-packages themselves by `python -m deploy.release.licences`. A test refuses an unknown licence, and one that would ask
-for the source of what uses it. The project's own is MIT.
+For people who must know: each package that is installed with a worker, its traces or the TypeScript client, with its licence.
+
+`python -m deploy.release.licences` reads them from the packages.
+A test refuses an unknown licence, and a licence that demands the source of programs that use the package.
+The project's own licence is MIT.
 
 | package | licence |
 | --- | --- |
