@@ -26,7 +26,6 @@ UNREVISED: Final = {
     "docs/guarantees.md",
     "docs/operations.md",
     "docs/scaling.md",
-    "docs/threat-model.md",
     "docs/versions.md",
     "tests/bench/notes.md",
 }
