@@ -25,7 +25,6 @@ UNREVISED: Final = {
     "docs/engine.md",
     "docs/guarantees.md",
     "docs/operations.md",
-    "docs/scaling.md",
     "docs/versions.md",
     "tests/bench/notes.md",
 }
