@@ -20,7 +20,7 @@ MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs unit test test-all test-versions check fmt chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist schema lock clean
+.PHONY: help setup demo docs unit test test-all test-versions check check-types check-code check-secrets fmt chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist schema lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -54,9 +54,14 @@ fmt: .venv/stamp ## Format the code, and mend what the linter can mend
 	$(BIN)/ruff format .
 
 check: .venv/stamp ## Format, lint, types, import rules, dependencies, spelling, migrations, security, secrets
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-types check-code check-secrets
+
+check-types:
+	$(BIN)/mypy
+
+check-code:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/deptry contracts --config contracts/pyproject.toml
@@ -64,6 +69,8 @@ check: .venv/stamp ## Format, lint, types, import rules, dependencies, spelling,
 	$(BIN)/squawk sql/migrations/*.sql sql/functions/*.sql sql/functions/*/*.sql
 	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_WORKER) worker contracts sql
 	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_DEPLOY) deploy
+
+check-secrets:
 	@git ls-files -z ':!tests' ':!*.svg' $(NO_SECRET_FILES) | xargs -0 $(SECRETS) --exclude-secrets $(NO_SECRET) --exclude-secrets '^name: '
 	@git ls-files -z tests $(NO_SECRET_FILES) | xargs -0 $(SECRETS) $(MADE_UP)
 

@@ -27,7 +27,11 @@ HEAD: Final = """\
 SET check_function_bodies = false;
 """
 HEADING: Final = re.compile(r"^--\n-- Name: .*?; Type: ([A-Z ]+);.*\n--\n", re.MULTILINE)
-NOISE: Final = re.compile(r"^(?:--|SET |SELECT pg_catalog\.set_config|\\).*\n", re.MULTILINE)
+NOISE: Final = re.compile(
+    r"^(?:--|SET |SELECT pg_catalog\.set_config|\\|ALTER TABLE ONLY \S+ ALTER COLUMN \w+ SET COMPRESSION ).*\n",
+    re.MULTILINE,
+)
+"""What is left out; compression.sql says how columns are compressed on each server."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -49,7 +53,7 @@ def page_of(url: str) -> str:
     done = subprocess.run(
         [str(pg_dump), "--schema-only", "--no-owner", url], check=True, capture_output=True, text=True
     )
-    return "\n\n".join([HEAD.strip(), *_sections(done.stdout)]) + "\n"
+    return "\n\n".join([HEAD.strip(), *_sections(done.stdout), "\\ir compression.sql"]) + "\n"
 
 
 def _sections(dump: str) -> Iterator[str]:

@@ -164,3 +164,5 @@ CREATE TRIGGER session_totals_note AFTER UPDATE ON sessions FOR EACH ROW WHEN ((
 CREATE TRIGGER session_totals_truncate AFTER TRUNCATE ON sessions FOR EACH STATEMENT EXECUTE FUNCTION add_session_totals();
 
 CREATE TRIGGER session_totals_update AFTER UPDATE ON sessions FOR EACH STATEMENT EXECUTE FUNCTION add_session_totals();
+
+\ir compression.sql

@@ -30,6 +30,7 @@ from worker.observability.heartbeat import Heartbeat, running
 from worker.observability.history import History
 from worker.observability.http.server import listening
 from worker.observability.log_dedup import Deduplicator
+from worker.observability.log_output import LogOutput
 from worker.observability.metrics import Metrics
 from worker.observability.systemd import SystemdNotifier
 from worker.observability.worker_view import WorkerView
@@ -148,7 +149,7 @@ class Worker:
         await self._storage.refresh_layout()
 
 
-async def run_worker(loaded: Loaded, deduplicator: Deduplicator) -> None:
+async def run_worker(loaded: Loaded, deduplicator: Deduplicator, log_output: LogOutput) -> None:
     """Run one replica until SIGTERM or SIGINT; a second one ends the process at once, which loses nothing."""
     settings = loaded.settings
     traces = open_traces(settings, release())
@@ -161,7 +162,7 @@ async def run_worker(loaded: Loaded, deduplicator: Deduplicator) -> None:
     )
     notifier = SystemdNotifier(settings.notify_socket)
     instruments = Instruments(Metrics(release()), traces, failpoint_from(settings.failpoint))
-    view = WorkerView(instruments.metrics, Health(), History(), deduplicator)
+    view = WorkerView(instruments.metrics, Health(), History(), deduplicator, log_output)
     async with listening(view, settings.http_host, settings.http_port), open_storage(options) as storage:
         amqp_url, keys = ReloadingUrl(loaded, "amqp_url"), ReloadingKeyring(loaded)
         worker = Worker(settings, amqp_url, storage, instruments, keys)

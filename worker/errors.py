@@ -25,6 +25,7 @@ SessionStoreError
 └── RowRefused                  correct the content: the database will never accept it
 Exception                       handled where it is raised, and never seen by a command
 ├── InvalidEvent                the event becomes a dead letter
+├── NotPlain                    the models judge the event
 ├── RpcFailure                  the request is answered with an error
 └── BrokenStream                the connection to the broker is closed
 ValueError

@@ -207,7 +207,7 @@ COMMENT ON COLUMN session_totals.seconds IS 'From start to completion.';
 \ir ../functions/mark_erasure.sql
 -- a41e01ac56f0a1d9
 \ir ../functions/removed_since_erasure.sql
--- d5bbe962581fc65a
+-- ed38ba050aa063a9
 \ir ../functions/partitioned/stored_sessions.sql
 -- e369263e6ddd93f8
 \ir ../functions/partitioned/note_session_place.sql

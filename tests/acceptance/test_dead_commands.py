@@ -112,7 +112,7 @@ async def refuse_for_ever(url: str, topology: Topology) -> None:
 
     async def refuse(message: DeliveredMessage) -> None:
         assert message.delivery_tag
-        await channel.basic_nack(message.delivery_tag, requeue=True)
+        await channel.basic_reject(message.delivery_tag, requeue=True)  # RabbitMQ 4.3 does not count a nack
 
     await channel.basic_consume(topology.write_queue.name, refuse)
     await until_queue_holds(url, topology.dead_queue.name, lambda count: count == 1)
@@ -127,7 +127,7 @@ async def test_the_table_names_what_show_prints(broker: Variables, topology: Top
     event_id = orjson.loads(EVENT)["id"]
     queue = topology.write_queue.name
     assert rows[1].split() == ["2", "2026-11-23T12:00:00Z", "bad_json", "1", queue, "sess_1", event_id, "why"]
-    assert done.stderr == "session-store: listed 3 of 3 letters: bad_json 3\n"
+    assert done.stderr == "session-store: listed 3 of 3 dead letters: bad_json 3\n"
     shown = await dead("show", "--id", event_id, on=broker)
     assert '        "sessionId": "sess_1",' in shown.stdout.splitlines()
     assert "\x1b" not in (await dead("show", "3", on=broker)).stdout
@@ -145,12 +145,12 @@ async def test_nothing_is_discarded_without_saying_so_twice(
     for command in ("discard", "replay"):
         tried = await dead(command, "--dry-run", "--limit", "2", on=broker)
         assert len(tried.stdout.splitlines()) == 3
-        assert "2 of 3 letters" in tried.stderr
+        assert "2 of 3 dead letters" in tried.stderr
     by_id = await dead("discard", "--id", orjson.loads(EVENT)["id"], "--json", on=broker)
     assert json.loads(by_id.stdout)["sessionId"] == "sess_1"
     saved = tmp_path / "letters.ndjson"
     done = await dead("discard", "--yes", "--save", str(saved), on=broker)
-    assert done.stderr == "session-store: discarded 2 of 2 letters: bad_json 2\n"
+    assert done.stderr == "session-store: discarded 2 of 2 dead letters: bad_json 2\n"
     assert (saved.stat().st_mode & 0o777) == 0o600
     text, raw = map(json.loads, saved.read_text().splitlines())
     assert (text["body"], raw["bodyBase64"], raw["failedAt"]) == ("one", "/w==", "2026-11-23T12:00:00.000Z")
@@ -166,7 +166,7 @@ async def test_discard_asks_on_a_terminal(
     process = await start("discard", on=broker, stdin=its_end)
     assert process.stderr
     question = await process.stderr.readuntil(b"[y/N] ")
-    assert question == b"discard 1 letters for good? [y/N] "
+    assert question == b"discard 1 dead letters permanently? [y/N] "
     os.write(terminal, answer)
     assert await process.wait() == (1 if left else 0)
     for end in (terminal, its_end):
@@ -185,7 +185,7 @@ async def test_an_interrupted_replay_counts_what_it_moved(broker: Variables, top
     moved = await take_all(url, topology.write_queue.name)
     assert moved == bodies[: len(moved)]
     assert await take_all(url, topology.dead_queue.name) == bodies[len(moved) :]
-    assert f"replayed {len(moved)} of 400 letters" in said.decode()
+    assert f"replayed {len(moved)} of 400 dead letters" in said.decode()
 
 
 async def test_a_missing_queue_and_a_missing_broker_have_their_own_exit_codes(

@@ -19,7 +19,7 @@ from tests.support.programs.installation import StartReplica, Variables
 from tests.support.programs.memory import read_kilobytes
 from tests.support.programs.replica import PROGRAM
 
-PORTION = 250  # of files
+CHUNK_FILES = 250
 CLOCK = 1_762_511_400_000_000  # 2025-11-07T10:30:00Z in microseconds
 
 
@@ -119,12 +119,12 @@ def start_import(folder: Path, variables: Variables) -> subprocess.Popen[bytes]:
 async def importing(
     connection: asyncpg.Connection, folder: Path, count: int, variables: Variables
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """Yield an import that has stored all portions but the one with the first session, which it waits for."""
+    """Yield an import that has stored all chunks but the one with the first session, which it waits for."""
     async with connection.transaction():
         await write_live(connection, session_of(0), 1, str(uuid4()))
         process = start_import(folder, variables)
         try:
-            while await connection.fetchval("SELECT count(*) FROM session_ledger") <= count - PORTION:
+            while await connection.fetchval("SELECT count(*) FROM session_ledger") <= count - CHUNK_FILES:
                 assert process.poll() is None
                 await asyncio.sleep(0.02)
             yield process
@@ -145,9 +145,9 @@ async def test_an_import_that_was_killed_is_resumed_by_running_it_again(
     async with importing(connection, folder, count, variables):
         pass
     stored = await connection.fetchval("SELECT count(*) FROM sessions")
-    assert stored == count - PORTION + 1  # and the one that it waited for
+    assert stored == count - CHUNK_FILES + 1  # and the one that it waited for
     counts = await import_from(folder, variables)
-    assert (counts["imported"], counts["unchanged"]) == (PORTION, count - PORTION)
+    assert (counts["imported"], counts["unchanged"]) == (CHUNK_FILES, count - CHUNK_FILES)
     assert await connection.fetchval("SELECT count(*) FROM sessions") == count
 
 

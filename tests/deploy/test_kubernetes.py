@@ -3,6 +3,7 @@
 The schemas of custom resources belong to their operators. `FIELDS` lists what we use of them, each looked up there.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,18 @@ def kustomized_at(folder: Path) -> list[Resource]:
     done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))
+
+
+def kustomized_with(folder: Path, *components: str) -> list[Resource]:
+    """Return what an overlay in the folder makes of the base with some components."""
+    paths = {name: os.path.relpath(PLACE / name, folder.resolve()) for name in ("base", *components)}
+    told = {
+        "namespace": "session-store",
+        "resources": [paths.pop("base")],
+        "components": list(paths.values()),
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(told))
+    return kustomized_at(folder)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -109,17 +122,27 @@ def test_selectors_find_the_workers_and_leave_other_pods_alone(base: list[Resour
 def test_workers_log_in_as_workers_and_the_job_as_whoever_each_step_needs(
     base: list[Resource], everything: list[Resource]
 ) -> None:
-    urls = {"session-store": {"urls"}, "session-store-prepare": {"urls"}}
-    assert logins(base) == urls
-    assert logins(everything) == {**urls, "session-store-roles": {"roles"}}
-    [job] = [r["spec"]["template"]["spec"] for r in everything if r["kind"] == "Job"]
-    steps = [*job["initContainers"], *job["containers"]]
-    assert [(step["args"][0], step["volumeMounts"][0]["name"]) for step in steps] == [
-        ("roles", "roles"),
-        ("migrate", "urls"),
-        ("roles", "roles"),
-        ("topology", "urls"),
-    ]
+    for resources in (base, everything):
+        assert logins(resources) == {
+            "session-store": {"urls"},
+            "session-store-prepare": {"urls"},
+            "session-store-roles": {"roles"},
+            "session-store-certificates": {"certificates"},
+        }
+        [job] = [r["spec"]["template"]["spec"] for r in resources if r["kind"] == "Job"]
+        steps = [*job["initContainers"], *job["containers"]]
+        assert [(step["args"][0], step["volumeMounts"][0]["name"]) for step in steps] == [
+            ("roles", "roles"),
+            ("migrate", "urls"),
+            ("roles", "roles"),
+            ("topology", "urls"),
+        ]
+
+
+def test_servers_that_are_prepared_by_hand_get_no_job(tmp_path: Path) -> None:
+    resources = kustomized_with(tmp_path, "components/prepared")
+    assert "Job" not in {resource["kind"] for resource in resources}
+    assert "session-store-roles" not in logins(resources)
 
 
 def logins(resources: list[Resource]) -> dict[str, set[str]]:

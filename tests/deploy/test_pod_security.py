@@ -7,7 +7,8 @@ import pytest
 
 from tests.deploy.test_kubernetes import Resource, kustomized
 
-SERVERS: Final = {5432, 5671, 5672}
+REACHED: Final = {53, 4318, 5432, 5671, 5672, 6432}
+"""Names, a collector of traces, PostgreSQL, RabbitMQ and PgBouncer."""
 VOLUMES: Final = {
     "configMap",
     "csi",
@@ -65,10 +66,10 @@ def test_no_pod_has_a_place_to_write(resources: list[Resource]) -> None:
     for pod in pods(resources):
         for container in [*pod.get("initContainers", []), *pod["containers"]]:
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
-            assert [mount["readOnly"] for mount in container["volumeMounts"]] == [True]
+            assert [mount["readOnly"] for mount in container["volumeMounts"]] == [True, True]
 
 
-def test_a_pod_is_reached_by_prometheus_and_reaches_names_and_servers_alone(
+def test_a_pod_is_reached_by_prometheus_and_reaches_servers_alone(
     resources: list[Resource],
 ) -> None:
     (policy,) = [r["spec"] for r in resources if r["kind"] == "NetworkPolicy"]
@@ -79,4 +80,4 @@ def test_a_pod_is_reached_by_prometheus_and_reaches_names_and_servers_alone(
     assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
     assert [port["port"] for rule in policy["ingress"] for port in rule["ports"]] == [9464]
     reached = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
-    assert reached == SERVERS | {53}
+    assert reached == REACHED

@@ -22,7 +22,13 @@ def signing(tmp_path: Path) -> list[Resource]:
 def test_the_component_gives_workers_the_keys_and_a_mode_that_refuses_nothing_yet(
     signing: list[Resource],
 ) -> None:
-    assert set(logins(signing)) == {"session-store", "session-store-prepare", "session-store-signing"}
+    assert set(logins(signing)) == {
+        "session-store",
+        "session-store-certificates",
+        "session-store-prepare",
+        "session-store-roles",
+        "session-store-signing",
+    }
     (worker,) = [each["spec"]["template"]["spec"] for each in signing if each["kind"] == "Deployment"]
     given = {each["name"]: each.get("value") for each in worker["containers"][0]["env"]}
     assert given["SESSION_STORE_SIGNATURES"] == "warn"

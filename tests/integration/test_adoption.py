@@ -11,6 +11,7 @@ import pytest
 from sql import migration_files
 from tests.support.events.model import Entry, Event
 from tests.support.events.session_events import Answer, apply_one, read_ledger
+from tests.support.servers.layouts import on_layout
 from tests.support.servers.postgres_programs import SQL, dump_schema, run_file
 from worker.store.migrations import MigrationFailed, migrate
 
@@ -69,6 +70,7 @@ async def test_difficulty_becomes_a_column(connection: asyncpg.Connection, plugi
     assert {tuple(row) for row in found} == {("hard", "sess_done"), ("3", "sess_bare")}
 
 
+@on_layout("plain")
 async def test_the_schema_equals_that_of_a_new_database(
     connection: asyncpg.Connection, plugin_url: str, database_url: str
 ) -> None:

@@ -13,13 +13,13 @@ from deploy.local.ports import LOOPBACK
 from tests.support.broker.dead_letters import (
     SMALL_PAGES,
     bodies_of,
+    declare_with_dead_letters,
     read_letters,
     send_letters,
     take_all,
     until_queue_holds,
 )
 from tests.support.servers.proxy import Proxy
-from worker.broker.topology import declare_topology
 from worker.dead_letters.dead_letter import DeadLetter
 from worker.dead_letters.filter import DeadLetterFilter
 from worker.dead_letters.queue import open_dead_letters, open_replayer
@@ -32,10 +32,7 @@ BODIES = [str(number).encode() for number in range(60)]
 @pytest.fixture
 async def topology(amqp_url: str, prefix: str) -> Topology:
     """Return a declared topology whose dead-letter queue holds `BODIES`."""
-    topology = Topology(prefix)
-    await declare_topology(amqp_url, topology)
-    await send_letters(amqp_url, topology, BODIES)
-    return topology
+    return await declare_with_dead_letters(amqp_url, prefix, BODIES)
 
 
 @pytest.fixture

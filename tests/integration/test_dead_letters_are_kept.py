@@ -9,6 +9,7 @@ from contracts.outcomes import DeadLetterCode
 from contracts.topology import DELIVERY_LIMIT, WRITE_KEY, Topology
 from tests.support.broker.dead_letters import (
     bodies_of,
+    declare_with_dead_letters,
     read_letters,
     send_letters,
     take_all,
@@ -29,10 +30,7 @@ ALL = DeadLetterFilter()
 @pytest.fixture
 async def topology(amqp_url: str, prefix: str) -> Topology:
     """Return a declared topology whose dead-letter queue holds `BODIES`."""
-    topology = Topology(prefix)
-    await declare_topology(amqp_url, topology)
-    await send_letters(amqp_url, topology, BODIES)
-    return topology
+    return await declare_with_dead_letters(amqp_url, prefix, BODIES)
 
 
 async def test_a_hundred_looks_leave_every_letter(amqp_url: str, topology: Topology) -> None:

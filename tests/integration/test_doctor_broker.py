@@ -15,9 +15,12 @@ from tests.support.broker.dead_letters import send_letters
 from tests.support.programs.installation import StartReplica, Variables
 from tests.support.programs.patient import examine, follow, states_of
 from tests.support.servers.durable import database_url
+from tests.support.servers.layouts import on_layout
 from worker.doctor.finding import State
 
 __all__ = ["database_url"]  # fixtures: the shared server is not durable
+
+pytestmark = on_layout("plain")  # the broker knows no layout
 
 NO_WORKER = {"broker.consumers": "error"}
 SECRET = "hidden-password"

@@ -11,6 +11,7 @@ from deploy.local.postgres import PostgresServer
 from tests.support.programs.installation import Variables
 from tests.support.programs.patient import examine, follow, states_of
 from tests.support.servers.durable import database_url, empty_database_url
+from tests.support.servers.layouts import on_layout
 from tests.support.servers.postgres_programs import SQL, run_file
 from worker.doctor.database.activity import check_statements
 from worker.doctor.database.schema import check_indexes
@@ -18,6 +19,8 @@ from worker.doctor.finding import State
 from worker.store.examination.database import ExaminedDatabase
 
 __all__ = ["database_url", "empty_database_url"]  # fixtures: the shared server is not durable
+
+pytestmark = on_layout("plain")  # test_doctor_partitions has the other
 
 NOBODY = {"AMQP_URL": "amqp://guest:guest@127.0.0.1:1/"}
 NO_BROKER = {"broker.port": "error"}

@@ -101,6 +101,11 @@ async def test_a_session_that_no_event_wrote_is_adopted_wherever_it_is(
     await assert_kept(connection)
 
 
+async def test_a_session_that_only_sql_inserted_is_read_by_id(connection: asyncpg.Connection) -> None:
+    await connection.execute(ADD, "a", datetime(2026, 1, 9, tzinfo=UTC), 2)
+    assert await stored(connection, "a1", "a2", "a2", "b") == ["a1", "a2"]
+
+
 async def test_a_read_by_id_opens_one_partition(connection: asyncpg.Connection) -> None:
     await apply_one(connection, IN_DECEMBER)
     notes: list[str] = []

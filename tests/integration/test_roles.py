@@ -37,7 +37,7 @@ ATTEMPTS: Final = {
     " VALUES ('b', 'p', '{}', '{}', now())",
     "write the ledger": "UPDATE session_ledger SET revision = 2^53 - 1",
     "add to the ledger": "INSERT INTO session_ledger (session_id, revision, event_id, outcome)"
-    " VALUES ('b', 1, gen_random_uuid(), 'stored')",
+    " VALUES ('b', 1, '00000000-0000-0000-0000-000000000001', 'stored')",
     "add an erasure": "INSERT INTO session_erasures (player_digest, revision) VALUES ('a', 1)",
     "add to the totals": "INSERT INTO session_totals (sessions, completed, seconds) VALUES (1, 0, 0)",
     "add a migration": "INSERT INTO session_store_migrations (version, name) VALUES (99, 'mine')",

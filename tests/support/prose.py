@@ -21,7 +21,7 @@ class Measures(NamedTuple):
     """How a text reads: its words, *what* in a thousand words, and the words of a sentence in the 95th percentile."""
 
     words: int
-    whats: float
+    what_rate: float
     sentence: int
 
 

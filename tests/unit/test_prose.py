@@ -38,7 +38,7 @@ def pages() -> set[str]:
 @pytest.mark.parametrize("name", sorted(pages() - UNREVISED))
 def test_a_page_is_easy_to_read(name: str) -> None:
     found = measure(list(passages(tracked_texts()[name])))
-    assert found.whats <= MOST_WHATS
+    assert found.what_rate <= MOST_WHATS
     assert found.sentence <= LONGEST_SENTENCE
 
 

@@ -4,13 +4,13 @@ import json
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from deploy.local.instance import PROJECT
 from tests.versions.trees import PLACE
 
 PAGE: Final = PROJECT / "docs" / "versions.md"
-RESULTS: Final = PLACE / "results.json"
+RESULTS: Final = PLACE / "results"
 BEGIN, END = "<!-- matrix: begin -->", "<!-- matrix: end -->"
 
 INTEGRATION, FAULTS, ACCEPTANCE = "tests/integration", "tests/faults", "tests/acceptance"
@@ -39,6 +39,25 @@ PARTS: Final = {
     ),
     "clients": ("tests/conformance", "tests/typescript"),
 }
+QUICK: Final = {
+    "dead letters": (
+        f"{INTEGRATION}/test_dead_letters_are_kept.py",
+        f"{ACCEPTANCE}/test_dead_commands.py::"
+        "test_what_the_broker_dead_lettered_is_shown_with_its_code_and_replayed",
+    ),
+    "changes feed": (
+        f"{INTEGRATION}/changes/test_following.py",
+        f"{FAULTS}/test_feed_faults.py::test_a_broker_that_goes_and_comes_back_leaves_nothing_untold[kill]",
+    ),
+    "erasure": (f"{ACCEPTANCE}/test_erasing.py",),
+    "topology": PARTS["topology"],
+    "cluster": (
+        f"{FAULTS}/test_cluster_faults.py::test_a_node_killed_under_load_costs_no_event",
+        f"{FAULTS}/test_cluster_faults.py::test_events_are_stored_and_requests_answered_while_a_node_is_down",
+    ),
+    "rolling restarts": PARTS["rolling restarts"],
+}
+"""The tests of each part that a change is tried with on the newest broker."""
 DATABASE_PARTS: Final = ("order law", "erasure", "upgrade", "roles")
 BROKER_PARTS: Final = ("dead letters", "erasure", "changes feed", "topology", "cluster", "rolling restarts")
 
@@ -56,6 +75,11 @@ class Combination:
     suite: str = ""
     rabbitmq: str = ""
     postgres: str = ""
+
+    @property
+    def slug(self) -> str:
+        """The name as it is in names of files."""
+        return self.name.replace(" ", "-").lower()
 
 
 COMBINATIONS: Final = (
@@ -108,18 +132,17 @@ def read_cell(report: Path) -> Cell:
 
 
 def keep(combination: Combination, versions: Versions, cells: dict[str, Cell]) -> None:
-    """Add to what earlier runs have kept."""
-    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    row = kept.setdefault(combination.name, {"cells": {}})
+    """Add to what earlier runs on these servers have kept."""
+    RESULTS.mkdir(exist_ok=True)
+    row = _kept(combination) or {"cells": {}}
     row["versions"] = versions
     row["cells"].update(cells)
-    RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
+    _path_of(combination).write_text(json.dumps(row, indent=1) + "\n")
 
 
 def write_page() -> None:
     """Put the table of all that was kept between the marks of the page."""
-    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    rows = [_row(each, kept[each.name]) for each in COMBINATIONS if each.name in kept]
+    rows = [_row(each, _kept(each)) for each in COMBINATIONS]
     head = ["servers", "RabbitMQ", "PostgreSQL", "Python", *PARTS]
     table = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
     before, _, rest = PAGE.read_text().partition(BEGIN)
@@ -127,6 +150,18 @@ def write_page() -> None:
     PAGE.write_text(before + "\n".join((BEGIN, *table, END)) + after)
 
 
-def _row(combination: Combination, kept: dict[str, dict[str, list[int]]]) -> list[str]:
-    cells = {part: str(Cell(*numbers)) for part, numbers in kept["cells"].items()}
-    return [combination.name, *map(str, kept["versions"]), *(cells.get(part, "") for part in PARTS)]
+def _kept(combination: Combination) -> dict[str, Any] | None:
+    path = _path_of(combination)
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _path_of(combination: Combination) -> Path:
+    return RESULTS / f"{combination.slug}.json"
+
+
+def _row(combination: Combination, kept: dict[str, Any] | None) -> list[str]:
+    """Return a row: a part of the combination without a result was not run, and one of no combination is empty."""
+    cells = {part: str(Cell(*numbers)) for part, numbers in kept["cells"].items()} if kept else {}
+    versions = kept["versions"] if kept else ("", "", "")
+    absent = dict.fromkeys(combination.parts, "not run")
+    return [combination.name, *map(str, versions), *({**absent, **cells}.get(part, "") for part in PARTS)]

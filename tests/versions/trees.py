@@ -15,6 +15,7 @@ from deploy.local.instance import LOCAL, PROJECT
 PLACE: Final = LOCAL / "versions"
 ENTER: Final = Path(__file__).parent / "enter"
 MIRROR: Final = "http://deb.debian.org/debian"
+LONGEST_SECONDS: Final = 600
 RABBITMQ: Final = (
     "rabbitmq-server",
     "rabbitmqctl",
@@ -142,7 +143,17 @@ def _need_tools() -> None:
 
 
 def run(command: list[str]) -> None:
-    """Run a command to its end; raises CannotMake with what it said."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    """Run a command to its end; raises CannotMake with what it said, or when it takes too long."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CannotMake(f"{' '.join(command)} took more than {LONGEST_SECONDS} s") from error
     if done.returncode != 0:
         raise CannotMake(f"{' '.join(command)}:\n{done.stdout[-2_000:]}{done.stderr[-2_000:]}")

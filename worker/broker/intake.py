@@ -62,6 +62,11 @@ class Intake:
         """How many deliveries the broker waits to have acknowledged."""
         return len(self._acknowledgements)
 
+    @property
+    def last_arrival(self) -> float:
+        """When the last delivery came, monotonic; 0 before the first one."""
+        return max((consumer.arrived for consumer in self._consumers), default=0.0)
+
     async def wait_while_open(self, seconds: float) -> bool:
         """Wait for so many seconds, or until the channel is lost; return whether it is open."""
         if self.is_open:

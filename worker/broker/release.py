@@ -26,6 +26,16 @@ class Release:
         """Whether a quorum queue without a delivery limit has one of 20, as on RabbitMQ 4."""
         return self.product == RABBITMQ and self.numbers >= LIMITING
 
+    @property
+    def resumes_consumers(self) -> bool:
+        """Whether a quorum queue that is deleted and declared again at once can swallow messages, as on RabbitMQ 3.
+
+        A channel that hears of the deletion when the new queue is there consumes that in the consumer's name, and
+        then forgets that it does. The queue counts the consumer and delivers to it, and no delivery reaches the
+        client. RabbitMQ 4 cancels the consumer. Seen on 3.10.8, 4.0.5 and 4.3.6.
+        """
+        return self.product == RABBITMQ and self.numbers < LIMITING
+
 
 def release_of(connection: FilteredConnection) -> Release:
     """Return what the broker said when the connection was opened."""

@@ -15,6 +15,7 @@ from worker.broker.connection import (
 )
 from worker.broker.intake import Intake
 from worker.broker.publisher import Publisher
+from worker.broker.release import Release, release_of
 from worker.broker.replies import ReplyChannel, SignReply, no_signature
 from worker.broker.topology import (
     Difference,
@@ -67,6 +68,11 @@ class BrokerSession:
     def blocked(self) -> bool:
         """Whether the broker takes nothing that we publish: it is short of memory or disk."""
         return self._publishing.blocked
+
+    @property
+    def release(self) -> Release:
+        """Which broker this is."""
+        return release_of(self._consuming)
 
     @property
     def open_intakes(self) -> frozenset[Intake]:

@@ -3,18 +3,25 @@
 import json
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 Result = TypeVar("Result")
 
+EXIT_TERMINATED: Final = 143
+"""The status that a shell gives for SIGTERM: 128 and the signal's number."""
+
 
 def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run on uvloop; of several errors in parallel tasks only the first is raised."""
+    """Run on uvloop; of several errors in parallel tasks only the first is raised.
+
+    At SIGTERM the work is cancelled, so that it rolls back and logs out, and the process exits with 143. Without a
+    handler of its own the first process of a container does not end at SIGTERM (pid_namespaces(7)).
+    """
     from worker.observability.logs import hush_libraries  # imported here: not every command runs a coroutine
 
     hush_libraries()
     try:
-        return _runner()(work)
+        return _runner()(_until_terminated(work))
     except BaseExceptionGroup as group:
         first: BaseException = group
         while isinstance(first, BaseExceptionGroup):
@@ -44,6 +51,25 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+async def _until_terminated(work: Coroutine[Any, Any, Result]) -> Result:
+    import asyncio
+    import signal
+
+    task, told = asyncio.ensure_future(work), asyncio.Event()
+
+    def end() -> None:
+        told.set()
+        task.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if told.is_set():
+            sys.exit(EXIT_TERMINATED)
+        raise
 
 
 def _runner() -> Callable[[Coroutine[Any, Any, Result]], Result]:

@@ -8,6 +8,7 @@ from worker.app import run_worker
 from worker.cli.config import warn_of_unknown
 from worker.cli.console import run_to_end
 from worker.cli.options import AmqpUrl, DatabaseUrl, Prefix
+from worker.observability.log_output import guard_stderr
 from worker.observability.logs import configure_logs
 from worker.settings.loading import load
 from worker.startup.process_limits import allow_open_files, forbid_core_dumps
@@ -25,6 +26,7 @@ def run(
 ) -> None:
     """Run a worker until SIGTERM: store events, answer requests."""
     forbid_core_dumps()
+    log_output = guard_stderr()
     loaded = load(
         {
             "database_url": database_url,
@@ -40,4 +42,4 @@ def run(
     allow_open_files(loaded.settings)
     deduplicator = configure_logs(loaded.settings.log_level, loaded.settings.log_format)
     warn_of_unknown(loaded)
-    run_to_end(run_worker(loaded, deduplicator))
+    run_to_end(run_worker(loaded, deduplicator, log_output))

@@ -56,7 +56,7 @@ async def move_messages(
 def properties_of_dead_letter(delivery: Delivery) -> Properties:
     """Return the properties of a dead letter, with the reason of the broker in the words of the worker.
 
-    The broker says why in headers of its own, which are no letter's to keep once it is published by somebody.
+    The broker says why in headers of its own. A message that another program publishes must not carry them.
     """
     letter = read_dead_letter(delivery, 1)
     why = {} if _is_explained(letter.properties) else _headers_of(letter.failure)

@@ -1,7 +1,7 @@
 """Brings the topology of an earlier release to this one's; where it is cut off, the next run goes on.
 
 Dead letters move from the former queue, which RabbitMQ 4 lets be looked at 20 times, to one that keeps them. The
-former queue stays, empty, because a worker of the earlier release may hold letters of it. The queue of requests is
+former queue stays, empty, because a worker of the earlier release may hold messages of it. The queue of requests is
 declared anew under its name, and its messages wait in another meanwhile.
 """
 
@@ -75,7 +75,7 @@ class _Upgrade:
             await self._delete(spare)
 
     async def move_dead_letters(self) -> Upgraded:
-        """Move the letters of the former queue to the one that is bound now, unless the broker could drop one."""
+        """Move the dead letters of the former queue to the bound one, unless the broker could drop one."""
         former = self._topology.former_dead_queue
         if await find_difference(self._connection, former) is Difference.MISSING:
             return Upgraded()
@@ -83,9 +83,9 @@ class _Upgrade:
         waiting = await count_messages(self._connection, former.name)
         if waiting and not await self._keeps_returned():
             return Upgraded(waiting=waiting)
-        return Upgraded(moved=await self._move_letters(former) if waiting else 0)
+        return Upgraded(moved=await self._move_dead_letters(former) if waiting else 0)
 
-    async def _move_letters(self, former: Queue) -> int:
+    async def _move_dead_letters(self, former: Queue) -> int:
         exchange = self._topology.dead.name
         return await move_messages(
             self._connection, self._publisher, former.name, exchange, properties_of_dead_letter

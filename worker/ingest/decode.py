@@ -16,6 +16,7 @@ from worker.broker.delivery import Delivery, Properties
 from worker.broker.signatures import FAULT_MESSAGES
 from worker.ingest.deliveries import DecodedEvent
 from worker.ingest.document import InvalidEvent, ParsedBody, check_content, parse
+from worker.ingest.plain_event import read_plain
 from worker.store.rows import EventRow
 
 PLAIN: Final = (None, "", "identity", "utf-8", "UTF-8")
@@ -37,7 +38,18 @@ def decode(
 
     Raises InvalidEvent with one of the contract's dead-letter codes; every check is of this event alone.
     """
-    parsed = parse_plain(delivery, properties, max_bytes, verify)
+    check_delivery(delivery, properties, max_bytes, verify)
+    if read := read_plain(delivery.body, delivery.routing_key):
+        return DecodedEvent(delivery, properties, *read)
+    return decode_by_models(delivery, properties)
+
+
+def decode_by_models(delivery: Delivery, properties: Properties | None) -> DecodedEvent:
+    """Return the event in a delivery as the models read it; raises InvalidEvent.
+
+    They alone decide what is wrong with an event, and `read_plain` takes nothing that they refuse.
+    """
+    parsed = parse(delivery.body)
     event = validate(parsed)
     if event.type != delivery.routing_key:
         raise parsed.invalid(
@@ -50,17 +62,18 @@ def decode_erasure(
     delivery: Delivery, properties: Properties | None, max_bytes: int, verify: VerifySignature = accept_all
 ) -> EraseEvent:
     """Return the erasure in a delivery whose body has at most `max_bytes`; raises InvalidEvent as `decode`."""
-    parsed = parse_plain(delivery, properties, max_bytes, verify)
+    check_delivery(delivery, properties, max_bytes, verify)
+    parsed = parse(delivery.body)
     try:
         return EraseEvent.model_validate(parsed.document)
     except ValidationError as error:
         raise parsed.invalid(code_of(error), describe(error)) from None
 
 
-def parse_plain(
+def check_delivery(
     delivery: Delivery, properties: Properties | None, max_bytes: int, verify: VerifySignature
-) -> ParsedBody:
-    """Return the parsed body of a delivery; raises InvalidEvent."""
+) -> None:
+    """Check all but the JSON of a delivery; raises InvalidEvent."""
     if len(delivery.body) > max_bytes:
         raise InvalidEvent(
             DeadLetterCode.TOO_LARGE, f"the body has {len(delivery.body)} bytes; {max_bytes} are allowed"
@@ -71,7 +84,6 @@ def parse_plain(
         raise InvalidEvent(DeadLetterCode.BAD_SIGNATURE, f"{fault}: {FAULT_MESSAGES[fault]}")
     if properties.content_encoding not in PLAIN:
         raise InvalidEvent(DeadLetterCode.BAD_SCHEMA, "content_encoding must be absent: send plain JSON")
-    return parse(delivery.body)
 
 
 def validate(parsed: ParsedBody) -> WriteEvent | DeleteEvent:

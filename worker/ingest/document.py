@@ -1,27 +1,16 @@
 """Parses a body as JSON, and refuses content that a read would not return equal."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 
 import orjson
 
 from contracts.limits import MAX_DEPTH
 from contracts.outcomes import DeadLetterCode
+from worker.ingest.numbers import changes_numbers, may_change_numbers, shapes_of
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
-INT64_LOW, UINT64_HIGH = -(2**63), 2**64 - 1
-_SHAPES: Final = bytes.maketrans(b"0123456789.E[", b"00000000000e{")
-_LONG: Final = b"0" * 17
-_LONG_WITH_EXPONENT: Final = b"0" * 16 + b"e"
-_TINY: Final = b"0e-000"
-_SUSPECT: Final = (_LONG, _LONG_WITH_EXPONENT, _TINY)
-_BEFORE_A_NUMBER: Final = b":,{ \t\r\n"
-_NUMBER: Final = re.compile(rb"-?[0-9.]+(?:[eE][-+]?[0-9]+)?")
-_NEAR: Final = 64
 
 
 class InvalidEvent(Exception):
@@ -51,13 +40,6 @@ class ParsedBody:
         return InvalidEvent(code, message, self.document)
 
 
-class LossyNumber:
-    """Stands for a number that the parser would have changed."""
-
-
-_LOSSY: Final = LossyNumber()
-
-
 def parse(body: bytes) -> ParsedBody:
     """Return a body that holds a JSON object, parsed.
 
@@ -84,19 +66,14 @@ def check_content(parsed: ParsedBody, content: object, max_depth: int = MAX_DEPT
     Raises InvalidEvent: `too_deep`, `nul_character`, `bad_number`.
     """
     raw, document = parsed.raw, parsed.document
-    shapes = raw.translate(_SHAPES)
+    shapes = shapes_of(raw)
     if shapes.count(b"{") > max_depth and _is_deeper(document, max_depth):
         raise parsed.invalid(DeadLetterCode.TOO_DEEP, f"nested deeper than {max_depth}")
     if b"\\u0000" in raw and any("\0" in text for text in _texts(content)):
         raise parsed.invalid(
             DeadLetterCode.NUL_CHARACTER, "holds the character U+0000, which PostgreSQL cannot keep"
         )
-    suspect = _LONG in shapes or _LONG_WITH_EXPONENT in shapes or _TINY in shapes
-    if (
-        suspect
-        and any(_may_lose_precision(raw, shapes, shape) for shape in _SUSPECT)
-        and _changes_numbers(raw, whole=content is document)
-    ):
+    if may_change_numbers(raw, shapes) and changes_numbers(raw, whole=content is document):
         raise parsed.invalid(DeadLetterCode.BAD_NUMBER, "holds a number that would not come back equal")
 
 
@@ -139,65 +116,3 @@ def _texts(value: object) -> Iterator[str]:
         if isinstance(item, dict):
             yield from item
         pending.extend(_children(item))
-
-
-def _may_lose_precision(body: bytes, shapes: bytes, shape: bytes) -> bool:
-    """Whether a number of this shape would not come back equal; most matches are parts of a UUID or of a text."""
-    at = shapes.find(shape)
-    while at >= 0:
-        digits = shapes[max(0, at - _NEAR) : at]
-        before = digits.rstrip(b"0").removesuffix(b"-")
-        if not before:  # too many digits to find where they begin: parse the body
-            return True
-        if before[-1:] in _BEFORE_A_NUMBER:
-            number = _NUMBER.match(body, at - len(digits) + len(before))
-            if number and not _is_kept(number[0].decode()):
-                return True
-        at = shapes.find(shape, at + 1)
-    return False
-
-
-def _changes_numbers(body: bytes, *, whole: bool) -> bool:
-    """Whether orjson changed a number of the content; numbers elsewhere are not stored."""
-    changed = False
-
-    def check_float(text: str) -> float | LossyNumber:
-        nonlocal changed
-        kept = float(text)
-        if _is_equal(text, kept):
-            return kept
-        changed = True
-        return _LOSSY
-
-    def check_int(text: str) -> int | float | LossyNumber:
-        """An integer of 64 bits stays one; a longer one becomes a double."""
-        if len(text) < 20 or (len(text) == 20 and INT64_LOW <= int(text) <= UINT64_HIGH):
-            return 0
-        return check_float(text)
-
-    exact = json.loads(body, parse_float=check_float, parse_int=check_int)
-    return changed and _holds_changed(exact if whole else exact.get("data"))
-
-
-def _is_kept(text: str) -> bool:
-    try:
-        return _is_equal(text, float(text))
-    except ValueError:  # something like 1.2.3 in a text
-        return True
-
-
-def _is_equal(text: str, kept: float) -> bool:
-    try:
-        return Decimal(repr(kept)) == Decimal(text)
-    except ArithmeticError:  # an exponent beyond what a Decimal can have
-        return False
-
-
-def _holds_changed(content: object) -> bool:
-    pending = [content]
-    while pending:
-        item = pending.pop()
-        if item is _LOSSY:
-            return True
-        pending.extend(_children(item))
-    return False

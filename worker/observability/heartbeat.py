@@ -71,6 +71,7 @@ class Heartbeat:
         self._notifier = notifier
         self._probe = Probe(storage)
         self._reconnects = 0
+        self._dropped_lines = 0
         self._sampled = 0.0
 
     async def run(self) -> None:
@@ -113,6 +114,10 @@ class Heartbeat:
         metrics.oldest.set(serving.lag)
         metrics.reconnects.inc(worker.reconnects - self._reconnects)
         self._reconnects = worker.reconnects
+        if output := self._view.log_output:
+            dropped = output.dropped
+            metrics.log_dropped.inc(dropped - self._dropped_lines)
+            self._dropped_lines = dropped
         if replica := self._storage.replica:
             metrics.replica_up.set(replica.is_available)
             metrics.replica_lag.set(replica.lag)

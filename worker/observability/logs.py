@@ -4,12 +4,14 @@ import logging
 import re
 import sys
 import traceback
-from typing import Final, Literal
+from functools import partial
+from typing import Any, Final, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor
 
 from worker.observability.log_dedup import Deduplicator
+from worker.observability.log_output import LogOutput
 
 LogFormat = Literal["auto", "json", "console"]
 MAX_TEXT: Final = 300
@@ -33,13 +35,15 @@ def configure_logs(level: str, log_format: LogFormat) -> Deduplicator:
     structlog.configure(
         processors=[*shared, deduplicator, *last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_foreign(last))
     )
+    if isinstance(sys.stderr, LogOutput):
+        sys.stderr.describe_dropped = partial(_describe_dropped, [*shared, *last])
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
     hush_libraries()
     return deduplicator
@@ -66,6 +70,13 @@ def show_exception(_logger: object, _name: str, line: EventDict) -> EventDict:
     if isinstance(error, BaseException):
         line["exception"] = f"{type(error).__qualname__}\n{''.join(traceback.format_tb(error.__traceback__))}"
     return line
+
+
+def _describe_dropped(processors: list[Processor], count: int) -> str:
+    line: Any = {"event": "log.lines_dropped", "lines": count}
+    for process in processors:
+        line = process(None, "warning", line)
+    return str(line)
 
 
 def _escape(text: str) -> str:

@@ -169,6 +169,7 @@ class Metrics:
         self.paused_seconds = self._counter("paused_seconds", "Time with consuming paused")
         self.ready = self._gauge("ready", "1 while the worker is ready")
         self.not_ready = self._gauge("not_ready", "1 while this part is why the worker is not ready", "part")
+        self.log_dropped = self._counter("log_lines_dropped", "Log lines that could not be written")
         self.loop_delay = self._gauge("loop_delay_seconds", "How late the event loop's last beat was")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

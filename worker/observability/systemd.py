@@ -32,6 +32,6 @@ class SystemdNotifier:
     def _send(self, lines: list[str]) -> None:
         if not self._address:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line, suppress(OSError):
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
             line.setblocking(False)
             line.sendto("\n".join(lines).encode(), self._address)

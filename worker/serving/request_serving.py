@@ -1,7 +1,8 @@
 """Answers requests while a session lasts; the loss of their queue costs events nothing."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Final
 
 import structlog
@@ -12,7 +13,8 @@ from worker.broker.intake import Intake
 from worker.errors import BrokerUnavailable
 from worker.observability.metrics import Metrics
 from worker.rpc.server import RpcServer
-from worker.serving.scope import SessionScope
+from worker.serving.renewal import Renewal
+from worker.serving.scope import CANCEL_SECONDS, FLUSH_SECONDS, SessionScope
 
 log = structlog.get_logger()
 
@@ -43,15 +45,28 @@ class RequestServing:
 
     async def run(self) -> None:
         """Return once the session is over, and every request that was delivered before a stop is answered."""
-        while intake := await self._open_intake():
-            async with asyncio.TaskGroup() as tasks:
-                watching = tasks.create_task(self._watch(intake))
-                await self._scope.run(intake, self._open_server(intake).run())
-                watching.cancel()
-            if self._scope.is_over:
-                return
-            log.warning("requests.interrupted", reason=intake.lost.result() if intake.lost.done() else "")
-            await self._scope.sleep(PROBE_SECONDS)
+        former: Callable[[], Coroutine[None, None, None]] | None = None
+        async with asyncio.TaskGroup() as tasks:
+            while intake := await self._open_intake():
+                serving = tasks.create_task(self._scope.run(intake, self._open_server(intake).run()))
+                if former:
+                    tasks.create_task(former())
+                if await self._watch_until(serving, intake):
+                    former = partial(self._retire, intake, serving)
+                    continue
+                await serving
+                if self._scope.is_over:
+                    return
+                former, reason = None, intake.lost.result() if intake.lost.done() else ""
+                log.warning("requests.interrupted", reason=reason)
+                await self._scope.sleep(PROBE_SECONDS)
+
+    async def _retire(self, intake: Intake, serving: asyncio.Task[None]) -> None:
+        """Close an intake whose place another one has taken, once what it received is answered."""
+        await intake.stop(CANCEL_SECONDS, hold=False)
+        await serving
+        await asyncio.sleep(FLUSH_SECONDS)
+        await intake.close()
 
     async def _open_intake(self) -> Intake | None:
         """Return a started intake once the queue is there; None when the session is over before.
@@ -74,15 +89,26 @@ class RequestServing:
                 return intake
         return None
 
-    async def _watch(self, intake: Intake) -> None:
+    async def _watch_until(self, serving: asyncio.Task[None], intake: Intake) -> bool:
+        """Watch over an intake while it is served; return whether it is to be replaced."""
+        watching = asyncio.create_task(self._watch(intake))
+        try:
+            await asyncio.wait((watching, serving), return_when=asyncio.FIRST_COMPLETED)
+            return watching.done() and watching.result()
+        finally:
+            watching.cancel()
+
+    async def _watch(self, intake: Intake) -> bool:
         """Look at the queue now and then; close the intake once the broker no longer knows its consumer.
 
         A busy broker may count no consumer once, because it waits 250 ms for the leader: so two counts in a row
-        decide. This does not notice a queue that is deleted and declared again within milliseconds: RabbitMQ 3.10.8
-        then cancels no consumer, and goes on counting those of the deleted queue.
+        decide. Returns True, with the intake open, when it is to be replaced (`Renewal`).
         """
         looks_without_consumer = 0
+        renewal = Renewal(intake, self._scope.broker.release)
         while intake.is_open and looks_without_consumer < LOOKS_WITHOUT_CONSUMER:
+            if renewal.is_due():
+                return True
             try:
                 state = await self._scope.broker.queue_state(self._queue)
             except BrokerUnavailable:
@@ -91,3 +117,4 @@ class RequestServing:
             looks_without_consumer = 0 if state.consumers else looks_without_consumer + 1
             await intake.wait_while_open(WATCH_SECONDS)
         await intake.close()
+        return False

@@ -12,7 +12,7 @@ from worker.errors import SessionStoreError
 from worker.store.layout import CONVERTING, PARTITIONED, PLAIN, Plan, make_partitions, read_layout, run_script
 from worker.store.pool import Connection
 
-PORTION: Final = 500
+CHUNK_ROWS: Final = 500
 ROUNDS: Final = 3
 
 
@@ -69,7 +69,7 @@ async def abandon(connection: Connection) -> bool:
 
 async def _copy_all(connection: Connection, total: int, on_progress: OnProgress) -> CopyProgress:
     last, progress = "", CopyProgress(total=total)
-    while rows := await connection.fetch(sql.statement("sessions_to_copy"), last, PORTION):
+    while rows := await connection.fetch(sql.statement("sessions_to_copy"), last, CHUNK_ROWS):
         ids = [row[0] for row in rows]
         copied = await connection.fetchval(sql.statement("copy_sessions"), ids)
         last, progress = ids[-1], CopyProgress(progress.sessions + copied, total)
@@ -80,7 +80,7 @@ async def _copy_all(connection: Connection, total: int, on_progress: OnProgress)
 async def _compare(connection: Connection) -> None:
     """Return once both tables were equal in a snapshot; from the beginning on, events change both."""
     for _ in range(ROUNDS):
-        rows = await connection.fetch(sql.statement("differing_sessions"), PORTION)
+        rows = await connection.fetch(sql.statement("differing_sessions"), CHUNK_ROWS)
         if not rows:
             return
         await connection.execute(sql.statement("adopt_sessions"))

@@ -10,7 +10,7 @@ from worker.store.failures import translated
 from worker.store.pool import Connection, Pool
 from worker.store.rows import StoredSession
 
-PORTION = 500
+CHUNK_ROWS = 500
 
 
 class Expired(NamedTuple):
@@ -41,7 +41,7 @@ class ExpiredReader:
     async def _read(self, statement: str, days: int) -> AsyncGenerator[list[Expired], None]:
         with translated():
             cursor = await self._connection.cursor(statement, days)
-            while rows := await cursor.fetch(PORTION):
+            while rows := await cursor.fetch(CHUNK_ROWS):
                 yield [Expired(*row) for row in rows]
 
 

@@ -48,7 +48,7 @@ class PartitionInterval(StrEnum):
     YEAR = "year"
 
 
-LONGEST_DAYS: Final = {
+MAX_DAYS: Final = {
     PartitionInterval.DAY: 1,
     PartitionInterval.WEEK: 7,
     PartitionInterval.MONTH: 31,
@@ -174,6 +174,4 @@ def _width_of(partitions: Sequence[Partition]) -> PartitionInterval:
     spans = [known.ends - known.starts for known in partitions if known.starts and known.ends]
     if not spans:
         return PartitionInterval.MONTH
-    return next(
-        (width for width, days in LONGEST_DAYS.items() if spans[-1].days <= days), PartitionInterval.YEAR
-    )
+    return next((width for width, days in MAX_DAYS.items() if spans[-1].days <= days), PartitionInterval.YEAR)

@@ -1,6 +1,7 @@
 -- stored_sessions: sessions by id, in no order; those that are not there are left out. It reads the ledger first: with the
 -- place in hand one partition is opened and read. The plan is kept, because one for these very values would cost more than it
--- reads; it has every partition, of which all but one are removed before it begins.
+-- reads; it has every partition, of which all but one are removed before it begins. An id that the ledger does not have is
+-- looked for in every partition: SQL other than the events' may have inserted the session.
 
 DO $layout$ BEGIN IF (SELECT relkind = 'p' FROM pg_class WHERE oid = 'sessions'::regclass) THEN
 
@@ -13,9 +14,10 @@ DECLARE
     wanted record;
 BEGIN
     FOR wanted IN
-        SELECT session_id, started_at AS place
-          FROM session_ledger
-         WHERE session_id = ANY (p_session_ids) AND outcome = 'stored'
+        SELECT asked.session_id, ledger.started_at AS place
+          FROM (SELECT DISTINCT unnest(p_session_ids) AS session_id) AS asked
+          LEFT JOIN session_ledger AS ledger USING (session_id)
+         WHERE ledger.outcome IS NULL OR ledger.outcome = 'stored'
     LOOP
         IF wanted.place IS NOT NULL THEN
             RETURN QUERY SELECT * FROM sessions WHERE session_id = wanted.session_id AND started_at = wanted.place;

@@ -9,12 +9,21 @@ from pamqp.commands import Basic
 from contracts.topology import WRITE_KEY, Topology
 from tests.support.patience import LONGEST_WAIT
 from worker.broker.connection import close_quietly, open_connection
+from worker.broker.topology import declare_topology
 from worker.dead_letters.dead_letter import DeadLetter
 from worker.dead_letters.filter import DeadLetterFilter
 from worker.dead_letters.peek import PageSizes, count_messages
 from worker.dead_letters.queue import open_dead_letters
 
 SMALL_PAGES = PageSizes(first=3, largest=7)
+
+
+async def declare_with_dead_letters(amqp_url: str, prefix: str, bodies: Sequence[bytes]) -> Topology:
+    """Return a declared topology whose dead-letter queue holds `bodies`."""
+    topology = Topology(prefix)
+    await declare_topology(amqp_url, topology)
+    await send_letters(amqp_url, topology, bodies)
+    return topology
 
 
 async def send_letters(

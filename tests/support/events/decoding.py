@@ -3,7 +3,8 @@
 from contracts.outcomes import DeadLetterCode
 from tests.support.events.deliveries import deliver
 from worker.broker.delivery import Properties
-from worker.ingest.decode import decode
+from worker.ingest.decode import decode, decode_by_models
+from worker.ingest.deliveries import DecodedEvent
 from worker.ingest.document import InvalidEvent
 from worker.store.rows import EventRow
 
@@ -19,3 +20,8 @@ def row_or_code(body: bytes, routing_key: str = "session.write") -> EventRow | D
         return row_of(body, routing_key)
     except InvalidEvent as refused:
         return refused.code
+
+
+def models_of(body: bytes, routing_key: str = "session.write") -> DecodedEvent:
+    """Return an event as the models alone read it; raises InvalidEvent."""
+    return decode_by_models(deliver(body, routing_key), Properties())

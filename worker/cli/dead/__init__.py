@@ -85,7 +85,7 @@ def show_dead_letter(
         raise typer.BadParameter("give a number as listed, or --id", param_hint="NUMBER")
     letter = run_to_end(find_first(_select(Selection(number=number, event_id=event_id), broker)))
     if letter is None:
-        warn("no such letter (one that another `dead` command holds does not show)")
+        warn("no such dead letter (one that another `dead` command holds does not show)")
         raise typer.Exit(1)
     if as_json:
         print_json(document_of(letter))
@@ -183,10 +183,10 @@ def _replay(selected: Selected, rate: float | None, *, sign: bool, as_json: bool
 
 def _discard(selected: Selected, save: Path | None, *, sure: bool, as_json: bool) -> None:
     if not sure and not sys.stdin.isatty():
-        raise typer.BadParameter("this removes letters permanently: add --yes, or name one by --id")
+        raise typer.BadParameter("this removes dead letters permanently: add --yes, or name one by --id")
     counts = Counts()
     file = DeadLetterFile(save) if save else None
-    question = None if sure else "discard {count:,} letters for good?"
+    question = None if sure else "discard {count:,} dead letters permanently?"
     try:
         with Printer() as printer:
             listing = _listing(selected, printer, as_json=as_json)

@@ -117,7 +117,7 @@ async def _reading(
 async def _count_read(
     dead: DeadLetterQueue, selected: Selected, counts: Counts, bar: Progress
 ) -> AsyncGenerator[Match, None]:
-    task = bar.add_task("letters", total=dead.total)
+    task = bar.add_task("dead letters", total=dead.total)
     async with aclosing(dead.choose(selected.filter, selected.limit)) as pages:
         async for chosen in pages:
             counts.read = chosen.read_count

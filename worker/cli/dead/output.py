@@ -169,11 +169,13 @@ class Counts:
         if self.total is None:
             return
         if self.total == 0:
-            warn("no letters (those that another `dead` command holds do not show)")
+            warn("no dead letters (those that another `dead` command holds do not show)")
             return
         by_code = ", ".join(f"{printable(code)} {count:,}" for code, count in self.codes.most_common())
         read = f", {self.read:,} read" if self.read < self.total else ""
-        warn(f"{verb} {self.done:,} of {self.total:,} letters{read}" + (f": {by_code}" if by_code else ""))
+        warn(
+            f"{verb} {self.done:,} of {self.total:,} dead letters{read}" + (f": {by_code}" if by_code else "")
+        )
 
 
 def progress_bar(*, shown: bool) -> Progress:

@@ -108,7 +108,7 @@ def plain(value: object) -> object:
 
 def lines_of(letter: DeadLetter) -> Iterator[str]:
     """Yield a whole dead letter, line by line."""
-    yield f"letter {letter.number}"
+    yield f"dead letter {letter.number}"
     yield from _fields(_facts(letter))
     for number, failure in enumerate(letter.history, 1):
         yield from _section(f"earlier failure {number}", _failure_fields(failure))

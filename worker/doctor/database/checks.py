@@ -6,7 +6,13 @@ from functools import partial
 from worker.doctor.database.activity import check_statements, check_transactions, check_vacuum
 from worker.doctor.database.login import explain_failure
 from worker.doctor.database.replica import check_replica
-from worker.doctor.database.schema import check_indexes, check_partitions, check_rights, check_schema
+from worker.doctor.database.schema import (
+    check_compression,
+    check_indexes,
+    check_partitions,
+    check_rights,
+    check_schema,
+)
 from worker.doctor.database.security import check_excess, check_guards, check_limits, check_role, check_tls
 from worker.doctor.database.server import (
     check_clock,
@@ -59,6 +65,7 @@ class DatabaseChecks:
                     "database.schema": (check_schema, "database.rights"),
                     "database.indexes": (check_indexes, "database.schema"),
                     "database.partitions": (check_partitions, "database.schema"),
+                    "database.compression": (check_compression, "database.schema"),
                     "database.transactions": (
                         partial(check_transactions, long_after=self._long_after),
                         "database.login",

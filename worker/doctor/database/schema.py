@@ -8,7 +8,7 @@ import sql
 from worker.doctor.commands import psql
 from worker.doctor.finding import Finding, error, ok, warning
 from worker.store.examination.database import ExaminedDatabase
-from worker.store.examination.facts import Index
+from worker.store.examination.facts import Compression, Index
 from worker.store.layout import CONVERTING, PLAIN
 from worker.store.migrations import DEVELOPMENT
 
@@ -79,6 +79,24 @@ async def check_partitions(database: ExaminedDatabase) -> Finding:
             f"{message}; later sessions go to the default partition", "session-store partition maintain"
         )
     return ok(f"{len(layout.partitions)} partitions, up to {newest:%Y-%m-%d}")
+
+
+async def check_compression(database: ExaminedDatabase) -> Finding:
+    """Find columns of JSON that are compressed by pglz, which takes twice the processor time for large sessions."""
+    tables = await database.compression()
+    if not tables:
+        return ok("left to Citus")
+    if not all(table.has_lz4 for table in tables):
+        return ok("pglz: lz4 needs PostgreSQL 14 or later that was built with it")
+    if others := [table for table in tables if table.others]:
+        names = ", ".join(f"{table.table_name} ({', '.join(table.others)})" for table in others)
+        return warning(f"not by lz4: {names}", psql(*map(_use_lz4, others), run_as=OWNER))
+    return ok("lz4")
+
+
+def _use_lz4(table: Compression) -> str:
+    changes = ", ".join(f"ALTER COLUMN {name} SET COMPRESSION lz4" for name in table.others)
+    return f'ALTER TABLE ONLY "{table.table_name}" {changes}'
 
 
 def _find_missing(indexes: Sequence[Index]) -> Finding | None:

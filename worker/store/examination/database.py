@@ -10,6 +10,7 @@ import asyncpg
 import sql
 from worker.errors import StorageUnavailable
 from worker.store.examination.facts import (
+    Compression,
     ConnectionCounts,
     Encryption,
     Index,
@@ -117,6 +118,10 @@ class ExaminedDatabase:
     async def vacuum(self) -> list[TableVacuum]:
         """Return the state of autovacuum, a row for each table and partition."""
         return await self._fetch("examine_vacuum", TableVacuum)
+
+    async def compression(self) -> list[Compression]:
+        """Return how the sessions' columns are compressed, a row for each table and partition; none on Citus."""
+        return await self._fetch("examine_compression", Compression)
 
     async def role(self) -> Role:
         """Return what this role is."""

@@ -118,6 +118,15 @@ class TableVacuum:
 
 
 @dataclass(frozen=True, slots=True)
+class Compression:
+    """examine_compression: a table, whether the server has lz4, and the columns that are not compressed by it."""
+
+    table_name: str
+    has_lz4: bool
+    others: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Role:
     """examine_role: what this role is beyond a login; `unlimited` are the time limits it does not have."""
 
