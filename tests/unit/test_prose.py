@@ -22,7 +22,6 @@ UNREVISED: Final = {
     "contracts/client/README.md",
     "contracts/typescript/README.md",
     "docs/benchmarks.md",
-    "docs/guarantees.md",
     "docs/operations.md",
     "docs/versions.md",
     "tests/bench/notes.md",
