@@ -19,8 +19,6 @@ DIALECT: Final = re.compile(
 
 UNREVISED: Final = {
     "CHANGELOG.md",
-    "contracts/client/README.md",
-    "contracts/typescript/README.md",
     "docs/benchmarks.md",
     "docs/operations.md",
     "docs/versions.md",
