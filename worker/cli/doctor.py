@@ -1,4 +1,4 @@
-"""`doctor`: the faults of an installation, and what fixes them."""
+"""`doctor`: the faults of an installation, and their fixes."""
 
 from collections import Counter
 from pathlib import Path
@@ -53,7 +53,7 @@ def examine(
     policies: PolicyFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the faults of an installation and print what fixes them. Changes nothing. Exit status 1 for an error."""
+    """Find the faults of an installation and print their fixes. Changes nothing. Exit status 1 for an error."""
     configure_logs("error", "auto")
     loaded = _load(
         {"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix, "pool_size": pool_size}
