@@ -47,7 +47,7 @@ def examine(
     security: Annotated[
         bool,
         typer.Option(
-            "--security", help="Also check that the servers restrict this login to what a worker needs."
+            "--security", help="Also check that the servers restrict this login to the rights of a worker."
         ),
     ] = False,
     policies: PolicyFile = None,

@@ -44,7 +44,8 @@ From = Annotated[
 Way = Annotated[Via, typer.Option("--via", help="Directly into the database, or through a running worker.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would happen; change nothing.")]
 Report = Annotated[
-    Path | None, typer.Option("--report", help="Write what is rejected to this file, a JSON document a line.")
+    Path | None,
+    typer.Option("--report", help="Write rejected sessions to this file, a JSON document a line."),
 ]
 
 

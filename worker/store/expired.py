@@ -58,7 +58,7 @@ class Retention:
         with translated():
             async with self._reading.acquire() as connection, connection.transaction():
                 if not await connection.fetchval(sql.statement("lock_retention")):
-                    raise Overloaded("another process removes what is old; one at a time does")
+                    raise Overloaded("another process removes old sessions; only one at a time may")
                 yield ExpiredReader(connection)
 
     async def read(self, expired: Sequence[Expired]) -> list[StoredSession]:
