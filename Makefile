@@ -12,15 +12,15 @@ NOT_IN_DEPLOY := B101,B404,B603,B607,B608
 SECRETS := $(BIN)/detect-secrets-hook --no-verify
 # Hashes of packages, and recorded sessions.
 NO_SECRET_FILES := ':!*.lock' ':!*package-lock.json' ':!samples' ':!tests/bench'
-# Passwords of examples and of servers that listen on the loopback address, and words
-# that are no password.
-NO_SECRET := '^(guest|password|wrong|scram-sha-256|\.\.\.)$$'
+# Passwords of examples and of servers that listen on the loopback address, words
+# that are no password, and names of Kubernetes' secrets.
+NO_SECRET := '^(guest|password|wrong|scram-sha-256|\.\.\.|session-store-[a-z-]+)$$'
 # Tests make up passwords and ids; keys and tokens that somebody gave out are found there too.
 MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs unit test test-all test-versions check check-types check-code check-secrets fmt chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist schema lock clean
+.PHONY: help setup demo docs unit test test-all test-versions test-kubernetes check check-types check-code check-secrets fmt chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist schema lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -78,6 +78,9 @@ check-secrets:
 test-versions: setup ## The suite's parts on the servers that users have; OPTIONS='"Debian 13" --parts topology --page'
 	@$(PYTHON) -m deploy.local install --for-tests
 	@$(BIN)/python -m tests.versions $(OPTIONS)
+
+test-kubernetes: .venv/stamp ## The base on the cluster of kubectl's context, a new one such as kind's; OPTIONS="--image NAME:TAG --keep"
+	@$(BIN)/python -m tests.kubernetes $(OPTIONS)
 
 chaos: setup ## Kill workers, database and broker under load; OPTIONS="--seed 1 --events 120000"
 	@$(BIN)/python -m tests.faults.chaos $(OPTIONS)

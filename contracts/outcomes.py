@@ -29,6 +29,7 @@ class DeadLetterCode(StrEnum):
     BAD_TIME = "bad_time"
     BAD_NUMBER = "bad_number"
     BAD_REVISION = "bad_revision"
+    REVISION_AHEAD = "revision_ahead"
     NUL_CHARACTER = "nul_character"
     SUBJECT_MISMATCH = "subject_mismatch"
     CONFLICT = "conflict"

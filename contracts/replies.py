@@ -130,13 +130,15 @@ class StatsResult(Message):
 class HealthResult(Message):
     """Whether the worker can serve.
 
-    `database` is `ok` or the reason why it is not; `lagSeconds` is the age of the oldest delivery not yet settled.
+    `database` is `ok` or the reason why it is not; `lagSeconds` is the age of the oldest delivery not yet settled;
+    `time` is the worker's clock; workers of earlier releases do not send it.
     """
 
     ok: bool
     database: str
     lag_seconds: Seconds
     version: str
+    time: Timestamp | None = None
 
 
 RESULTS: Final[Mapping[str, type[Message]]] = {

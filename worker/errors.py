@@ -7,6 +7,8 @@ SessionStoreError
 │   │   ├── MigrationAltered    a migration was applied from another file
 │   │   ├── MigrationsReplaced  a development version migrated the database
 │   │   ├── MigrationFailed     the database refused a migration
+│   │   ├── EncodingRefused     the database's encoding is not UTF8
+│   │   ├── SchemaMoved         functions look for tables in a schema that was renamed
 │   │   └── LayoutRefused       the sessions cannot be partitioned
 │   ├── RightsError             the login lacks a right
 │   │   ├── MigrationRefused    it may not change the schema
@@ -14,7 +16,9 @@ SessionStoreError
 │   └── TopologyError           an exchange or a queue is missing or was declared differently
 ├── UnavailableError            wait and try again (exit status 75 when the wait was too long)
 │   ├── StorageUnavailable      the database cannot serve this call now
+│   │   └── DatabaseRefused     it refuses the login until a person corrects something (exit status 78)
 │   ├── BrokerUnavailable       the broker cannot be reached, or closed the connection
+│   │   ├── BrokerRefused       it refuses the login until a person corrects something (exit status 78)
 │   │   └── TopologyMissing     a queue is missing, and may be declared soon
 │   ├── Overloaded              every connection stayed in use
 │   ├── MigrationBlocked        a lock delays a migration
@@ -67,12 +71,20 @@ class StorageUnavailable(UnavailableError):
         self.reason = reason
 
 
+class DatabaseRefused(StorageUnavailable):
+    """The database refuses the login or one of its parameters, until a person corrects something here or there."""
+
+
 class Overloaded(UnavailableError):
     """Every connection stayed in use for as long as the caller could wait."""
 
 
 class BrokerUnavailable(UnavailableError):
     """The broker cannot be reached, or it closed the connection."""
+
+
+class BrokerRefused(BrokerUnavailable):
+    """The broker refuses the login or the virtual host, until a person corrects something here or there."""
 
 
 class AnswerTooLarge(SessionStoreError):

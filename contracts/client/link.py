@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic, time
-from typing import Final, Self
+from typing import Any, Final, Self
 from uuid import uuid4
 
 import aio_pika
@@ -21,11 +21,14 @@ from aio_pika.exceptions import (
     ProbableAuthenticationError,
     PublishError,
 )
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
 from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed, InvalidFrameError
+from yarl import URL
 
 from ..hosts import split_hosts
 from ..limits import CHANNEL_REFUSAL_MS, CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, HEARTBEAT_SECONDS
 from ..signing import SignatureFault
+from ..sockets import end_when_unanswered
 from ..topology import DEADLINE_HEADER, EXCLUSIVE_ARGUMENTS, REPLY_QUEUE_PREFIX, RPC_KEY, Topology
 from .errors import Misconfigured
 from .events import OutgoingMessage
@@ -211,9 +214,29 @@ async def open_connection(url: str, name: str) -> AbstractConnection:
         return await _connect(last, name, share)
 
 
+class _EndsWhenUnanswered(TransportFactory):
+    """Opens the stream as aiormq does, with the options of `end_when_unanswered`."""
+
+    async def create(self, url: URL, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        inner = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
+        reader, writer = await inner.create(url, **options)
+        end_when_unanswered(writer.transport)
+        return reader, writer
+
+
+class _Connection(aio_pika.Connection):
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self.kwargs["transport_factory"] = _EndsWhenUnanswered()
+
+
 async def _connect(url: str, name: str, seconds: float) -> AbstractConnection:
     return await aio_pika.connect(
-        url, timeout=seconds, heartbeat=HEARTBEAT_SECONDS, client_properties={"connection_name": name}
+        url,
+        timeout=seconds,
+        heartbeat=HEARTBEAT_SECONDS,
+        client_properties={"connection_name": name},
+        connection_class=_Connection,
     )
 
 

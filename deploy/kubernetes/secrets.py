@@ -17,6 +17,7 @@ Every URL asks for TLS, and names the authority's certificate where pods see the
 
 import argparse
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -107,8 +108,10 @@ def _login(name: str, login: str, password: str, kind: str, labels: dict[str, st
 def _secret(
     name: str, keys: dict[str, str], kind: str = "Opaque", labels: dict[str, str] | None = None
 ) -> Fields:
+    """Return a secret. Its texts are encoded: `stringData` does not go with server-side apply."""
     metadata: Fields = {"name": name, **({"labels": labels} if labels else {})}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": kind, "stringData": keys}
+    data = {key: b64encode(text.encode()).decode() for key, text in keys.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": kind, "data": data}
 
 
 def main(words: list[str]) -> int:

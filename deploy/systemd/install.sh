@@ -60,7 +60,7 @@ Installed. Now, in the checkout ($project),
        $program/venv/bin/python -m deploy.rabbitmq.users $settings/passwords/rabbitmq | rabbitmqctl import_definitions
        rabbitmqctl import_definitions deploy/rabbitmq/installation.json
 4. write the URLs of session_store_worker, and of nobody who may do more, into $settings/credentials:
-       DATABASE_URL  postgresql://session_store_worker:...@HOST:5432/sessions?sslmode=verify-full
+       DATABASE_URL  postgresql://session_store_worker:...@HOST:5432/sessions?sslmode=verify-full&sslrootcert=FILE
        AMQP_URL      amqps://session_store_worker:...@HOST:5671/session-store
    and where it removes what is old or makes partitions, the janitor's and the migrator's:
        JANITOR_DATABASE_URL, OWNER_DATABASE_URL

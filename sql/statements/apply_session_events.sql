@@ -1,5 +1,9 @@
--- Judges and applies events of distinct sessions; one row an event, in no order.
--- Times come as text: the driver sends the first and the last moment of its calendar as infinity.
+-- Judges and applies events of distinct sessions; one row an event, in no order. Each parameter is a column: ids and JSON with
+-- U+001F between the values and U+001E for none, the others as the literal of an array. The JSON is UTF-8.
 SELECT session_id, outcome, prior_revision, prior_event_id, prior_outcome
-  FROM apply_session_events($1, $2, $3, $4, $5, $6, $7, $8, $9,
-                            $10::text[]::timestamptz[], $11::text[]::timestamptz[]);
+  FROM apply_session_events(string_to_array($1, E'\x1f'), $2::text::bigint[], $3::text::uuid[], $4::text::bigint[],
+                            $5::text::boolean[], string_to_array($6, E'\x1f', E'\x1e'),
+                            string_to_array(convert_from($7, 'UTF8'), E'\x1f', E'\x1e'),
+                            string_to_array(convert_from($8, 'UTF8'), E'\x1f', E'\x1e'),
+                            string_to_array(convert_from($9, 'UTF8'), E'\x1f', E'\x1e'),
+                            $10::text::timestamptz[], $11::text::timestamptz[]);

@@ -1,6 +1,7 @@
--- What the server is, what a new transaction of this role may do there, and the names of role and database, quoted.
+-- What the server is, its encoding, what a new transaction of this role may do there, and the names of role and database, quoted.
 SELECT current_setting('server_version') AS version,
        current_setting('server_version_num')::integer AS number,
+       current_setting('server_encoding') AS encoding,
        pg_is_in_recovery() AS is_standby,
        setting.reset_val = 'on' AS is_read_only,
        setting.source AS source,

@@ -23,7 +23,7 @@ SELECT *
  LIMIT $12 + $13
 )
 SELECT
-\ir session_columns.sql
+\ir record.sql
   FROM (SELECT * FROM complete
          UNION ALL
         SELECT * FROM incomplete

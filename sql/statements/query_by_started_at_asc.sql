@@ -1,7 +1,7 @@
 -- A page of sessions by started_at, oldest first; $14 and $15 are the last page's last key and id.
 -- The inner query works on rows as they are stored: only those of the page are turned into text.
 SELECT
-\ir session_columns.sql
+\ir record.sql
   FROM (SELECT *
           FROM sessions
          WHERE

@@ -1,7 +1,7 @@
 -- A page of sessions by updated_at, oldest first; $14 and $15 are the last page's last key and id.
 -- No index has updated_at, so this sorts what the filter leaves; as rows, of which only the page's become text.
 SELECT
-\ir session_columns.sql
+\ir record.sql
   FROM (SELECT *
           FROM sessions
          WHERE

@@ -3,7 +3,7 @@ SELECT ledger.revision AS applied, session.*
   FROM session_ledger AS ledger
   LEFT JOIN LATERAL (
 SELECT
-\ir session_columns.sql
+\ir record.sql
   FROM stored_sessions(ARRAY[ledger.session_id])
        ) AS session ON ledger.revision >= $2
  WHERE ledger.session_id = $1

@@ -1,5 +1,5 @@
 -- One session by id; no row when it is not there.
 SELECT
-\ir session_columns.sql
+\ir record.sql
   FROM sessions
  WHERE session_id = $1;

@@ -4,7 +4,7 @@ SELECT ledger.revision AS applied, session.*
   FROM session_ledger AS ledger
   LEFT JOIN LATERAL (
 SELECT
-\ir session_columns.sql
+\ir record.sql
   FROM sessions
  WHERE sessions.session_id = ledger.session_id
        ) AS session ON ledger.revision >= $2

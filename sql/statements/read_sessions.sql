@@ -1,5 +1,5 @@
 -- Sessions by id, in no order; those that are not there are left out.
 SELECT
-\ir session_columns.sql
+\ir record.sql
   FROM sessions
  WHERE session_id = ANY ($1::text[]);

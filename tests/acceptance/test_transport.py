@@ -55,6 +55,18 @@ def test_a_server_of_an_unknown_authority_is_refused(secure_servers: SecureServe
     assert STRANGER in done.stderr
 
 
+def test_a_mode_that_only_prefers_tls_goes_on_without_it(secure_servers: SecureServers) -> None:
+    """The server takes TLS with a client's certificate alone, and plain text without."""
+    plain = variables(secure_servers) | {"DATABASE_URL": secure_servers.postgres.url}
+    for mode in ("prefer", "allow", "disable"):
+        url = f"{secure_servers.postgres.url}?sslmode={mode}"
+        done = run_command("migrate", "--status", variables=plain | {"DATABASE_URL": url})
+        assert done.returncode == 0, done.stderr
+    done = run_command("migrate", "--status", variables=plain | {"PGSSLMODE": "require"})
+    assert done.returncode == 78
+    assert "login refused" in done.stderr
+
+
 def test_plain_text_to_another_host_needs_a_word() -> None:
     away = {"DATABASE_URL": "postgresql://u:secret@db.invalid/d", "AMQP_URL": "amqp://u:secret@mq.invalid/"}
     refused = run_command("run", variables=away)

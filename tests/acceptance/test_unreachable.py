@@ -14,6 +14,8 @@ from tests.support.programs.installation import Variables
 from tests.support.programs.replica import Replica
 
 TRY_LATER: Final = 75
+CORRECT_SOMETHING: Final = 78
+PLAIN: Final = {"SESSION_STORE_ALLOW_PLAIN_TEXT": "true"}
 ADVICE: Final = (
     "session-store: run session-store doctor with the same settings: it finds the cause and says what to do"
 )
@@ -24,11 +26,13 @@ class Mistake:
     """What is changed in a URL, and what is said then."""
 
     said: str
+    status: int = CORRECT_SOMETHING
     user: str | None = None
     password: str | None = None
     path: str | None = None
     host: str | None = None
     port: int | None = None
+    query: str | None = None
 
     def in_url(self, url: str) -> URL:
         made = URL(url)
@@ -36,6 +40,7 @@ class Mistake:
         made = made.with_password(self.password) if self.password else made
         made = made.with_path(self.path) if self.path else made
         made = made.with_host(self.host) if self.host else made
+        made = made.with_query(self.query) if self.query else made
         return made.with_port(self.port) if self.port else made
 
 
@@ -43,14 +48,16 @@ DATABASE: Final = {
     "password": Mistake("login refused", password="wrong"),
     "role": Mistake("login refused", user="nobody"),
     "database": Mistake("no such database", path="/absent"),
-    "port": Mistake("connection refused", port=1),
-    "host": Mistake("unknown host", host="absent.invalid"),
+    "parameter": Mistake("a parameter of the connection is refused", query="nonsense=1"),
+    "value": Mistake("a parameter of the connection is refused", query="work_mem=much"),
+    "port": Mistake("connection refused", TRY_LATER, port=1),
+    "host": Mistake("unknown host", TRY_LATER, host="absent.invalid"),
 }
 BROKER: Final = {
     "password": Mistake("ACCESS_REFUSED - Login was refused", password="wrong"),
     "vhost": Mistake("NOT_ALLOWED - vhost absent not found", path="/absent"),
-    "port": Mistake("Connection refused", port=1),
-    "host": Mistake("Name or service not known", host="absent.invalid"),
+    "port": Mistake("Connection refused", TRY_LATER, port=1),
+    "host": Mistake("Name or service not known", TRY_LATER, host="absent.invalid"),
 }
 
 
@@ -58,9 +65,10 @@ BROKER: Final = {
 def test_a_mistake_in_the_databases_url_is_said_with_the_server(servers: Variables, mistake: Mistake) -> None:
     url = mistake.in_url(servers["DATABASE_URL"])
     where = f"PostgreSQL at {url.host}:{url.port}, database {url.path[1:]}, role {url.user}"
+    where += f", parameters {mistake.query.partition('=')[0]}" if mistake.query else ""
     for command in (("migrate",), ("roles",), ("export", "--to", "absent.ndjson")):
-        done = run_command(*command, variables={**servers, "DATABASE_URL": str(url)})
-        assert (done.returncode, done.stdout) == (TRY_LATER, "")
+        done = run_command(*command, variables={**servers, "DATABASE_URL": str(url), **PLAIN})
+        assert (done.returncode, done.stdout) == (mistake.status, "")
         assert done.stderr.splitlines() == [f"session-store: {where}: {mistake.said}", ADVICE]
 
 
@@ -81,8 +89,8 @@ def test_a_mistake_in_the_brokers_url_is_said_with_the_server(servers: Variables
     url = mistake.in_url(servers["AMQP_URL"])
     where = f"RabbitMQ at {url.host}:{url.port}, virtual host {url.path[1:] or '/'}, user {url.user}"
     for command in (("topology",), ("dead", "list")):
-        done = run_command(*command, variables={**servers, "AMQP_URL": str(url)})
-        assert (done.returncode, done.stdout) == (TRY_LATER, "")
+        done = run_command(*command, variables={**servers, "AMQP_URL": str(url), **PLAIN})
+        assert (done.returncode, done.stdout) == (mistake.status, "")
         said, advice = done.stderr.splitlines()
         assert said.startswith(f"session-store: {where}: ")
         assert mistake.said in said
@@ -106,7 +114,7 @@ async def test_a_worker_says_so_too_and_shows_nobody_the_servers_address(install
     )
     logged = await replica.logged("broker.unavailable")
     assert logged["reason"] == "NOT_ALLOWED - vhost absent not found"
-    assert await replica.ended() == TRY_LATER
+    assert await replica.ended() == CORRECT_SOMETHING
     assert [line for line in replica.said if f"RabbitMQ at {url.host}:{url.port}" in line]
 
 

@@ -12,7 +12,7 @@ import uvloop
 
 from deploy.local.instance import LOCAL, PROJECT
 from tests.bench.answering import answer
-from tests.bench.events import make_events
+from tests.bench.events import USUAL, make_events
 from tests.bench.growth import grow
 from tests.bench.latency import RATES, latencies
 from tests.bench.machine import describe_machine
@@ -41,7 +41,7 @@ async def measure_storing(
         for each in everybody:
             if each.missing is None:
                 await stand.prepare(each.program)
-                stored = await store(stand, each, make_events(chosen.events))
+                stored = await store(stand, each, make_events(chosen.events, size=chosen.size))
                 rounds[each.name].append(stored.figures())
                 say(f"  {each.name}: {stored.rate:,.0f} events/s, {stored.cpu:.1f} us an event")
     return [{"name": each.name, "missing": each.missing, "rounds": rounds[each.name]} for each in everybody]
@@ -105,6 +105,9 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=GROUPS, help="these groups alone")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--events", type=int, default=20_000, help="events a round")
+    parser.add_argument(
+        "--size", type=int, default=USUAL, help="bytes an event where contestants are compared"
+    )
     parser.add_argument("--questions", type=int, default=3_000, help="questions a round")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each latency measure")
     parser.add_argument("--growth", type=int, default=6, help="up to ten to this power of rows")

@@ -8,6 +8,10 @@ from typing import Any, Final
 Results = dict[str, Any]
 
 
+PROCESSES: Final = ("cpu", "rabbitmq", "postgres")
+"""The figures of the processor time an event of the worker and of the two servers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """A figure, what it should be at least or at most, and how it is made of the results."""
@@ -35,6 +39,12 @@ def stored(results: Results, name: str, figure: str = "rate") -> float:
     """Return the median of a contestant whose name begins so."""
     rounds = [each["rounds"] for each in results["storing"] if each["name"].startswith(name)]
     return statistics.median(float(one[figure]) for one in rounds[0])
+
+
+def whole_of(figures: Results) -> float:
+    """Return the processor time an event of all three processes, 0 where one was not measured."""
+    costs = [figures[name] for name in PROCESSES]
+    return 0.0 if None in costs else float(sum(costs))
 
 
 def answered(results: Results, name: str, callers: int, figure: str) -> float:

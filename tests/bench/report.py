@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench.goals import GOALS
+from tests.bench.goals import GOALS, PROCESSES, whole_of
 from tests.bench.measure import Spread
 
 Results = dict[str, Any]
@@ -15,10 +15,11 @@ HEAD: Final = """# Benchmarks
 
 For people who compare or size: the worker beside its alternatives, on one machine.
 
-All programs get the same events of 1.9 kB on the same private servers, in turn in each round.
+All programs get the same events of {size:,} bytes on the same private servers, in turn in each round.
 All events are in the queue before a round begins.
+They are sessions with prose, objectives, a log and maps, drawn once from a seed.
 Figures are medians of {rounds} rounds of {events:,} events; brackets have the lowest and the highest round.
-CPU is processor time an event, in microseconds.
+CPU is processor time an event, in microseconds; "all three" is the sum of worker, RabbitMQ and PostgreSQL.
 `make bench` measures again and writes this page.
 `make bench BASE=<commit>` compares the worker with that of another commit.
 
@@ -29,7 +30,7 @@ CPU is processor time an event, in microseconds.
 def write_report(results: Results, path: Path) -> str:
     """Have the report written; returns its text."""
     chosen = results["chosen"]
-    parts = [HEAD.format(rounds=chosen["rounds"], events=chosen["events"])]
+    parts = [HEAD.format(rounds=chosen["rounds"], events=chosen["events"], size=chosen["size"])]
     sections: dict[str, Section] = {
         "pair": _storing,
         "storing": _storing,
@@ -66,21 +67,28 @@ def _goals(results: Results) -> str:
 def _storing(measured: list[Results]) -> str:
     ours = _spread(measured[0], "rate").median if measured[0]["rounds"] else 0.0
     rows = [_contestant(each, ours) for each in measured]
-    head = ["", "events/s", "ours is", "its CPU", "RabbitMQ", "PostgreSQL", "peak MB"]
+    head = ["", "events/s", "ours is", "its CPU", "RabbitMQ", "PostgreSQL", "all three", "peak MB"]
     return "## Storing\n\n" + _table(head, rows)
 
 
 def _contestant(each: Results, ours: float) -> list[str]:
     if each["missing"]:
-        return [each["name"], f"absent: {each['missing']}", *[""] * 5]
+        return [each["name"], f"absent: {each['missing']}", *[""] * 6]
     rate = _spread(each, "rate")
-    costs = [_cost(each, name) for name in ("cpu", "rabbitmq", "postgres", "memory")]
+    costs = [_cost(each, name) for name in (*PROCESSES, "memory")]
+    costs.insert(len(PROCESSES), _whole(each))
     spread = f"{rate.median:,.0f} ({rate.low:,.0f} to {rate.high:,.0f})"
     return [each["name"], spread, f"{ours / rate.median:.1f}x", *costs]
 
 
 def _spread(each: Results, figure: str) -> Spread:
     return Spread.of([one[figure] for one in each["rounds"]])
+
+
+def _whole(each: Results) -> str:
+    """What an event costs all three processes, where all were measured."""
+    wholes = [whole_of(one) for one in each["rounds"]]
+    return f"{statistics.median(wholes):.0f}" if all(wholes) else ""
 
 
 def _cost(each: Results, figure: str) -> str:
@@ -130,10 +138,16 @@ def _growth(measured: list[Results]) -> str:
 
 def _shapes(measured: Results) -> str:
     rows = [
-        [name, f"{one['rate']:,.0f}", f"{one['cpu']:.0f}", f"{one['postgres']:.0f}", f"{one['memory']:.0f}"]
+        [
+            name,
+            f"{one['rate']:,.0f}",
+            *(f"{one[cost]:.0f}" for cost in PROCESSES),
+            f"{whole_of(one):.0f}",
+            f"{one['memory']:.0f}",
+        ]
         for name, one in measured.items()
     ]
-    head = ["the worker with", "events/s", "its CPU", "PostgreSQL", "peak MB"]
+    head = ["the worker with", "events/s", "its CPU", "RabbitMQ", "PostgreSQL", "all three", "peak MB"]
     return "## Other shapes\n\nOne round each.\n\n" + _table(head, rows)
 
 

@@ -15,7 +15,7 @@ from worker.store.pool import TAKES_WRITES, PoolOptions, open_pool
 from worker.store.rows import EventRow
 from worker.store.writer import CitusEventWriter, EventWriter
 
-ENCOUNTER: Final = '{"difficulty": "easy", "pad": "' + "x" * 1200 + '"}'
+ENCOUNTER: Final = b'{"difficulty": "easy", "pad": "' + b"x" * 1200 + b'"}'
 
 
 @asynccontextmanager
@@ -43,7 +43,7 @@ def batch(number: int, bucket: int | None = None) -> list[EventRow]:
     chosen = (each for each in ids if bucket is None or bucket_of(each) == bucket)
     started = "2025-11-07T10:30:00Z"
     rows = [
-        EventRow(next(chosen), 1, uuid4(), None, False, "player_1", ENCOUNTER, "{}", None, started)
+        EventRow(next(chosen), 1, uuid4(), None, False, "player_1", ENCOUNTER, b"{}", None, started)
         for _ in range(number)
     ]
     return sorted(rows)

@@ -21,7 +21,7 @@ from tests.deploy.test_kubernetes import (
     kustomized_at,
     kustomized_with,
 )
-from tests.deploy.test_kubernetes_secrets import named_in
+from tests.deploy.test_kubernetes_secrets import named_in, read_secrets
 from tests.support.programs.command import run_command
 from tests.support.programs.page import commands_of
 
@@ -53,9 +53,7 @@ def printed_secrets(
     """Return the secrets that the printed command prints, by their names."""
     (passwords / "superuser").write_text("a b/c@d:e%f\n")
     assert main([word.replace("$PASSWORDS", str(passwords)) for word in words_of_secrets(heading)]) == 0
-    return {
-        each["metadata"]["name"]: each["stringData"] for each in yaml.safe_load_all(capsys.readouterr().out)
-    }
+    return {each["metadata"]["name"]: each["data"] for each in read_secrets(capsys.readouterr().out)}
 
 
 def created_by_kubectl(heading: str) -> set[str]:

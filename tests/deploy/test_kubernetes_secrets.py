@@ -2,6 +2,7 @@
 
 import os
 import re
+from base64 import b64decode
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,15 @@ NAMED: Final = re.compile(r"session-store[a-z-]*")
 def secrets(capsys: pytest.CaptureFixture[str]) -> dict[str, Resource]:
     """Return the secrets that the command prints, by their names."""
     assert main([]) == 0
-    return {each["metadata"]["name"]: each for each in yaml.safe_load_all(capsys.readouterr().out)}
+    return {each["metadata"]["name"]: each for each in read_secrets(capsys.readouterr().out)}
+
+
+def read_secrets(printed: str) -> list[Resource]:
+    """Return the secrets that were printed, with their data decoded."""
+    secrets: list[Resource] = list(yaml.safe_load_all(printed))
+    for each in secrets:
+        each["data"] = {key: b64decode(value).decode() for key, value in each["data"].items()}
+    return secrets
 
 
 def named_in(value: Any) -> set[str]:
@@ -54,7 +63,7 @@ def test_each_has_the_login_that_its_reader_needs(secrets: dict[str, Resource]) 
     users = {
         (name, key): URL(url).user
         for name, each in secrets.items()
-        for key, url in each["stringData"].items()
+        for key, url in each["data"].items()
         if key.endswith("_URL")
     }
     assert users == {
@@ -71,7 +80,7 @@ def test_each_has_the_login_that_its_reader_needs(secrets: dict[str, Resource]) 
 
 
 def test_servers_are_told_the_passwords_that_logins_use(secrets: dict[str, Resource], tmp_path: Path) -> None:
-    told = {name: each["stringData"] for name, each in secrets.items()}
+    told = {name: each["data"] for name, each in secrets.items()}
     roles = told["session-store-roles"]
     for role in LOGINS:
         (tmp_path / role).write_text(roles[role])

@@ -9,6 +9,7 @@ from yarl import URL
 
 from deploy.kubernetes.secrets import main
 from tests.deploy.test_kubernetes import Resource, kustomized
+from tests.deploy.test_kubernetes_secrets import read_secrets
 
 NAMESPACE: Final = "session-store"
 TLS_OF: Final = {"postgresql": ("sslmode", "sslrootcert"), "amqps": ("cafile",)}
@@ -24,8 +25,8 @@ def overlay() -> list[Resource]:
 def urls(capsys: pytest.CaptureFixture[str]) -> list[URL]:
     """Return every URL of the secrets."""
     assert main([]) == 0
-    secrets = list(yaml.safe_load_all(capsys.readouterr().out))
-    found = [value for each in secrets for key, value in each["stringData"].items() if key.endswith("_URL")]
+    secrets = read_secrets(capsys.readouterr().out)
+    found = [value for each in secrets for key, value in each["data"].items() if key.endswith("_URL")]
     assert len(found) == 9
     return [URL(each) for each in found]
 
@@ -112,7 +113,7 @@ def test_keda_asks_for_tls_and_believes_the_authority(
     told = {each["parameter"]: each for each in one(overlay, "TriggerAuthentication")["secretTargetRef"]}
     assert (told["ca"]["name"], told["ca"]["key"]) == ("session-store-certificates", "ca.crt")
     assert main([]) == 0
-    secrets = {each["metadata"]["name"]: each for each in yaml.safe_load_all(capsys.readouterr().out)}
-    monitor = secrets[told["tls"]["name"]]["stringData"]
+    secrets = {each["metadata"]["name"]: each for each in read_secrets(capsys.readouterr().out)}
+    monitor = secrets[told["tls"]["name"]]["data"]
     assert monitor[told["tls"]["key"]] == "enable"
     assert monitor[told["host"]["key"]].startswith("amqps://session_store_monitor:")

@@ -172,6 +172,14 @@ async def event_unsigned(scene: Scene) -> AsyncIterator[None]:
     yield
 
 
+@asynccontextmanager
+async def caller_behind(scene: Scene) -> AsyncIterator[None]:
+    scene.caller.clock_ahead = -3600
+    await scene.caller.send("session.read", sessionId=str(uuid4()))
+    scene.caller.clock_ahead = 0
+    yield
+
+
 Cause = Callable[[Scene], AbstractAsyncContextManager[None]]
 
 CAUSES: Final[dict[Cause, tuple[str, ...]]] = {
@@ -191,6 +199,7 @@ CAUSES: Final[dict[Cause, tuple[str, ...]]] = {
     broker_stopped: ("SessionStoreBrokerAway",),
     worker_stalled: ("SessionStoreLoopDelayed",),
     event_unsigned: ("SessionStoreBadSignatures",),
+    caller_behind: ("SessionStoreClocksDiffer",),
 }
 
 

@@ -14,7 +14,7 @@ from tests.support.servers.storages import storage_at
 from worker.errors import StorageUnavailable
 from worker.store.rows import EventRow
 
-WRITE = EventRow("a", 5, uuid4(), None, False, "p", "{}", "{}", None, "2025-11-07T10:30:00+00:00")
+WRITE = EventRow("a", 5, uuid4(), None, False, "p", b"{}", b"{}", None, "2025-11-07T10:30:00+00:00")
 
 
 async def test_a_write_whose_waiter_is_cancelled_is_committed(

@@ -193,7 +193,7 @@ async def test_open_connections_go_on_with_their_statements(
 async def use(storage: Storage, name: str, before: str | None = None) -> list[object]:
     """Write and ask everything once; returns what is the same for any name."""
     started = "2026-01-05T10:30:00+00:00"
-    event = EventRow(name, 1, UUID(int=1), None, False, "p", '{"a": 1}', "{}", None, started, None)
+    event = EventRow(name, 1, UUID(int=1), None, False, "p", b'{"a": 1}', b"{}", None, started, None)
     await storage.writer.apply([[event]])
     read = [await storage.reader.read(before or name, 5)]
     read += await storage.reader.read_many([before or name], 5)

@@ -17,7 +17,7 @@ async def test_no_default_isolation_lets_a_write_past_an_erasure(
     name = await connection.fetchval("SELECT quote_ident(current_database())")
     await connection.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
     started = "2025-11-07T10:30:00+00:00"
-    write = EventRow("a", 5, uuid4(), None, False, "p", "{}", "{}", None, started)
+    write = EventRow("a", 5, uuid4(), None, False, "p", b"{}", b"{}", None, started)
     async with (
         storage_at(database_url) as storage,
         asyncio.TaskGroup() as tasks,

@@ -1,7 +1,10 @@
 """What the doctor says of a broker that ails, and of servers that do not let it in."""
 
+import re
 import shlex
 from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
+from typing import cast
 from unittest.mock import AsyncMock
 
 import aio_pika
@@ -16,6 +19,7 @@ from tests.support.programs.installation import StartReplica, Variables
 from tests.support.programs.patient import examine, follow, states_of
 from tests.support.servers.durable import database_url
 from tests.support.servers.layouts import on_layout
+from worker.doctor import workers
 from worker.doctor.finding import State
 
 __all__ = ["database_url"]  # fixtures: the shared server is not durable
@@ -113,6 +117,27 @@ async def test_an_installation_with_a_worker_has_nothing_to_mend(
     found = await examine(installation)
     assert states_of(found) == {}
     assert "1 x 10 for workers" in found["workers.connections"].message
+
+
+@pytest.mark.parametrize(("hours", "found"), [(-1, "ahead of"), (1, "behind")])
+async def test_a_worker_whose_clock_differs_from_this_hosts_is_found(
+    installation: Variables,
+    start_replica: StartReplica,
+    monkeypatch: pytest.MonkeyPatch,
+    hours: int,
+    found: str,
+) -> None:
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Wrong":
+            return cast(Wrong, datetime.now(tz) + timedelta(hours=hours))
+
+    await start_replica()
+    monkeypatch.setattr(workers, "datetime", Wrong)
+    findings = await examine(installation)
+    assert states_of(findings) == {"workers.answer": "warning"}
+    said = rf"the worker's clock is (3600|35\d\d) s {found} this host's"
+    assert re.search(said, findings["workers.answer"].message)
 
 
 async def test_a_worker_that_does_not_answer_is_found(installation: Variables) -> None:

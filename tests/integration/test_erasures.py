@@ -85,7 +85,7 @@ def row_of(event: Event) -> EventRow:
     if event.is_delete:
         return head
     return head._replace(
-        player_id=player_of(event.id), encounter="{}", state="{}", started_at="2025-11-07T10:30:00+00:00"
+        player_id=player_of(event.id), encounter=b"{}", state=b"{}", started_at="2025-11-07T10:30:00+00:00"
     )
 
 

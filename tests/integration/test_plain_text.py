@@ -30,7 +30,10 @@ async def assert_equal(connection: asyncpg.Connection, body: bytes) -> bool:
     if plain is None:
         return False
     given, models = plain[0], models_of(body).event
-    assert await connection.fetchval(ARE_EQUAL, *given[6:9], *models[6:9]), body
+    texts = [
+        text and text.decode() for row in (given, models) for text in (row.encounter, row.state, row.extra)
+    ]
+    assert await connection.fetchval(ARE_EQUAL, *texts), body
     return True
 
 

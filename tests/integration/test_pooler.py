@@ -82,7 +82,7 @@ async def test_a_worker_that_does_not_know_of_the_pooler_says_so(pooled: Variabl
     )
     line = await replica.logged("storage.unavailable")
     assert line["reason"] == "a pooler is in between; see SESSION_STORE_POOLER"
-    assert await replica.ended() == 75
+    assert await replica.ended() == 78
 
 
 def test_migrations_do_not_go_through_a_pooler_that_lends_by_the_transaction(pooled: Variables) -> None:

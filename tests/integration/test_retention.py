@@ -31,7 +31,7 @@ def write(
     ended = (now - timedelta(days=completed)).isoformat() if completed is not None else None
     started = (now - timedelta(days=(completed or 0) + 1)).isoformat()
     event_id = event_id or uuid4()
-    return EventRow(session_id, revision, event_id, None, False, "p", "{}", "{}", None, started, ended)
+    return EventRow(session_id, revision, event_id, None, False, "p", b"{}", b"{}", None, started, ended)
 
 
 async def store(storage: Storage, *events: EventRow) -> list[Outcome]:

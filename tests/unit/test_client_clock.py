@@ -35,6 +35,21 @@ def test_a_clock_that_is_set_back_is_counted_on(monkeypatch: pytest.MonkeyPatch)
     assert clock.next("b") == first + 2
 
 
+def test_revisions_follow_the_wall_clock_over_steps_and_over_a_suspend_of_the_host_and_never_fall(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, start, hour = HybridClock(), 1_700_000_000_000_000, 3_600_000_000
+
+    def at(microseconds: int) -> int:
+        monkeypatch.setattr(time, "time_ns", lambda: microseconds * 1000)
+        return clock.next("a")
+
+    assert at(start) == start
+    assert at(start + hour) == start + hour
+    assert at(start) == start + hour + 1
+    assert at(start + 2 * hour) == start + 2 * hour
+
+
 def test_a_session_from_the_future_pulls_no_other_along() -> None:
     clock = HybridClock()
     clock.observe("ahead", MAX_REVISION - 1)

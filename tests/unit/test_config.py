@@ -1,42 +1,22 @@
 """The settings: where each value came from, what is secret, and what is said of a wrong one."""
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from tests.support.programs.environment import Set, nothing_set, put
 from worker.errors import ConfigurationError
 from worker.settings.config import Flags, Settings, variables
 from worker.settings.loading import load
-from worker.settings.reloading_url import ReloadingUrl
 from worker.settings.urls import expand_placeholders, mask_passwords
 
-DATABASE = "postgresql://u:secret@h:5/d"
-BROKER = "amqp://u:secret@h:6/"
+DATABASE = "postgresql://u:secret@localhost:5/d"
+BROKER = "amqp://u:secret@localhost:6/"
 SERVERS: Flags = {"database_url": DATABASE, "amqp_url": BROKER}
-Set = Callable[..., None]
 
-
-@pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable of ours or of PostgreSQL is set, and there is no `.env` in the current directory."""
-    for name in list(os.environ):
-        if name.upper().startswith(
-            ("PG", "SESSION_STORE_", "DATABASE_URL", "AMQP_URL", "CREDENTIALS_", "OTEL_")
-        ):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def put(monkeypatch: pytest.MonkeyPatch) -> Set:
-    def put(**values: str) -> None:
-        for name, value in values.items():
-            monkeypatch.setenv(name, value)
-
-    return put
+__all__ = ["nothing_set", "put"]  # fixtures
 
 
 def refusal_of(flags: Mapping[str, object]) -> str:
@@ -93,14 +73,14 @@ def test_a_placeholder_is_replaced_and_quoted(put: Set) -> None:
     put(PGUSER="me@home", PGPASSWORD="a/b:c?d#e %", AMQP_PASSWORD="ü")
     loaded = load(
         {
-            "database_url": "postgresql://${PGUSER}:${PGPASSWORD}@h/d",
-            "amqp_url": "amqp://u:${AMQP_PASSWORD}@h",
+            "database_url": "postgresql://${PGUSER}:${PGPASSWORD}@localhost/d",
+            "amqp_url": "amqp://u:${AMQP_PASSWORD}@localhost",
         }
     )
     assert loaded.settings.database_url.get_secret_value() == (
-        "postgresql://me%40home:a%2Fb%3Ac%3Fd%23e%20%25@h/d"
+        "postgresql://me%40home:a%2Fb%3Ac%3Fd%23e%20%25@localhost/d"
     )
-    assert loaded.settings.amqp_url.get_secret_value() == "amqp://u:%C3%BC@h"
+    assert loaded.settings.amqp_url.get_secret_value() == "amqp://u:%C3%BC@localhost"
 
 
 def test_only_whole_placeholders_are_replaced() -> None:
@@ -110,27 +90,6 @@ def test_only_whole_placeholders_are_replaced() -> None:
 def test_a_placeholder_that_is_not_set_is_an_error_without_the_rest_of_the_url() -> None:
     said = refusal_of({**SERVERS, "database_url": "postgresql://u:secret@${NO_SUCH}/d"})
     assert said == "DATABASE_URL names ${NO_SUCH}, which is not set"
-
-
-@pytest.mark.parametrize(
-    ("variables", "url"),
-    [
-        ({"PGHOST": "h"}, "postgresql://postgres@h:5432/postgres"),
-        ({"PGUSER": "me"}, "postgresql://me@localhost:5432/me"),
-        ({"PGDATABASE": "d", "PGPORT": "7"}, "postgresql://postgres@localhost:7/d"),
-        (
-            {"PGUSER": "a@b", "PGPASSWORD": "c/d", "PGDATABASE": "e f"},
-            "postgresql://a%40b:c%2Fd@localhost:5432/e%20f",
-        ),
-        ({"PGHOST": "/run/postgresql"}, "postgresql://postgres@%2Frun%2Fpostgresql:5432/postgres"),
-    ],
-)
-def test_libpqs_variables_stand_in_for_the_url(put: Set, variables: dict[str, str], url: str) -> None:
-    put(**variables)
-    loaded = load({"amqp_url": BROKER})
-    assert loaded.settings.database_url.get_secret_value() == url
-    assert loaded.origins["DATABASE_URL"] == "PGHOST and related variables"
-    assert load(SERVERS).settings.database_url.get_secret_value() == DATABASE
 
 
 def test_every_missing_server_is_named() -> None:
@@ -164,6 +123,11 @@ def test_every_wrong_value_is_named_with_its_rule(put: Set) -> None:
         ("amqp_url", "amqp://u:secret@[h/"),
         ("amqp_url", "amqp://u:secret@h,two:port/"),
         ("amqp_url", "amqp://u:secret@h,,two/"),
+        ("database_url", "postgresql://u:secret/x@h/d"),
+        ("database_url", "postgresql://u:x@secret@h/d"),
+        ("database_url", "postgresql://u:secret@h:secret/d"),
+        ("amqp_url", "amqp://u:1#secret@h/d"),
+        ("amqp_url", "amqp://u:secret[@h/d"),
     ],
 )
 def test_a_wrong_url_is_never_repeated(field: str, url: str) -> None:
@@ -221,17 +185,3 @@ def test_the_variables_are_one_for_each_field() -> None:
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     ]
-
-
-def test_an_address_follows_its_secret_and_keeps_the_last_good_one(put: Set, tmp_path: Path) -> None:
-    file = tmp_path / "DATABASE_URL"
-    file.write_text(DATABASE)
-    put(SESSION_STORE_SECRETS_DIR=str(tmp_path))
-    address = ReloadingUrl(load({"amqp_url": BROKER}), "database_url")
-    assert address() == DATABASE
-    file.write_text("postgresql://u:changed@h:5/d")
-    assert address() == "postgresql://u:changed@h:5/d"
-    file.write_text("nonsense")
-    assert address() == "postgresql://u:changed@h:5/d"
-    file.unlink()
-    assert address() == "postgresql://u:changed@h:5/d"

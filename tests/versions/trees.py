@@ -16,6 +16,12 @@ PLACE: Final = LOCAL / "versions"
 ENTER: Final = Path(__file__).parent / "enter"
 MIRROR: Final = "http://deb.debian.org/debian"
 LONGEST_SECONDS: Final = 600
+COMMIT: Final = [
+    *("-c", "user.name=versions", "-c", "user.email=versions@localhost"),
+    *("commit", "--quiet", "--allow-empty", "--message", "As it is on this machine"),
+]
+PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Of Debian: this machine's may lead into its user's directory, which a tree has too."""
 RABBITMQ: Final = (
     "rabbitmq-server",
     "rabbitmqctl",
@@ -77,12 +83,14 @@ class Tree:
         place = PLACE / f"{self.suite}-rabbitmq"
         place.mkdir(exist_ok=True)
         for name in RABBITMQ:
-            script = place / name
-            script.write_text(
-                f"#!/bin/sh\nexec '{ENTER}' '{self.directory}' /usr/lib/rabbitmq/bin/{name} \"$@\"\n"
-            )
-            script.chmod(0o755)
+            self.write_script(place / name, f"/usr/lib/rabbitmq/bin/{name}")
         return place
+
+    def write_script(self, script: Path, program: str) -> None:
+        """Have a script that runs a program of this tree."""
+        script.unlink(missing_ok=True)
+        script.write_text(f"#!/bin/sh\nexec '{ENTER}' '{self.directory}' {program} \"$@\"\n")
+        script.chmod(0o755)
 
     def version_of(self, package: str) -> str:
         """Return the upstream version of a package that is installed in the tree."""
@@ -109,11 +117,13 @@ class Tree:
         )
         known = [name for name in listed.stdout.decode().split("\0") if name and (PROJECT / name).exists()]
         _copy(known, to)
+        for command in (["init", "--quiet"], ["add", "--all"], COMMIT):  # some tests ask git
+            run(["git", "-C", str(to), *command])
         return inside
 
     def run(self, command: list[str], inside: Path, environment: dict[str, str] | None = None) -> int:
-        """Run a command in the tree, from this place in it; returns its exit status."""
-        words = [*self._entered(), "env", f"--chdir={inside}", *command]
+        """Run a command in the tree, by the tree's programs, from this place in it; returns its exit status."""
+        words = [*self._entered(), "env", f"--chdir={inside}", f"PATH={PATH}", *command]
         return subprocess.run(words, env={**os.environ, **(environment or {})}, check=False).returncode
 
     def _entered(self) -> list[str]:

@@ -11,15 +11,20 @@ import aiormq
 import structlog
 from aiormq.abc import AbstractChannel
 from aiormq.connection import TransportFactory
-from aiormq.exceptions import ConnectionNotAllowed, InvalidFrameError, ProbableAuthenticationError
+from aiormq.exceptions import (
+    AuthenticationError,
+    ConnectionNotAllowed,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
 from yarl import URL
 
-from contracts.hosts import split_hosts
 from contracts.limits import HEARTBEAT_SECONDS
+from contracts.sockets import end_when_unanswered
 from worker.broker.frames import FilteredReader, FrameFilter
-from worker.errors import BrokerUnavailable
+from worker.errors import BrokerRefused, BrokerUnavailable
+from worker.settings.broker_address import BrokerAddress, read_broker_address
 from worker.settings.certificates import reason_of_tls
-from worker.settings.endpoint import read_amqp_url
 
 log = structlog.get_logger()
 
@@ -29,6 +34,11 @@ PASSING = (OSError, TimeoutError, EOFError, aiormq.exceptions.AMQPError, Runtime
 """What the libraries raise when a connection or channel is lost, or was lost a moment ago."""
 
 IN_THE_BROKERS_WORDS = (ConnectionNotAllowed, ProbableAuthenticationError)
+REFUSALS = (ConnectionNotAllowed, ProbableAuthenticationError, AuthenticationError)
+"""What the broker answers to a login until a person corrects the password, the virtual host or the rights."""
+
+LIMIT = "connection limit"
+"""RabbitMQ's words for a user or a virtual host with as many connections as it may have; its code is the same."""
 
 
 @contextmanager
@@ -65,6 +75,7 @@ class FilteredTransport(TransportFactory):
         protocol = asyncio.StreamReaderProtocol(reader)
         host, port = url.host or "localhost", url.port or 0
         transport, _ = await loop.create_connection(lambda: protocol, host, port, ssl=tls, **options)
+        end_when_unanswered(transport)
         self.writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         return reader, self.writer
 
@@ -72,8 +83,9 @@ class FilteredTransport(TransportFactory):
 class FilteredConnection(aio_pika.Connection):
     """An aio-pika connection over `FilteredTransport`; `frames` and `blocked` are from the broker."""
 
-    def __init__(self, url: URL, name: str) -> None:
-        super().__init__(url, client_properties={"connection_name": name})
+    def __init__(self, url: URL, name: str, context: ssl.SSLContext | None = None) -> None:
+        super().__init__(url, ssl_context=context, client_properties={"connection_name": name})
+        self.name = name
         self._log = log.bind(connection=name)
         self.blocked = False
         self.frames = FrameFilter(self._set_blocked)
@@ -87,6 +99,11 @@ class FilteredConnection(aio_pika.Connection):
             raise BrokerUnavailable("the connection is closed")
         return self._transport.writer
 
+    def abort(self) -> None:
+        """Cut the connection; calls in flight raise BrokerUnavailable, and `close_callbacks` are called."""
+        if self._transport.writer:
+            self._transport.writer.transport.abort()
+
     def _set_blocked(self, blocked: bool) -> None:
         self._log.warning("broker.blocked" if blocked else "broker.unblocked")
         self.blocked = blocked
@@ -95,25 +112,40 @@ class FilteredConnection(aio_pika.Connection):
 async def open_connection(url: str, name: str, timeout: float) -> FilteredConnection:
     """Return an open connection that the broker lists under `name`, to the first of the URL's hosts that answers.
 
-    Raises BrokerUnavailable when none can be opened within `timeout` seconds, of which each host has a share.
+    Raises BrokerUnavailable when none can be opened within `timeout` seconds, of which each host has a share;
+    BrokerRefused where the broker refuses the login.
     """
-    *others, last = split_hosts(url)
-    share = timeout / (len(others) + 1)
-    for host in others:
-        with suppress(BrokerUnavailable):
-            return await _open(host, name, share)
-    return await _open(last, name, share)
+    return await open_address(read_broker_address(url), name, timeout)
 
 
-async def _open(url: str, name: str, timeout: float) -> FilteredConnection:
-    """Return an open connection; a failure has a note for whoever called the command: which broker, and as whom."""
-    connection = FilteredConnection(URL(url).update_query(heartbeat=HEARTBEAT_SECONDS), name)
+async def open_address(address: BrokerAddress, name: str, timeout: float) -> FilteredConnection:
+    """Return an open connection to an address; as `open_connection`.
+
+    A failure has a note for whoever called the command: which broker, and as whom.
+    """
+    try:
+        context = address.context()
+    except ValueError as error:  # a file has gone since the start
+        raise BrokerUnavailable(str(error)) from error
+    failures = []
+    for endpoint, url in zip(address.endpoints, address.urls(), strict=True):
+        try:
+            return await _open(url, context, name, timeout / len(address.endpoints))
+        except BrokerUnavailable as error:
+            error.add_note(f"RabbitMQ at {endpoint}, virtual host {address.vhost}, user {address.user}")
+            failures.append(error)
+    raise next((error for error in failures if isinstance(error, BrokerRefused)), failures[-1])
+
+
+async def _open(url: str, context: ssl.SSLContext | None, name: str, timeout: float) -> FilteredConnection:
+    connection = FilteredConnection(URL(url).update_query(heartbeat=HEARTBEAT_SECONDS), name, context)
     try:
         with broker_calls():
             await _enter(connection, timeout)
     except BrokerUnavailable as error:
-        to = read_amqp_url(url)
-        error.add_note(f"RabbitMQ at {to.endpoints[0]}, virtual host {to.name}, user {to.user}")
+        cause = error.__cause__
+        if isinstance(cause, REFUSALS) and LIMIT not in str(cause):
+            raise BrokerRefused(str(error)) from cause
         raise
     return connection
 

@@ -25,7 +25,7 @@ from worker.broker.connection import (
 )
 from worker.broker.permission_probe import NAME, allowed_actions
 from worker.broker.release import Release, release_of
-from worker.broker.topology import Difference, QueueState, find_differences, read_queue_state
+from worker.broker.topology import Difference, QueueState, find_differences, read_certain_queue_state
 from worker.errors import BrokerUnavailable
 from worker.settings.certificates import reason_of_tls
 
@@ -85,7 +85,7 @@ class ExaminedBroker:
     async def queue_states(self) -> QueueStates:
         """Return the state of each queue, by name."""
         return {
-            queue.name: await read_queue_state(self._connection, queue.name, self._timeout)
+            queue.name: await read_certain_queue_state(self._connection, queue.name, self._timeout)
             for queue in self._topology.queues
         }
 

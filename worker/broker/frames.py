@@ -92,6 +92,8 @@ class FrameFilter:
         self._broken = False
         self._shown = -SILENCE_SECONDS
         self._on_blocked = on_blocked
+        self.chunks = 0
+        """How often something has arrived."""
         self.close_reason = ""
         """Why the broker closed the connection, in its own words."""
 
@@ -109,6 +111,7 @@ class FrameFilter:
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the deliveries out of `chunk` and return the rest for aiormq."""
+        self.chunks += 1
         if self._broken:
             return chunk
         data = self._rest + chunk if self._rest else chunk

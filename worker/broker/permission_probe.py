@@ -4,17 +4,24 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 from uuid import uuid4
 
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed, InvalidFrameError
 from pamqp.commands import Basic
-from yarl import URL
 
 from contracts.topology import REPLY_QUEUE_PREFIX, WRITE_KEY, Topology
-from worker.broker.connection import FilteredConnection, broker_calls, connected, open_channel
+from worker.broker.connection import (
+    FilteredConnection,
+    broker_calls,
+    close_quietly,
+    open_address,
+    open_channel,
+)
 from worker.errors import BrokerUnavailable
+from worker.settings.broker_address import BrokerAddress
 from worker.settings.endpoint import AMQP_PORT
 
 NAME: Final = "session-store doctor"
@@ -58,23 +65,26 @@ async def allowed_actions(connection: FilteredConnection, topology: Topology, ti
     ]
 
 
-async def default_user_may_log_in(url: str, timeout: float) -> bool:
-    """Whether the broker of this URL accepts its default user, though perhaps not in this virtual host."""
-    address = URL(url).with_user(DEFAULT_USER).with_password(DEFAULT_USER)
+async def default_user_may_log_in(address: BrokerAddress, timeout: float) -> bool:
+    """Whether the broker at this address accepts its default user, though perhaps not in this virtual host."""
     try:
-        async with connected(str(address), NAME, timeout):
-            return True
+        await _log_in(replace(address, user=DEFAULT_USER, password=DEFAULT_USER), timeout)
     except BrokerUnavailable as error:
         return isinstance(error.__cause__, ConnectionNotAllowed | InvalidFrameError)
+    return True
 
 
-async def may_enter_default_vhost(url: str, timeout: float) -> bool:
-    """Whether the login of this URL may enter the default virtual host."""
+async def may_enter_default_vhost(address: BrokerAddress, timeout: float) -> bool:
+    """Whether the login of this address may enter the default virtual host."""
     try:
-        async with connected(str(URL(url).with_path("/%2F", encoded=True)), NAME, timeout):
-            return True
+        await _log_in(replace(address, vhost=DEFAULT_VHOST), timeout)
     except BrokerUnavailable:
         return False
+    return True
+
+
+async def _log_in(address: BrokerAddress, timeout: float) -> None:
+    await close_quietly(await open_address(address, NAME, timeout))
 
 
 async def plaintext_listeners(hosts: Sequence[str], timeout: float) -> list[str]:

@@ -9,6 +9,7 @@ from pamqp.header import ContentHeader
 from worker.broker.delivery import UNDECODABLE, Delivery, Properties
 
 MAX_HEADER_BYTES: Final = 120 * 1024  # a frame holds 128 KiB
+FRAME_BYTES: Final = 8  # of a frame around its content
 UNDECODABLE_HEADER: Final = "x-undecodable-properties"
 BROKER_ACTS_ON: Final = ("expiration", "user_id")
 BROKERS_COUNTS: Final = ("x-delivery-count", "x-acquired-count")
@@ -21,6 +22,11 @@ BROKERS_REASONS: Final = (
 """Headers in which the broker says why it dead-lettered a message."""
 
 _RENAMED: Final = {"CC": "x-original-cc", "BCC": "x-original-bcc"}
+
+
+def header_room(frame_max: int) -> int:
+    """Return how many bytes the properties of a message may have, by the greatest frame; 0 is one of any size."""
+    return min(MAX_HEADER_BYTES, frame_max - FRAME_BYTES) if frame_max else MAX_HEADER_BYTES
 
 
 def copy_properties(
@@ -57,10 +63,10 @@ def copy_properties(
 def _comes_back_equal(properties: Properties, max_bytes: int) -> bool:
     encoded, again = ContentHeader(properties=properties).marshal(), ContentHeader()
     again.unmarshal(encoded)
-    return len(encoded) < max_bytes and again.properties.headers == properties.headers
+    return len(encoded) <= max_bytes and again.properties.headers == properties.headers
 
 
-def keep_bytes(delivery: Delivery, headers: FieldTable) -> Properties:
+def keep_bytes(delivery: Delivery, headers: FieldTable, max_bytes: int = MAX_HEADER_BYTES) -> Properties:
     """Return clean properties with these headers and the delivery's own as bytes, cut to the size of a frame."""
-    raw = bytearray(delivery.header[12 : 12 + MAX_HEADER_BYTES // 2])
+    raw = bytearray(delivery.header[12 : 12 + max_bytes // 2])
     return Properties(delivery_mode=2, headers={**headers, UNDECODABLE_HEADER: raw})

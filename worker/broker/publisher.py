@@ -14,6 +14,7 @@ from aiormq.exceptions import DeliveryError, PublishError
 from contracts.outcomes import DeadLetterCode
 from worker.broker.connection import broker_calls, close_quietly, describe
 from worker.broker.delivery import Properties
+from worker.broker.properties import header_room
 from worker.errors import BrokerUnavailable
 
 PUBLISH_SECONDS: Final = 10.0
@@ -46,6 +47,11 @@ class Publisher:
         self._in_flight = 0
         self._watch(channel)
         self._sending: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @property
+    def header_room(self) -> int:
+        """How many bytes the properties of a message may have: the broker closes a connection with a larger frame."""
+        return header_room(self._channel.connection.connection_tune.frame_max)
 
     async def publish_dead_letters(
         self, exchange: str, dead_letters: Sequence[DeadLetterMessage]

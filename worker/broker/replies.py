@@ -80,6 +80,11 @@ class ReplyChannel:
             return False
         return True
 
+    @property
+    def connection(self) -> FilteredConnection | None:
+        """The connection that is open; None before the first reply."""
+        return self._connection
+
     async def close(self) -> None:
         """Leave the connection closed."""
         connection, self._connection, self._writer = self._connection, None, None

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from contracts.topology import Topology
 from worker.broker.changes import ChangesChannel, open_changes
 from worker.broker.connection import (
     FilteredConnection,
     close_quietly,
+    connected,
     open_channel,
     open_connection,
 )
@@ -17,6 +19,7 @@ from worker.broker.intake import Intake
 from worker.broker.publisher import Publisher
 from worker.broker.release import Release, release_of
 from worker.broker.replies import ReplyChannel, SignReply, no_signature
+from worker.broker.silence import end_silent_connections
 from worker.broker.topology import (
     Difference,
     QueueState,
@@ -25,6 +28,8 @@ from worker.broker.topology import (
     read_queue_state,
 )
 from worker.errors import BrokerUnavailable, TopologyError
+
+PROBE_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +63,13 @@ class BrokerSession:
         self._consuming = consuming
         self._publishing = publishing
         self.replies = replies
+        self._options = options
         self._timeout = options.timeout
         self._intakes: set[Intake] = set()
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         for connection in (consuming, publishing):
             connection.close_callbacks.add(self._on_close)
+        self._watch = asyncio.create_task(end_silent_connections(self._connections, self._probe))
 
     @property
     def blocked(self) -> bool:
@@ -154,9 +161,18 @@ class BrokerSession:
 
     async def close(self) -> None:
         """Leave all connections closed; a broker that does not answer is abandoned after 3 s."""
+        self._watch.cancel()
         self.mark_lost("closed")
         connections = (self._consuming, self._publishing)
         await asyncio.gather(self.replies.close(), *map(close_quietly, connections))
+
+    def _connections(self) -> list[FilteredConnection]:
+        every = (self._consuming, self._publishing, self.replies.connection)
+        return [connection for connection in every if connection and not connection.is_closed]
+
+    async def _probe(self) -> None:
+        async with connected(self._options.url(), f"{self._options.name} probe", PROBE_SECONDS):
+            pass
 
     def _on_close(self, _: object, error: BaseException | None = None) -> None:
         self.mark_lost(f"connection lost: {error}"[:200])

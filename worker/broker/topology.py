@@ -1,8 +1,10 @@
 """Exchanges and queues at the broker: declared, compared with what this program was written for, and counted."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from enum import StrEnum
+from time import monotonic
 from typing import Final, NamedTuple
 
 import aio_pika
@@ -11,10 +13,13 @@ from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, Chann
 
 from contracts.topology import Exchange, Queue, Topology
 from worker.broker.connection import FilteredConnection, broker_calls, close_quietly, connected, open_channel
-from worker.errors import TopologyError
+from worker.errors import BrokerUnavailable, TopologyError
 
 NAME: Final = "session-store topology"
 TIMEOUT_SECONDS: Final = 10.0
+LEADER_SECONDS: Final = 0.2
+"""Less than RabbitMQ waits for the leader of a queue."""
+CERTAIN_ATTEMPTS: Final = 10
 
 
 class Difference(StrEnum):
@@ -26,10 +31,15 @@ class Difference(StrEnum):
 
 
 class QueueState(NamedTuple):
-    """How many messages wait in a queue, without those that consumers hold, and how many consumers it has."""
+    """How many messages wait in a queue, without those that consumers hold, and how many consumers it has.
+
+    Where it is not certain, the numbers are no answer: RabbitMQ waits 250 ms for the leader of a quorum queue and
+    then says 0 and 0 (rabbit_quorum_queue:stat/2).
+    """
 
     messages: int
     consumers: int
+    is_certain: bool = True
 
 
 async def declare_topology(url: str, topology: Topology) -> None:
@@ -99,13 +109,30 @@ def list_differences(differences: Mapping[str, Difference]) -> str:
 
 async def read_queue_state(connection: FilteredConnection, queue: str, timeout: float) -> QueueState:
     """Return how many messages and consumers a queue has now; raises BrokerUnavailable, also without such a queue."""
+    begun = monotonic()
     channel = await open_channel(connection, confirms=False, timeout=timeout)
+    opened = monotonic()
     try:
         with broker_calls():
             declared = await channel.queue_declare(queue, passive=True, timeout=timeout)
+        way = opened - begun  # no queue has a part in the opening of a channel
+        is_prompt = monotonic() - opened - way < LEADER_SECONDS
     finally:
         await close_quietly(channel)
-    return QueueState(declared.message_count or 0, declared.consumer_count or 0)
+    messages, consumers = declared.message_count or 0, declared.consumer_count or 0
+    return QueueState(messages, consumers, bool(messages or consumers) or is_prompt)
+
+
+async def read_certain_queue_state(connection: FilteredConnection, queue: str, timeout: float) -> QueueState:
+    """Return the state of a queue once it is certain; raises BrokerUnavailable, also after 10 attempts."""
+    for _ in range(CERTAIN_ATTEMPTS):
+        state = await read_queue_state(connection, queue, timeout)
+        if state.is_certain:
+            return state
+        await asyncio.sleep(LEADER_SECONDS)
+    raise BrokerUnavailable(
+        f"the leader of the queue {queue} does not answer in time; the broker is overloaded"
+    )
 
 
 async def _is_declared(

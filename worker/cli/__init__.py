@@ -12,8 +12,10 @@ import typer
 from worker.cli.console import warn
 from worker.cli.lazy import CommandPlace, lazy_group
 from worker.errors import (
+    BrokerRefused,
     BrokerUnavailable,
     ConfigurationError,
+    DatabaseRefused,
     SessionStoreError,
     StorageUnavailable,
     UnavailableError,
@@ -62,6 +64,8 @@ def main() -> None:
     try:
         app()
     except ConfigurationError as error:
+        _fail(error, EXIT_CONFIGURATION)
+    except (DatabaseRefused, BrokerRefused) as error:
         _fail(error, EXIT_CONFIGURATION)
     except UnavailableError as error:
         _fail(error, EXIT_TRY_LATER)

@@ -3,19 +3,18 @@
 import json
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
+
+from worker.startup.termination import EXIT_TERMINATED, cancel_at_sigterm, end_at_sigterm
 
 Result = TypeVar("Result")
-
-EXIT_TERMINATED: Final = 143
-"""The status that a shell gives for SIGTERM: 128 and the signal's number."""
 
 
 def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
     """Run on uvloop; of several errors in parallel tasks only the first is raised.
 
-    At SIGTERM the work is cancelled, so that it rolls back and logs out, and the process exits with 143. Without a
-    handler of its own the first process of a container does not end at SIGTERM (pid_namespaces(7)).
+    At SIGTERM the work is cancelled, so that it rolls back and logs out, for which it has 3 s, and the process exits
+    with 143.
     """
     from worker.observability.logs import hush_libraries  # imported here: not every command runs a coroutine
 
@@ -27,6 +26,8 @@ def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         raise first from group
+    finally:
+        end_at_sigterm()
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -55,15 +56,14 @@ def printable(text: str) -> str:
 
 async def _until_terminated(work: Coroutine[Any, Any, Result]) -> Result:
     import asyncio
-    import signal
 
-    task, told = asyncio.ensure_future(work), asyncio.Event()
+    loop, task, told = asyncio.get_running_loop(), asyncio.ensure_future(work), asyncio.Event()
 
     def end() -> None:
         told.set()
         task.cancel()
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    cancel_at_sigterm(lambda: loop.call_soon_threadsafe(end))
     try:
         return await task
     except asyncio.CancelledError:

@@ -14,6 +14,7 @@ from contracts.topology import Topology
 from worker.broker.changes import open_changes, sign_changes
 from worker.broker.connection import connected
 from worker.cli.console import print_json, print_table, run_to_end
+from worker.cli.loading import load
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.cli.storage import prepared_storage
 from worker.dead_letters.filter import DeadLetterFilter
@@ -25,7 +26,6 @@ from worker.observability.logs import configure_logs
 from worker.retry import retry, within
 from worker.settings.config import Settings
 from worker.settings.keyring import keyring_of
-from worker.settings.loading import load
 from worker.store.rows import EventRow
 from worker.store.storage import Storage
 

@@ -10,13 +10,13 @@ import typer
 
 from contracts.requests import Filter
 from worker.cli.console import print_json, run_to_end, warn
+from worker.cli.loading import load
 from worker.cli.options import AsJson, DatabaseUrl, FilterOptions, filter_of, grouped_options
 from worker.cli.progress import Extent, progress
 from worker.cli.rejections import RejectionReport
 from worker.cli.storage import LONG_SECONDS, prepared_storage
 from worker.errors import SessionStoreError, UnavailableError
 from worker.settings.config import Settings
-from worker.settings.loading import load
 from worker.store.storage import Storage
 from worker.transfer.exporting import ExportCounts, export
 from worker.transfer.parquet import ParquetTarget

@@ -11,13 +11,13 @@ import typer
 
 from contracts.client import SessionStore
 from worker.cli.console import print_json, print_table, run_to_end
+from worker.cli.loading import load
 from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
 from worker.cli.progress import Extent, progress
 from worker.cli.rejections import RejectionReport
 from worker.cli.storage import prepared_storage
 from worker.observability.logs import configure_logs
 from worker.settings.config import Flags, Settings
-from worker.settings.loading import load
 from worker.transfer.dry_run import DryRunSink
 from worker.transfer.findings import OnRejection
 from worker.transfer.importing import ImportCounts, Importer

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from worker.cli.console import print_json, run_to_end
+from worker.cli.loading import load
 from worker.cli.options import AsJson, DatabaseUrl
 from worker.errors import ConfigurationError
-from worker.settings.loading import load
 from worker.store.migrations import MigrationStatus, migrate, status
 
 

@@ -8,9 +8,9 @@ import typer
 
 from contracts.scalars import format_timestamp
 from worker.cli.console import print_json, print_table, run_to_end
+from worker.cli.loading import load
 from worker.cli.options import AsJson, DatabaseUrl, parse_moment
 from worker.cli.progress import Extent, progress
-from worker.settings.loading import load
 from worker.store.conversion import CopyProgress, abandon, convert
 from worker.store.layout import (
     Kind,

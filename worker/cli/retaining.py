@@ -7,11 +7,11 @@ from typing import Annotated, Final
 import typer
 
 from worker.cli.console import print_json, print_table, run_to_end
+from worker.cli.loading import load
 from worker.cli.options import AsJson, DatabaseUrl
 from worker.cli.storage import LONG_SECONDS, prepared_storage
 from worker.observability.logs import configure_logs
 from worker.settings.config import Settings
-from worker.settings.loading import load
 from worker.transfer.archiving import Archive, ArchiveFormat
 from worker.transfer.retaining import Ages, RemovalCounts, Retainer
 from worker.transfer.storing import DatabaseSink

@@ -7,9 +7,9 @@ import typer
 
 from sql.logins import LOGINS
 from worker.cli.console import print_json, run_to_end, warn
+from worker.cli.loading import load
 from worker.cli.options import AsJson, DatabaseUrl
 from worker.errors import ConfigurationError
-from worker.settings.loading import load
 from worker.store.roles import give_roles
 
 

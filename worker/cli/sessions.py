@@ -13,6 +13,7 @@ from contracts.replies import Record
 from contracts.requests import QueryOptions, SortKey, SortOrder
 from contracts.scalars import format_timestamp
 from worker.cli.console import print_json, print_table, run_to_end
+from worker.cli.loading import load
 from worker.cli.options import (
     AsJson,
     BrokerOptions,
@@ -23,7 +24,6 @@ from worker.cli.options import (
     grouped_options,
 )
 from worker.errors import ConfigurationError, SessionStoreError, UnavailableError
-from worker.settings.loading import load
 
 Answer = TypeVar("Answer")
 Sort = Annotated[SortKey, typer.Option("--sort", help="createdAt, startedAt, updatedAt or completedAt.")]

@@ -11,10 +11,10 @@ import typer
 from contracts.topology import NEVER_REACHED, Topology
 from worker.broker.topology import check_topology
 from worker.cli.console import print_json, print_table, run_to_end
+from worker.cli.loading import load
 from worker.cli.options import AmqpUrl, AsJson, Prefix
 from worker.dead_letters.upgrade import Upgraded, upgrade_topology
-from worker.settings.endpoint import read_amqp_url
-from worker.settings.loading import load
+from worker.settings.broker_address import read_broker_address
 
 
 def declare_or_check(
@@ -42,7 +42,7 @@ def declare_or_check(
 
 
 def _report_upgrade(upgraded: Upgraded, names: Topology, url: str) -> None:
-    former, vhost = names.former_dead_queue.name, quote(read_amqp_url(url).name)
+    former, vhost = names.former_dead_queue.name, quote(read_broker_address(url).vhost)
     if upgraded.moved:
         print(
             f"moved {upgraded.moved} dead letters from {former} to {names.dead_queue.name}", file=sys.stderr

@@ -7,12 +7,11 @@ import typer
 from worker.app import run_worker
 from worker.cli.config import warn_of_unknown
 from worker.cli.console import run_to_end
+from worker.cli.loading import load
 from worker.cli.options import AmqpUrl, DatabaseUrl, Prefix
 from worker.observability.log_output import guard_stderr
 from worker.observability.logs import configure_logs
-from worker.settings.loading import load
 from worker.startup.process_limits import allow_open_files, forbid_core_dumps
-from worker.startup.require_tls import refuse_plain_text
 
 
 def run(
@@ -38,7 +37,6 @@ def run(
             "log_format": log_format,
         }
     )
-    refuse_plain_text(loaded.settings)
     allow_open_files(loaded.settings)
     deduplicator = configure_logs(loaded.settings.log_level, loaded.settings.log_format)
     warn_of_unknown(loaded)

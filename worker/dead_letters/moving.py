@@ -23,8 +23,8 @@ from worker.dead_letters.peek import PageSizes, QueuePeek, count_messages
 
 AT_ONCE: Final = PageSizes(first=64, largest=64)
 
-PropertiesOf = Callable[[Delivery], Properties | None]
-"""Returns what to publish a message with; None for one that is worth nothing any more."""
+PropertiesOf = Callable[[Delivery, int], Properties | None]
+"""Returns what to publish a message with, in so many bytes; None for one that is worth nothing any more."""
 
 
 async def move_messages(
@@ -43,7 +43,8 @@ async def move_messages(
     try:
         async for page in peek.pages(maxsize):
             publishing = [
-                _publish(publisher, exchange, each, properties_of(each)) for each in page.deliveries
+                _publish(publisher, exchange, each, properties_of(each, publisher.header_room))
+                for each in page.deliveries
             ]
             await asyncio.gather(*publishing)
             await page.remove([each.tag for each in page.deliveries])
@@ -53,18 +54,19 @@ async def move_messages(
     return moved
 
 
-def properties_of_dead_letter(delivery: Delivery) -> Properties:
+def properties_of_dead_letter(delivery: Delivery, room: int) -> Properties:
     """Return the properties of a dead letter, with the reason of the broker in the words of the worker.
 
     The broker says why in headers of its own. A message that another program publishes must not carry them.
     """
     letter = read_dead_letter(delivery, 1)
     why = {} if _is_explained(letter.properties) else _headers_of(letter.failure)
-    copied = copy_properties(letter.properties, why, dropped=BROKERS_COUNTS) if letter.properties else None
-    return copied or keep_bytes(delivery, _headers_of(letter.failure))
+    own = letter.properties
+    copied = copy_properties(own, why, dropped=BROKERS_COUNTS, max_bytes=room) if own else None
+    return copied or keep_bytes(delivery, _headers_of(letter.failure), room)
 
 
-def properties_of_request(delivery: Delivery) -> Properties | None:
+def properties_of_request(delivery: Delivery, _room: int) -> Properties | None:
     """Return the properties of a request as they came; one whose properties cannot be read has nobody to answer."""
     return delivery.read_properties()
 

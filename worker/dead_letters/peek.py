@@ -17,7 +17,7 @@ from aiormq.abc import AbstractChannel
 from worker.broker.connection import FilteredConnection, broker_calls, describe, open_channel
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
-from worker.broker.topology import read_queue_state
+from worker.broker.topology import read_certain_queue_state
 from worker.errors import BrokerUnavailable
 
 log = structlog.get_logger()
@@ -206,4 +206,4 @@ async def count_messages(connection: FilteredConnection, queue: str) -> int:
 
     Raises BrokerUnavailable, also when there is no such queue.
     """
-    return (await read_queue_state(connection, queue, TIMEOUT_SECONDS)).messages
+    return (await read_certain_queue_state(connection, queue, TIMEOUT_SECONDS)).messages

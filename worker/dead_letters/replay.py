@@ -39,8 +39,8 @@ def can_replay(dead_letter: DeadLetter) -> bool:
     return dead_letter.delivery.routing_key in EVENT_KEYS
 
 
-def replay_properties(dead_letter: DeadLetter) -> Properties:
-    """Return the properties with which a dead letter's message is published again.
+def replay_properties(dead_letter: DeadLetter, room: int = MAX_HEADER_BYTES) -> Properties:
+    """Return the properties with which a dead letter's message is published again, in `room` bytes.
 
     They are the original ones, persistent, with the failure moved to the end of the header `x-history` (the
     latest 20 stay). Moved to `x-original-…` headers are `expiration` (the event would vanish), `user_id` (the
@@ -53,9 +53,10 @@ def replay_properties(dead_letter: DeadLetter) -> Properties:
     ]
     for first in range(max(0, len(history) - MAX_HISTORY), len(history) + 1):
         added: FieldTable = {HISTORY_HEADER: history[first:]}
-        if dead_letter.properties and (restored := _restore(dead_letter.properties, added)):
+        if dead_letter.properties and (restored := _restore(dead_letter.properties, added, room)):
             return restored
-    return keep_bytes(dead_letter.delivery, {HISTORY_HEADER: history[-MAX_HISTORY:]})
+    latest = MAX_HISTORY if room >= MAX_HEADER_BYTES else 1
+    return keep_bytes(dead_letter.delivery, {HISTORY_HEADER: history[-latest:]}, room)
 
 
 def resign(properties: Properties, keyring: Keyring, exchange: str, dead_letter: DeadLetter) -> None:
@@ -116,7 +117,7 @@ class Replayer:
 
     async def _publish(self, dead_letter: DeadLetter) -> None:
         delivery = dead_letter.delivery
-        properties = replay_properties(dead_letter)
+        properties = replay_properties(dead_letter, self._publisher.header_room)
         if self._keyring:
             resign(properties, self._keyring, self._exchange, dead_letter)
         await self._publisher.publish(self._exchange, delivery.routing_key, properties, delivery.body)
@@ -129,10 +130,8 @@ class Replayer:
         self._next = max(self._next, monotonic()) + count / self._rate
 
 
-def _restore(properties: Properties, added: FieldTable) -> Properties | None:
-    return copy_properties(
-        properties, added, dropped=_DROPPED, moved=_MOVED, max_bytes=MAX_HEADER_BYTES - FAILURE_BYTES
-    )
+def _restore(properties: Properties, added: FieldTable, room: int) -> Properties | None:
+    return copy_properties(properties, added, dropped=_DROPPED, moved=_MOVED, max_bytes=room - FAILURE_BYTES)
 
 
 def _entry_of(failure: Failure) -> FieldTable:

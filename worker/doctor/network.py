@@ -2,18 +2,13 @@
 
 import asyncio
 import socket
-from typing import Final
 
-from worker.doctor.finding import Finding, error, ok, skipped, warning
+from worker.doctor.finding import Finding, error, ok, warning
 from worker.settings.endpoint import Destination, Endpoint
-
-DEFAULT_HOST: Final = "the URL names no host; the driver takes its default"
 
 
 async def check_hosts(to: Destination, variable: str, timeout: float) -> Finding:
     """Find hosts that have no address."""
-    if not to.endpoints:
-        return skipped(DEFAULT_HOST)
     found: list[str] = []
     lost: list[str] = []
     for endpoint in to.endpoints:
@@ -30,8 +25,6 @@ async def check_hosts(to: Destination, variable: str, timeout: float) -> Finding
 
 async def check_ports(to: Destination, variable: str, timeout: float) -> tuple[Finding, str]:
     """Find ports where no server answers; also return this host's own address on the way to the first that does."""
-    if not to.endpoints:
-        return skipped(DEFAULT_HOST), ""
     results = await asyncio.gather(*(_reach(endpoint, timeout) for endpoint in to.endpoints))
     own = next((result for result in results if isinstance(result, str)), "")
     failures = [

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,13 +31,13 @@ def check_variables(loaded: Loaded) -> Finding:
     return warning(f"not a setting: {', '.join(loaded.unknown)}", fix)
 
 
-def check_transport(to: Destination, variable: str) -> Finding:
-    """Find a URL that sends a password and sessions to another host without TLS."""
-    if to.is_encrypted:
-        return ok("asks for TLS")
-    if not to.plaintext_hosts:
-        return ok("leads to this host only")
-    return warning(f"leads to {', '.join(to.plaintext_hosts)} without TLS", TLS_SETTINGS[variable])
+def check_transport(to: Destination, variable: str, notices: Sequence[str] = ()) -> Finding:
+    """Find a server on another host that gets passwords without TLS, and parameters that are ignored."""
+    if to.plaintext_hosts:
+        return warning(f"leads to {', '.join(to.plaintext_hosts)} without TLS", TLS_SETTINGS[variable])
+    if notices:
+        return warning("; ".join(notices), f"leave that out of {variable}")
+    return ok("asks for TLS" if to.is_encrypted else "leads to this host only")
 
 
 def not_set(variable: str, example: str) -> Finding:

@@ -8,6 +8,7 @@ import orjson
 from pydantic import ValidationError
 
 from contracts.events import EVENT, DeleteEvent, EraseEvent, WriteEvent
+from contracts.limits import MAX_REVISION
 from contracts.outcomes import DeadLetterCode
 from contracts.refusals import code_of, describe
 from contracts.session import Session
@@ -32,19 +33,27 @@ def accept_all(_delivery: Delivery, _properties: Properties) -> None:
 
 
 def decode(
-    delivery: Delivery, properties: Properties | None, max_bytes: int, verify: VerifySignature = accept_all
+    delivery: Delivery,
+    properties: Properties | None,
+    max_bytes: int,
+    verify: VerifySignature = accept_all,
+    latest: int = MAX_REVISION,
 ) -> DecodedEvent:
     """Return the event in a delivery whose body has at most `max_bytes` and whose signature has no fault.
 
-    Raises InvalidEvent with one of the contract's dead-letter codes; every check is of this event alone.
+    `latest` is the greatest revision that it may have: nothing could ever follow one far ahead of the clock. Raises
+    InvalidEvent with one of the contract's dead-letter codes; every check is of this event alone.
     """
     check_delivery(delivery, properties, max_bytes, verify)
-    if read := read_plain(delivery.body, delivery.routing_key):
+    read = read_plain(delivery.body, delivery.routing_key)
+    if read and read[0].revision <= latest:
         return DecodedEvent(delivery, properties, *read)
-    return decode_by_models(delivery, properties)
+    return decode_by_models(delivery, properties, latest)
 
 
-def decode_by_models(delivery: Delivery, properties: Properties | None) -> DecodedEvent:
+def decode_by_models(
+    delivery: Delivery, properties: Properties | None, latest: int = MAX_REVISION
+) -> DecodedEvent:
     """Return the event in a delivery as the models read it; raises InvalidEvent.
 
     They alone find the fault of an event, and `read_plain` takes nothing that they refuse.
@@ -55,19 +64,35 @@ def decode_by_models(delivery: Delivery, properties: Properties | None) -> Decod
         raise parsed.invalid(
             DeadLetterCode.BAD_SCHEMA, f"type: is {event.type}, but it came by another routing key"
         )
+    refuse_ahead(parsed, event.data.revision, latest)
     return DecodedEvent(delivery, properties, row_of(event), event.time)
 
 
 def decode_erasure(
-    delivery: Delivery, properties: Properties | None, max_bytes: int, verify: VerifySignature = accept_all
+    delivery: Delivery,
+    properties: Properties | None,
+    max_bytes: int,
+    verify: VerifySignature = accept_all,
+    latest: int = MAX_REVISION,
 ) -> EraseEvent:
     """Return the erasure in a delivery whose body has at most `max_bytes`; raises InvalidEvent as `decode`."""
     check_delivery(delivery, properties, max_bytes, verify)
     parsed = parse(delivery.body)
     try:
-        return EraseEvent.model_validate(parsed.document)
+        event = EraseEvent.model_validate(parsed.document)
     except ValidationError as error:
         raise parsed.invalid(code_of(error), describe(error)) from None
+    refuse_ahead(parsed, event.data.revision, latest)
+    return event
+
+
+def refuse_ahead(parsed: ParsedBody, revision: int, latest: int) -> None:
+    """Raise InvalidEvent for a revision after which no engine's clock could write for a long time, or ever."""
+    if revision > latest:
+        raise parsed.invalid(
+            DeadLetterCode.REVISION_AHEAD,
+            f"data.revision must not be greater than {latest} now, in microseconds since the epoch (got {revision})",
+        )
 
 
 def check_delivery(
@@ -115,21 +140,17 @@ def row_of_write(session: Session, revision: int, event_id: UUID, expected: int 
         expected,
         False,
         session.player_id,
-        _text(session.encounter),
-        _text(session.state),
+        orjson.dumps(session.encounter),
+        orjson.dumps(session.state),
         _extra_of(session),
         session.started_at.isoformat(),
         session.completed_at.isoformat() if session.completed_at else None,
     )
 
 
-def _extra_of(session: Session) -> str | None:
+def _extra_of(session: Session) -> bytes | None:
     """The fields without a column, as JSON; a null `completedAt` is one of them, so that a read returns it."""
     extra = session.model_extra or {}
     if session.completed_at is None and "completed_at" in session.model_fields_set:
         extra = {**extra, "completedAt": None}
-    return _text(extra) if extra else None
-
-
-def _text(value: object) -> str:
-    return orjson.dumps(value).decode()
+    return orjson.dumps(extra) if extra else None

@@ -74,7 +74,8 @@ class ErasePath:
     async def _settlement_of(self, delivery: Delivery) -> Settlement:
         properties = delivery.read_properties()
         try:
-            event = decode_erasure(delivery, properties, self._limits.body, self._limits.verify)
+            limits = self._limits
+            event = decode_erasure(delivery, properties, limits.body, limits.verify, limits.latest_revision())
         except InvalidEvent as refused:
             verdict = Verdict.rejected(refused.code, refused.message)
             return Settlement.without_event(delivery, properties, verdict, refused.document)

@@ -34,7 +34,7 @@ class SessionEvents(NamedTuple):
         where one expects a revision, because that is compared with the event before it. All events too where the
         earlier ones are not of the last one's player: only the database knows whether a player is erased.
         """
-        if any(event.expected_revision is not None for event in self.events):
+        if len(self.events) == 1 or any(event.expected_revision is not None for event in self.events):
             return self.events
         steps = self.events[-2:] if self.events[-1].is_delete else self.events[-1:]
         player = steps[0].player_id
@@ -49,7 +49,9 @@ class SessionEvents(NamedTuple):
         that found the session. So only the last decision is kept and the others are replayed, which is exact: the
         events before such a delete are deletes too.
         """
-        kept = 1 if self.events[-len(applied)].is_delete and len(applied) < len(self.events) else len(applied)
+        if len(applied) == len(self.events):
+            return self._verdicts(applied)
+        kept = 1 if self.events[-len(applied)].is_delete else len(applied)
         return self._verdicts([*self._replay(applied[0].before)[:-kept], *applied[-kept:]])
 
     def predict(self, entry: LedgerEntry | None) -> Verdicts:

@@ -35,6 +35,8 @@ def entry_after(event: EventRow, applied: Applied) -> LedgerEntry | None:
 
 def verdict_of(event: EventRow, applied: Applied) -> Verdict:
     """Return the verdict of `event` for its publisher."""
+    if applied.outcome is Outcome.STORED:
+        return Verdict(Outcome.STORED, event.revision)
     entry = entry_after(event, applied)
     stored = entry.stored_revision if entry else None
     first = entry.outcome if entry and applied.outcome is Outcome.DUPLICATE else None

@@ -26,7 +26,8 @@ Event = tuple[EventRow, datetime | None]
 """The row of an event, and the time that its publisher gave it."""
 
 _QUOTED_UUID: Final = 38  # characters; the form without hyphens has fewer
-_NULL_COMPLETION: Final = '{"completedAt":null}'
+_NULL_COMPLETION: Final = b'{"completedAt":null}'
+_OPENING: Final = ord("{")
 _UNICODE_ESCAPE: Final = re.compile(rb"\\(?=u)").search  # found by its first byte alone, which is quick
 _ESCAPES: Final = re.compile(rb"\\.").sub
 _NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b'{}[]"'))
@@ -158,14 +159,14 @@ def _row_of_write(data: _Write, event_id: UUID, subject: str) -> EventRow:
     )
 
 
-def _extra_of(session: dict[str, Raw], *, has_null: bool) -> str | None:
+def _extra_of(session: dict[str, Raw], *, has_null: bool) -> bytes | None:
     """The fields without a column, as JSON; a null `completedAt` is one of them, so that a read returns it."""
     if not session:
         return _NULL_COMPLETION if has_null else None
-    fields = [f"{orjson.dumps(name).decode()}:{str(value, 'utf-8')}" for name, value in session.items()]
+    fields = [b"%b:%b" % (orjson.dumps(name), value) for name, value in session.items()]
     if has_null:
         fields.append(_NULL_COMPLETION[1:-1])
-    return f"{{{','.join(fields)}}}"
+    return b"{%b}" % b",".join(fields)
 
 
 def _identifier(text: str) -> str:
@@ -174,9 +175,9 @@ def _identifier(text: str) -> str:
     raise NotPlain
 
 
-def _object(value: Raw) -> str:
-    text = str(value, "utf-8")
-    if text[0] == "{":
+def _object(value: Raw) -> bytes:
+    text = bytes(value)
+    if text[0] == _OPENING:
         return text
     raise NotPlain
 

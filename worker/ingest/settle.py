@@ -79,14 +79,16 @@ class Settler:
     def _dead_letter_of(self, settlement: Settlement) -> DeadLetterMessage | None:
         match settlement.verdict:
             case Verdict(outcome=Outcome.REJECTED, code=DeadLetterCode() as code, message=str() as message):
-                return make_dead_letter(settlement.delivery, settlement.properties, code, message)
+                return self._made_of(settlement, code, message)
             case Verdict(outcome=Outcome.CONFLICT) if self._address_of(settlement) is None:
                 stored = settlement.verdict.revision or 0
                 message = f"expectedRevision does not match: revision {stored} is stored"
-                return make_dead_letter(
-                    settlement.delivery, settlement.properties, DeadLetterCode.CONFLICT, message
-                )
+                return self._made_of(settlement, DeadLetterCode.CONFLICT, message)
         return None
+
+    def _made_of(self, settlement: Settlement, code: DeadLetterCode, message: str) -> DeadLetterMessage:
+        room = self._publisher.header_room
+        return make_dead_letter(settlement.delivery, settlement.properties, code, message, room)
 
     def _address_of(self, settlement: Settlement) -> tuple[str, str] | None:
         """Return where to confirm; None when nobody asked, or the reply queue is not a caller's."""

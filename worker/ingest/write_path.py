@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from contracts.limits import MAX_REVISION
 from contracts.outcomes import DeadLetterCode
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
@@ -39,13 +40,21 @@ MAX_BATCHES: Final = 2  # decoding one batch overlaps the database's work on the
 class Limits:
     """Bounds of a path: events a batch, bytes a body, seconds of patience with the database.
 
-    `verify` judges the signature of each event before it is parsed.
+    `verify` judges the signature of each event before it is parsed. `revision_lead` is how many seconds a revision
+    may be ahead of the clock; 0 means any revision.
     """
 
     batch: int
     body: int
     patience: float
     verify: VerifySignature = accept_all
+    revision_lead: float = 0
+
+    def latest_revision(self) -> int:
+        """Return the greatest revision that an event may have now."""
+        if self.revision_lead == 0:
+            return MAX_REVISION
+        return int((time() + self.revision_lead) * 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +177,8 @@ class WritePath:
         """Return the event in a delivery, or the settlement of a delivery whose event is invalid."""
         properties = delivery.read_properties()
         try:
-            return decode(delivery, properties, self._limits.body, self._limits.verify)
+            limits = self._limits
+            return decode(delivery, properties, limits.body, limits.verify, limits.latest_revision())
         except InvalidEvent as invalid:
             verdict = Verdict.rejected(invalid.code, invalid.message)
             return Settlement.without_event(delivery, properties, verdict, invalid.document)

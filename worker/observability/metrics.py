@@ -145,6 +145,11 @@ class Metrics:
                 self.rpc_requests.labels(method, result)
             self.rpc_seconds.labels(method)
         self.rpc_ignored = self._counter("rpc_ignored", "Requests not answered", "reason")
+        self.clocks_differ = self._counter(
+            "clocks_differ", "Requests whose deadline shows that the caller's clock differs", "caller"
+        )
+        for direction in ("ahead", "behind"):
+            self.clocks_differ.labels(direction)
         self.replies_dropped = self._counter("replies_dropped", "Replies the broker did not take", "kind")
         for kind in ("confirmation", "rpc"):
             self.replies_dropped.labels(kind)

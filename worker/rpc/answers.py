@@ -14,7 +14,7 @@ from contracts.requests import (
     ReadParams,
     StatsParams,
 )
-from worker.errors import AnswerTooLarge, Overloaded, StorageUnavailable
+from worker.errors import AnswerTooLarge, Overloaded, RowRefused, StorageUnavailable
 from worker.retry import Backoff
 from worker.rpc.deadline import Deadline
 from worker.rpc.health_check import HealthCheck
@@ -68,10 +68,10 @@ class Answers:
         except Overloaded as error:
             raise RpcFailure(make_error(ErrorReason.OVERLOADED, str(error))) from error
         except CursorRefused as error:
-            fault = FieldFault(field="options.cursor", message=f"options.cursor {error}").model_dump()
-            raise RpcFailure(
-                make_error(ErrorReason.INVALID_PARAMS, f"options.cursor {error}", [fault])
-            ) from error
+            raise _refusal("options.cursor", str(error)) from error
+        except RowRefused as error:
+            message = f"have a value that the database cannot represent (SQLSTATE {error.sqlstate})"
+            raise _refusal("params", message) from error
 
     async def _ask(self, params: Params, timeout: float) -> Result:
         match params:
@@ -104,3 +104,9 @@ class Answers:
             await asyncio.sleep(min(backoff.next(), until - monotonic()))
         message = f"revision {revision} is not applied yet"
         raise RpcFailure(make_error(ErrorReason.NOT_YET_VISIBLE, message))
+
+
+def _refusal(field: str, message: str) -> RpcFailure:
+    """Return the failure of a request whose sender must change a field."""
+    fault = FieldFault(field=field, message=f"{field} {message}")
+    return RpcFailure(make_error(ErrorReason.INVALID_PARAMS, fault.message, [fault.model_dump()]))

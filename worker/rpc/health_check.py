@@ -1,7 +1,9 @@
 """The answer to `health.check`."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+from contracts.scalars import format_timestamp
 from worker import release
 from worker.errors import StorageUnavailable
 from worker.observability.health import ServingState
@@ -24,4 +26,10 @@ class HealthCheck:
         except StorageUnavailable as error:
             database = error.reason
         lag = round(self._state().lag, 3)
-        return {"ok": database == "ok", "database": database, "lagSeconds": lag, "version": self._release}
+        return {
+            "ok": database == "ok",
+            "database": database,
+            "lagSeconds": lag,
+            "version": self._release,
+            "time": format_timestamp(datetime.now(UTC)),
+        }

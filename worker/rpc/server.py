@@ -2,20 +2,19 @@
 
 import asyncio
 from dataclasses import dataclass
-from time import time
 
 import structlog
 
 from contracts.faults import ErrorReason, make_error
 from contracts.limits import MAX_MESSAGE_BYTES
 from contracts.signing import SignatureFault
-from contracts.topology import DEADLINE_HEADER, Topology
+from contracts.topology import Topology
 from worker.broker.delivery import Delivery, Properties
 from worker.broker.intake import Intake
 from worker.broker.replies import Reply, ReplyChannel
 from worker.broker.signatures import FAULT_MESSAGES, SignatureVerifier
 from worker.instruments import Instruments
-from worker.rpc.deadline import Deadline
+from worker.rpc.deadline import Deadline, patience_of
 from worker.rpc.dispatch import Dispatcher, error_reply
 
 log = structlog.get_logger()
@@ -71,10 +70,11 @@ class RpcServer:
         if properties is None or not self._may_serve(properties):
             self._metrics.rpc_ignored.labels("no_reply_address").inc()
             log.warning("rpc.ignored", reason="no reply_to that may be answered, or no correlation_id")
-        elif (deadline := self._deadline_of(properties)).left() > 0:
+        elif (deadline := self._deadline_of(delivery, properties)).left() > 0:
             await self._answer(delivery, properties, deadline)
         else:
             self._metrics.rpc_ignored.labels("past_deadline").inc()
+            log.warning("rpc.ignored", reason="past its deadline", seconds=round(-deadline.left(), 1))
         await self._intake.acknowledge(delivery.tag)
 
     async def _answer(self, delivery: Delivery, properties: Properties, deadline: Deadline) -> None:
@@ -108,8 +108,10 @@ class RpcServer:
     def _may_serve(self, properties: Properties) -> bool:
         return bool(properties.correlation_id) and self._policy.topology.may_reply_to(properties.reply_to)
 
-    def _deadline_of(self, properties: Properties) -> Deadline:
-        deadline = (properties.headers or {}).get(DEADLINE_HEADER)
-        if type(deadline) is not int:
-            return Deadline.of(self._policy.seconds)
-        return Deadline.of(min(self._policy.seconds, deadline / 1000 - time()), has_deadline=True)
+    def _deadline_of(self, delivery: Delivery, properties: Properties) -> Deadline:
+        deadline, ahead = patience_of(delivery, properties, self._policy.seconds)
+        if ahead:
+            direction = "ahead" if ahead > 0 else "behind"
+            self._metrics.clocks_differ.labels(direction).inc()
+            log.warning("rpc.clocks_differ", caller=direction, seconds=round(abs(ahead), 1))
+        return deadline

@@ -29,5 +29,9 @@ class ServingContext:
         """The bounds of the paths of events."""
         settings = self.settings
         return Limits(
-            settings.batch_size, settings.body_limit, settings.patience_s, self.verifier.refuse_event
+            settings.batch_size,
+            settings.body_limit,
+            settings.patience_s,
+            self.verifier.refuse_event,
+            settings.revision_lead_s,
         )

@@ -101,8 +101,7 @@ class RequestServing:
     async def _watch(self, intake: Intake) -> bool:
         """Look at the queue now and then; close the intake once the broker no longer knows its consumer.
 
-        A busy broker may count no consumer once, because it waits 250 ms for the leader: so two counts in a row
-        decide. Returns True, with the intake open, when it is to be replaced (`Renewal`).
+        Two certain counts in a row decide. Returns True, with the intake open, when it is to be replaced (`Renewal`).
         """
         looks_without_consumer = 0
         renewal = Renewal(intake, self._scope.broker.release)
@@ -113,8 +112,9 @@ class RequestServing:
                 state = await self._scope.broker.queue_state(self._queue)
             except BrokerUnavailable:
                 break
-            self._metrics.show_queue(self._label, *state)
-            looks_without_consumer = 0 if state.consumers else looks_without_consumer + 1
+            if state.is_certain:
+                self._metrics.show_queue(self._label, state.messages, state.consumers)
+                looks_without_consumer = 0 if state.consumers else looks_without_consumer + 1
             await intake.wait_while_open(WATCH_SECONDS)
         await intake.close()
         return False

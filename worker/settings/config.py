@@ -84,6 +84,13 @@ class Settings(BaseSettings):
     body_limit: int = _setting(
         BODY_LIMIT, "SESSION_STORE_BODY_LIMIT", "largest event in bytes", ge=1024, le=134_217_728
     )
+    revision_lead_s: float = _setting(
+        86_400,
+        "SESSION_STORE_REVISION_LEAD_S",
+        "largest lead of an event's revision over the clock, as microseconds since the epoch; 0: any revision",
+        ge=0,
+        le=3_155_760_000,
+    )
     rpc_concurrency: int = _setting(
         64, "SESSION_STORE_RPC_CONCURRENCY", "requests answered at a time", ge=1, le=10_000
     )

@@ -1,21 +1,12 @@
-"""The hosts, login and name that a server's URL holds, without the password."""
+"""Which hosts a server has, as whom and to what a program logs in there, and whether it may do so in plain text."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import parse_qsl, unquote
-
-from yarl import URL
-
-from contracts.hosts import split_hosts
-from worker.settings.urls import DATABASE_URL
 
 POSTGRES_PORT: Final = 5432
 AMQP_PORT: Final = 5672
 AMQPS_PORT: Final = 5671
-MAX_PORT: Final = 65_535
-PLAINTEXT_MODES: Final = ("", "disable", "allow", "prefer")
-"""Values of `sslmode` with which the driver may send a password in plain text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +34,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A server's endpoints in the order they are tried, the login, the database or virtual host, and TLS.
-
-    No endpoint: the URL names no host, and the driver takes its default.
-    """
+    """A server's endpoints in the order they are tried, the login, the database or virtual host, and TLS."""
 
     endpoints: tuple[Endpoint, ...]
     user: str
@@ -63,58 +51,7 @@ class Destination:
 
 TLS_SETTINGS: Final = {
     "AMQP_URL": "amqps:// and the broker's TLS port, mostly 5671, in AMQP_URL",
-    "DATABASE_URL": "?sslmode=verify-full in DATABASE_URL",
-    "SESSION_STORE_READ_DATABASE_URL": "?sslmode=verify-full in SESSION_STORE_READ_DATABASE_URL",
+    "DATABASE_URL": "?sslmode=verify-full&sslrootcert=FILE in DATABASE_URL",
+    "SESSION_STORE_READ_DATABASE_URL": "?sslmode=verify-full&sslrootcert=FILE in SESSION_STORE_READ_DATABASE_URL",
 }
 """How to ask for TLS, by the variable of the server."""
-
-
-def read_database_url(url: str) -> Destination:
-    """Return the destination of a PostgreSQL URL, with libpq's rules for several hosts and for `?host=`.
-
-    Raises ValueError for a text that is not a URL, or has a wrong port.
-    """
-    found = DATABASE_URL.fullmatch(url)
-    if found is None:
-        raise ValueError("is not a URL")
-    login, hosts, path, query = (found[part] or "" for part in ("login", "hosts", "path", "query"))
-    options = dict(parse_qsl(query))
-    named = (hosts or options.get("host", "")).split(",")
-    ports = options.get("port", "").split(",")
-    split = [_split_host(host) for host in named if host]
-    endpoints = tuple(
-        Endpoint(host, _read_port(port or ports[min(at, len(ports) - 1)]))
-        for at, (host, port) in enumerate(split)
-    )
-    user = options.get("user") or unquote(login.partition(":")[0])
-    name = options.get("dbname") or options.get("database") or unquote(path.lstrip("/")) or user
-    return Destination(endpoints, user, name, options.get("sslmode", "") not in PLAINTEXT_MODES)
-
-
-def read_amqp_url(url: str) -> Destination:
-    """Return the destination of an AMQP URL, with `split_hosts`' rule for several hosts."""
-    every = [URL(host) for host in split_hosts(url)]
-    parts = every[0]
-    is_encrypted = parts.scheme == "amqps"
-    port = AMQPS_PORT if is_encrypted else AMQP_PORT
-    endpoints = tuple(Endpoint(each.host or "", each.explicit_port or port) for each in every)
-    vhost = unquote(parts.raw_path[1:]) or "/"
-    return Destination(endpoints, parts.user or "guest", vhost, is_encrypted)
-
-
-def _split_host(text: str) -> tuple[str, str]:
-    text = unquote(text)
-    if text.startswith("["):
-        host, bracket, port = text[1:].partition("]")
-        if not bracket:
-            raise ValueError("has a host with an open bracket")
-        return host, port.removeprefix(":")
-    host, _, port = text.partition(":")
-    return host, port
-
-
-def _read_port(text: str) -> int:
-    port = int(text or POSTGRES_PORT)
-    if not 0 < port <= MAX_PORT:
-        raise ValueError("no such port")
-    return port

@@ -12,7 +12,8 @@ from pydantic_settings import EnvSettingsSource
 from worker.errors import ConfigurationError
 from worker.settings.config import SECRETS_DIRECTORIES, Flags, Settings, variables
 from worker.settings.files import DOTENV, read_dotenv, read_secrets
-from worker.settings.urls import url_from_libpq
+from worker.settings.postgres.hosts import url_of_environment
+from worker.settings.servers import check_servers
 
 PREFIX: Final = "SESSION_STORE_"
 SERVERS: Final = ("DATABASE_URL", "AMQP_URL")
@@ -22,30 +23,42 @@ _DESCRIPTIONS: Final = {field.validation_alias: field.description for field in S
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings in force, each value's origin by variable, unknown variables with a likely name, and the flags."""
+    """The settings in force, each value's origin by variable, unknown variables with a likely name, and the flags.
+
+    `notices` name what a server's URL asks for and does not get.
+    """
 
     settings: Settings
     origins: dict[str, str]
     unknown: dict[str, str | None]
     flags: Flags
+    notices: tuple[str, ...] = ()
 
 
 def load(flags: Flags | None = None, required: Sequence[str] = SERVERS) -> Loaded:
     """Return the settings from flags, environment, `.env`, secrets directory and defaults, in this order.
 
-    Raises ConfigurationError that names every wrong variable, its value (unless secret) and the rule it breaks, and
-    every `required` variable that is not set.
+    Raises ConfigurationError that names every wrong variable, its value (unless secret) and the rule it breaks,
+    every `required` variable that is not set, and every `required` server that cannot be reached as it is asked for.
     """
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
     for origin, found in reversed(_sources(flags or {})):
         for variable, value in found.items():
             values[variable], origins[variable] = value, origin
-    if "DATABASE_URL" not in values and (url := url_from_libpq(os.environ)):
+    if "DATABASE_URL" not in values and (url := _url_of_libpq()):
         values["DATABASE_URL"], origins["DATABASE_URL"] = url, LIBPQ_ORIGIN
     if absent := [f"{name} is not set: {_DESCRIPTIONS[name]}" for name in required if name not in values]:
         raise ConfigurationError("\n".join(absent))
-    return Loaded(_validate(values), origins, _unknown(os.environ), flags or {})
+    settings = _validate(values)
+    return Loaded(settings, origins, _unknown(os.environ), flags or {}, check_servers(settings, required))
+
+
+def _url_of_libpq() -> str | None:
+    try:
+        return url_of_environment(os.environ)
+    except ValueError as error:
+        raise ConfigurationError(f"{LIBPQ_ORIGIN}: {error}") from None
 
 
 def _sources(flags: Flags) -> list[tuple[str, dict[str, Any]]]:

@@ -3,20 +3,18 @@
 from collections.abc import Mapping
 
 from pydantic import SecretStr
-from yarl import URL
 
-from contracts.hosts import split_hosts
 from contracts.signing import Keyring
-from worker.settings.urls import expand_placeholders, move_hosts_to_query
+from worker.settings.broker_address import read_broker_address
+from worker.settings.postgres.sources import read_url
+from worker.settings.urls import expand_placeholders
 
 
 def check_database_url(value: SecretStr, *, environment: Mapping[str, str]) -> SecretStr:
     """Return the URL of PostgreSQL with its placeholders replaced; raises ValueError."""
     expanded = expand_placeholders(value.get_secret_value(), environment)
-    scheme = expanded.partition("://")[0]  # yarl rejects a URL with several hosts
-    if scheme not in ("postgresql", "postgres"):
-        raise ValueError("must begin with postgresql://")
-    return SecretStr(move_hosts_to_query(expanded))
+    read_url(expanded)
+    return SecretStr(expanded)
 
 
 def check_replica_url(value: SecretStr, *, environment: Mapping[str, str]) -> SecretStr:
@@ -27,9 +25,7 @@ def check_replica_url(value: SecretStr, *, environment: Mapping[str, str]) -> Se
 def check_amqp_url(value: SecretStr, *, environment: Mapping[str, str]) -> SecretStr:
     """Return the URL of RabbitMQ with its placeholders replaced; raises ValueError."""
     expanded = expand_placeholders(value.get_secret_value(), environment)
-    for address in map(URL, split_hosts(expanded)):
-        if address.scheme not in ("amqp", "amqps") or not address.host:
-            raise ValueError("must begin with amqp:// or amqps:// and name a host")
+    read_broker_address(expanded)
     return SecretStr(expanded)
 
 

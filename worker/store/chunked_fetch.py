@@ -29,7 +29,7 @@ async def fetch_sessions(
         cursor = await connection.cursor(statement, *values, timeout=timeout)
         while chunk := await cursor.fetch(CHUNK_ROWS, timeout=timeout):
             rows += chunk
-            size += sum(len(row["encounter"]) + len(row["state"]) + len(row["extra"] or "") for row in chunk)
+            size += sum(len(row["record"]) for row in chunk)
             if size > MAX_MESSAGE_BYTES:
                 raise AnswerTooLarge("the sessions asked for pass 4 MiB")
     return rows

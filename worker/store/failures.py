@@ -2,18 +2,26 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import asyncpg
 
-from worker.errors import RowRefused, StorageUnavailable
+from worker.errors import DatabaseRefused, RowRefused, StorageUnavailable
 from worker.settings.certificates import reason_of_tls
-from worker.settings.endpoint import read_database_url
+from worker.settings.endpoint import Destination
 
 REFUSED_CLASSES: Final = ("22", "23", "54")
 """Data exception, constraint violation, program limit: the database will never accept this content."""
+
+REFUSED_LOGINS: Final = ("08P01", "22023", "28", "3D", "42", "55P02")
+"""What a server answers to a login until a person corrects something: the pooler or the server does not take a
+parameter, no rule or no password admits the role, there is no such database, or the role may not enter it.
+"""
+
+PARAMETERS: Final = ("22023", "42704", "55P02")
+"""The server does not know a parameter of the connection, or not this value, or it cannot be set by a client."""
 
 READ_ONLY: Final = "read-only"
 TIMEOUT: Final = "timeout"
@@ -61,15 +69,36 @@ def translated() -> Iterator[None]:
 
 
 @contextmanager
-def reaching(dsn: str) -> Iterator[None]:
-    """Add a note to an error raised in the block, for the command line: the server and the login."""
+def logging_in(to: Destination, parameters: Collection[str]) -> Iterator[None]:
+    """Raise DatabaseRefused for a login that is refused until a person corrects something.
+
+    Every error gets a note for the command line: the server, the login, and the `parameters` that are for the server.
+    """
     try:
         yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        to = read_database_url(dsn)
-        hosts = ", ".join(map(str, to.endpoints)) or "the driver's default host"
-        error.add_note(f"PostgreSQL at {hosts}, database {to.name}, role {to.user}")
+        add_place(error, to)
+        state = getattr(error, "sqlstate", None) or ""
+        if state.startswith(REFUSED_LOGINS):
+            refused = DatabaseRefused(reason_of_login(state))
+            add_place(refused, to, parameters if state in PARAMETERS else ())
+            raise refused from error
         raise
+
+
+def add_place(error: Exception, to: Destination, parameters: Collection[str] = ()) -> None:
+    """Add the server and the login to an error, for the command line, unless it has a note already."""
+    if not getattr(error, "__notes__", ()):
+        hosts, names = ", ".join(map(str, to.endpoints)), ", ".join(parameters)
+        which = f", parameters {names}" if names else ""
+        error.add_note(f"PostgreSQL at {hosts}, database {to.name}, role {to.user}{which}")
+
+
+def reason_of_login(sqlstate: str) -> str:
+    """Return the short text for the SQLSTATE of a login that is refused."""
+    if sqlstate in PARAMETERS:
+        return "a parameter of the connection is refused"
+    return "the role may not enter the database" if sqlstate == "42501" else reason_of(sqlstate)
 
 
 def _unavailable(cause: Exception) -> StorageUnavailable:
@@ -102,6 +131,10 @@ def reason_of_error(error: Exception) -> str:
         return "unknown host"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
+    if (
+        type(error) is ConnectionError
+    ):  # the driver's own, for a server that has no TLS or goes while it begins
+        return "no TLS there, or connection lost"
     if isinstance(error, OSError):
         return "connection lost"
     return "client error"

@@ -12,6 +12,7 @@ import asyncpg
 import sql
 from worker.errors import Overloaded, SchemaError, UnavailableError
 from worker.retry import Backoff, retry, within
+from worker.store.connecting import connect
 from worker.store.failures import translated
 from worker.store.migrations import refuse_if_behind, status_of
 from worker.store.pool import APPLICATION, Connection
@@ -90,7 +91,7 @@ async def layout_connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     """
     settings = {"timezone": "UTC", "application_name": f"{APPLICATION} partition"}
     with translated():
-        connection = await asyncpg.connect(dsn, server_settings=settings)
+        connection = await connect(dsn, settings=settings)
         try:
             refuse_if_behind(await status_of(connection))
             if not await connection.fetchval(sql.statement("lock_partitioning")):

@@ -14,8 +14,10 @@ import asyncpg
 
 from sql import MigrationFile, migration_files
 from worker.errors import RightsError, SchemaError, UnavailableError
-from worker.store.failures import reaching, translated
+from worker.store.connecting import connect, noting
+from worker.store.failures import translated
 from worker.store.pool import Connection
+from worker.store.unfit import refuse_unfit
 
 DEVELOPMENT = "A database of a development version"
 """The section of sql/README.md for a database of the migrations from before the first release."""
@@ -70,8 +72,9 @@ async def migrate(dsn: str) -> list[int]:
     """Apply what is pending, and return its versions: none when the database was up to date.
 
     Safe to run from several places at once: one does the work, the others wait and find it done.
-    Raises MigrationsReplaced, SchemaAhead or MigrationAltered before anything is changed; with the migrations before
-    the failed one applied, MigrationFailed, MigrationRefused, MigrationBlocked or StorageUnavailable.
+    Raises EncodingRefused, SchemaMoved, MigrationsReplaced, SchemaAhead or MigrationAltered before anything is
+    changed; with the migrations before the failed one applied, MigrationFailed, MigrationRefused, MigrationBlocked or
+    StorageUnavailable.
     """
     async with connection_to(dsn) as connection:
         with _by_the_owner():
@@ -80,6 +83,7 @@ async def migrate(dsn: str) -> list[int]:
 
 async def _migrate(connection: asyncpg.Connection) -> list[int]:
     await _wait_for_turn(connection)
+    await refuse_unfit(connection)
     await connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
     pending = refuse_unless_ours(await status_of(connection)).pending
     files = [file for file in migration_files() if file.version in pending]
@@ -204,8 +208,8 @@ async def _fill_in_checksums(connection: asyncpg.Connection) -> None:
 @asynccontextmanager
 async def connection_to(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     """Yield a connection of its own; inside, the driver's errors are translated, with a note of the server."""
-    with translated(), reaching(dsn):
-        connection = await asyncpg.connect(dsn)
+    with translated(), noting(dsn):
+        connection = await connect(dsn)
         try:
             yield connection
         finally:

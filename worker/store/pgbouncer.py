@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import asyncpg
 
-from worker.store.failures import reaching
+from worker.store import connecting
+from worker.store.silence import WatchedConnection
 
 Pooler = Literal["none", "session", "transaction"]
 """The pooler between a worker and the server, by the way it lends servers."""
@@ -17,7 +18,7 @@ Pooler = Literal["none", "session", "transaction"]
 SET = "SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS given (name, value)"
 
 
-class TransactionPooledConnection(asyncpg.Connection):
+class TransactionPooledConnection(WatchedConnection):
     """Makes every call in a transaction: the round trips of a call need the same server."""
 
     async def fetch(self, query: str, *args: Any, **options: Any) -> Any:
@@ -44,18 +45,11 @@ class TransactionPooledConnection(asyncpg.Connection):
 
 async def connect(dsn: str, pooler: Pooler, settings: dict[str, str], **options: Any) -> asyncpg.Connection:
     """Return a connection with these settings; with the pooler `transaction` the role has them."""
-    with reaching(dsn):
-        return await _connect(dsn, pooler, settings, options)
-
-
-async def _connect(
-    dsn: str, pooler: Pooler, settings: dict[str, str], options: dict[str, Any]
-) -> asyncpg.Connection:
     match pooler:
         case "none":
-            return await asyncpg.connect(dsn, server_settings=settings, **options)
+            return await connecting.connect(dsn, settings=settings, **options)
         case "session":
-            connection: asyncpg.Connection = await asyncpg.connect(dsn, **options)
+            connection = await connecting.connect(dsn, **options)
             try:
                 await connection.fetch(SET, list(settings), list(settings.values()))
             except BaseException:
@@ -63,4 +57,4 @@ async def _connect(
                 raise
             return connection
         case "transaction":
-            return await asyncpg.connect(dsn, statement_cache_size=0, **options)
+            return await connecting.connect(dsn, statement_cache_size=0, **options)

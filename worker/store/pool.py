@@ -1,13 +1,16 @@
 """Connection pools to PostgreSQL."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from worker.store.pgbouncer import Pooler, TransactionPooledConnection, connect
+from worker.store.silence import SilenceWatch, WatchedConnection
 
 Pool = asyncpg.Pool
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
@@ -40,22 +43,54 @@ async def _reset_nothing(_: Connection) -> None:
     """Send nothing to the server when a connection is released: no code here changes a session's settings."""
 
 
-async def open_pool(options: PoolOptions) -> Pool:
-    """Return a pool that connects when a connection is first needed.
+async def open_pool(options: PoolOptions, watch: SilenceWatch | None = None) -> Pool:
+    """Return a pool that connects when a connection is first needed; a `watch` gets every connection.
 
     Of several servers in the URL it takes the first that is the `target`, so it leaves an old primary after a
     fail-over.
     """
-    settings = {"application_name": f"{APPLICATION} {options.name}", **options.settings}
+
+    async def connect_watched(*_: object, **given: Any) -> asyncpg.Connection:
+        connection = await _connect(options, **given)
+        if watch and isinstance(connection, WatchedConnection):
+            watch.add(connection)
+        return connection
+
     return await asyncpg.create_pool(
-        connect=lambda *_, **given: connect(options.dsn(), options.pooler, settings, **given),
+        connect=connect_watched,
         min_size=0,
         max_size=options.size,
         timeout=options.connect_timeout,
         command_timeout=options.command_timeout,
         target_session_attrs=options.target,
         reset=_reset_nothing,
-        connection_class=TransactionPooledConnection
-        if options.pooler == "transaction"
-        else asyncpg.Connection,
+        connection_class=_class_of(options),
     )
+
+
+@asynccontextmanager
+async def watched_pool(options: PoolOptions) -> AsyncIterator[Pool]:
+    """Yield a pool that ends calls over connections that went silent, and leave the watch ended, not the pool."""
+
+    async def connect_to_ask(timeout: float) -> asyncpg.Connection:
+        return await _connect(
+            options, timeout=timeout, target_session_attrs=options.target, connection_class=_class_of(options)
+        )
+
+    watch = SilenceWatch(options.name, connect_to_ask)
+    pool = await open_pool(options, watch)
+    task = asyncio.create_task(watch.run(pool.expire_connections))
+    try:
+        yield pool
+    finally:
+        task.cancel()
+        watch.close()
+
+
+async def _connect(options: PoolOptions, **given: Any) -> asyncpg.Connection:
+    settings = {"application_name": f"{APPLICATION} {options.name}", **options.settings}
+    return await connect(options.dsn(), options.pooler, settings, **given)
+
+
+def _class_of(options: PoolOptions) -> type[WatchedConnection]:
+    return TransactionPooledConnection if options.pooler == "transaction" else WatchedConnection

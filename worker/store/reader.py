@@ -18,7 +18,7 @@ from worker.store.chunked_fetch import fetch_sessions
 from worker.store.cursor import CursorCodec, Position
 from worker.store.failures import translated
 from worker.store.pool import Pool
-from worker.store.records import Json, record_of, records_in_order
+from worker.store.records import Json, Record, record_of, records_in_order
 from worker.store.shared_reads import SharedReads
 
 SORT_COLUMNS = {
@@ -36,7 +36,7 @@ GRACE_SECONDS = 0.05
 class Page:
     """Records, and the cursor of the next page; None on the last page."""
 
-    records: list[Json]
+    records: list[Record]
     next_cursor: str | None
 
 
@@ -44,7 +44,7 @@ class Since(NamedTuple):
     """The newest revision applied, 0 when there is none, and the record where that revision is new enough."""
 
     applied: int
-    record: Json | None
+    record: Record | None
 
 
 class SessionReader:
@@ -65,12 +65,12 @@ class SessionReader:
         """Read by id as is fast on this layout; either way gives the same answers on both."""
         self._is_partitioned = is_partitioned
 
-    async def read(self, session_id: str, timeout: float) -> Json | None:
+    async def read(self, session_id: str, timeout: float) -> Record | None:
         """Return the record of a session, or None when it is not there."""
         with translated():
             return await self._reads.read(session_id, timeout)
 
-    async def read_many(self, session_ids: Sequence[str], timeout: float) -> list[Json | None]:
+    async def read_many(self, session_ids: Sequence[str], timeout: float) -> list[Record | None]:
         """Return the records in the order of the ids; None where there is no such session."""
         ids, max_rows = list(session_ids), len(session_ids)
         if self._is_partitioned:

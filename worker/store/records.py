@@ -1,4 +1,4 @@
-"""Rows as the contract's records; JSON of the database is copied into the answer without parsing it."""
+"""Rows as records and sessions of the contract. The database writes a record, which goes into the answer as it is."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,29 +10,13 @@ from contracts.session import format_timestamp
 from worker.store.rows import EventRow, StoredSession
 
 Json = dict[str, object]
+Record = orjson.Fragment
+"""The JSON of a Record (contract: Request)."""
 
 
-def record_of(row: asyncpg.Record) -> Json:
-    """Return a row of `session_columns.sql` as a Record (contract: Request), ready for orjson.
-
-    A row that the original storage plugin wrote may lack `created_at` and `updated_at`.
-    """
-    started, created = row["started_at"], row["created_at"]
-    session = _session(
-        row["session_id"],
-        row["player_id"],
-        row["encounter"],
-        row["state"],
-        row["extra"],
-        started,
-        row["completed_at"],
-    )
-    return {
-        "session": session,
-        "revision": row["revision"],
-        "createdAt": format_timestamp(created or started),
-        "updatedAt": format_timestamp(row["updated_at"] or created or started),
-    }
+def record_of(row: asyncpg.Record) -> Record:
+    """Return the Record (contract: Request) in a row of `record.sql`, ready for orjson."""
+    return orjson.Fragment(row["record"])
 
 
 def session_of(stored: StoredSession) -> Json:
@@ -53,8 +37,8 @@ def session_of_event(event: EventRow) -> Json:
     return _session(
         event.session_id,
         event.player_id or "",
-        event.encounter or "{}",
-        event.state or "{}",
+        event.encounter or b"{}",
+        event.state or b"{}",
         event.extra,
         datetime.fromisoformat(event.started_at or ""),
         datetime.fromisoformat(event.completed_at) if event.completed_at else None,
@@ -64,9 +48,9 @@ def session_of_event(event: EventRow) -> Json:
 def _session(
     session_id: str,
     player_id: str,
-    encounter: str,
-    state: str,
-    extra: str | None,
+    encounter: str | bytes,
+    state: str | bytes,
+    extra: str | bytes | None,
     started: datetime,
     completed: datetime | None,
 ) -> Json:
@@ -84,7 +68,7 @@ def _session(
     return session
 
 
-def records_in_order(rows: Sequence[asyncpg.Record], session_ids: Sequence[str]) -> list[Json | None]:
+def records_in_order(rows: Sequence[asyncpg.Record], session_ids: Sequence[str]) -> list[Record | None]:
     """Return the record of each id, in the order of the ids; None where there is no such session."""
     by_id = {row["session_id"]: record_of(row) for row in rows}
     return [by_id.get(session_id) for session_id in session_ids]

@@ -10,7 +10,7 @@ from contracts.outcomes import Outcome
 class EventRow(NamedTuple):
     """One valid event, its fields in the order of `apply_session_events`' parameters.
 
-    `encounter`, `state` and `extra` are JSON text, times ISO 8601 with an offset; every field after `is_delete`
+    `encounter`, `state` and `extra` are JSON in UTF-8, times ISO 8601 with an offset; every field after `is_delete`
     is None in a delete.
     """
 
@@ -20,9 +20,9 @@ class EventRow(NamedTuple):
     expected_revision: int | None
     is_delete: bool
     player_id: str | None = None
-    encounter: str | None = None
-    state: str | None = None
-    extra: str | None = None
+    encounter: bytes | None = None
+    state: bytes | None = None
+    extra: bytes | None = None
     started_at: str | None = None
     completed_at: str | None = None
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from worker.store.records import Json, record_of
+from worker.store.records import Record, record_of
 
 MAX_SESSIONS: Final = 32  # of a query: each may have a megabyte
 MAX_QUERIES: Final = 2
@@ -22,7 +22,7 @@ class PendingRead:
 
     session_id: str
     until: float
-    answer: asyncio.Future[Json | None]
+    answer: asyncio.Future[Record | None]
 
 
 class SharedReads:
@@ -33,7 +33,7 @@ class SharedReads:
         self._waiting: list[PendingRead] = []
         self._drains: set[asyncio.Task[None]] = set()
 
-    async def read(self, session_id: str, timeout: float) -> Json | None:
+    async def read(self, session_id: str, timeout: float) -> Record | None:
         """Return the record of a session as of a moment after this call, or None when it is not there.
 
         Raises TimeoutError, and the errors of `fetch`.

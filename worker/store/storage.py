@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -17,17 +17,23 @@ from worker.store.layout import PARTITIONED
 from worker.store.ledger import LedgerReader
 from worker.store.migrations import refuse_if_behind, status_of
 from worker.store.pgbouncer import Pooler
-from worker.store.pool import IS_PRIMARY, MAY_STAND_BY, TAKES_WRITES, Pool, PoolOptions, open_pool
+from worker.store.pool import IS_PRIMARY, MAY_STAND_BY, TAKES_WRITES, Pool, PoolOptions, watched_pool
 from worker.store.reader import SessionReader
 from worker.store.replica import Replica
 from worker.store.replica_reader import ReplicaFirstReader
 from worker.store.snapshot import SnapshotReader
+from worker.store.unfit import refuse_unfit
 from worker.store.writer import CitusEventWriter, DeleteWriter, EventWriter
 
 WRITE_CONNECTIONS = 2  # one for each batch in flight
 CLOSE_SECONDS = 2.0
 PING_SECONDS = 2.0
 
+NOTICE_DEAD_CLIENTS = {  # in a minute and not in two hours: a backend whose client is gone keeps its locks
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
 READ_SETTINGS = {
     "default_transaction_read_only": "on",
     "plan_cache_mode": "force_custom_plan",  # an absent filter must not keep a query from its index
@@ -121,11 +127,12 @@ class Storage:
     async def check_schema(self, timeout: float | None = None) -> str:
         """Return the layout of the sessions, PARTITIONED or another.
 
-        Raises SchemaError when the database lacks a migration of this program, StorageUnavailable when away. A schema
-        that is ahead will do: migrations add first, so that old and new workers run side by side.
+        Raises SchemaError when the database is unfit or lacks a migration of this program, StorageUnavailable when
+        away. A schema that is ahead will do: migrations add first, so that old and new workers run side by side.
         """
         with translated():
             async with self._reading.acquire(timeout=timeout) as connection:
+                await refuse_unfit(connection)
                 refuse_if_behind(await status_of(connection))
                 return str(await connection.fetchval(sql.statement("read_layout")))
 
@@ -179,15 +186,16 @@ class Storage:
 async def open_storage(options: StorageOptions) -> AsyncIterator[Storage]:
     """Yield the storage; connections are opened when they are needed."""
     write, read = _pool_options(options)
-    writing, reading, replica = await open_pool(write), await open_pool(read), None
-    if dsn := options.replica_dsn:
-        replica = Replica(await open_pool(replace(read, dsn=dsn, name="replica", target=MAY_STAND_BY)))
-    writer = CitusEventWriter(writing) if options.citus else EventWriter(writing)
-    storage = Storage(writing, reading, CursorCodec(options.dsn()), replica, writer)
-    try:
+    async with AsyncExitStack() as stack:
+        writing = await stack.enter_async_context(watched_pool(write))
+        reading, replica = await stack.enter_async_context(watched_pool(read)), None
+        if dsn := options.replica_dsn:
+            other = replace(read, dsn=dsn, name="replica", target=MAY_STAND_BY)
+            replica = Replica(await stack.enter_async_context(watched_pool(other)))
+        writer = CitusEventWriter(writing) if options.citus else EventWriter(writing)
+        storage = Storage(writing, reading, CursorCodec(options.dsn()), replica, writer)
+        stack.push_async_callback(storage.close)
         yield storage
-    finally:
-        await storage.close()
 
 
 def _pool_options(options: StorageOptions) -> tuple[PoolOptions, PoolOptions]:
@@ -197,6 +205,7 @@ def _pool_options(options: StorageOptions) -> tuple[PoolOptions, PoolOptions]:
         "statement_timeout": milliseconds,
         "idle_in_transaction_session_timeout": milliseconds,
         "default_transaction_isolation": "read committed",  # `apply_session_events` relies on it
+        **NOTICE_DEAD_CLIENTS,
     }
     write = PoolOptions(
         dsn=options.dsn,

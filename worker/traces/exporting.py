@@ -11,11 +11,13 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from yarl import URL
 
 from contracts.topology import Topology
 from worker.errors import ConfigurationError
+from worker.settings.broker_address import read_broker_address
 from worker.settings.config import Settings
+from worker.settings.endpoint import Destination
+from worker.settings.postgres.address import read_database_address
 from worker.settings.urls import mask_passwords
 from worker.traces.otel import OtelTracing, Peers
 
@@ -51,24 +53,15 @@ def _resource(version: str) -> Resource:
 
 
 def _peers(settings: Settings) -> Peers:
-    broker = _server(settings.amqp_url.get_secret_value())
-    url = settings.database_url.get_secret_value()
-    database, name = _server(url), url.partition("://")[2].partition("?")[0].partition("/")[2]
-    if name:
-        database["db.namespace"] = name
-    return Peers(broker, database, Topology(settings.prefix).sessions.name)
+    to = read_database_address(settings.database_url.get_secret_value()).destination
+    broker = _server(read_broker_address(settings.amqp_url.get_secret_value()).destination)
+    return Peers(broker, {**_server(to), "db.namespace": to.name}, Topology(settings.prefix).sessions.name)
 
 
-def _server(address: str) -> dict[str, str | int]:
-    """Return a server's address as attributes; none for a URL of several servers, or without a server."""
-    try:
-        url = URL(address)
-        host, port = url.host, url.explicit_port
-    except ValueError:
-        return {}
-    if not host or "," in host:
-        return {}
-    return {"server.address": host, **({"server.port": port} if port else {})}
+def _server(to: Destination) -> dict[str, str | int]:
+    """Return a server's address as attributes; none for several servers."""
+    [first, *others] = to.endpoints
+    return {} if others else {"server.address": first.host, "server.port": first.port}
 
 
 def _closing(provider: TracerProvider) -> Close:

@@ -56,9 +56,18 @@ export class HybridClock {
   }
 }
 
-/** Returns the time since the epoch. */
+let origin = performance.timeOrigin
+
+/**
+ * Returns the time since the epoch by the wall clock, whose milliseconds are divided by the monotonic clock. That one stands
+ * still while the host is suspended and follows no step, so its origin is moved whenever the two differ.
+ */
 function microseconds(): number {
-  return Math.floor((performance.timeOrigin + performance.now()) * 1000)
+  const wall = Date.now()
+  const precise = origin + performance.now()
+  if (precise >= wall && precise < wall + 1) return Math.floor(precise * 1000)
+  origin += wall - precise
+  return wall * 1000
 }
 
 /**

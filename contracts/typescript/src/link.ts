@@ -18,6 +18,9 @@ const NOT_FOUND = 404
 /** The library distinguishes a refused login from other ends of the handshake by the text of its error alone. */
 const REFUSED = /^Handshake terminated by server: 403 /
 
+/** The kernel asks on an idle connection after this time, then every second, and ends it after ten questions. */
+const KEEP_ALIVE_DELAY_MS = 3000
+
 /** What to publish, under which routing key and with which properties. */
 export interface Publication {
   routingKey: string
@@ -217,6 +220,8 @@ async function connectToHost(url: string, timeout: number): Promise<ChannelModel
     return await connect(withHeartbeat(url), {
       ...tlsOptions(new URL(url)),
       noDelay: true,
+      keepAlive: true,
+      keepAliveDelay: KEEP_ALIVE_DELAY_MS,
       timeout,
       clientProperties: { connection_name: 'session-store-client' },
     })

@@ -108,6 +108,7 @@ export type DeadLetterCode =
   | 'bad_time'
   | 'bad_number'
   | 'bad_revision'
+  | 'revision_ahead'
   | 'nul_character'
   | 'subject_mismatch'
   | 'conflict'
@@ -225,12 +226,13 @@ export interface StatsResult {
 /**
  * Whether the worker can serve.
  *
- * `database` is `ok` or the reason why it is not; `lagSeconds` is the age of the oldest delivery not yet settled.
+ * `database` is `ok` or the reason why it is not; `lagSeconds` is the age of the oldest delivery not yet settled; `time` is the worker's clock; workers of earlier releases do not send it.
  */
 export interface HealthResult {
   ok: boolean
   database: string
   lagSeconds: number
   version: string
+  time?: string | null
   [k: string]: unknown
 }

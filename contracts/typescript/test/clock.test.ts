@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { HybridClock, PendingWrites } from '../src/clock.js'
 import { MisconfiguredError, SessionStore } from '../src/index.js'
 
@@ -16,6 +16,22 @@ test('a revision is greater than what was read of the session, even from the fut
   clock.observe('a', 5)
   expect(clock.next('a')).toBe(future + 1)
   expect(clock.next('a')).toBe(future + 2)
+})
+
+test('revisions follow the wall clock over steps and over a suspend of the host, and never fall', () => {
+  vi.useFakeTimers({ toFake: ['Date', 'performance'], now: 1_700_000_000_000 })
+  try {
+    const clock = new HybridClock()
+    expect(clock.next('a')).toBe(1_700_000_000_000_000)
+    vi.setSystemTime(1_700_000_000_000 + 3_600_000) // an hour of suspend, in which the monotonic clock stood still
+    expect(clock.next('a')).toBe(1_700_003_600_000_000)
+    vi.setSystemTime(1_700_000_000_000)
+    expect(clock.next('a')).toBe(1_700_003_600_000_001)
+    vi.advanceTimersByTime(7_200_000)
+    expect(clock.next('a')).toBe(1_700_007_200_000_000)
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test('a session far ahead of its time pulls no other along', () => {

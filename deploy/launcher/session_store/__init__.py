@@ -11,6 +11,9 @@ from pathlib import Path
 def main() -> None:
     """Run the command line, and leave the process with its exit code."""
     sys.path.insert(0, str(Path(__file__).with_name("lib")))
+    from worker.startup.termination import end_at_sigterm
+
+    end_at_sigterm()
     from worker import cli
 
     cli.main()

@@ -81,7 +81,7 @@ async def test_what_an_erasure_removed_before_it_was_cut_off_is_told_when_it_is_
 
 def write_row(name: str) -> EventRow:
     started = "2025-11-07T10:30:00+00:00"
-    return EventRow(name, 5, UUID(int=5), None, False, "player", "{}", "{}", None, started, None)
+    return EventRow(name, 5, UUID(int=5), None, False, "player", b"{}", b"{}", None, started, None)
 
 
 async def test_the_command_tells_of_what_it_removes_where_the_feed_is_on(

@@ -93,12 +93,25 @@ async def test_a_request_past_its_deadline_is_dropped(installation: Installation
         await installation.caller.publish(
             HEALTH, reply_to=DIRECT_REPLY, correlation_id="late", headers={"deadline": deadline}
         )
-        await assert_still_served(installation, log, not_served=0)
+        await assert_still_served(installation, log, not_served=1)
 
 
 @pytest.mark.parametrize("deadline", [2**63 - 1, 1e30, "soon", True, None, [1], {"ms": 1}])
 async def test_a_deadline_that_is_far_or_none_is_no_hindrance(caller: Caller, deadline: Any) -> None:
     assert (await caller.call("health.check", headers={"deadline": deadline}))["ok"] is True
+
+
+@pytest.mark.parametrize("direction", ["behind", "ahead"])
+async def test_a_caller_whose_clock_differs_is_answered_and_pointed_out(
+    installation: Installation, direction: str
+) -> None:
+    headers = within(-3600 if direction == "behind" else 3600)
+    with capture_logs() as log:
+        answer = await installation.caller.call("health.check", headers=headers, expiration=30)
+    assert answer["ok"] is True
+    [line] = [line for line in log if line["event"] == "rpc.clocks_differ"]
+    assert line["caller"] == direction
+    assert 3500 < line["seconds"] < 3700
 
 
 async def test_many_requests_at_once_are_each_answered_under_their_own_number(caller: Caller) -> None:

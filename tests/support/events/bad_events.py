@@ -67,6 +67,7 @@ def _bad_fields() -> Iterator[BadEvent]:
         ("subject_mismatch", "subject", ["sess_2"]),
         ("bad_revision", "data.revision", [0, -1, 2**53, 1.0, "5", True]),
         ("bad_revision", "data.expectedRevision", [-1, 2**53, "5"]),
+        ("revision_ahead", "data.revision", [2**53 - 1]),
         ("bad_time", "data.session.startedAt", ["2025-02-03T00:00:00", "2025-02-30T00:00:00Z", "infinity"]),
         ("bad_time", "data.session.completedAt", ["9999-12-31T23:59:59-00:01"]),
     ):

@@ -39,11 +39,11 @@ def row_of(event: Event) -> EventRow:
     head = EventRow(event.session_id, event.revision, event.id, event.expected, event.is_delete)
     if event.is_delete:
         return head
-    said = orjson.dumps({"written by": f"{event.revision} {event.id}"}).decode()
+    said = orjson.dumps({"written by": f"{event.revision} {event.id}"})
     return head._replace(
         player_id="player",
         encounter=said,
-        state="{}",
+        state=b"{}",
         extra=said if event.revision % 2 else None,
         started_at="2025-11-07T10:30:00+00:00",
     )

@@ -64,6 +64,7 @@ class Link:
         self._writers = [writer]
         self._passed: Counter[Direction] = Counter()
         self._broken = asyncio.Event()
+        self.is_forgotten = False
 
     async def run(self) -> None:
         """Forward both ways until both sides have ended or the connection is reset."""
@@ -79,6 +80,10 @@ class Link:
         if not self._broken.is_set():
             self._rules.counters.resets += 1
             self._broken.set()
+
+    def forget(self) -> None:
+        """Forward nothing more; the link is over once each side has ended by itself."""
+        self.is_forgotten = True
 
     async def _forward(self) -> None:
         await self._rules.flowing.wait()
@@ -101,11 +106,14 @@ class Link:
         try:
             while chunk := await reader.read(self._rules.chunk_bytes):
                 await self._hold()
-                await self._pass_on(direction, chunk, writer)
+                if not self.is_forgotten:
+                    await self._pass_on(direction, chunk, writer)
             await self._rules.flowing.wait()
-            writer.write_eof()
+            if not self.is_forgotten:
+                writer.write_eof()
         except OSError:
-            self._broken.set()
+            if not self.is_forgotten:
+                self._broken.set()
 
     async def _hold(self) -> None:
         if self._rules.delay_seconds:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from deploy.local.ports import LOOPBACK, choose_port
+from tests.support.patience import LONGEST_WAIT
 from tests.support.servers.link import WHOLE_CHUNK, Counters, Cut, Direction, Link, Rules
 
 
@@ -72,6 +73,17 @@ class Proxy:
     def resume(self) -> None:
         """Forward what was held back, and everything after it."""
         self._rules.flowing.set()
+
+    def forget(self) -> None:
+        """Forward nothing more on the connections that are open, and tell neither side; new ones are served."""
+        for link in self._links:
+            link.forget()
+
+    async def forgotten_ended(self) -> None:
+        """Return once both sides of every forgotten connection have given it up."""
+        async with asyncio.timeout(LONGEST_WAIT):
+            while any(link.is_forgotten for link in self._links):
+                await asyncio.sleep(0.05)
 
     def delay(self, seconds: float) -> None:
         """Hold every chunk for so long, each direction of each connection on its own; 0 ends it."""

@@ -19,12 +19,16 @@ DEADLINE_SECONDS: Final = 5.0
 
 
 class Caller:
-    """Sends requests and keeps every reply by correlation id, so that a second one would be seen."""
+    """Sends requests and keeps every reply by correlation id, so that a second one would be seen.
+
+    Its clock is `clock_ahead` seconds ahead of ours.
+    """
 
     def __init__(self, url: str, topology: Topology) -> None:
         self.replies: dict[str, list[Reply]] = defaultdict(list)
         self._wire = Wire(url, topology.sessions.name, self._take)
         self._news = asyncio.Event()
+        self.clock_ahead = 0.0
 
     async def ask(
         self, method: str, seconds: float = DEADLINE_SECONDS, reply_to: str = DIRECT_REPLY, **params: object
@@ -50,7 +54,7 @@ class Caller:
             orjson.dumps(request),
             reply_to=reply_to,
             correlation_id=number,
-            headers={"deadline": int((time() + seconds) * 1000)},
+            headers={"deadline": int((time() + self.clock_ahead + seconds) * 1000)},
             expiration=seconds,
         )
         await self._wire.publish(message, RPC_KEY)

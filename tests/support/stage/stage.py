@@ -2,13 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from itertools import islice
 from time import monotonic
 from typing import Final
 from uuid import UUID
 
 import aio_pika
+import asyncpg
 
 from contracts.topology import Topology
 from deploy.local.instance import PROJECT
@@ -137,6 +139,15 @@ class Stage:
         begun = monotonic()
         await self.producer.ask(self.make_probe())
         return monotonic() - begun
+
+    @asynccontextmanager
+    async def locked(self, table: str) -> AsyncIterator[None]:
+        """Have this table locked, so that every call that uses it waits."""
+        connection = await asyncpg.connect(self.postgres.url_of(self.database))
+        async with connection.transaction():
+            await connection.execute(f"LOCK TABLE {table}")
+            yield
+        await connection.close()
 
     async def drained(self) -> None:
         """Return once no event waits in a queue; some may still be in a worker's hands."""

@@ -14,11 +14,11 @@ from worker.cli.console import print_json, run_to_end, warn
 from worker.cli.dead.actions import Selected, discard_selected, find_first, list_selected, replay_selected
 from worker.cli.dead.output import Counts, DeadLetterFile, Listing, Printer, print_lines
 from worker.cli.dead.rendering import DeadLetterTable, document_of, lines_of
+from worker.cli.loading import load
 from worker.cli.options import AsJson, BrokerOptions, grouped_options, parse_moment
 from worker.dead_letters.filter import DeadLetterFilter
 from worker.observability.logs import configure_logs
 from worker.settings.keyring import keyring_of
-from worker.settings.loading import load
 
 Codes = Annotated[
     list[DeadLetterCode] | None,

@@ -18,13 +18,14 @@ from worker.doctor.broker.server import (
     check_version,
     check_waiting,
 )
-from worker.doctor.finding import Finding, ok
+from worker.doctor.finding import Finding, error, ok
 from worker.doctor.network import check_hosts, check_ports
 from worker.doctor.runner import Check
 from worker.doctor.settings import check_transport, not_set
 from worker.errors import BrokerUnavailable
+from worker.settings.broker_address import BrokerAddress, read_broker_address
 from worker.settings.config import Settings
-from worker.settings.endpoint import Destination, read_amqp_url
+from worker.settings.endpoint import Destination
 
 VARIABLE = "AMQP_URL"
 EXAMPLE = "amqp://user:password@host:5672/"
@@ -44,6 +45,7 @@ class BrokerChecks:
         consumers = consumers_of([""], settings.rpc_concurrency, PRIORITY_REQUESTS)
         self._consumers_each = sum(1 for _ in consumers)
         self._to = Destination((), "", "", is_encrypted=False)
+        self._address: BrokerAddress | None = None
         self._broker: ExaminedBroker | None = None
         self._states: QueueStates = {}
 
@@ -86,8 +88,13 @@ class BrokerChecks:
     async def _check_url(self) -> Finding:
         if not self._url:
             return not_set(VARIABLE, EXAMPLE)
-        self._to = read_amqp_url(self._url)
-        return check_transport(self._to, VARIABLE)
+        try:
+            self._address = read_broker_address(self._url)
+            self._address.context()
+        except ValueError as fault:
+            return error(str(fault), f"export {VARIABLE}={EXAMPLE}")
+        self._to = self._address.destination
+        return check_transport(self._to, VARIABLE, self._address.notices)
 
     async def _check_host(self) -> Finding:
         return await check_hosts(self._to, VARIABLE, self._timeout)
@@ -121,7 +128,9 @@ class BrokerChecks:
         return await self._ask(partial(check_permissions, topology=self._topology, to=self._to))
 
     async def _check_user(self) -> Finding:
-        return await check_user(self._url, self._to, self._timeout)
+        if self._address is None:
+            raise AssertionError("asked before the URL was read")
+        return await check_user(self._address, self._timeout)
 
     async def _check_listeners(self) -> Finding:
         return await check_listeners(self._to, self._timeout)

@@ -15,6 +15,7 @@ from worker.broker.permission_probe import (
 from worker.doctor.broker.login import IMPORT, confine
 from worker.doctor.commands import rabbitmqctl
 from worker.doctor.finding import Finding, error, ok, warning
+from worker.settings.broker_address import BrokerAddress
 from worker.settings.endpoint import AMQP_PORT, Destination
 
 NO_PLAINTEXT: Final = "listeners.tcp = none in rabbitmq.conf"
@@ -28,18 +29,19 @@ async def check_permissions(broker: ExaminedBroker, topology: Topology, to: Dest
     return ok("the user may consume its queues, dead-letter, answer and announce, and nothing else")
 
 
-async def check_user(url: str, to: Destination, timeout: float) -> Finding:
+async def check_user(address: BrokerAddress, timeout: float) -> Finding:
     """Find the user that every broker comes with, and a login that may enter the default virtual host."""
+    to = address.destination
     if to.user == DEFAULT_USER:
         return error("the login is guest, whose password everybody knows", f"log in as {WORKER}")
-    if await default_user_may_log_in(url, timeout):
+    if await default_user_may_log_in(address, timeout):
         delete = rabbitmqctl("delete_user", DEFAULT_USER)
         return error("guest may log in with the password that everybody knows", delete)
     if to.name == DEFAULT_VHOST:
         return warning(
             "the installation has no virtual host of its own", f"{IMPORT}  # and name it in AMQP_URL"
         )
-    if await may_enter_default_vhost(url, timeout):
+    if await may_enter_default_vhost(address, timeout):
         return error(
             "the user may enter another virtual host, the default one",
             rabbitmqctl("clear_permissions", "--vhost", DEFAULT_VHOST, to.user),

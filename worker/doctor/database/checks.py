@@ -6,6 +6,7 @@ from functools import partial
 from worker.doctor.database.activity import check_statements, check_transactions, check_vacuum
 from worker.doctor.database.login import explain_failure
 from worker.doctor.database.replica import check_replica
+from worker.doctor.database.revisions import check_revisions
 from worker.doctor.database.schema import (
     check_compression,
     check_indexes,
@@ -18,6 +19,7 @@ from worker.doctor.database.server import (
     check_clock,
     check_connections,
     check_durability,
+    check_encoding,
     check_version,
     check_writes,
 )
@@ -27,7 +29,8 @@ from worker.doctor.runner import Check
 from worker.doctor.settings import check_transport, not_set
 from worker.errors import StorageUnavailable
 from worker.settings.config import Settings
-from worker.settings.endpoint import Destination, read_database_url
+from worker.settings.endpoint import Destination
+from worker.settings.postgres.address import read_database_address
 from worker.store.examination.database import ExaminedDatabase
 from worker.store.examination.login import log_in
 
@@ -54,26 +57,8 @@ class DatabaseChecks:
             Check("settings.database_url", self._check_url, ("settings.values",)),
             Check("database.host", self._check_host, ("settings.database_url",)),
             Check("database.port", self._check_port, ("database.host",)),
-            Check("database.login", self._log_in, ("settings.database_url", "database.port")),
-            *self._on_connection(
-                {
-                    "database.version": (check_version, "database.login"),
-                    "database.clock": (check_clock, "database.login"),
-                    "database.writes": (check_writes, "database.login"),
-                    "database.durability": (check_durability, "database.login"),
-                    "database.rights": (check_rights, "database.login"),
-                    "database.schema": (check_schema, "database.rights"),
-                    "database.indexes": (check_indexes, "database.schema"),
-                    "database.partitions": (check_partitions, "database.schema"),
-                    "database.compression": (check_compression, "database.schema"),
-                    "database.transactions": (
-                        partial(check_transactions, long_after=self._long_after),
-                        "database.login",
-                    ),
-                    "database.statements": (check_statements, "database.login"),
-                    "database.vacuum": (check_vacuum, "database.schema"),
-                }
-            ),
+            Check("database.login", self._log_in, ("database.port",)),
+            *self._on_connection(self._connection_checks()),
             *self._replica_checks(),
         ]
 
@@ -99,6 +84,30 @@ class DatabaseChecks:
         if self._database is not None:
             await self._database.close()
 
+    def _connection_checks(self) -> dict[str, tuple[DatabaseCheck, str]]:
+        return {
+            "database.version": (check_version, "database.login"),
+            "database.encoding": (check_encoding, "database.login"),
+            "database.clock": (check_clock, "database.login"),
+            "database.writes": (check_writes, "database.login"),
+            "database.durability": (check_durability, "database.login"),
+            "database.rights": (check_rights, "database.login"),
+            "database.schema": (check_schema, "database.rights"),
+            "database.revisions": (
+                partial(check_revisions, lead_seconds=self._settings.revision_lead_s),
+                "database.schema",
+            ),
+            "database.indexes": (check_indexes, "database.schema"),
+            "database.partitions": (check_partitions, "database.schema"),
+            "database.compression": (check_compression, "database.schema"),
+            "database.transactions": (
+                partial(check_transactions, long_after=self._long_after),
+                "database.login",
+            ),
+            "database.statements": (check_statements, "database.login"),
+            "database.vacuum": (check_vacuum, "database.schema"),
+        }
+
     def _on_connection(self, checks: Mapping[str, tuple[DatabaseCheck, str]]) -> list[Check]:
         return [Check(name, partial(self._ask, check), (needed,)) for name, (check, needed) in checks.items()]
 
@@ -113,10 +122,12 @@ class DatabaseChecks:
         if not url:
             return not_set(VARIABLE, EXAMPLE)
         try:
-            self._to = read_database_url(url)
-        except ValueError:  # its text may quote the URL
-            return error("cannot be read", f"export {VARIABLE}={EXAMPLE}")
-        return check_transport(self._to, VARIABLE)
+            address = read_database_address(url)
+            address.tls.context()
+        except ValueError as fault:
+            return error(str(fault), f"export {VARIABLE}={EXAMPLE}")
+        self._to = address.destination
+        return check_transport(self._to, VARIABLE, address.notices)
 
     async def _check_host(self) -> Finding:
         return await check_hosts(self._to, VARIABLE, self._timeout)

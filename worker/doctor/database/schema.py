@@ -29,7 +29,13 @@ async def check_rights(database: ExaminedDatabase) -> Finding:
 
 
 async def check_schema(database: ExaminedDatabase) -> Finding:
-    """Find a schema that is behind this release, ahead of it, or made from other files."""
+    """Find a schema that is behind this release, ahead of it, made from other files, or renamed."""
+    if moved := await database.moved_functions():
+        names = ", ".join(function.name for function in moved)
+        return error(
+            f"the schema was renamed or copied: {names} look for tables where they were",
+            psql(*(function.statement for function in moved), run_as=OWNER),
+        )
     found = await database.migrations()
     if found.replaced:
         return error(

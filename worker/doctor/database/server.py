@@ -6,6 +6,7 @@ from worker.doctor.commands import psql
 from worker.doctor.finding import Finding, error, ok, warning
 from worker.store.examination.database import ExaminedDatabase
 from worker.store.examination.facts import Server
+from worker.store.unfit import ENCODING
 
 MIN_VERSION: Final = 120_000
 READ_ONLY: Final = "default_transaction_read_only"
@@ -21,6 +22,16 @@ async def check_version(database: ExaminedDatabase) -> Finding:
     if server.number < MIN_VERSION:
         return error(f"PostgreSQL {server.version}", "upgrade to PostgreSQL 12 or later")
     return ok(f"PostgreSQL {server.version}")
+
+
+async def check_encoding(database: ExaminedDatabase) -> Finding:
+    """Find a database that cannot represent every text."""
+    server = await database.server()
+    if server.encoding != ENCODING:
+        create = f"createdb -U postgres --encoding={ENCODING} --template=template0 --locale=C NAME"
+        message = f"the encoding is {server.encoding}, which cannot hold every session"
+        return error(message, f"{create}  # and name it in DATABASE_URL")
+    return ok(server.encoding)
 
 
 async def check_writes(database: ExaminedDatabase) -> Finding:

@@ -15,6 +15,7 @@ from worker.store.examination.facts import (
     Encryption,
     Index,
     Layout,
+    LedgerRevision,
     MissingGuard,
     NoStatistics,
     Replication,
@@ -82,6 +83,14 @@ class ExaminedDatabase:
     async def excess_rights(self) -> list[Right]:
         """Return the rights that this role has and a worker does not need."""
         return await self._fetch("examine_excess", Right)
+
+    async def moved_functions(self) -> list[Right]:
+        """Return the functions that look for tables in another schema than theirs."""
+        return await self._fetch("examine_search_paths", Right)
+
+    async def sessions_beyond(self, revision: int) -> list[LedgerRevision]:
+        """Return a few sessions whose revision is greater than this one; the whole ledger is read."""
+        return await self._fetch("examine_revisions", LedgerRevision, revision)
 
     async def indexes(self) -> list[Index]:
         """Return the indexes of our tables and their partitions."""

@@ -16,6 +16,7 @@ class Server:
 
     version: str
     number: int
+    encoding: str
     is_standby: bool
     is_read_only: bool
     source: str
@@ -42,10 +43,18 @@ class ConnectionCounts:
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """examine_rights, examine_excess: a right, and the statement that grants or revokes it."""
+    """examine_rights, examine_excess, examine_search_paths: what is missing or too much, and the statement for it."""
 
     name: str
     statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRevision:
+    """examine_revisions: a session, live or deleted, and the revision of its last event."""
+
+    session_id: str
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,12 @@ import asyncpg
 
 from worker.errors import StorageUnavailable
 from worker.settings.certificates import reason_of_tls
+from worker.store.connecting import connect
 from worker.store.examination.database import ExaminedDatabase
-from worker.store.failures import reason_of_error
+from worker.store.failures import translated
 from worker.store.pool import TAKES_WRITES
 
+ANY_SERVER: Final = "any"
 APPLICATION: Final = "session-store doctor"
 RULES_FUNCTION: Final = "ClientAuthentication"
 """The server's function that finds no rule in pg_hba.conf; its error shares the SQLSTATE with others."""
@@ -46,13 +48,11 @@ async def log_in(url: str, timeout: float) -> ExaminedDatabase:
 
     Every call ends within `timeout` seconds. Raises StorageUnavailable, which `login_failure` classifies.
     """
-    try:
+    with translated():
         try:
-            connection = await _connect(url, timeout)
+            connection = await _connect(url, timeout, TAKES_WRITES)
         except asyncpg.TargetServerAttributeNotMatched:
-            connection = await _connect(url, timeout, writes=False)
-    except Exception as error:  # the driver raises many kinds for a URL that it cannot use
-        raise StorageUnavailable(reason_of_error(error)) from error
+            connection = await _connect(url, timeout, ANY_SERVER)
     return ExaminedDatabase(connection)
 
 
@@ -79,11 +79,8 @@ def login_failure(failed: StorageUnavailable) -> LoginFailure:
     return LoginFailure(LoginProblem.OTHER, type(error).__name__)
 
 
-async def _connect(url: str, timeout: float, *, writes: bool = True) -> asyncpg.Connection:
-    return await asyncpg.connect(
-        url,
-        timeout=timeout,
-        command_timeout=timeout,
-        target_session_attrs=TAKES_WRITES if writes else None,
-        server_settings={"application_name": APPLICATION, "statement_timeout": str(int(timeout * 1000))},
+async def _connect(url: str, timeout: float, target: str) -> asyncpg.Connection:
+    settings = {"application_name": APPLICATION, "statement_timeout": str(int(timeout * 1000))}
+    return await connect(
+        url, settings=settings, timeout=timeout, target_session_attrs=target, command_timeout=timeout
     )

@@ -1,0 +1,5 @@
+-- Sessions, live or deleted, whose last event has a revision greater than $1: no event below it changes them. The first few.
+SELECT session_id, revision
+  FROM session_ledger
+ WHERE revision > $1
+ LIMIT 4

@@ -1,0 +1,1 @@
+"""`make test-kubernetes`: the base on a cluster, with servers of its own there."""

@@ -1,0 +1,131 @@
+"""Ends calls over connections that went silent: a machine in between has forgotten them and tells neither side.
+
+The kernel ends a connection whose packets nobody acknowledges (`contracts/sockets.py`). A proxy that acknowledges and
+does not forward is found by a question on a fresh connection: a backend that does not work on a call for which this
+side waits has not got the call, or its answer is lost.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any, Final
+
+import asyncpg
+import structlog
+
+import sql
+from contracts.sockets import end_when_unanswered
+
+log = structlog.get_logger()
+
+TICK_SECONDS: Final = 0.5
+LONG_SECONDS: Final = 1.5
+ASK_SECONDS: Final = 3.0
+
+Connect = Callable[[float], Awaitable[asyncpg.Connection]]
+"""Opens a connection as the pool does, within so many seconds."""
+FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+
+
+class WatchedConnection(asyncpg.Connection):
+    """Knows since when its call has waited (`waiting_since`, None without one); the kernel ends it when it is dead.
+
+    A call that timed out counts as one that waits, until the next call: its connection may be silent too.
+    """
+
+    waiting_since: float | None = None
+
+    def __init__(self, protocol: Any, transport: Any, *others: Any) -> None:
+        super().__init__(protocol, transport, *others)
+        end_when_unanswered(transport)
+
+    async def fetch(self, query: str, *args: Any, **options: Any) -> Any:
+        """Return the rows, as asyncpg does."""
+        return await self._waited(super().fetch(query, *args, **options))
+
+    async def fetchval(self, query: str, *args: Any, **options: Any) -> Any:
+        """Return one value of the first row, as asyncpg does."""
+        return await self._waited(super().fetchval(query, *args, **options))
+
+    async def execute(self, query: str, *args: Any, **options: Any) -> Any:
+        """Return the status of the command, as asyncpg does."""
+        return await self._waited(super().execute(query, *args, **options))
+
+    async def _waited(self, call: Awaitable[Any]) -> Any:
+        self.waiting_since = monotonic()
+        try:
+            result = await call
+        except TimeoutError:
+            raise
+        except BaseException:
+            self.waiting_since = None
+            raise
+        self.waiting_since = None
+        return result
+
+
+class SilenceWatch:
+    """Watches the connections of one pool; `expire` has the pool replace those that wait for work."""
+
+    def __init__(self, name: str, connect: Connect) -> None:
+        self._name = name
+        self._connect = connect
+        self._connections: set[WatchedConnection] = set()
+        self._asking: asyncpg.Connection | None = None
+
+    def add(self, connection: WatchedConnection) -> None:
+        """Watch a connection until it is closed."""
+        self._connections.add(connection)
+        connection.add_termination_listener(self._connections.discard)
+
+    async def run(self, expire: Callable[[], Awaitable[None]]) -> None:
+        """Look twice a second for ever."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            if waiting := self._waiting_long():
+                if await self._end_silent(waiting):
+                    await expire()
+            elif self._asking:
+                self.close()
+
+    def _waiting_long(self) -> dict[WatchedConnection, float]:
+        before = monotonic() - LONG_SECONDS
+        return {
+            each: each.waiting_since
+            for each in self._connections
+            if each.waiting_since is not None and each.waiting_since < before
+        }
+
+    async def _end_silent(self, waiting: dict[WatchedConnection, float]) -> int:
+        """End the calls on which no backend works; return how many there were."""
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                working = await self._ask_for_working([each.get_server_pid() for each in waiting])
+        except FAILURES:  # new connections do not work either: nothing is gained by the loss of the old ones
+            self.close()
+            return 0
+        silent = [
+            each
+            for each, since in waiting.items()
+            if each.get_server_pid() not in working and each.waiting_since == since
+        ]
+        for each in silent:
+            each.terminate()
+        if silent:
+            log.warning("storage.silent", pool=self._name, connections=len(silent))
+        return len(silent)
+
+    async def _ask_for_working(self, pids: list[int]) -> set[int]:
+        """Return which backends work; those that do not are ended, so that they give up their locks."""
+        if self._asking is None:
+            self._asking = await self._connect(ASK_SECONDS)
+        if self._asking.get_server_pid() != await self._asking.fetchval("SELECT pg_backend_pid()"):
+            return set(pids)  # a pooler is in between: it gives out process ids of its own
+        rows = await self._asking.fetch(sql.statement("end_silent_backends"), pids)
+        return {row["pid"] for row in rows if row["works"]}
+
+    def close(self) -> None:
+        """Leave the connection closed on which it asks."""
+        if self._asking:
+            self._asking.terminate()
+            self._asking = None
