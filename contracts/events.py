@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Discriminator, StringConstraints, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
-from .message import Message
+from .message import Message, Omissible
 from .outcomes import DeadLetterCode
 from .refusals import code_of, describe
 from .scalars import EventId, ExpectedRevision, Identifier, Revision, Timestamp
@@ -37,9 +37,14 @@ class DeleteContent(Message):
 
 
 class WriteContent(DeleteContent):
-    """The content of a write: the whole session, its revision, and the revision that it expects."""
+    """The content of a write: the whole session, its revision, and the revision that it expects.
+
+    `updatedAt` is in the writes of an import: the time of the session's last change. Otherwise the time
+    of storing counts.
+    """
 
     session: Session
+    updated_at: Omissible[Timestamp] = None
 
 
 class Envelope(Message):

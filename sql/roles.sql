@@ -61,6 +61,7 @@ REVOKE ALL ON FUNCTION delete_sessions FROM PUBLIC, session_store_worker;
 REVOKE ALL ON FUNCTION mark_erasure FROM PUBLIC;
 REVOKE ALL ON FUNCTION removed_since_erasure FROM PUBLIC;
 REVOKE ALL ON FUNCTION delete_tombstones FROM PUBLIC, session_store_worker;
+REVOKE ALL ON FUNCTION exact_session_stats FROM PUBLIC;
 REVOKE ALL ON FUNCTION get_session_stats FROM PUBLIC;
 
 -- Rights that the role does not need, whoever granted them.
@@ -77,7 +78,7 @@ GRANT EXECUTE ON FUNCTION delete_sessions TO session_store_janitor;
 GRANT EXECUTE ON FUNCTION mark_erasure TO session_store_worker, session_store_janitor;
 GRANT EXECUTE ON FUNCTION removed_since_erasure TO session_store_worker, session_store_janitor;
 GRANT EXECUTE ON FUNCTION delete_tombstones TO session_store_janitor;
-GRANT EXECUTE ON FUNCTION get_session_stats TO session_store_worker, session_store_reader;
+GRANT EXECUTE ON FUNCTION exact_session_stats, get_session_stats TO session_store_worker, session_store_reader;
 
 -- Ownership last, for its locks keep everybody out until the end of the transaction; and only where it differs, so that
 -- running this again waits for nobody. The tables are locked first, in the order in which apply_session_events takes
@@ -105,10 +106,12 @@ DECLARE
         'advance_ledger',
         'ledger_entries',
         'store_sessions',
+        'exact_session_stats',
         'get_session_stats',
         'session_seconds',
         'note_session_change',
         'add_session_totals',
+        'adopt_inserted_sessions',
         'apply_session_events'];
     of_one_layout CONSTANT text[] := ARRAY[
         'stored_sessions',

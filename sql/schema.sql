@@ -26,7 +26,10 @@ CREATE VIEW active_sessions AS
     sessions.encounter,
     sessions.state,
     sessions.started_at,
-    EXTRACT(epoch FROM (now() - sessions.started_at)) AS duration_seconds
+        CASE
+            WHEN isfinite(sessions.started_at) THEN EXTRACT(epoch FROM (now() - sessions.started_at))
+            ELSE NULL::numeric
+        END AS duration_seconds
    FROM sessions
   WHERE (sessions.completed_at IS NULL)
   ORDER BY sessions.started_at DESC;
@@ -75,12 +78,15 @@ CREATE TABLE session_store_migrations (
     version bigint NOT NULL,
     name text NOT NULL,
     checksum text,
-    applied_at timestamp with time zone DEFAULT now() NOT NULL
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    replaced jsonb
 );
 
 COMMENT ON TABLE session_store_migrations IS 'The migrations that were applied.';
 
 COMMENT ON COLUMN session_store_migrations.checksum IS 'SHA-256 of the file; null until `session-store migrate` has seen it.';
+
+COMMENT ON COLUMN session_store_migrations.replaced IS 'Objects of the storage plugin that are different ones now: their names, and how they were defined.';
 
 CREATE TABLE session_totals (
     id bigint NOT NULL,
@@ -127,15 +133,19 @@ CREATE INDEX idx_sessions_incomplete_by_id ON sessions USING btree (session_id) 
 
 CREATE INDEX idx_sessions_player_id ON sessions USING btree (player_id);
 
+CREATE INDEX idx_sessions_player_open ON sessions USING btree (player_id, started_at, session_id DESC) WHERE (completed_at IS NULL);
+
 CREATE INDEX idx_sessions_started_at ON sessions USING btree (started_at, session_id DESC);
 
 \ir functions/add_session_totals.sql
+\ir functions/adopt_inserted_sessions.sql
 \ir functions/advance_ledger.sql
 \ir functions/apply_session_events.sql
 \ir functions/delete_sessions.sql
 \ir functions/delete_tombstones.sql
 \ir functions/event_outcome.sql
 \ir functions/event_wins.sql
+\ir functions/exact_session_stats.sql
 \ir functions/get_session_stats.sql
 \ir functions/ledger_entries.sql
 \ir functions/mark_erasure.sql
@@ -148,6 +158,8 @@ CREATE INDEX idx_sessions_started_at ON sessions USING btree (started_at, sessio
 \ir functions/store_sessions.sql
 
 CREATE TRIGGER expecting_events_replace AFTER INSERT ON session_ledger FOR EACH ROW WHEN (((new.expected_revision > 0) AND (new.replaced_revision IS NULL))) EXECUTE FUNCTION refuse_expecting_insertion();
+
+CREATE TRIGGER inserted_sessions_are_adopted AFTER INSERT ON sessions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT WHEN ((current_setting('session_store.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION adopt_inserted_sessions();
 
 CREATE TRIGGER revisions_only_rise BEFORE UPDATE ON session_erasures FOR EACH ROW WHEN ((new.revision < old.revision)) EXECUTE FUNCTION refuse_lower_revision();
 

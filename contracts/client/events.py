@@ -51,6 +51,7 @@ class OutgoingEvent:
     expected_revision: int | None
     event_id: UUID
     session: SessionContent | None = None
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ def event_message(event: OutgoingEvent, options: EventOptions) -> OutgoingMessag
     data: dict[str, object] = {"revision": event.revision, "expectedRevision": event.expected_revision}
     if event.session is not None:
         data["session"] = _session_json(event.session)
+    if event.updated_at is not None:
+        data["updatedAt"] = format_timestamp(event.updated_at)
     document = {
         "specversion": "1.0",
         "id": str(event.event_id),

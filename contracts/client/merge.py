@@ -1,6 +1,6 @@
 """The three-way merge of sessions: the changes that two engines made at once, in one session."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeGuard, cast
@@ -82,25 +82,29 @@ def _copy(session: SessionContent | None) -> object:
 
 
 class _Merge:
-    """One merge; `collisions` grows while it goes through the places."""
+    """One merge; `collisions` grows while it goes through the places. Linear in the size of the three values."""
 
     def __init__(self) -> None:
         self.collisions: list[str] = []
+        self._mine, self._theirs, self._sides = _Comparison(), _Comparison(), _Comparison()
+        self._identities = _Identities()
 
     def value(self, path: str, base: object, mine: object, theirs: object) -> object:
         """Return the merged value of a place; where both sides changed it, `theirs` beside a collision."""
-        if _is_equal(mine, base):
+        if self._mine.is_equal(mine, base):
             return theirs
-        if _is_equal(theirs, base):
+        if self._theirs.is_equal(theirs, base):
             return mine
-        agree = _is_equal(mine, theirs) and not _may_be_two_steps(path, base, mine)
-        if base is _ABSENT and not agree:
-            base = _empty_like(mine)
-        if _is_map(base) and _is_map(mine) and _is_map(theirs) and _is_same_thing(base, mine, theirs):
-            return self._map(path, base, mine, theirs)
-        if _is_array(base) and _is_array(mine) and _is_array(theirs) and _are_aligned(base, mine, theirs):
-            return self._array(path, base, mine, theirs)
-        if not agree:
+        is_same = self._sides.is_equal(mine, theirs)
+        is_added_once = is_same and not self._identities.holds_number(mine)
+        before = _empty_like(mine) if base is _ABSENT and not is_added_once else base
+        if _is_map(before) and _is_map(mine) and _is_map(theirs) and _is_same_thing(before, mine, theirs):
+            return self._map(path, before, mine, theirs)
+        if _is_array(before) and _is_array(mine) and _is_array(theirs):
+            sides = ((self._mine, mine), (self._theirs, theirs))
+            if all(self._is_aligned(comparison, before, side) for comparison, side in sides):
+                return self._array(path, before, mine, theirs)
+        if not is_same or _may_be_two_steps(path, base, mine):
             self.collisions.append(path)
         return theirs
 
@@ -118,34 +122,95 @@ class _Merge:
             for place, each in enumerate(zip(base, mine, theirs, strict=False))
         ]
         my_tail, their_tail = mine[len(base) :], theirs[len(base) :]
-        if not set(map(_identity, my_tail)).isdisjoint(map(_identity, their_tail)):
+        identity = self._identities.of
+        if not set(map(identity, my_tail)).isdisjoint(map(identity, their_tail)):
             self.collisions.append(f"{path}/-")
         return [*items, *their_tail, *my_tail]
+
+    def _is_aligned(self, comparison: "_Comparison", base: list[object], side: list[object]) -> bool:
+        """Return whether each item of the base is still at its place, changed or not."""
+        changed = [each for each in zip(side, base, strict=False) if not comparison.is_equal(*each)]
+        if len(side) > len(base):
+            return not changed
+        return len(side) == len(base) and not self._is_moved(changed)
+
+    def _is_moved(self, changed: list[tuple[object, object]]) -> bool:
+        """Return whether a map or array that left its place stands at another one."""
+        identity = self._identities.of
+        left = {identity(item) for _, item in changed if _is_map(item) or _is_array(item)}
+        return bool(left) and not left.isdisjoint(identity(item) for item, _ in changed)
+
+
+class _Comparison:
+    """Compares the values at each place of two sides, each once: `true` is not 1, and 1.0 is."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, bool] = {}
+
+    def is_equal(self, one: object, other: object) -> bool:
+        """Return whether two values at one place are equal."""
+        if not (_is_map(one) or _is_array(one)):
+            return one == other and isinstance(one, bool) == isinstance(other, bool)
+        known = self._known.get(id(one))
+        if known is None:
+            known = self._known[id(one)] = self._are_equal(one, other)
+        return known
+
+    def _are_equal(self, one: Json | list[object], other: object) -> bool:
+        if isinstance(one, dict) and isinstance(other, dict):
+            return one.keys() == other.keys() and all(
+                self.is_equal(item, other[name]) for name, item in one.items()
+            )
+        if isinstance(one, list) and isinstance(other, list):
+            return len(one) == len(other) and all(map(self.is_equal, one, other))
+        return False
+
+
+class _Identities:
+    """Gives equal values an equal identity, and others another one. Each container is looked at once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, object] = {}
+        self._of_content: dict[Hashable, object] = {}
+        self._holds_number: dict[int, bool] = {}
+
+    def of(self, value: object) -> Hashable:
+        """Return the identity of a value."""
+        if not (_is_map(value) or _is_array(value)):
+            return (bool, value) if isinstance(value, bool) else value
+        known = self._known.get(id(value))
+        if known is None:
+            known = self._known[id(value)] = self._of_content.setdefault(self._content_of(value), object())
+        return known
+
+    def holds_number(self, value: object) -> bool:
+        """Return whether a value is a number, or holds one at any depth."""
+        if not (_is_map(value) or _is_array(value)):
+            return _is_number(value)
+        known = self._holds_number.get(id(value))
+        if known is None:
+            known = self._holds_number[id(value)] = any(map(self.holds_number, _items_of(value)))
+        return known
+
+    def _content_of(self, value: Json | list[object]) -> Hashable:
+        if isinstance(value, dict):
+            return frozenset((name, self.of(item)) for name, item in value.items())
+        return tuple(map(self.of, value))
+
+
+def _items_of(value: Json | list[object]) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def _empty_like(value: object) -> object:
     return {} if _is_map(value) else [] if _is_array(value) else _ABSENT
 
 
-def _are_aligned(base: list[object], *sides: list[object]) -> bool:
-    """Return whether each item of the base is still at its place, changed or not, on both sides."""
-    return all(_is_grown(base, side) or _is_kept(base, side) for side in sides)
-
-
-def _is_grown(base: list[object], side: list[object]) -> bool:
-    return len(side) > len(base) and _is_equal(side[: len(base)], base)
-
-
-def _is_kept(base: list[object], side: list[object]) -> bool:
-    """Return whether as many items are there, and no map or array that left its place stands at another one."""
-    changed = [each for each in zip(base, side, strict=False) if not _is_equal(*each)]
-    left = {_identity(item) for item, _ in changed if _is_map(item) or _is_array(item)}
-    return len(side) == len(base) and left.isdisjoint(_identity(item) for _, item in changed)
-
-
 def _is_same_thing(base: Json, *sides: Json) -> bool:
     """Return whether a map is still about the same thing on both sides, by its `id` where it has one."""
-    return "id" not in base or all(_is_equal(base["id"], side.get("id", _ABSENT)) for side in sides)
+    return "id" not in base or all(
+        _Comparison().is_equal(base["id"], side.get("id", _ABSENT)) for side in sides
+    )
 
 
 def _may_be_two_steps(path: str, base: object, value: object) -> bool:
@@ -156,26 +221,13 @@ def _may_be_two_steps(path: str, base: object, value: object) -> bool:
 
 
 def _numbers_of(value: object) -> Iterator[object]:
-    if _is_map(value):
-        value = list(value.values())
-    if _is_array(value):
-        for item in value:
-            yield from _numbers_of(item)
-    elif _is_number(value):
-        yield value
-
-
-def _is_equal(one: object, other: object) -> bool:
-    return one == other and _identity(one) == _identity(other)  # which `==` alone says of true and 1 too
-
-
-def _identity(value: object) -> Hashable:
-    """Return a key that equal values share, and no others: `true` is not 1, and 1.0 is."""
-    if _is_map(value):
-        return frozenset((name, _identity(item)) for name, item in value.items())
-    if _is_array(value):
-        return tuple(map(_identity, value))
-    return (bool, value) if isinstance(value, bool) else value
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if _is_map(item) or _is_array(item):
+            pending.extend(_items_of(item))
+        elif _is_number(item):
+            yield item
 
 
 def _is_number(value: object) -> bool:

@@ -1,6 +1,7 @@
 """Sessions for a Python engine, as if the database were local."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from datetime import datetime
 from time import monotonic
 from types import TracebackType
 from typing import Literal, Self, cast, get_args, overload
@@ -84,14 +85,17 @@ class SessionStore:
         expected_revision: int | None = None,
         revision: int | None = None,
         event_id: UUID | None = None,
+        updated_at: datetime | None = None,
     ) -> WriteResult:
         """Create or replace a session.
 
         With `expected_revision` the write replaces exactly that revision (0: no session is there), or raises
         Conflict. Raises Rejected, TimedOut, Misconfigured, Closed.
-        After TimedOut the same write with the error's `event_id` and `revision` is safe.
+        After TimedOut the same write with the error's `event_id` and `revision` is safe. `updated_at` is for an
+        import: the time of the session's last change, where that is not now.
         """
-        return await self._writer.write(session, expected_revision, revision, event_id, self._deadline())
+        deadline = self._deadline()
+        return await self._writer.write(session, expected_revision, revision, event_id, deadline, updated_at)
 
     @overload
     async def update(self, session_id: str, change: ChangeSession) -> UpdateResult: ...

@@ -1,5 +1,6 @@
 """Events of sessions and players: published, confirmed, and the outcome as a result or an error."""
 
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from ..outcomes import DeadLetterCode, Outcome
@@ -48,12 +49,13 @@ class SessionWriter:
         revision: int | None,
         event_id: UUID | None,
         deadline: float,
+        updated_at: datetime | None = None,
     ) -> WriteResult:
         """Create or replace a session; raises Conflict too."""
         session_id = session_id_of(session)
         revision = self._clock.next(session_id) if revision is None else revision
         event = OutgoingEvent(
-            WRITE_KEY, session_id, revision, expected_revision, event_id or uuid4(), session
+            WRITE_KEY, session_id, revision, expected_revision, event_id or uuid4(), session, updated_at
         )
         return await self._publish(event, deadline)
 

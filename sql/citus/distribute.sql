@@ -53,5 +53,5 @@ INSERT INTO session_buckets SELECT generate_series(0, 31);
 \ir ../functions/citus/advance_ledger.sql
 \ir ../functions/citus/ledger_entries.sql
 \ir ../functions/citus/store_sessions.sql
-\ir ../functions/citus/get_session_stats.sql
+\ir ../functions/citus/exact_session_stats.sql
 \ir ../functions/apply_session_events.sql

@@ -25,7 +25,8 @@ CREATE OR REPLACE FUNCTION apply_session_events(
     p_states             text[],
     p_extras             text[],         -- null when the session has no other fields
     p_started_ats        timestamptz[],
-    p_completed_ats      timestamptz[]
+    p_completed_ats      timestamptz[],
+    p_updated_ats        timestamptz[] DEFAULT NULL  -- of an import: when a session was changed last; null: now
 )
 RETURNS TABLE (session_id text, outcome text, prior_revision bigint, prior_event_id uuid, prior_outcome text)
 LANGUAGE plpgsql
@@ -33,6 +34,7 @@ LANGUAGE plpgsql
 -- them when they are large. Without the second setting a call of few events would plan each statement anew, which cost it more
 -- than to run them.
 SET enable_seqscan = off
+SET session_store.applying = 'on'  -- see adopt_inserted_sessions
 SET plan_cache_mode = force_generic_plan
 AS $function$
 #variable_conflict use_column
@@ -79,7 +81,7 @@ BEGIN
     -- they see what every call before this one committed.
     IF won_ids IS NOT NULL THEN
         PERFORM store_sessions(p_session_ids, p_revisions, p_deletes, p_player_ids, p_encounters, p_states, p_extras,
-                               p_started_ats, p_completed_ats, won_ids);
+                               p_started_ats, p_completed_ats, p_updated_ats, won_ids);
     END IF;
 
     IF coalesce(cardinality(won_ids), 0) < cardinality(p_session_ids) THEN

@@ -1,10 +1,5 @@
--- get_session_stats: the statistics of all sessions, from the totals, or of one player's, counted. The average is null when no
--- session is complete. Citus has another: citus/get_session_stats.sql.
---
--- TRUNCATE locks sessions and then session_totals, so this names them in that order. Each half has its condition
--- outside, where it is not even planned when it is false: a plan of all sessions is dear enough to be compiled.
-
-DO $layout$ BEGIN IF to_regclass('session_buckets') IS NULL THEN
+-- get_session_stats: the statistics of all sessions or of one player's, as the storage plugin offered them: the average is
+-- rounded to two places. Workers answer with the exact one.
 
 CREATE OR REPLACE FUNCTION get_session_stats(p_player_id varchar DEFAULT NULL)
 RETURNS TABLE (
@@ -15,17 +10,6 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE
 AS $function$
-    SELECT sessions, completed, sessions - completed, seconds / nullif(completed, 0)
-      FROM (SELECT *
-              FROM (SELECT count(*), count(completed_at), sum(session_seconds(started_at, completed_at))
-                      FROM sessions
-                     WHERE player_id = p_player_id) AS counted
-             WHERE p_player_id IS NOT NULL
-             UNION ALL
-            SELECT *
-              FROM (SELECT coalesce(sum(sessions), 0)::bigint, coalesce(sum(completed), 0)::bigint, sum(seconds)
-                      FROM session_totals) AS kept
-             WHERE p_player_id IS NULL) AS totals (sessions, completed, seconds)
+    SELECT total_sessions, completed_sessions, active_sessions, round(avg_completion_time_seconds, 2)
+      FROM exact_session_stats(p_player_id)
 $function$;
-
-END IF; END $layout$;

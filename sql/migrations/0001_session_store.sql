@@ -31,11 +31,39 @@ CREATE TABLE IF NOT EXISTS session_store_migrations (
     version    bigint      PRIMARY KEY,
     name       text        NOT NULL,
     checksum   text,
-    applied_at timestamptz NOT NULL DEFAULT now()
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    replaced   jsonb
 );
+ALTER TABLE session_store_migrations ADD COLUMN IF NOT EXISTS replaced jsonb;  -- of a development version
 COMMENT ON TABLE session_store_migrations IS 'The migrations that were applied.';
 COMMENT ON COLUMN session_store_migrations.checksum
     IS 'SHA-256 of the file; null until `session-store migrate` has seen it.';
+COMMENT ON COLUMN session_store_migrations.replaced
+    IS 'Objects of the storage plugin that are different ones now: their names, and how they were defined.';
+
+-- What the plugin has under names that are used here too. The end of this file compares.
+DO $before$
+BEGIN
+    PERFORM set_config('session_store.before', '{}', true);
+    IF to_regclass(format('%I.sessions', current_schema())) IS NULL
+       OR EXISTS (SELECT FROM pg_attribute
+                   WHERE attrelid = to_regclass(format('%I.sessions', current_schema())) AND attname = 'revision') THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('session_store.before', jsonb_object_agg(name, definition)::text, true)
+      FROM (SELECT relname AS name, pg_get_indexdef(indexrelid) AS definition
+              FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+             WHERE indrelid = to_regclass(format('%I.sessions', current_schema())) AND relname LIKE 'idx\_sessions\_%'
+             UNION ALL
+            SELECT relname, pg_get_viewdef(oid) FROM pg_class
+             WHERE relnamespace = current_schema()::regnamespace AND relname = 'active_sessions' AND relkind = 'v'
+             UNION ALL
+            SELECT proname, string_agg(pg_get_functiondef(oid), E'\n' ORDER BY oid) FROM pg_proc
+             WHERE pronamespace = current_schema()::regnamespace AND proname = 'get_session_stats' AND prokind = 'f'
+             GROUP BY proname) AS object
+    HAVING count(*) > 0;
+END
+$before$;
 
 -- The view and the function of the plugin. One that has other columns cannot be replaced in place, so it is dropped. That
 -- comes first: where something depends on it, this fails before the table is rewritten.
@@ -86,10 +114,11 @@ BEGIN
         ADD COLUMN extra jsonb;
 
     -- One rewrite of the table instead of an UPDATE of all rows: no dead rows are left behind, and
-    -- the plugin's trigger, which sets updated_at on every UPDATE, does not run.
+    -- the plugin's trigger, which sets updated_at on every UPDATE, does not run. A time to come is no revision: it
+    -- would keep out what engines write until then.
     ALTER TABLE sessions
-        ALTER COLUMN revision TYPE bigint USING greatest(1, least(9007199254740991, floor(
-            extract(epoch FROM coalesce(updated_at, created_at, started_at)) * 1000000)))::bigint,
+        ALTER COLUMN revision TYPE bigint USING greatest(1, floor(extract(epoch FROM
+            least(coalesce(updated_at, created_at, started_at), now())) * 1000000))::bigint,
         ALTER COLUMN revision SET DEFAULT floor(extract(epoch FROM now()) * 1000000)::bigint,
         ALTER COLUMN revision SET NOT NULL,
         ADD COLUMN difficulty text GENERATED ALWAYS AS (encounter->>'difficulty') STORED;
@@ -122,6 +151,9 @@ CREATE INDEX IF NOT EXISTS idx_sessions_started_at ON sessions (started_at, sess
 CREATE INDEX IF NOT EXISTS idx_sessions_completed_at ON sessions (completed_at NULLS FIRST, session_id DESC)
     WHERE completed_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS idx_sessions_incomplete ON sessions (started_at, session_id DESC)
+    WHERE completed_at IS NULL;
+-- A player's open sessions, newest first: the plugin had an index of them too. Without it all sessions of the player are read.
+CREATE INDEX IF NOT EXISTS idx_sessions_player_open ON sessions (player_id, started_at, session_id DESC)
     WHERE completed_at IS NULL;
 -- An order by completed_at ends with the sessions that have none, by session_id. Without this index a page of them walked
 -- through the complete ones too, or sorted all there are.
@@ -193,11 +225,11 @@ COMMENT ON COLUMN session_totals.seconds IS 'From start to completion.';
 \ir ../functions/advance_ledger.sql
 -- cff02d940a93ad2a
 \ir ../functions/ledger_entries.sql
--- ac33c6d0e1eedb73
+-- 940017b8c5d46408
 \ir ../functions/store_sessions.sql
--- 5b02973bc6ca89d5
+-- 13ff61f7ee4bd20f
 \ir ../functions/partitioned/store_sessions.sql
--- 08314d245586a5ff
+-- 6d76995cab6041ad
 \ir ../functions/apply_session_events.sql
 -- 85581e62b57923cf
 \ir ../functions/delete_sessions.sql
@@ -217,7 +249,7 @@ COMMENT ON COLUMN session_totals.seconds IS 'From start to completion.';
 \ir ../functions/citus/advance_ledger.sql
 -- 0f7309cfc11a86f3
 \ir ../functions/citus/ledger_entries.sql
--- 20ab1a9e7e232efc
+-- 67239cb747fdc1b7
 \ir ../functions/citus/store_sessions.sql
 
 -- The statistics, and the refusal of a lower revision whoever writes: both by triggers.
@@ -234,6 +266,8 @@ COMMENT ON COLUMN session_totals.seconds IS 'From start to completion.';
 \ir ../functions/refuse_older_session.sql
 -- f33deeaef7910a67
 \ir ../functions/refuse_expecting_insertion.sql
+-- 251eeae6494c3cd0
+\ir ../functions/adopt_inserted_sessions.sql
 
 DO $triggers$
 DECLARE
@@ -254,6 +288,10 @@ BEGIN
              'EXECUTE FUNCTION refuse_expecting_insertion()'),
             ('sessions', 'revisions_only_rise', 'BEFORE UPDATE',
              'FOR EACH ROW WHEN (NEW.revision < OLD.revision) EXECUTE FUNCTION refuse_older_session()'),
+            ('sessions', 'inserted_sessions_are_adopted', 'AFTER INSERT',
+             'REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT '
+             'WHEN (current_setting(''session_store.applying'', true) IS DISTINCT FROM ''on'') '
+             'EXECUTE FUNCTION adopt_inserted_sessions()'),
             ('sessions', 'session_totals_insert', 'AFTER INSERT',
              'REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION add_session_totals()'),
             ('sessions', 'session_totals_delete', 'AFTER DELETE',
@@ -277,15 +315,17 @@ $triggers$;
 
 CREATE OR REPLACE VIEW active_sessions AS
 SELECT session_id, player_id, encounter, state, started_at,
-       extract(epoch FROM now() - started_at)::numeric AS duration_seconds
+       CASE WHEN isfinite(started_at) THEN extract(epoch FROM now() - started_at)::numeric END AS duration_seconds
   FROM sessions
  WHERE completed_at IS NULL
  ORDER BY started_at DESC;
 
--- 059b019e40a62a19
+-- 4382f9cc2cbf0f4b
+\ir ../functions/exact_session_stats.sql
+-- a24d6e6924598856
+\ir ../functions/citus/exact_session_stats.sql
+-- 0e41d2a790f203c3
 \ir ../functions/get_session_stats.sql
--- eaf1d297c6d08f04
-\ir ../functions/citus/get_session_stats.sql
 
 -- Whoever may read sessions may read their totals.
 DO $grants$
@@ -303,4 +343,13 @@ BEGIN
 END
 $grants$;
 
-INSERT INTO session_store_migrations (version, name) VALUES (1, 'session_store') ON CONFLICT DO NOTHING;
+INSERT INTO session_store_migrations (version, name, replaced)
+SELECT 1, 'session_store', jsonb_object_agg(name, definition)
+  FROM jsonb_each_text(current_setting('session_store.before')::jsonb) AS object (name, definition)
+ WHERE definition IS DISTINCT FROM coalesce(
+       (SELECT pg_get_indexdef(indexrelid) FROM pg_index
+         WHERE indrelid = 'sessions'::regclass AND indexrelid = to_regclass(format('%I.%I', current_schema(), name))),
+       (SELECT pg_get_viewdef(oid) FROM pg_class WHERE oid = to_regclass('active_sessions') AND name = 'active_sessions'),
+       (SELECT pg_get_functiondef(oid) FROM pg_proc
+         WHERE oid = to_regproc('get_session_stats') AND name = 'get_session_stats'))
+    ON CONFLICT DO NOTHING;

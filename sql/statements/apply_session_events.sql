@@ -6,4 +6,5 @@ SELECT session_id, outcome, prior_revision, prior_event_id, prior_outcome
                             string_to_array(convert_from($7, 'UTF8'), E'\x1f', E'\x1e'),
                             string_to_array(convert_from($8, 'UTF8'), E'\x1f', E'\x1e'),
                             string_to_array(convert_from($9, 'UTF8'), E'\x1f', E'\x1e'),
-                            $10::text::timestamptz[], $11::text::timestamptz[]);
+                            $10::text::timestamptz[], $11::text::timestamptz[],
+                            $12::text::timestamptz[]);

@@ -8,7 +8,8 @@ SELECT format('GRANT %s ON %I TO %I', granted, object, current_user) AS statemen
  UNION ALL
 SELECT format('GRANT EXECUTE ON FUNCTION %I TO %I', object, current_user),
        'EXECUTE on ' || object
-  FROM (VALUES ('apply_session_events'), ('mark_erasure'), ('removed_since_erasure'), ('get_session_stats'))
+  FROM (VALUES ('apply_session_events'), ('mark_erasure'), ('removed_since_erasure'),
+              ('exact_session_stats'))
        AS wanted (object)
  WHERE NOT coalesce(has_function_privilege(to_regproc(object), 'EXECUTE'), true)
  UNION ALL

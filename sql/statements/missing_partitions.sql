@@ -16,7 +16,7 @@ SELECT date_trunc($1, started_at)
   FROM (SELECT started_at FROM sessions WHERE $5::boolean
          UNION ALL
         SELECT started_at FROM sessions_default WHERE NOT $5) AS loose
- WHERE isfinite(started_at)
+ WHERE started_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-01-01 00:00:00+00' -- whose bounds Python has a datetime for
  GROUP BY 1
 HAVING count(*) >= $4::bigint
 ), clear AS (

@@ -24,9 +24,10 @@ SELECT *
 )
 SELECT
 \ir record.sql
+     , to_json(completed_at) #>> '{}' AS position
   FROM (SELECT * FROM complete
          UNION ALL
         SELECT * FROM incomplete
          ORDER BY completed_at ASC NULLS LAST, session_id
          LIMIT $12 OFFSET $13) AS page
- ORDER BY completed_at ASC NULLS LAST, session_id;
+ ORDER BY page.completed_at ASC NULLS LAST, page.session_id;

@@ -2,6 +2,7 @@
 -- The inner query works on rows as they are stored: only those of the page are turned into text.
 SELECT
 \ir record.sql
+     , to_json(started_at) #>> '{}' AS position
   FROM (SELECT *
           FROM sessions
          WHERE
@@ -11,4 +12,4 @@ SELECT
             AND (started_at < $14::text::timestamptz OR session_id > $15)))
          ORDER BY started_at DESC, session_id
          LIMIT $12 OFFSET $13) AS page
- ORDER BY started_at DESC, session_id;
+ ORDER BY page.started_at DESC, page.session_id;

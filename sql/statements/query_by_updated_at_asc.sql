@@ -2,6 +2,7 @@
 -- No index has updated_at, so this sorts what the filter leaves; as rows, of which only the page's become text.
 SELECT
 \ir record.sql
+     , to_json(updated_at) #>> '{}' AS position
   FROM (SELECT *
           FROM sessions
          WHERE
@@ -12,4 +13,4 @@ SELECT
         OR (updated_at IS NULL AND $14 IS NOT NULL))
          ORDER BY updated_at ASC NULLS LAST, session_id
          LIMIT $12 OFFSET $13) AS page
- ORDER BY updated_at ASC NULLS LAST, session_id;
+ ORDER BY page.updated_at ASC NULLS LAST, page.session_id;

@@ -1,4 +1,5 @@
-       session_id, started_at, completed_at, updated_at,
+-- The JSON of a Record. SQL of others may store times that no answer can hold: of those it has the nearest that it can.
+       session_id,
        convert_to(concat(  -- which copies each part once
            '{"session":{"sessionId":', to_json(session_id), ',"playerId":', to_json(player_id),
            ',"encounter":', encounter, ',"state":', state, ',"startedAt":"', replace(to_char(least(greatest(

@@ -20,10 +20,10 @@ REMOVE: Final = """
     DROP TABLE IF EXISTS sessions, session_ledger, session_buckets CASCADE;
     DROP TABLE IF EXISTS session_erasures, session_totals, session_store_migrations CASCADE;
     DROP FUNCTION IF EXISTS apply_session_events, advance_ledger, ledger_entries, store_sessions, event_wins,
-                            event_outcome, get_session_stats, session_bucket, session_seconds,
+                            event_outcome, exact_session_stats, get_session_stats, session_bucket, session_seconds,
                             note_session_change, add_session_totals, refuse_lower_revision, refuse_older_session,
                             mark_erasure, delete_tombstones, delete_sessions, removed_since_erasure,
-                            refuse_expecting_insertion CASCADE;
+                            refuse_expecting_insertion, adopt_inserted_sessions CASCADE;
 """
 
 

@@ -1,5 +1,6 @@
 """The overlay `operators`: hosts that resolve in every namespace, and no plain text to any server."""
 
+import re
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -56,6 +57,9 @@ def services(resources: list[Resource]) -> dict[str, int]:
 def test_every_url_names_a_service_with_its_namespace(overlay: list[Resource], urls: list[URL]) -> None:
     """A bare service name resolves in its own namespace alone: KEDA and engines are in others."""
     assert {(each.host, each.port) for each in urls} == set(services(overlay).items())
+    named = re.findall(r"https?://([^:/\s]+)", yaml.safe_dump_all(overlay))
+    assert named
+    assert all(host.endswith(".svc") and host.count(".") == 2 for host in named)
 
 
 def test_every_url_asks_for_tls_by_the_authority_that_the_pods_see(

@@ -168,9 +168,8 @@ async def test_the_steps_of_the_trial_call_kubectl_as_a_cluster_expects(
 ) -> None:
     """The load is real, and so are the printed commands; kubectl says yes to all of it."""
     await start_replica()
-    script = AGREES.format(python=sys.executable, replicas=REPLICAS)
-    path = kubectl_in(tmp_path / "bin", script)
-    monkeypatch.setenv("PATH", path)
+    agrees = AGREES.format(python=sys.executable, replicas=REPLICAS)
+    monkeypatch.setenv("PATH", kubectl_in(tmp_path / "bin", agrees))
 
     @asynccontextmanager
     async def broker(_: Servers) -> AsyncIterator[str]:
@@ -190,9 +189,14 @@ async def test_the_steps_of_the_trial_call_kubectl_as_a_cluster_expects(
     assert f"apply --kustomize {tmp_path / 'overlay'}" in calls
     assert sum("eviction" in call for call in calls) == 2 * REPLICAS
     assert sum("import_definitions" in call for call in calls) == 3
-    shown = x509.load_pem_x509_certificate((tmp_path / "tls.crt").read_bytes())
+    assert hosts_of(tmp_path / "tls.crt") == {POSTGRES, RABBITMQ}
+
+
+def hosts_of(certificate: Path) -> set[str]:
+    """Return the hosts that a certificate is for."""
+    shown = x509.load_pem_x509_certificate(certificate.read_bytes())
     names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert set(names.get_values_for_type(x509.DNSName)) == {POSTGRES, RABBITMQ}
+    return set(names.get_values_for_type(x509.DNSName))
 
 
 async def test_a_load_tells_what_was_lost_and_that_it_stalls(

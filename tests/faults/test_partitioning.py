@@ -32,7 +32,7 @@ DOUBLE = "SELECT count(*) - count(DISTINCT session_id) FROM sessions"
 OFF = """
     SELECT count(*) FROM (SELECT count(*), count(completed_at), count(*) - count(completed_at),
                                  avg(extract(epoch FROM completed_at - started_at))::numeric FROM sessions
-                          EXCEPT SELECT * FROM get_session_stats()) AS difference
+                          EXCEPT SELECT * FROM exact_session_stats()) AS difference
 """
 UNTOUCHED = "SELECT count(*) FROM sessions WHERE session_id LIKE 'beside %'"
 CLEAR = "DELETE FROM {} WHERE session_id LIKE 'beside %'"

@@ -37,4 +37,6 @@ INSERT INTO sessions VALUES
     ('sess_open', 'player_1', '{}', '{}', '2025-11-08T10:30:00Z', NULL, '2025-11-08T10:30:01Z', NULL),
     ('sess_bare', 'player_2', '{"difficulty": 3}', '{}', '2025-11-09T10:30:00Z', NULL, NULL, NULL),
     ('sess_old', 'player_2', '{}', '{}', '1969-12-31T23:59:59Z', NULL, NULL, '1969-12-31T23:59:59Z'),
-    ('sess_never', 'player_3', '{}', '{}', '2025-11-09T10:30:00Z', NULL, NULL, 'infinity');
+    ('sess_never', 'player_3', '{}', '{}', '2025-11-09T10:30:00Z', NULL, NULL, 'infinity'),
+    ('sess_beyond', 'player_3', '{}', '{}', '12025-11-09T10:30:00Z', '12025-11-10T10:30:00Z', NULL, NULL),
+    ('sess_ancient', 'player_3', '{}', '{}', '0044-03-15T12:00:00Z BC', '-infinity', '-infinity', '-infinity');

@@ -1,6 +1,7 @@
 """A database of the storage plugin is taken over with everything in it."""
 
 import hashlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
@@ -26,7 +27,9 @@ REVISIONS = {
     "sess_open": 1762597801000000,  # created_at, where that is null
     "sess_bare": 1762684200000000,  # started_at, where both are
     "sess_old": 1,
-    "sess_never": 2**53 - 1,
+    "sess_ancient": 1,
+    "sess_never": None,  # the time of the migration: a time to come would keep engines' writes out
+    "sess_beyond": None,
 }
 
 
@@ -56,11 +59,15 @@ async def test_every_row_gets_a_revision_and_a_ledger_entry(
     connection: asyncpg.Connection, plugin_url: str
 ) -> None:
     await migrate(plugin_url)
-    rows = await connection.fetch("SELECT session_id, revision FROM sessions")
-    assert {row["session_id"]: row["revision"] for row in rows} == REVISIONS
+    now = await connection.fetchval("SELECT floor(extract(epoch FROM now()) * 1000000)::bigint")
+    found = await connection.fetch("SELECT session_id, revision FROM sessions")
+    rows: dict[str, int] = {row["session_id"]: row["revision"] for row in found}
+    for session_id, revision in REVISIONS.items():
+        assert rows[session_id] == revision or (
+            revision is None and now - 60_000_000 < rows[session_id] <= now
+        )
     assert await read_ledger(connection) == {
-        session_id: Entry(revision, adopted_id(session_id), "stored")
-        for session_id, revision in REVISIONS.items()
+        session_id: Entry(revision, adopted_id(session_id), "stored") for session_id, revision in rows.items()
     }
 
 
@@ -97,7 +104,7 @@ async def test_events_go_on_from_the_adopted_revision(
     connection: asyncpg.Connection, plugin_url: str
 ) -> None:
     await migrate(plugin_url)
-    revision = REVISIONS["sess_done"]
+    revision = 1762512300123456
     adopted = Entry(revision, adopted_id("sess_done"), "stored")
     late = Event("sess_done", revision - 1, UUID(int=1))
     following = Event("sess_done", revision + 1, UUID(int=2), expected=revision)
@@ -110,11 +117,58 @@ async def test_what_the_plugin_wrote_since_is_adopted_by_running_the_file_again(
 ) -> None:
     await migrate(plugin_url)
     await connection.execute(SAVE, "sess_new", "{}")
+    await connection.execute(
+        "DELETE FROM session_ledger WHERE session_id = 'sess_new'"
+    )  # as past the triggers
     run_file(plugin_url, SQL / "migrations" / "0002_adoption.sql")
     revision = await connection.fetchval("SELECT revision FROM sessions WHERE session_id = 'sess_new'")
     ledger = await read_ledger(connection)
     assert ledger["sess_new"] == Entry(revision, adopted_id("sess_new"), "stored")
     assert len(ledger) == len(REVISIONS) + 1
+
+
+async def test_the_original_objects_that_were_replaced_are_kept_as_text(
+    connection: asyncpg.Connection, plugin_url: str
+) -> None:
+    await migrate(plugin_url)
+    replaced = await replaced_of(connection)
+    assert set(replaced) == {
+        "active_sessions",
+        "get_session_stats",
+        "idx_sessions_completed_at",
+        "idx_sessions_difficulty",
+        "idx_sessions_incomplete",
+        "idx_sessions_started_at",
+    }
+    assert "((encounter ->> 'difficulty'::text))" in replaced["idx_sessions_difficulty"]
+    assert "SELECT 0::bigint" in replaced["get_session_stats"]
+
+
+async def test_a_new_database_and_one_that_is_migrated_again_had_nothing_to_replace(
+    connection: asyncpg.Connection, plugin_url: str, database_url: str
+) -> None:
+    other = await asyncpg.connect(database_url)
+    assert await replaced_of(other) == {}
+    await other.close()
+    await migrate(plugin_url)
+    replaced = await replaced_of(connection)
+    run_file(plugin_url, SQL / "migrations" / "0001_session_store.sql")
+    assert await replaced_of(connection) == replaced
+
+
+async def test_the_average_of_the_statistics_is_rounded_as_by_the_plugin(
+    connection: asyncpg.Connection, plugin_url: str
+) -> None:
+    await migrate(plugin_url)
+    for seconds in (1, 1, 2):
+        await connection.execute(
+            "INSERT INTO sessions (session_id, player_id, encounter, state, started_at, completed_at)"
+            " VALUES (gen_random_uuid(), 'p', '{}', '{}', now(), now() + $1 * interval '1 second')",
+            seconds,
+        )
+    average = "SELECT avg_completion_time_seconds::text FROM {}('p')"
+    assert await connection.fetchval(average.format("get_session_stats")) == "1.33"
+    assert str(await connection.fetchval(average.format("exact_session_stats"))).startswith("1.3333333")
 
 
 async def test_a_view_that_fits_is_replaced_in_place(connection: asyncpg.Connection, plugin_url: str) -> None:
@@ -125,7 +179,7 @@ async def test_a_view_that_fits_is_replaced_in_place(connection: asyncpg.Connect
         CREATE VIEW report AS SELECT count(*) FROM active_sessions;
     """)
     await migrate(plugin_url)
-    assert await connection.fetchval("SELECT count FROM report") == len(REVISIONS) - 1
+    assert await connection.fetchval("SELECT count FROM report") == len(REVISIONS) - 3
 
 
 async def test_a_view_that_depends_on_one_that_does_not_fit_is_named(
@@ -148,6 +202,12 @@ async def test_a_table_that_is_not_the_plugins_is_left_alone(
     columns = "SELECT string_agg(attname, ',') FROM pg_attribute WHERE attrelid = 'sessions'::regclass AND attnum > 0"
     assert await connection.fetchval(columns) == "sid,expire"
     await connection.close()
+
+
+async def replaced_of(connection: asyncpg.Connection) -> dict[str, str]:
+    """Return the definitions that the first migration replaced, by name."""
+    replaced = await connection.fetchval("SELECT replaced FROM session_store_migrations WHERE version = 1")
+    return {} if replaced is None else dict(json.loads(replaced))
 
 
 def adopted_id(session_id: str) -> UUID:

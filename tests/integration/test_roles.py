@@ -157,7 +157,7 @@ async def test_what_runs_with_the_owners_rights_finds_the_owners_tables_first(
     definers = await connection.fetch(
         "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND pronamespace = current_schema()::regnamespace"
     )
-    assert len(definers) == 7
+    assert len(definers) == 8
     for function in definers:
         assert "search_path=public, pg_temp" in function["proconfig"], function["proname"]
 
@@ -170,6 +170,7 @@ async def test_nobody_else_calls_the_functions(connection: asyncpg.Connection) -
         "mark_erasure",
         "removed_since_erasure",
         "delete_tombstones",
+        "exact_session_stats",
         "get_session_stats",
     ):
         assert await connection.fetchval(public, name) is False, name

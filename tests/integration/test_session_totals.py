@@ -19,7 +19,7 @@ IN_ONE_SNAPSHOT = """
       FROM (SELECT ROW(count(*), count(completed_at), count(*) - count(completed_at),
                        avg(extract(epoch FROM completed_at - started_at))::numeric)::text AS counted
               FROM sessions) AS scan,
-           (SELECT ROW(stats.*)::text AS kept FROM get_session_stats() AS stats) AS totals
+           (SELECT ROW(stats.*)::text AS kept FROM exact_session_stats() AS stats) AS totals
 """
 ADD = """
     INSERT INTO sessions (session_id, player_id, encounter, state, started_at, completed_at)

@@ -9,7 +9,7 @@ from worker.cli import COMMANDS
 
 IMPORTED = """
 import atexit, sys
-atexit.register(lambda: print(*sys.modules, file=sys.stderr))
+atexit.register(lambda: print(*sys.modules))
 sys.argv = ["session-store", *sys.argv[1:]]
 from worker.cli import main
 main()
@@ -21,7 +21,7 @@ def imported_by(*arguments: str) -> set[str]:
     """Return the modules of a process that was called with these arguments and no settings."""
     words = [sys.executable, "-c", IMPORTED, *arguments]
     done = subprocess.run(words, env={}, capture_output=True, text=True, timeout=120, check=False)
-    return set(done.stderr.splitlines()[-1].split())
+    return set(done.stdout.splitlines()[-1].split())
 
 
 def test_the_release_is_printed_without_an_event_loop_or_servers() -> None:

@@ -4,6 +4,7 @@ import copy
 import json
 from collections import Counter
 from pathlib import Path
+from time import process_time
 from typing import Any, Final
 
 import pytest
@@ -113,6 +114,23 @@ def test_the_arguments_stay_as_they_are_and_share_nothing_with_the_result(data: 
         case Merged(dict() as session):
             spoil(session)
     assert sides == before
+
+
+def test_no_value_is_looked_at_again_at_each_level_around_it() -> None:
+    def nested(levels: int, last: object) -> Json:
+        value: object = [*range(20_000), last]
+        for level in range(levels):
+            value = {"inner": value, "level": level}
+        return {"sessionId": "s", "state": value}
+
+    def seconds(levels: int) -> float:
+        before = process_time()
+        for mine, theirs in (("a", "b"), (-1, -1)):
+            merged = merge_sessions(nested(levels, 0), nested(levels, mine), nested(levels, theirs))
+            assert isinstance(merged, Collided)
+        return process_time() - before
+
+    assert min(seconds(50) for _ in range(3)) < 4 * min(seconds(1) for _ in range(3))
 
 
 def test_a_record_of_a_read_merges_with_what_was_made_of_it() -> None:

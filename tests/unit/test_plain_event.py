@@ -61,6 +61,20 @@ OTHERS_JUDGE = ("too_large", "revision_ahead")  # the size before it is read, th
 BAD_BODIES = [bad for bad in bad_events() if bad.code not in OTHERS_JUDGE]
 
 
+@pytest.mark.parametrize(
+    ("updated", "is_plain"),
+    [("2025-11-07T10:30:00.000Z", True), (None, False), ("yesterday", False), (7, False)],
+)
+def test_the_time_of_an_imports_last_change_is_taken_where_the_models_take_it(
+    updated: object, is_plain: bool
+) -> None:
+    event = write_event()
+    data = event["data"]
+    assert isinstance(data, dict)
+    data["updatedAt"] = updated
+    assert is_taken(orjson.dumps(event)) is is_plain
+
+
 @pytest.mark.parametrize("bad", BAD_BODIES, ids=lambda bad: bad.name[:40])
 def test_a_bad_event_is_not_taken(bad: BadEvent) -> None:
     assert not is_taken(bad.body)

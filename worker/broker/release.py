@@ -32,7 +32,7 @@ class Release:
 
         A channel that hears of the deletion when the new queue is there consumes that in the consumer's name, and
         then forgets that it does. The queue counts the consumer and delivers to it, and no delivery reaches the
-        client. RabbitMQ 4 cancels the consumer. Seen on 3.10.8, 4.0.5 and 4.3.6.
+        client. RabbitMQ 4 cancels the consumer. Seen on 3.10.8 and 3.12.1; not on 4.0.5 and 4.3.6.
         """
         return self.product == RABBITMQ and self.numbers < LIMITING
 

@@ -1,6 +1,7 @@
 """Turns one delivery into one event, or raises why it is invalid."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -128,11 +129,15 @@ def row_of(event: WriteEvent | DeleteEvent) -> EventRow:
     content = event.data
     if isinstance(event, DeleteEvent):
         return EventRow(event.subject, content.revision, event.id, content.expected_revision, True)
-    return row_of_write(event.data.session, content.revision, event.id, content.expected_revision)
+    return row_of_write(
+        event.data.session, content.revision, event.id, content.expected_revision, event.data.updated_at
+    )
 
 
-def row_of_write(session: Session, revision: int, event_id: UUID, expected: int | None) -> EventRow:
-    """Return the row of a write of this session for the database."""
+def row_of_write(
+    session: Session, revision: int, event_id: UUID, expected: int | None, updated_at: datetime | None
+) -> EventRow:
+    """Return the row of a write of this session for the database; without `updated_at` the time of storing counts."""
     return EventRow(
         session.session_id,
         revision,
@@ -145,6 +150,7 @@ def row_of_write(session: Session, revision: int, event_id: UUID, expected: int 
         _extra_of(session),
         session.started_at.isoformat(),
         session.completed_at.isoformat() if session.completed_at else None,
+        updated_at.isoformat() if updated_at else None,
     )
 
 

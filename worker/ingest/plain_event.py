@@ -12,7 +12,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 import orjson
-from msgspec import MsgspecError, Raw, Struct
+from msgspec import UNSET, MsgspecError, Raw, Struct, UnsetType
 from msgspec.json import Decoder
 from pydantic_core import PydanticCustomError
 
@@ -45,6 +45,7 @@ class _Delete(Struct, gc=False, rename="camel"):
 
 class _Write(_Delete, gc=False, kw_only=True, rename="camel"):
     session: dict[str, Raw]
+    updated_at: str | UnsetType = UNSET
 
 
 class _Envelope(Struct, gc=False, kw_only=True):
@@ -156,6 +157,7 @@ def _row_of_write(data: _Write, event_id: UUID, subject: str) -> EventRow:
         _extra_of(data.session, has_null=given is not None and completed is None),
         started,
         None if completed is None else _moment(completed),
+        None if data.updated_at is UNSET else _moment(data.updated_at),
     )
 
 

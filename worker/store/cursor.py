@@ -5,7 +5,6 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 import orjson
@@ -19,9 +18,12 @@ class CursorRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The sort key and the id of the last session of a page; a None key is one without that time."""
+    """The sort key and the id of the last session of a page; a None key is one without that time.
 
-    key: datetime | None
+    The key is PostgreSQL's text of a time, which may be one that Python has no datetime for.
+    """
+
+    key: str | None
     session_id: str
 
 
@@ -33,8 +35,7 @@ class CursorCodec:
 
     def write(self, position: Position, query: bytes) -> str:
         """Return a cursor that is good for `query` (the bytes of its filter and order) alone."""
-        key = position.key.isoformat() if position.key else None
-        payload = orjson.dumps([key, position.session_id])
+        payload = orjson.dumps([position.key, position.session_id])
         return _encode(self._sign(payload, query) + payload)
 
     def read(self, cursor: str, query: bytes) -> Position:
@@ -49,7 +50,7 @@ class CursorCodec:
         if not hmac.compare_digest(signature, self._sign(payload, query)):
             raise CursorRefused("was not given out for this filter and order")
         key, session_id = orjson.loads(payload)
-        return Position(datetime.fromisoformat(key) if key else None, session_id)
+        return Position(key, session_id)
 
     def _sign(self, payload: bytes, query: bytes) -> bytes:
         return hmac.digest(self._key, query + b"\0" + payload, "sha256")[:SIGNATURE_BYTES]

@@ -67,6 +67,11 @@ class MigrationStatus:
     altered: tuple[int, ...]
     replaced: tuple[int, ...] = ()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the database has every migration of this program as it is here."""
+        return not (self.pending or self.altered or self.replaced)
+
 
 async def migrate(dsn: str) -> list[int]:
     """Apply what is pending, and return its versions: none when the database was up to date.

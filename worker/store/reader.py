@@ -101,12 +101,12 @@ class SessionReader:
             *filter_values(filter),
             options.limit + 1,
             options.offset or 0,
-            _text_of(after.key) if after else None,
+            after.key if after else None,
             after.session_id if after else None,
             max_rows=options.limit + 1,
         )
         page, more = rows[: options.limit], len(rows) > options.limit
-        last = Position(page[-1][column], page[-1]["session_id"]) if more else None
+        last = Position(page[-1]["position"], page[-1]["session_id"]) if more else None
         return Page([record_of(row) for row in page], self._cursors.write(last, identity) if last else None)
 
     async def count(self, filter: Filter, timeout: float) -> int:

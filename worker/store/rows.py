@@ -11,7 +11,7 @@ class EventRow(NamedTuple):
     """One valid event, its fields in the order of `apply_session_events`' parameters.
 
     `encounter`, `state` and `extra` are JSON in UTF-8, times ISO 8601 with an offset; every field after `is_delete`
-    is None in a delete.
+    is None in a delete. `updated_at` is None where the time of storing counts.
     """
 
     session_id: str
@@ -25,6 +25,7 @@ class EventRow(NamedTuple):
     extra: bytes | None = None
     started_at: str | None = None
     completed_at: str | None = None
+    updated_at: str | None = None
 
 
 class StoredSession(NamedTuple):

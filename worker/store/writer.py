@@ -96,8 +96,8 @@ def _columns(events: Round) -> tuple[str | bytes, ...]:
     The driver takes many times as long for an array. No value holds a separator: control characters are neither in an
     id nor, unescaped, in JSON.
     """
-    ids, revisions, event_ids, expected, deletes, players, encounters, states, extras, started, completed = (
-        zip(*events, strict=True)
+    ids, revisions, event_ids, expected, deletes, players, encounters, states, extras, *times = zip(
+        *events, strict=True
     )
     return (
         SEPARATOR.join(ids),
@@ -110,7 +110,7 @@ def _columns(events: Round) -> tuple[str | bytes, ...]:
             SEPARATOR.encode().join([value or ABSENT.encode() for value in column])
             for column in (encounters, states, extras)
         ),
-        *(_literal([value or NULL for value in column]) for column in (started, completed)),
+        *(_literal([value or NULL for value in column]) for column in times),
     )
 
 

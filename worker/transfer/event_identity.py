@@ -1,4 +1,4 @@
-"""The event of a session in a file: its revision and id follow from the session alone.
+"""The event of a session in a file: its revision, its id and its last change follow from the session alone.
 
 The revision is the newest time in the session, in microseconds since the epoch, as the clients count revisions: an
 engine's later write is newer. The id is a hash of the content that is smaller than any random UUID, so the engine's
@@ -33,6 +33,14 @@ def revision_of(session: Session, now: datetime) -> int:
     """
     newest = max((moment for moment in _times_of(session) if moment <= now), default=_EPOCH)
     return min(max((newest - _EPOCH) // _MICROSECOND, 1), MAX_REVISION)
+
+
+def updated_at_of(session: Session) -> datetime:
+    """Return the time of the session's last change, as the engine's file storage sorts by it.
+
+    That is its completion, or its start where it has none; no other field, and whatever the clock says now.
+    """
+    return session.completed_at or session.started_at
 
 
 def event_id_of(session: Session) -> UUID:

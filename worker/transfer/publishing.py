@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from contracts.client import (
     Conflict,
@@ -54,5 +55,9 @@ class QueueSink:
                 event.session_id, expected_revision=expected, revision=revision, event_id=event_id
             )
         return await self._store.write(
-            session_of_event(event), expected_revision=expected, revision=revision, event_id=event_id
+            session_of_event(event),
+            expected_revision=expected,
+            revision=revision,
+            event_id=event_id,
+            updated_at=datetime.fromisoformat(event.updated_at) if event.updated_at else None,
         )

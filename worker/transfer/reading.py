@@ -13,7 +13,7 @@ from contracts.session import Session
 from worker.ingest.decode import row_of, row_of_write, validate
 from worker.ingest.document import InvalidEvent, ParsedBody, check_content, parse
 from worker.store.rows import EventRow
-from worker.transfer.event_identity import event_id_of, revision_of
+from worker.transfer.event_identity import event_id_of, revision_of, updated_at_of
 from worker.transfer.findings import Location, Rejection
 
 ENVELOPE_BYTES: Final = 1024  # of an event beside its session, at most
@@ -44,14 +44,21 @@ def read_session(text: SourceText) -> EventRow | Rejection:
 
 
 def read_line(text: SourceText) -> EventRow | Rejection:
-    """Return the event in a line, or the write of the session in it, or why there is none."""
+    """Return the event in a line, or the write of the session in it, or why there is none.
+
+    The session of an event was last changed at the event's own time.
+    """
     try:
         parsed = parse(text.body)
         if "specversion" not in parsed.document:
             return _session_row(text, parsed)
         if len(text.body) > text.max_event_bytes:
             _check_size(len(orjson.dumps(parsed.document)), text.max_event_bytes)
-        return row_of(validate(parsed))
+        event = validate(parsed)
+        row = row_of(event)
+        if row.is_delete or row.updated_at or not event.time:
+            return row
+        return row._replace(updated_at=event.time.isoformat())
     except InvalidEvent as invalid:
         return _explain(text, invalid)
 
@@ -66,7 +73,8 @@ def _session_row(text: SourceText, parsed: ParsedBody) -> EventRow:
         check_content(parsed, None, max_depth)
         raise parsed.invalid(code_of(error), describe(error)) from None
     check_content(parsed, parsed.document, max_depth)
-    return row_of_write(session, revision_of(session, datetime.now(UTC)), event_id_of(session), None)
+    revision = revision_of(session, datetime.now(UTC))
+    return row_of_write(session, revision, event_id_of(session), None, updated_at_of(session))
 
 
 def _check_size(size: int, max_event_bytes: int) -> None:

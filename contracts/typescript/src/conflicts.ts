@@ -1,5 +1,5 @@
 import { CollisionError, type ConflictStates, MisconfiguredError } from './errors.js'
-import { mergeSessions } from './merge.js'
+import { mergeOwned } from './merge.js'
 import type { Session } from './messages.js'
 import type { StoredRecord } from './replies.js'
 
@@ -29,7 +29,7 @@ export async function resolveConflict<S extends object>(
   { sessionId, expected, states, record }: Conflict<S>,
 ): Promise<S> {
   if (typeof onConflict === 'function') return onConflict(states)
-  const merged = onConflict === 'merge' ? mergeSessions(states.base, states.mine, states.theirs) : { session: null }
+  const merged = onConflict === 'merge' ? mergeOwned(states) : { session: null }
   if ('session' in merged && merged.session) return merged.session
   const collisions = 'collisions' in merged ? merged.collisions : ['']
   throw new CollisionError(sessionId, expected, record, states, collisions)

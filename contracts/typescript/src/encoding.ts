@@ -43,6 +43,9 @@ function checkItem(name: string, item: unknown, holder: Holder): void {
     case 'function':
     case 'symbol':
       throw notJson(`${place} is a ${typeof item}`)
+    case 'string':
+    case 'boolean':
+      return
     case 'undefined':
       if (Array.isArray(holder)) throw notJson(`${place} is undefined`)
       return

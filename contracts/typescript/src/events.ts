@@ -8,6 +8,8 @@ import { type DELETE_KEY, type ERASE_KEY, EVENT_CONTENT_TYPE, type WRITE_KEY } f
 const CONTROL = /\p{Cc}/u
 const HALF_PAIR = /\p{Surrogate}/u
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+const SESSION_NAME = Buffer.from(',"session":')
+const ENDS = Buffer.from('}}') // of `data`, and of the event
 const FIELDS = {
   sessionId: 'a string',
   playerId: 'a string',
@@ -29,14 +31,14 @@ export interface OutgoingMessage {
   call: string
 }
 
-/** An event of a session or a player; only a write has a `session`. The same `eventId` is the same event. */
+/** An event of a session or a player; only a write has a `session`, which is JSON. The same `eventId` is the same event. */
 export interface OutgoingEvent {
   type: typeof WRITE_KEY | typeof DELETE_KEY | typeof ERASE_KEY
   subject: string
   revision: number
   expectedRevision: number | null
   eventId: string
-  session?: unknown
+  session?: Buffer
 }
 
 /** The source of a client's events, and the most bytes that one may have. */
@@ -51,9 +53,10 @@ export interface EventOptions {
  */
 export function eventMessage(event: OutgoingEvent, { source, bodyLimit }: EventOptions): OutgoingMessage {
   const { type, subject, revision, expectedRevision, session } = event
-  const data = { revision, expectedRevision, session }
+  const data = { revision, expectedRevision }
   const time = new Date().toISOString()
-  const body = encode({ specversion: '1.0', id: event.eventId, source, type, subject, time, data })
+  const envelope = encode({ specversion: '1.0', id: event.eventId, source, type, subject, time, data })
+  const body = session ? Buffer.concat([envelope.subarray(0, -2), SESSION_NAME, session, ENDS]) : envelope
   if (body.length > bodyLimit) {
     throw new RejectedError('too_large', `the body has ${body.length} bytes; ${bodyLimit} are allowed`)
   }

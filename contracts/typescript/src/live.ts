@@ -128,7 +128,7 @@ export class LiveSessions<S extends object> {
       const [stored, revision] = [encode(session), clock.next(sessionId)]
       lineage.writing = revision
       try {
-        const { outcome } = await writer.write(session, { ...options, revision }, deadline)
+        const { outcome } = await writer.write(session, { ...options, revision }, deadline, stored)
         if (outcome !== 'superseded') return { revision, stored, merges }
       } catch (error) {
         if (error instanceof TimedOutError) remember(lineage.unconfirmed, revision, stored)

@@ -51,9 +51,10 @@ export class SessionUpdater<S extends object> {
       const returned = session ? echo(sessionIdOf(session)) : 'nothing'
       throw new BadRequestError(`the change must return the session ${echo(sessionId)} (got ${returned})`)
     }
-    if (record && before?.equals(encode(session))) return { session, revision: record.revision }
+    const after = encode(session)
+    if (record && before?.equals(after)) return { session, revision: record.revision }
     const expectedRevision = record?.revision ?? 0
-    const { revision } = await this.#writer.write(session, { expectedRevision }, deadline)
+    const { revision } = await this.#writer.write(session, { expectedRevision }, deadline, after)
     return { session, revision }
   }
 }

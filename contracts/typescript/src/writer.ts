@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { HybridClock, PendingWrites } from './clock.js'
-import { decode } from './encoding.js'
+import { decode, encode } from './encoding.js'
 import { ConflictError, RejectedError, ReplyUnverifiedError, TimedOutError } from './errors.js'
 import { checkEvent, eventMessage, type OutgoingEvent, type OutgoingMessage, sessionIdOf } from './events.js'
 import type { Confirmation, Receipt } from './messages.js'
@@ -35,10 +35,10 @@ export class SessionWriter<S extends object> {
     this.#options = options
   }
 
-  /** Creates or replaces a session. */
-  async write(session: S, options: WriteOptions, deadline: number): Promise<WriteResult> {
+  /** Creates or replaces a session; `encoded` is its JSON, for a caller that has it. */
+  async write(session: S, options: WriteOptions, deadline: number, encoded?: Buffer): Promise<WriteResult> {
     const event = this.#event(WRITE_KEY, sessionIdOf(session), options)
-    return this.#publish({ ...event, session }, deadline)
+    return this.#publish({ ...event, session: encoded ?? encode(session) }, deadline)
   }
 
   /**

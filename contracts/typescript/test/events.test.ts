@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { encode } from '../src/encoding.js'
 import { checkEvent, eventMessage } from '../src/events.js'
 
 const SESSION = {
@@ -13,7 +14,8 @@ const SESSION = {
 function check(changed: object, eventId: string = randomUUID(), revision = 1): void {
   const session = { ...SESSION, ...changed }
   const place = { subject: session.sessionId, revision, expectedRevision: null, eventId }
-  checkEvent(eventMessage({ type: 'session.write', ...place, session }, { source: 'a', bodyLimit: 9_999 }).body)
+  const event = { type: 'session.write', ...place, session: encode(session) } as const
+  checkEvent(eventMessage(event, { source: 'a', bodyLimit: 9_999 }).body)
 }
 
 function nested(levels: number): unknown {

@@ -36,6 +36,24 @@ test('a change of one side alone is the result', () => {
   )
 })
 
+test('no value is looked at again at each level around it', () => {
+  const nested = (levels: number, last: string | number) => {
+    let value: Json = [...Array.from({ length: 20_000 }, (_, number) => number), last]
+    for (let level = 0; level < levels; level += 1) value = { inner: value, level }
+    return { sessionId: 's', state: value }
+  }
+  const time = (levels: number) => {
+    const before = process.cpuUsage()
+    for (const [mine, theirs] of [['a', 'b'] as const, [-1, -1] as const]) {
+      const merged = mergeSessions(nested(levels, 0), nested(levels, mine), nested(levels, theirs))
+      expect(merged).toMatchObject({ collisions: [expect.any(String)] })
+    }
+    return process.cpuUsage(before).user
+  }
+  const [deep, flat] = [50, 1].map((levels) => Math.min(time(levels), time(levels), time(levels))) as [number, number]
+  expect(deep).toBeLessThan(5 * flat)
+})
+
 test('two changes that commute merge to one after the other', () => {
   fc.assert(
     fc.property(sessions, fc.gen(), (base, draw) => {

@@ -10,7 +10,7 @@ DO $layout$ BEGIN IF (SELECT relkind = 'p' FROM pg_class WHERE oid = 'sessions':
 CREATE OR REPLACE FUNCTION store_sessions(
     p_session_ids text[], p_revisions bigint[], p_deletes boolean[], p_player_ids text[], p_encounters text[],
     p_states text[], p_extras text[], p_started_ats timestamptz[], p_completed_ats timestamptz[],
-    p_won_ids text[]
+    p_updated_ats timestamptz[], p_won_ids text[]
 ) RETURNS void
 LANGUAGE plpgsql
 SET plan_cache_mode = auto  -- a plan for the values at hand has one partition
@@ -47,13 +47,16 @@ BEGIN
     END LOOP;
 
     INSERT INTO sessions AS stored
-                (session_id, player_id, encounter, state, extra, started_at, completed_at, revision, updated_at)
+                (session_id, player_id, encounter, state, extra, started_at, completed_at, revision,
+                 created_at, updated_at)
     SELECT event.session_id, event.player_id, event.encounter::jsonb, event.state::jsonb,
-           event.extra::jsonb, event.started_at, event.completed_at, event.revision, now()
+           event.extra::jsonb, event.started_at, event.completed_at, event.revision,
+           CASE WHEN event.updated_at IS NULL THEN now() ELSE least(event.started_at, event.updated_at, now()) END,
+           coalesce(event.updated_at, now())
       FROM unnest(p_session_ids, p_revisions, p_deletes, p_player_ids, p_encounters, p_states, p_extras,
-                  p_started_ats, p_completed_ats)
+                  p_started_ats, p_completed_ats, p_updated_ats)
            AS event (session_id, revision, is_delete, player_id, encounter, state, extra,
-                     started_at, completed_at)
+                     started_at, completed_at, updated_at)
      WHERE NOT event.is_delete
        AND (event.session_id IN (SELECT unnest(p_won_ids))) IS TRUE
      ORDER BY event.session_id COLLATE "C"

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from worker.doctor.database.activity import check_statements, check_transactions, check_vacuum
+from worker.doctor.database.adoption import check_adoption, check_times
 from worker.doctor.database.login import explain_failure
 from worker.doctor.database.replica import check_replica
 from worker.doctor.database.revisions import check_revisions
@@ -99,6 +100,8 @@ class DatabaseChecks:
             ),
             "database.indexes": (check_indexes, "database.schema"),
             "database.partitions": (check_partitions, "database.schema"),
+            "database.adoption": (check_adoption, "database.schema"),
+            "database.times": (check_times, "database.schema"),
             "database.compression": (check_compression, "database.schema"),
             "database.transactions": (
                 partial(check_transactions, long_after=self._long_after),

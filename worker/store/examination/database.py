@@ -9,6 +9,7 @@ import asyncpg
 
 import sql
 from worker.errors import StorageUnavailable
+from worker.store.adoption import FoundTimes, ReplacedObject, read_replaced, read_times
 from worker.store.examination.facts import (
     Compression,
     ConnectionCounts,
@@ -102,6 +103,16 @@ class ExaminedDatabase:
             kind = await read_layout(self._connection)
             known = await read_partitions(self._connection) if kind == PARTITIONED else []
         return Layout(kind, known)
+
+    async def replaced_objects(self) -> list[ReplacedObject]:
+        """Return the objects of the original storage plugin that the migrations replaced."""
+        async with self._reading():
+            return await read_replaced(self._connection)
+
+    async def odd_times(self) -> FoundTimes:
+        """Return the first sessions with times that no answer can hold, of what a second finds."""
+        async with self._reading():
+            return await read_times(self._connection)
 
     async def transactions(self, older_than: float) -> list[Transaction]:
         """Return the transactions that are older than this many seconds, oldest first."""

@@ -1,8 +1,8 @@
--- get_session_stats: as ../get_session_stats.sql, on Citus, where no trigger keeps the totals: all are counted.
+-- exact_session_stats: as ../exact_session_stats.sql, on Citus, where no trigger keeps the totals: all are counted.
 
 DO $layout$ BEGIN IF to_regclass('session_buckets') IS NOT NULL THEN
 
-CREATE OR REPLACE FUNCTION get_session_stats(p_player_id varchar DEFAULT NULL)
+CREATE OR REPLACE FUNCTION exact_session_stats(p_player_id varchar DEFAULT NULL)
 RETURNS TABLE (
     total_sessions bigint,
     completed_sessions bigint,
