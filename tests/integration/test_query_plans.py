@@ -244,8 +244,6 @@ async def test_sessions_and_ledger_entries_are_found_by_key(reader: asyncpg.Conn
 async def test_everybodys_statistics_read_the_totals_and_no_session(reader: asyncpg.Connection) -> None:
     plan = await explain(reader, "session_stats", None)
     assert buffers_of(plan) < 10
-    assert (
-        plan["Total Cost"] < 1_000
-    )  # what is planned and not run counts too: PostgreSQL compiles dear plans
+    assert plan["Total Cost"] < 1_000  # branches that do not run count too: PostgreSQL compiles costly plans
     (total,) = await reader.fetch(sql.statement("session_stats"), None)
     assert total["total_sessions"] == ROWS
