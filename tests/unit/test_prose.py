@@ -44,7 +44,7 @@ def test_a_page_has_no_dialect(name: str) -> None:
 
 
 def docstrings() -> list[str]:
-    """Return the docstrings of the product, without those of its tests."""
+    """Return the passages of the product's docstrings, without those of its tests."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     found = (
         ast.get_docstring(node)
@@ -52,7 +52,7 @@ def docstrings() -> list[str]:
         for node in ast.walk(module)
         if not path.startswith("tests/") and isinstance(node, documented)
     )
-    return [text for text in found if text]
+    return [passage for text in found if text for passage in passages(text)]
 
 
 def test_docstrings_are_easy_to_read() -> None:
