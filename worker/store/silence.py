@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 
 import sql
-from contracts.sockets import end_when_unanswered
+from worker.store.connecting import SocketConnection
 
 log = structlog.get_logger()
 
@@ -27,17 +27,13 @@ Connect = Callable[[float], Awaitable[asyncpg.Connection]]
 FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
-class WatchedConnection(asyncpg.Connection):
+class WatchedConnection(SocketConnection):
     """Knows since when its call has waited (`waiting_since`, None without one); the kernel ends it when it is dead.
 
     A call that timed out counts as one that waits, until the next call: its connection may be silent too.
     """
 
     waiting_since: float | None = None
-
-    def __init__(self, protocol: Any, transport: Any, *others: Any) -> None:
-        super().__init__(protocol, transport, *others)
-        end_when_unanswered(transport)
 
     async def fetch(self, query: str, *args: Any, **options: Any) -> Any:
         """Return the rows, as asyncpg does."""
