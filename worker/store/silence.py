@@ -14,6 +14,7 @@ import asyncpg
 import structlog
 
 import sql
+from worker.errors import SessionStoreError
 from worker.store.connecting import SocketConnection
 
 log = structlog.get_logger()
@@ -97,7 +98,10 @@ class SilenceWatch:
         try:
             async with asyncio.timeout(ASK_SECONDS):
                 working = await self._ask_for_working([each.get_server_pid() for each in waiting])
-        except FAILURES:  # new connections do not work either: nothing is gained by the loss of the old ones
+        except (
+            *FAILURES,
+            SessionStoreError,
+        ):  # new connections do not work either: nothing is gained by the loss of the old ones
             self.close()
             return 0
         silent = [
