@@ -1,4 +1,4 @@
-"""Why a login to the database failed, and what helps."""
+"""Why a login to the database failed, and the fix."""
 
 from typing import Final
 
