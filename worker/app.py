@@ -31,6 +31,7 @@ from worker.observability.history import History
 from worker.observability.http.server import listening
 from worker.observability.log_dedup import Deduplicator
 from worker.observability.log_output import LogOutput
+from worker.observability.login_watch import LoginWatch
 from worker.observability.metrics import Metrics
 from worker.observability.systemd import SystemdNotifier
 from worker.observability.worker_view import WorkerView
@@ -116,6 +117,7 @@ class Worker:
             stopping=self.stopping,
             broker=self._supervisor.down_reason,
             reconnects=self._supervisor.reconnects,
+            login_refused=self._supervisor.login_refused,
             serving=self._serving.state(),
         )
 
@@ -170,9 +172,11 @@ async def run_worker(loaded: Loaded, deduplicator: Deduplicator, log_output: Log
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop_or_exit, worker, notifier)
         log.info("worker.starting", version=release())
-        async with running(Heartbeat(worker.state, storage, view, notifier)):
+        logins = LoginWatch(worker.stop if loaded.has_copied_logins else None)
+        async with running(Heartbeat(worker.state, storage, view, notifier, logins)):
             await worker.run()
         await traces.close()
+        logins.check()
         log.info("worker.stopped")
 
 

@@ -20,6 +20,7 @@ SessionStoreError
 │   ├── BrokerUnavailable       the broker cannot be reached, or closed the connection
 │   │   ├── BrokerRefused       it refuses the login until a person corrects something (exit status 78)
 │   │   └── TopologyMissing     a queue is missing, and may be declared soon
+│   ├── LoginRefused            a server refuses the login that systemd copied when the worker started
 │   ├── Overloaded              every connection stayed in use
 │   ├── MigrationBlocked        a lock delays a migration
 │   ├── RolesBlocked            a lock delays the change of a table's owner
@@ -32,6 +33,8 @@ Exception                       handled where it is raised, and never seen by a 
 ├── NotPlain                    the models judge the event
 ├── RpcFailure                  the request is answered with an error
 └── BrokenStream                the connection to the broker is closed
+OSError
+└── OutputFailed                the results of a command cannot be written (exit status 1)
 ValueError
 └── CursorRefused               the request is answered with an error
 
@@ -69,6 +72,10 @@ class StorageUnavailable(UnavailableError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class LoginRefused(UnavailableError):
+    """A server has refused the login for a while, and a new start may have a newer one."""
 
 
 class DatabaseRefused(StorageUnavailable):

@@ -13,7 +13,12 @@ from typing import Any, Final
 
 PROJECT: Final = Path(__file__).parents[2]
 PIP_AUDIT: Final = PROJECT / ".venv-release" / "bin" / "pip-audit"
-PYTHON_LOCKS: Final = ("requirements.lock", "requirements-traces.lock", "requirements-dev.lock")
+PYTHON_LOCKS: Final = (
+    "requirements.lock",
+    "requirements-traces.lock",
+    "requirements-parquet.lock",
+    "requirements-dev.lock",
+)
 NODE_PACKAGE: Final = PROJECT / "contracts" / "typescript"
 FOUND: Final = 1
 NOT_REACHABLE: Final = 75

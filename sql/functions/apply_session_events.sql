@@ -34,7 +34,6 @@ LANGUAGE plpgsql
 -- them when they are large. Without the second setting a call of few events would plan each statement anew, which cost it more
 -- than to run them.
 SET enable_seqscan = off
-SET session_store.applying = 'on'  -- see adopt_inserted_sessions
 SET plan_cache_mode = force_generic_plan
 AS $function$
 #variable_conflict use_column
@@ -80,8 +79,11 @@ BEGIN
     -- Then the table, in statements of their own: their snapshots are taken with the ledger's rows locked, so
     -- they see what every call before this one committed.
     IF won_ids IS NOT NULL THEN
+        -- See adopt_inserted_sessions. Not a setting of the function: its owner, no superuser, may not give it one of ours.
+        PERFORM set_config('session_store.applying', 'on', true);
         PERFORM store_sessions(p_session_ids, p_revisions, p_deletes, p_player_ids, p_encounters, p_states, p_extras,
                                p_started_ats, p_completed_ats, p_updated_ats, won_ids);
+        PERFORM set_config('session_store.applying', 'off', true);
     END IF;
 
     IF coalesce(cardinality(won_ids), 0) < cardinality(p_session_ids) THEN

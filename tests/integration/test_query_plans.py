@@ -162,9 +162,7 @@ async def test_a_players_page_reads_the_players_sessions_in_any_order(
 
 
 @pytest.mark.parametrize(("player", "index"), [(None, "incomplete"), ("player_20", "player_open")])
-async def test_a_page_of_open_sessions_reads_their_index(
-    reader: asyncpg.Connection, player: str | None, index: str
-) -> None:
+async def test_open_sessions_have_an_index(reader: asyncpg.Connection, player: str, index: str) -> None:
     asked = (*filter_by(playerId=player, completed=False), 11, 0, None, None)
     plan = await explain(reader, "query_by_started_at_desc", *asked)
     assert (indexes_of(plan), scans_of(plan), buffers_of(plan) < 33) == ({f"idx_sessions_{index}"}, [], True)
@@ -244,8 +242,6 @@ async def test_sessions_and_ledger_entries_are_found_by_key(reader: asyncpg.Conn
 async def test_everybodys_statistics_read_the_totals_and_no_session(reader: asyncpg.Connection) -> None:
     plan = await explain(reader, "session_stats", None)
     assert buffers_of(plan) < 10
-    assert (
-        plan["Total Cost"] < 1_000
-    )  # what is planned and not run counts too: PostgreSQL compiles dear plans
+    assert plan["Total Cost"] < 1_000  # branches that do not run count too: PostgreSQL compiles costly plans
     (total,) = await reader.fetch(sql.statement("session_stats"), None)
     assert total["total_sessions"] == ROWS

@@ -11,9 +11,11 @@ import structlog
 from worker.errors import SchemaError, StorageUnavailable
 from worker.observability.health import WorkerState, reasons_of
 from worker.observability.history import SAMPLE_SECONDS
+from worker.observability.login_watch import LoginWatch
 from worker.observability.metrics import PARTS
 from worker.observability.systemd import SystemdNotifier
 from worker.observability.worker_view import WorkerView
+from worker.store.failures import LOGIN_REFUSED
 from worker.store.replica import Replica
 from worker.store.storage import Storage
 
@@ -80,12 +82,18 @@ class Heartbeat:
     """Keeps the view of one worker up to date."""
 
     def __init__(
-        self, state: Callable[[], WorkerState], storage: Storage, view: WorkerView, notifier: SystemdNotifier
+        self,
+        state: Callable[[], WorkerState],
+        storage: Storage,
+        view: WorkerView,
+        notifier: SystemdNotifier,
+        logins: LoginWatch,
     ) -> None:
         self._state = state
         self._storage = storage
         self._view = view
         self._notifier = notifier
+        self._logins = logins
         self._probe = Probe(storage)
         self._reconnects = 0
         self._dropped_lines = 0
@@ -107,6 +115,8 @@ class Heartbeat:
         reasons = reasons_of(state, self._probe.database, self._probe.schema)
         self._view.health.note(reasons)
         self._notifier.notify(reasons)
+        refusals = (self._probe.database, state.serving.storing)
+        self._logins.note(refused=state.login_refused or LOGIN_REFUSED in refusals)
         self._show(state, since)
         metrics = self._view.metrics
         metrics.ready.set(not reasons)

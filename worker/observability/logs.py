@@ -12,19 +12,10 @@ from structlog.typing import EventDict, Processor
 
 from worker.observability.log_dedup import Deduplicator
 from worker.observability.log_output import LogOutput
-from worker.settings.journal import stderr_is_journal
+from worker.settings.journal import with_priority
 
 LogFormat = Literal["auto", "json", "console"]
 MAX_TEXT: Final = 300
-INFORMATIONAL: Final = 6
-JOURNAL_LEVELS: Final = {
-    "critical": 2,
-    "error": 3,
-    "exception": 3,
-    "warning": 4,
-    "info": INFORMATIONAL,
-    "debug": 7,
-}
 NOT_SHOWN: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 """Control characters, marks that turn the direction of text, and halves of surrogate pairs."""
 
@@ -39,10 +30,8 @@ def configure_logs(level: str, log_format: LogFormat) -> Deduplicator:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         escape_texts,
     ]
-    renderer: Processor = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
-    if stderr_is_journal():
-        renderer = partial(_render_for_journal, renderer)
-    last: list[Processor] = [show_exception, renderer]
+    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    last: list[Processor] = [show_exception, _prioritized(renderer)]
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, deduplicator, *last],
@@ -84,10 +73,14 @@ def show_exception(_logger: object, _name: str, line: EventDict) -> EventDict:
     return line
 
 
-def _render_for_journal(render: Processor, logger: Any, name: str, line: EventDict) -> str:
-    """Return the lines with their level as the journal reads it (sd-daemon(3))."""
-    prefix = f"<{JOURNAL_LEVELS.get(str(line.get('level')), INFORMATIONAL)}>"
-    return "\n".join(f"{prefix}{part}" for part in str(render(logger, name, line)).splitlines())
+def _prioritized(renderer: Processor) -> Processor:
+    """Return the renderer with the priority in front of each line, where the journal reads it."""
+
+    def render(logger: object, name: str, line: EventDict) -> str:
+        level = str(line.get("level", "info"))
+        return with_priority(level, str(renderer(logger, name, line)))
+
+    return render
 
 
 def _describe_dropped(processors: list[Processor], count: int) -> str:

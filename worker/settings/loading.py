@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from worker.errors import ConfigurationError
-from worker.settings.config import SECRETS_DIRECTORIES, Flags, Settings, variables
+from worker.settings.config import CREDENTIALS_DIRECTORY, SECRETS_DIRECTORIES, Flags, Settings, variables
 from worker.settings.files import DOTENV, read_dotenv, read_secrets
 from worker.settings.postgres.hosts import url_of_environment
 from worker.settings.servers import check_servers
@@ -34,8 +34,14 @@ class Loaded:
     flags: Flags
     notices: tuple[str, ...] = ()
 
+    @property
+    def has_copied_logins(self) -> bool:
+        """Whether systemd copied a server's URL for this process, which then never sees another."""
+        copies = os.environ.get(CREDENTIALS_DIRECTORY)
+        return copies is not None and any(self.origins.get(name) == copies for name in SERVERS)
 
-def load(flags: Flags | None = None, required: Sequence[str] = SERVERS) -> Loaded:
+
+def load(flags: Flags | None = None, required: Sequence[str] = SERVERS, *, with_files: bool = True) -> Loaded:
     """Return the settings from flags, environment, `.env`, secrets directory and defaults, in this order.
 
     Raises ConfigurationError that names every wrong variable, its value (unless secret) and the rule it breaks,
@@ -51,7 +57,8 @@ def load(flags: Flags | None = None, required: Sequence[str] = SERVERS) -> Loade
     if absent := [f"{name} is not set: {_DESCRIPTIONS[name]}" for name in required if name not in values]:
         raise ConfigurationError("\n".join(absent))
     settings = _validate(values)
-    return Loaded(settings, origins, _unknown(os.environ), flags or {}, check_servers(settings, required))
+    notices = check_servers(settings, required, with_files=with_files)
+    return Loaded(settings, origins, _unknown(os.environ), flags or {}, notices)
 
 
 def _url_of_libpq() -> str | None:

@@ -14,8 +14,8 @@ import asyncpg
 import structlog
 
 import sql
-from contracts.sockets import end_when_unanswered
 from worker.errors import SessionStoreError
+from worker.store.connecting import SocketConnection
 
 log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ FAILURES: Final = (
 )
 
 
-class WatchedConnection(asyncpg.Connection):
+class WatchedConnection(SocketConnection):
     """Knows since when its call has waited (`waiting_since`, None without one); the kernel ends it when it is dead.
 
     A call that timed out counts as one that waits until the server has confirmed its end, and the pool has the
@@ -42,10 +42,6 @@ class WatchedConnection(asyncpg.Connection):
     """
 
     waiting_since: float | None = None
-
-    def __init__(self, protocol: Any, transport: Any, *others: Any) -> None:
-        super().__init__(protocol, transport, *others)
-        end_when_unanswered(transport)
 
     async def fetch(self, query: str, *args: Any, **options: Any) -> Any:
         """Return the rows, as asyncpg does."""

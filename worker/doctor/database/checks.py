@@ -6,7 +6,7 @@ from functools import partial
 from worker.doctor.database.activity import check_statements, check_transactions, check_vacuum
 from worker.doctor.database.adoption import check_adoption, check_times
 from worker.doctor.database.login import explain_failure
-from worker.doctor.database.replica import check_replica
+from worker.doctor.database.replica import check_replica, check_replica_url
 from worker.doctor.database.revisions import check_revisions
 from worker.doctor.database.schema import (
     check_compression,
@@ -118,7 +118,11 @@ class DatabaseChecks:
         url = self._settings.read_database_url.get_secret_value()
         if not url:
             return []
-        return [Check("database.replica", partial(check_replica, url, self._timeout), ("settings.values",))]
+        named = "settings.replica_url"
+        return [
+            Check(named, partial(check_replica_url, url), ("settings.values",)),
+            Check("database.replica", partial(check_replica, url, self._timeout), (named,)),
+        ]
 
     async def _check_url(self) -> Finding:
         url = self._settings.database_url.get_secret_value()
