@@ -1,20 +1,31 @@
-# syntax=docker/dockerfile:1
 # docker build --tag session-store .
-FROM python:3.13-slim AS build
+ARG PYTHON_IMAGE=python:3.13-slim
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /source
-RUN python -m venv /opt/session-store
-COPY requirements.lock requirements-traces.lock ./
+RUN python -m venv --without-pip /opt/session-store
+COPY requirements.lock requirements-traces.lock requirements-parquet.lock ./
 ARG LOCK=requirements.lock
-RUN /opt/session-store/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r "$LOCK"
+RUN python -m pip --python /opt/session-store/bin/python install \
+    --no-cache-dir --only-binary :all: --require-hashes -r "$LOCK"
 COPY pyproject.toml README.md LICENSE ./
 COPY contracts contracts
 COPY deploy/launcher deploy/launcher
 COPY sql sql
 COPY worker worker
-RUN /opt/session-store/bin/pip install --no-cache-dir --no-deps .
+RUN python -m pip --python /opt/session-store/bin/python install --no-cache-dir --no-deps .
 
-FROM python:3.13-slim
+FROM ${PYTHON_IMAGE}
+# A worker installs nothing and becomes nobody else: no pip, and no program that runs with another's rights.
+RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
+    && rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/bin/pip* /usr/local/lib/python3*/ensurepip \
+        /usr/lib/python3/dist-packages/pip* /usr/bin/pip* /usr/lib/python3*/ensurepip /usr/share/python-wheels
 COPY --from=build /opt/session-store /opt/session-store
+ARG VERSION=0.1.0
+ARG SOURCE=
+LABEL org.opencontainers.image.title="session-store" \
+    org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.source="$SOURCE" \
+    org.opencontainers.image.licenses="MIT"
 ENV PATH=/opt/session-store/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     SESSION_STORE_HTTP_HOST=0.0.0.0 \
@@ -22,6 +33,6 @@ ENV PATH=/opt/session-store/bin:$PATH \
 EXPOSE 9464
 USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9464/readyz')"]
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ['SESSION_STORE_HTTP_PORT']}/readyz\")"]
 ENTRYPOINT ["session-store"]
 CMD ["run"]

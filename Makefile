@@ -20,7 +20,7 @@ MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs unit test test-all test-versions test-kubernetes check check-types check-code check-secrets fmt chaos soak rolling lost-moves test-citus bench bench-scale up down status urls audit dist schema lock clean
+.PHONY: help setup demo docs unit test test-all test-versions check check-types check-code check-secrets fmt chaos soak rolling lost-moves test-citus test-kubernetes test-containers test-systemd bench bench-scale up down status urls audit dist schema lock clean
 
 help: ## Say what the targets do
 	@echo "make <target>:"
@@ -53,7 +53,7 @@ fmt: .venv/stamp ## Format the code, and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check: .venv/stamp ## Format, lint, types, import rules, dependencies, spelling, migrations, security, secrets
+check: .venv/stamp ## Format, lint, types, import rules, dependencies, spelling, prose, links, migrations, security, secrets
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-types check-code check-secrets
 
 check-types:
@@ -66,6 +66,7 @@ check-code:
 	$(BIN)/deptry .
 	$(BIN)/deptry contracts --config contracts/pyproject.toml
 	$(BIN)/codespell
+	$(BIN)/pytest --quiet tests/unit/test_prose.py tests/unit/test_site.py
 	$(BIN)/squawk sql/migrations/*.sql sql/functions/*.sql sql/functions/*/*.sql
 	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_WORKER) worker contracts sql
 	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_DEPLOY) deploy
@@ -96,6 +97,12 @@ lost-moves: setup ## Play sessions on engines over HTTP and print the moves that
 
 test-citus: setup ## The order law and a small benchmark on a Citus database that is empty: CITUS_DSN=postgresql://…
 	CITUS_DSN='$(CITUS_DSN)' $(BIN)/pytest -n 0 tests/citus
+
+test-containers: setup ## The image and the stack on a container engine, by the commands of the docs; skipped with a reason
+	$(BIN)/pytest -x -n 0 -s --timeout 3600 -p no:cacheprovider tests/containers/trial.py $(OPTIONS)
+
+test-systemd: setup ## The printed steps on a Debian with systemd, in a container; as root; skipped with a reason
+	$(BIN)/pytest -x -n 0 -s --timeout 3600 -p no:cacheprovider tests/systemd/trial.py $(OPTIONS)
 
 bench: setup .venv-bench/stamp ## Measure the worker beside its peers; OPTIONS="--only storing --rounds 3" or BASE=<commit>
 	@test -z "$(BASE)" || { rm -rf .local/bench-base && git clone -q . .local/bench-base \
@@ -132,6 +139,8 @@ lock: ## Resolve the dependencies anew and write the lock files (needs uv)
 	    --no-emit-index-url --no-annotate --no-header -o requirements.lock
 	uv pip compile pyproject.toml --extra traces --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o requirements-traces.lock
+	uv pip compile pyproject.toml --extra parquet --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-annotate --no-header -o requirements-parquet.lock
 	uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o requirements-dev.lock
 	uv pip compile --group release --universal --python-version 3.11 --generate-hashes \

@@ -1,7 +1,7 @@
 """The composition root: builds the worker, runs it, and stops it in a written order.
 
 Start: pools, schema check, broker, topology check, publisher, requests, events.
-Stop: consumers are cancelled, what was delivered is settled and answered, the broker's connections are closed, then
+Stop: consumers are cancelled, deliveries are settled and answered, the broker's connections are closed, then
 the pools. One background task that dies ends the process: there is no half-alive worker.
 """
 
@@ -31,6 +31,7 @@ from worker.observability.history import History
 from worker.observability.http.server import listening
 from worker.observability.log_dedup import Deduplicator
 from worker.observability.log_output import LogOutput
+from worker.observability.login_watch import LoginWatch
 from worker.observability.metrics import Metrics
 from worker.observability.systemd import SystemdNotifier
 from worker.observability.worker_view import WorkerView
@@ -116,6 +117,7 @@ class Worker:
             stopping=self.stopping,
             broker=self._supervisor.down_reason,
             reconnects=self._supervisor.reconnects,
+            login_refused=self._supervisor.login_refused,
             serving=self._serving.state(),
         )
 
@@ -170,9 +172,11 @@ async def run_worker(loaded: Loaded, deduplicator: Deduplicator, log_output: Log
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop_or_exit, worker, notifier)
         log.info("worker.starting", version=release())
-        async with running(Heartbeat(worker.state, storage, view, notifier)):
+        logins = LoginWatch(worker.stop if loaded.has_copied_logins else None)
+        async with running(Heartbeat(worker.state, storage, view, notifier, logins)):
             await worker.run()
         await traces.close()
+        logins.check()
         log.info("worker.stopped")
 
 

@@ -1,4 +1,4 @@
-"""The worker's errors, sorted by what the reader must do. A test compares this tree with the classes.
+"""The worker's errors, sorted by the action that the reader must take. A test compares this tree with the classes.
 
 SessionStoreError
 ├── ConfigurationError          correct something, then start again (exit status 78)
@@ -20,6 +20,7 @@ SessionStoreError
 │   ├── BrokerUnavailable       the broker cannot be reached, or closed the connection
 │   │   ├── BrokerRefused       it refuses the login until a person corrects something (exit status 78)
 │   │   └── TopologyMissing     a queue is missing, and may be declared soon
+│   ├── LoginRefused            a server refuses the login that systemd copied when the worker started
 │   ├── Overloaded              every connection stayed in use
 │   ├── MigrationBlocked        a lock delays a migration
 │   ├── RolesBlocked            a lock delays the change of a table's owner
@@ -37,7 +38,7 @@ OSError
 ValueError
 └── CursorRefused               the request is answered with an error
 
-An error that names what to do ends in Error; an error that names what happened has no such ending.
+The name of an error that demands an action ends in Error; one that names an event does not.
 """
 
 
@@ -71,6 +72,10 @@ class StorageUnavailable(UnavailableError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class LoginRefused(UnavailableError):
+    """A server has refused the login for a while, and a new start may have a newer one."""
 
 
 class DatabaseRefused(StorageUnavailable):

@@ -108,3 +108,10 @@ def test_a_picture_is_a_document_for_scripts() -> None:
 def test_an_address_that_is_none_is_wrong_use() -> None:
     assert run_command("top", "--once", "--url", "localhost:9464", variables={}).returncode == 2
     assert run_command("top", "--once", variables={"SESSION_STORE_HTTP_PORT": "0"}).returncode == 2
+
+
+def test_without_an_address_it_shows_the_replicas_that_a_variable_names() -> None:
+    also = NOBODY.replace("127.0.0.1", "localhost")
+    variables = {"SESSION_STORE_REPLICAS": f" {NOBODY} {also}"}
+    done = run_command("top", "--once", "--json", "--interval", "0.1", variables=variables)
+    assert list(json.loads(done.stdout)["replicas"]) == [NOBODY, also]

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from yarl import URL
 
-from sql.logins import LOGINS
+from sql.logins import LOGINS, MIGRATOR, WORKER
 from tests.support.programs.command import run_command
 from tests.support.programs.installation import Variables
 from tests.support.programs.replica import Replica
@@ -151,3 +151,30 @@ async def test_a_long_transaction_in_its_way_is_named(database_url: str) -> None
         assert f"pid {connection.get_server_pid()}" in done.stderr
     await connection.close()
     assert run_command("roles", variables={"DATABASE_URL": database_url}).returncode == 0
+
+
+def test_passwords_come_on_standard_input_for_a_user_who_may_read_no_file(empty_database_url: str) -> None:
+    done = run_command(
+        *("roles", "--passwords", "-"),
+        variables={"DATABASE_URL": empty_database_url},
+        stdin=f"{MIGRATOR} {token_hex(12)}\n{WORKER} {token_hex(12)}\n",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        f"password set: {MIGRATOR}"
+    ]  # the worker's role comes with the schema
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("", "standard input has no password for any of"),
+        ("session_store_nobody x\n", "standard input, session_store_nobody is not named as a login"),
+        (f"{WORKER}\n", f"standard input, {WORKER} must hold a password"),
+    ],
+)
+def test_lines_that_are_no_logins_stop_it(lines: str, said: str) -> None:
+    variables = {"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/x"}
+    done = run_command("roles", "--passwords", "-", variables=variables, stdin=lines)
+    assert done.returncode == 78
+    assert said in done.stderr

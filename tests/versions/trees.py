@@ -34,8 +34,9 @@ _SUITE: Final = (
     *("git", "make", "openssl", "procps", "iproute2", "nftables", "python3", "python3-venv", "nodejs", "npm"),
     *("postgresql", "pgbouncer", "prometheus", "systemd", "strace"),
 )
+_TOOLS: Final = ("mmdebstrap", "debian-archive-keyring")
 # A release that is not out yet may have been indexed longer ago than its index is valid.
-_OPTIONS: Final = {
+OPTIONS: Final = {
     "APT::Install-Recommends": "false",
     "APT::Sandbox::User": "root",
     "Acquire::Check-Valid-Until": "false",
@@ -61,11 +62,11 @@ class Tree:
         """Have the tree there with RabbitMQ in it, a whole one or none; raises CannotMake."""
         if self.directory.exists():
             return
-        _need_tools()
+        need_tools()
         fresh = self.directory.with_name(f"{self.suite}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         PLACE.mkdir(parents=True, exist_ok=True)
-        options = [f'--aptopt={name} "{value}"' for name, value in _OPTIONS.items()]
+        options = [f'--aptopt={name} "{value}"' for name, value in OPTIONS.items()]
         packages = f"--include={','.join(_SERVER)}"
         run(["mmdebstrap", "--variant=minbase", packages, *options, self.suite, str(fresh), MIRROR])
         fresh.rename(self.directory)
@@ -142,14 +143,15 @@ def _copy(names: list[str], to: Path) -> None:
             path.unlink()
 
 
-def _need_tools() -> None:
+def need_tools() -> None:
+    """Have mmdebstrap there, installed where it may be; raises CannotMake."""
     if os.geteuid() != 0:
         raise CannotMake("a tree is made, and entered, by root alone")
     if shutil.which("mmdebstrap") is None:
         if shutil.which("apt-get") is None:
             raise CannotMake("mmdebstrap is not on this machine")
         run(["apt-get", "-qq", "update"])
-        run(["apt-get", "-qq", "install", "-y", "--no-install-recommends", "mmdebstrap"])
+        run(["apt-get", "-qq", "install", "-y", "--no-install-recommends", *_TOOLS])
 
 
 def run(command: list[str]) -> None:

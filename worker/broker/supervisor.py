@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from contracts.topology import Topology
+from worker.broker.examination import LoginProblem, login_failure
 from worker.broker.session import BrokerOptions, BrokerSession, TopologyMissing, open_broker_session
 from worker.errors import BrokerUnavailable, TopologyError
 from worker.retry import Backoff, sleep_unless_stopped
@@ -35,6 +36,7 @@ class BrokerSupervisor:
         self._served = False
         self.reconnects = 0
         self.down_reason: str | None = "not connected yet"
+        self.login_refused = False
 
     async def run(self, serve: Serve, stop: asyncio.Event) -> None:
         """Serve session after session until `stop` is set.
@@ -63,7 +65,7 @@ class BrokerSupervisor:
         try:
             await broker.check(self._topology)
             connected = monotonic()
-            self._served, self.down_reason = True, None
+            self._served, self.down_reason, self.login_refused = True, None, False
             log.info("broker.connected", reconnects=self.reconnects)
             await serve(broker)
             if monotonic() - connected >= MIN_SESSION_SECONDS:
@@ -76,4 +78,5 @@ class BrokerSupervisor:
 
     def _note(self, error: BrokerUnavailable) -> None:
         self.down_reason = str(error)
+        self.login_refused = login_failure(error).problem is LoginProblem.CREDENTIALS
         log.warning("broker.unavailable", reason=str(error), failures=self._backoff.failures + 1)

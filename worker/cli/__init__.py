@@ -6,13 +6,14 @@ Results go to stdout, logs and errors to stderr. Exit codes: 0 success, 1 failur
 
 import sys
 from contextlib import suppress
-from typing import Final, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 
-from worker.cli.console import warn
+from worker.cli.console import complain, warn
 from worker.cli.lazy import CommandPlace, lazy_group
 from worker.cli.streams import OutputFailed, drop_output, finish_output, prepare_streams
+from worker.cli.version import print_version
 from worker.errors import (
     BrokerRefused,
     BrokerUnavailable,
@@ -24,6 +25,7 @@ from worker.errors import (
 )
 
 EXIT_FAILED: Final = 1
+EXIT_USE: Final = 2
 EXIT_TRY_LATER: Final = 75
 EXIT_CONFIGURATION: Final = 78
 
@@ -56,8 +58,19 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print_version()
+        raise typer.Exit
+
+
 @app.callback()
-def describe() -> None:
+def describe(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the release.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
     """Store session events from RabbitMQ in PostgreSQL, and answer requests for the sessions."""
 
 
@@ -70,6 +83,10 @@ def main() -> None:
         drop_output()
         warn(f"{error.strerror}")
         sys.exit(EXIT_FAILED)
+    except typer.TyperException as error:
+        _fail_use(error)
+    except typer.Abort:
+        _fail(RuntimeError("stopped"), EXIT_FAILED)
     except ConfigurationError as error:
         _fail(error, EXIT_CONFIGURATION)
     except (DatabaseRefused, BrokerRefused) as error:
@@ -80,23 +97,35 @@ def main() -> None:
         _fail(error, EXIT_FAILED)
 
 
-def _run() -> None:
+def _run() -> NoReturn:
     """Run the command, and have its results written before the process ends; a reader that went is no sentence."""
     try:
-        app()
-    except SystemExit:
-        try:
-            finish_output()
-        except BrokenPipeError:
-            sys.exit(EXIT_FAILED)
-        raise
+        status = app(standalone_mode=False)
+    except SystemExit as end:
+        status = end.code
+    try:
+        finish_output()
+    except BrokenPipeError:
+        status = EXIT_FAILED
+    sys.exit(status)
+
+
+def _fail_use(error: typer.TyperException) -> NoReturn:
+    """Print the wrong use on one line, for the journal too, and exit; a page of help stays a page."""
+    context = getattr(error, "ctx", None)
+    message: str = getattr(error, "format_message", error.__str__)()
+    if "\n" in message or not message:
+        print(message, file=sys.stderr)
+    else:
+        complain(f"{message}; see {context.command_path} --help" if context else message)
+    sys.exit(EXIT_USE)
 
 
 def _fail(error: Exception, code: int) -> NoReturn:
     """Print the error and exit; a note of the error names the server that is away, and the login."""
     where = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
     for line in str(error).splitlines() or [type(error).__name__]:
-        warn(f"{where}{line}")
+        complain(f"{where}{line}")
     if where or isinstance(error, StorageUnavailable | BrokerUnavailable):
         warn("run session-store doctor with the same settings: it finds the cause and says what to do")
     with suppress(OSError):

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+from worker.settings.journal import with_priority
 from worker.startup.termination import EXIT_TERMINATED, cancel_at_sigterm, end_at_sigterm
 
 Result = TypeVar("Result")
@@ -44,7 +45,12 @@ def print_json(value: object) -> None:
 
 def warn(message: str) -> None:
     """Print a line to stderr, after the program's name."""
-    print(f"session-store: {message}", file=sys.stderr)
+    print(with_priority("warning", f"session-store: {message}"), file=sys.stderr)
+
+
+def complain(message: str) -> None:
+    """Print a line that says why the command failed to stderr, after the program's name."""
+    print(with_priority("error", f"session-store: {message}"), file=sys.stderr)
 
 
 def printable(text: str) -> str:

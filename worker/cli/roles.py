@@ -1,7 +1,9 @@
 """`roles`: creates the database's logins and gives them rights and passwords."""
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,13 +14,17 @@ from worker.cli.options import AsJson, DatabaseUrl
 from worker.errors import ConfigurationError
 from worker.store.roles import give_roles
 
+STANDARD_INPUT: Final = Path("-")
+
 
 def make_roles(
     database_url: DatabaseUrl = None,
     passwords: Annotated[
         Path | None,
         typer.Option(
-            help="A directory with a file for each login, of the same name, that holds its password."
+            metavar="DIRECTORY",
+            help="A directory with a file for each login, of the same name, that holds its password; - reads a login "
+            "and its password a line from standard input.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -41,7 +47,9 @@ def make_roles(
 
 
 def read_passwords(directory: Path) -> dict[str, str]:
-    """Return the passwords by login; raises ConfigurationError that names a wrong file."""
+    """Return the passwords by login, from files or from standard input; raises ConfigurationError that says where."""
+    if directory == STANDARD_INPUT:
+        return _checked(_from_lines(sys.stdin.read().splitlines()), "standard input, ")
     try:
         files = [
             path for path in sorted(directory.iterdir()) if path.is_file() and not path.name.startswith(".")
@@ -50,15 +58,21 @@ def read_passwords(directory: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
         raise ConfigurationError(f"cannot read the passwords in {directory}: {reason}") from error
+    return _checked(found, f"{directory}/")
+
+
+def _from_lines(lines: list[str]) -> dict[str, str]:
+    return {name: password for name, _, password in (line.partition(" ") for line in lines if line)}
+
+
+def _checked(found: Mapping[str, str], place: str) -> dict[str, str]:
     for name, password in found.items():
         if name not in LOGINS:
             raise ConfigurationError(
-                f"{directory / name} is not named as a login; the logins are {', '.join(LOGINS)}"
+                f"{place}{name} is not named as a login; the logins are {', '.join(LOGINS)}"
             )
         if not (password and password.isascii() and password.isprintable()):
-            raise ConfigurationError(
-                f"{directory / name} must hold a password of ASCII characters, on one line"
-            )
+            raise ConfigurationError(f"{place}{name} must hold a password of ASCII characters, on one line")
     if not found:
-        raise ConfigurationError(f"{directory} has no file for any of {', '.join(LOGINS)}")
-    return found
+        raise ConfigurationError(f"{place.rstrip('/, ')} has no password for any of {', '.join(LOGINS)}")
+    return dict(found)

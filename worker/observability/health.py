@@ -32,12 +32,16 @@ class ServingState:
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """The state of a worker; `broker` says why it has no session to the broker, None when it has one."""
+    """The state of a worker; `broker` says why it has no session to the broker, None when it has one.
+
+    `login_refused` says that the broker refuses the login.
+    """
 
     prepared: bool = False
     stopping: bool = False
     broker: str | None = "not connected yet"
     reconnects: int = 0
+    login_refused: bool = False
     serving: ServingState = ServingState()
 
 

@@ -12,6 +12,7 @@ from structlog.typing import EventDict, Processor
 
 from worker.observability.log_dedup import Deduplicator
 from worker.observability.log_output import LogOutput
+from worker.settings.journal import with_priority
 
 LogFormat = Literal["auto", "json", "console"]
 MAX_TEXT: Final = 300
@@ -30,7 +31,7 @@ def configure_logs(level: str, log_format: LogFormat) -> Deduplicator:
         escape_texts,
     ]
     renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
-    last: list[Processor] = [show_exception, renderer]
+    last: list[Processor] = [show_exception, _prioritized(renderer)]
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, deduplicator, *last],
@@ -70,6 +71,16 @@ def show_exception(_logger: object, _name: str, line: EventDict) -> EventDict:
     if isinstance(error, BaseException):
         line["exception"] = f"{type(error).__qualname__}\n{''.join(traceback.format_tb(error.__traceback__))}"
     return line
+
+
+def _prioritized(renderer: Processor) -> Processor:
+    """Return the renderer with the priority in front of each line that the journal reads."""
+
+    def render(logger: object, name: str, line: EventDict) -> str:
+        level = str(line.get("level", "info"))
+        return with_priority(level, str(renderer(logger, name, line)))
+
+    return render
 
 
 def _describe_dropped(processors: list[Processor], count: int) -> str:

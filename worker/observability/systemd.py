@@ -19,7 +19,7 @@ class SystemdNotifier:
         if not reasons and not self._was_ready:
             self._was_ready = True
             lines.append("READY=1")
-        status = "; ".join(reasons.values()) or "storing and answering"
+        status = "; ".join(f"{part}: {reason}" for part, reason in reasons.items()) or "storing and answering"
         if status != self._status:
             self._status = status
             lines.append(f"STATUS={status}")

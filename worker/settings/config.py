@@ -10,7 +10,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from contracts.limits import BODY_LIMIT
 from worker.settings import rules
 
-SECRETS_DIRECTORIES: Final = ("SESSION_STORE_SECRETS_DIR", "CREDENTIALS_DIRECTORY")
+CREDENTIALS_DIRECTORY: Final = "CREDENTIALS_DIRECTORY"
+SECRETS_DIRECTORIES: Final = ("SESSION_STORE_SECRETS_DIR", CREDENTIALS_DIRECTORY)
 
 
 DatabaseUrl = Annotated[SecretStr, AfterValidator(partial(rules.check_database_url, environment=os.environ))]
@@ -117,6 +118,11 @@ class Settings(BaseSettings):
     )
     http_port: int = _setting(
         9464, "SESSION_STORE_HTTP_PORT", "their port; 0 takes a free one and logs it", ge=0, le=65_535
+    )
+    replicas: str = _setting(
+        "",
+        "SESSION_STORE_REPLICAS",
+        "addresses that `top` shows without `--url`, separated by blanks; default: the address of this worker",
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "SESSION_STORE_LOG_LEVEL", "least severe line to log"

@@ -1,5 +1,6 @@
 """Reads settings from files: `.env` in the working directory, and a directory of secrets."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,12 @@ DOTENV: Final = ".env"
 
 
 def read_dotenv(settings: type[BaseSettings]) -> dict[str, Any]:
-    """Return the values in `.env`, none where there is no file; raises ConfigurationError when it cannot be read."""
+    """Return the values in `.env`, none where there is no file; raises ConfigurationError when it cannot be read.
+
+    A directory that this user may not enter holds no file of theirs, as where `sudo -u postgres` is called.
+    """
+    if not os.access(".", os.X_OK):
+        return {}
     with _reading(DOTENV):
         return DotEnvSettingsSource(settings, env_file=DOTENV)()
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from worker.errors import ConfigurationError
-from worker.settings.config import SECRETS_DIRECTORIES, Flags, Settings, variables
+from worker.settings.config import CREDENTIALS_DIRECTORY, SECRETS_DIRECTORIES, Flags, Settings, variables
 from worker.settings.files import DOTENV, read_dotenv, read_secrets
 from worker.settings.postgres.hosts import url_of_environment
 from worker.settings.servers import check_servers
@@ -33,6 +33,12 @@ class Loaded:
     unknown: dict[str, str | None]
     flags: Flags
     notices: tuple[str, ...] = ()
+
+    @property
+    def has_copied_logins(self) -> bool:
+        """Whether systemd copied a server's URL for this process, which then never sees another."""
+        copies = os.environ.get(CREDENTIALS_DIRECTORY)
+        return copies is not None and any(self.origins.get(name) == copies for name in SERVERS)
 
 
 def load(flags: Flags | None = None, required: Sequence[str] = SERVERS, *, with_files: bool = True) -> Loaded:

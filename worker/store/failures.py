@@ -15,6 +15,7 @@ from worker.settings.endpoint import Destination
 REFUSED_CLASSES: Final = ("22", "23", "54")
 """Data exception, constraint violation, program limit: the database will never accept this content."""
 
+LOGIN_REFUSED: Final = "login refused"
 REFUSED_LOGINS: Final = ("08P01", "22023", "28", "3D", "42", "55P02")
 """What a server answers to a login until a person corrects something: the pooler or the server does not take a
 parameter, no rule or no password admits the role, there is no such database, or the role may not enter it.
@@ -35,7 +36,7 @@ REASONS: Final = {
     "08P01": POOLED,
     "26": POOLED,
     "25006": READ_ONLY,
-    "28": "login refused",
+    "28": LOGIN_REFUSED,
     "3D": "no such database",
     "40": CONCURRENT,
     "42": "schema or rights not as expected",

@@ -16,6 +16,7 @@ from worker.cli.console import print_table, run_to_end
 from worker.cli.top.figures import Snapshot, take_snapshot
 from worker.cli.top.scrape import Scrape, scrape_all
 from worker.cli.top.tables import Sheet, draw_sheets, render
+from worker.settings.config import Settings
 from worker.settings.loading import load
 
 TIMEOUT_SECONDS: Final = 2.0
@@ -32,7 +33,7 @@ def watch(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document for each snapshot.")] = False,
 ) -> None:
     """Show the state and the rates of replicas until Ctrl-C."""
-    urls = [_check(given) for given in url or [_address_here()]]
+    urls = [_check(given) for given in url or _addresses_here()]
     console = Console(highlight=False)
     with suppress(KeyboardInterrupt):
         if once or as_json or not console.is_terminal:
@@ -86,8 +87,12 @@ def _check(url: str) -> str:
     return url
 
 
-def _address_here() -> str:
+def _addresses_here() -> list[str]:
     settings = load(required=()).settings
+    return settings.replicas.split() or [_address_of(settings)]
+
+
+def _address_of(settings: Settings) -> str:
     if settings.http_port == 0:
         raise typer.BadParameter(
             "SESSION_STORE_HTTP_PORT is 0: give --url with the port that the worker logged"
