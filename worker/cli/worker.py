@@ -12,7 +12,7 @@ from worker.cli.loading import load
 from worker.cli.options import AmqpUrl, DatabaseUrl, Prefix
 from worker.observability.log_output import guard_stderr
 from worker.observability.logs import configure_logs
-from worker.settings.journal import STANDARD_ERROR
+from worker.settings.journal import STDERR
 from worker.startup.process_limits import allow_open_files, forbid_core_dumps
 
 
@@ -28,9 +28,7 @@ def run(
     """Run a worker until SIGTERM: store events, answer requests."""
     forbid_core_dumps()
     log_output = guard_stderr()
-    faulthandler.enable(
-        STANDARD_ERROR
-    )  # at SIGABRT, by which systemd ends a stalled loop, its stack is logged
+    faulthandler.enable(STDERR)  # at SIGABRT, by which systemd ends a stalled loop, its stack goes to the log
     loaded = load(
         {
             "database_url": database_url,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from threading import Condition, Thread
 from typing import Final
 
-from worker.settings.journal import STANDARD_ERROR, is_journal
+from worker.settings.journal import STDERR, stderr_is_journal
 
 MAX_LINES: Final = 1000
 MAX_BYTES: Final = 1024 * 1024
@@ -123,8 +123,8 @@ def guard_stderr() -> LogOutput:
 
     Tracebacks and warnings of Python are included. The end of the process waits 1 s for the last lines.
     """
-    output = LogOutput(STANDARD_ERROR)
-    output.is_journal = is_journal()
+    output = LogOutput(STDERR)
+    output.is_journal = stderr_is_journal()
     sys.stderr = output
     atexit.register(output.drain, EXIT_SECONDS)
     return output
