@@ -1,4 +1,4 @@
-"""The table of the settings in docs/operations.md: `python -m deploy.settings.generate` writes or compares it."""
+"""The table of the settings in docs/configure.md: `python -m deploy.settings.generate` writes or compares it."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from deploy.generated import write_or_check
 from worker.settings.config import SECRETS_DIRECTORIES, Settings
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "operations.md"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "configure.md"
 TABLE: Final = re.compile(r"^\| variable \| default \| allowed \|.*\n(\|.*\n)*", re.MULTILINE)
 HEAD: Final = "| variable | default | allowed | meaning |\n| --- | --- | --- | --- |\n"
 RULES: Final = ("ge", "le", "pattern")

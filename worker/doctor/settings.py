@@ -19,7 +19,7 @@ USE_FILES: Final = (
 )
 MIN_VARIETY: Final = 8
 """Different characters of a secret: 32 random hex digits have fewer at most once in ten million times."""
-SIGNING_GUIDE: Final = "docs/operations.md, *Signed messages*, says how to reach enforce without a stop"
+SIGNING_GUIDE: Final = "docs/secure.md, *Signed messages*, says how to reach enforce without a stop"
 
 
 def check_variables(loaded: Loaded) -> Finding:
