@@ -132,7 +132,7 @@ class SessionStore:
         return await self._writer.delete(session_id, expected_revision, revision, event_id, self._deadline())
 
     async def erase_player(self, player_id: str, *, revision: int | None = None) -> Receipt:
-        """Erase what was written of a player up to the revision (now), and keep it out; raises as `write`."""
+        """Erase a player's sessions up to the revision (now), and keep late writes out; raises as `write`."""
         return await self._writer.erase(player_id, revision, self._deadline())
 
     async def read(self, session_id: str, *, min_revision: int | None = None) -> Record | None:

@@ -47,7 +47,7 @@ def _allowed(field: FieldInfo) -> str:
 
 
 def main(words: list[str]) -> int:
-    """Return 0 when the table is, or now is, what this program writes."""
+    """Return 0 when the table has, or now has, the content that this program writes."""
     text, found = TABLE.subn(lambda _: table(), PAGE.read_text(encoding="utf-8"))
     if found != 1:
         raise ValueError(f"{found} tables of settings in {PAGE}")

@@ -130,7 +130,7 @@ def test_the_image_has_no_pip_and_no_setuid_program(docker: Docker) -> None:
 def test_the_health_check_follows_the_port(docker: Docker) -> None:
     urls = "--env DATABASE_URL=postgresql://worker@127.0.0.1:1/x --env AMQP_URL=amqp://127.0.0.1:1/"
     docker.type(
-        f"docker run --detach --name session-store-port --health-interval 1s {urls} "
+        f"docker run --detach --name session-store-port --health-interval 1s --health-timeout 60s {urls} "
         "--env SESSION_STORE_HTTP_PORT=9999 session-store"
     )
     log = "docker inspect --format '{{json .State.Health.Log}}' session-store-port"

@@ -60,6 +60,12 @@ def test_no_step_leaves_a_gap_that_a_person_fills() -> None:
     assert all("| sudo rabbitmqctl" in line or "definitions < " in line for line in imports)
 
 
+def test_the_nightly_unit_may_write_where_the_page_puts_archives() -> None:
+    unit = (UNITS / "session-store-retain.service").read_text()
+    assert re.findall(r"^StateDirectory=(.*)$", unit, re.MULTILINE) == ["session-store/archive"]
+    assert "--archive /var/lib/session-store/archive" in (PROJECT / PAGE).read_text(encoding="utf-8")
+
+
 def test_libraries_for_parquet_are_chosen_by_a_word() -> None:
     done = subprocess.run(
         ["sh", UNITS / "install.sh", "--dry-run", "--parquet"], capture_output=True, text=True, check=True

@@ -1,6 +1,7 @@
 """The priorities of lines, and wrong use, as systemd's journal gets them."""
 
 import os
+import signal
 import subprocess
 
 import pytest
@@ -59,3 +60,29 @@ def test_elsewhere_no_line_has_a_priority() -> None:
         check=False,
     )
     assert done.stderr.startswith("session-store: No such option")
+
+
+def test_a_worker_that_is_aborted_leaves_its_stack_behind_lines_with_priorities() -> None:
+    reading, writing = os.pipe()
+    found = os.fstat(writing)
+    worker = subprocess.Popen(
+        [PROGRAM, "run"],
+        env={
+            "PATH": os.defpath,
+            "JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}",
+            "DATABASE_URL": "postgresql://worker@127.0.0.1:1/x",
+            "AMQP_URL": "amqp://127.0.0.1:1/",
+            "SESSION_STORE_HTTP_PORT": "0",
+        },
+        stderr=writing,
+        cwd="/",
+    )
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        lines = [next(line for line in said if "storage.unavailable" in line)]
+        worker.send_signal(signal.SIGABRT)
+        lines += said.readlines()
+    assert worker.wait() == -signal.SIGABRT
+    assert lines[0].startswith("<4>{")
+    assert "Fatal Python error: Aborted\n" in lines
+    assert any("most recent call first" in line for line in lines)

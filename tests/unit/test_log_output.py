@@ -106,14 +106,6 @@ raise ValueError("the end")
 """
 
 
-OPENS = """
-import os
-from worker.observability.log_output import guard_stderr
-guard_stderr()
-print(os.open("/", os.O_RDONLY))
-"""
-
-
 def test_the_end_of_a_process_waits_for_the_last_lines() -> None:
     done = subprocess.run(
         [sys.executable, "-c", ENDS.format("")], capture_output=True, text=True, check=False
@@ -128,13 +120,6 @@ def test_the_end_of_a_process_does_not_wait_for_a_reader_that_has_stopped(fill: 
     assert process.wait(LONGEST_WAIT) == 1
     assert process.stderr
     process.stderr.close()
-
-
-def test_a_process_without_stderr_writes_its_log_into_no_connection() -> None:
-    done = subprocess.run(
-        ["sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, OPENS], capture_output=True, text=True, check=True
-    )
-    assert int(done.stdout) > 2
 
 
 LOGS = """

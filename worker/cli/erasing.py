@@ -36,7 +36,7 @@ UpTo = Annotated[
         "--revision",
         min=1,
         max=MAX_REVISION,
-        help="Remove what was written up to this revision; the default is up to now.",
+        help="Remove sessions up to this revision; the default is up to now.",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -47,7 +47,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would happen
 Report = Annotated[
     Path | None,
     typer.Option(
-        "--report", help="Write what is rejected to this file, a JSON document a line.", callback=not_stdout
+        "--report", help="Write rejected sessions to this file, a JSON document a line.", callback=not_stdout
     ),
 ]
 

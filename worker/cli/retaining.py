@@ -1,4 +1,4 @@
-"""`retain`: removes what is old."""
+"""`retain`: removes old sessions and tombstones."""
 
 from dataclasses import asdict
 from pathlib import Path

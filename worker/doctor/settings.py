@@ -1,4 +1,4 @@
-"""Whether the settings are right, protect their secrets and close what should be closed."""
+"""Whether the settings are right, protect their secrets and open nothing that should be closed."""
 
 import os
 import stat
@@ -76,7 +76,7 @@ def check_secrets(loaded: Loaded) -> Finding:
 
 
 def check_exposure(loaded: Loaded) -> Finding:
-    """Find settings that open what is closed by default."""
+    """Find settings that open an access which is closed by default."""
     settings = loaded.settings
     if settings.failpoint:
         return error(

@@ -58,7 +58,7 @@ def decode_by_models(
 ) -> DecodedEvent:
     """Return the event in a delivery as the models read it; raises InvalidEvent.
 
-    They alone decide what is wrong with an event, and `read_plain` takes nothing that they refuse.
+    They alone find the fault of an event, and `read_plain` takes nothing that they refuse.
     """
     parsed = parse(delivery.body)
     event = validate(parsed)

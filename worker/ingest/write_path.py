@@ -71,7 +71,7 @@ class SettleOrder:
 
 
 class WritePath:
-    """Stores what one intake delivers, until the intake ends or the database has been away too long."""
+    """Stores the deliveries of one intake, until the intake ends or the database has been away too long."""
 
     def __init__(
         self,

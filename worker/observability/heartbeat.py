@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 class Probe:
-    """Asks the database every 2 s; `database` and `schema` say what is wrong, None when nothing is."""
+    """Asks the database every 2 s; `database` and `schema` name the fault, None when there is none."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage

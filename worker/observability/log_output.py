@@ -123,19 +123,11 @@ def guard_stderr() -> LogOutput:
 
     Tracebacks and warnings of Python are included. The end of the process waits 1 s for the last lines.
     """
-    _occupy_standard_descriptors()
     output = LogOutput(STDERR)
     output.is_journal = stderr_is_journal()
     sys.stderr = output
     atexit.register(output.drain, EXIT_SECONDS)
     return output
-
-
-def _occupy_standard_descriptors() -> None:
-    """Open the null device in place of each closed one: otherwise the next connection takes the number of stderr."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STDERR:
-        pass
-    os.close(descriptor)
 
 
 def _write(descriptor: int, line: bytes) -> bool:

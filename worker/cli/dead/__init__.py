@@ -144,7 +144,7 @@ def discard(
 
 
 def _select(selection: Selection, broker: BrokerOptions) -> Selected:
-    """Return what the options select; from now on logs go to stderr. Raises ConfigurationError."""
+    """Return the selection of the options; from now on logs go to stderr. Raises ConfigurationError."""
     settings = load(broker.flags(), required=["AMQP_URL"]).settings
     configure_logs("warning", settings.log_format)
     return Selected(

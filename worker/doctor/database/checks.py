@@ -42,7 +42,7 @@ DatabaseCheck = Callable[[ExaminedDatabase], Awaitable[Finding]]
 
 
 class DatabaseChecks:
-    """The checks of one run, and what they learn: where the database is, and the connection once there is one."""
+    """The checks of one run, and their findings: the database's place, and the connection once there is one."""
 
     def __init__(self, settings: Settings, timeout: float, long_after: float) -> None:
         self._settings = settings
@@ -64,7 +64,7 @@ class DatabaseChecks:
         ]
 
     def security_checks(self) -> list[Check]:
-        """Return the checks of what the database allows this login."""
+        """Return the checks of the rights of this login at the database."""
         return self._on_connection(
             {
                 "security.role": (check_role, "database.login"),
