@@ -53,7 +53,7 @@ fmt: .venv/stamp ## Format the code, and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check: .venv/stamp ## Format, lint, types, import rules, dependencies, spelling, migrations, security, secrets
+check: .venv/stamp ## Format, lint, types, import rules, dependencies, spelling, prose, links, migrations, security, secrets
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-types check-code check-secrets
 
 check-types:
@@ -66,6 +66,7 @@ check-code:
 	$(BIN)/deptry .
 	$(BIN)/deptry contracts --config contracts/pyproject.toml
 	$(BIN)/codespell
+	$(BIN)/pytest --quiet tests/unit/test_prose.py tests/unit/test_site.py
 	$(BIN)/squawk sql/migrations/*.sql sql/functions/*.sql sql/functions/*/*.sql
 	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_WORKER) worker contracts sql
 	$(BIN)/bandit --quiet --recursive --skip $(NOT_IN_DEPLOY) deploy

@@ -30,7 +30,7 @@ def _when(outcome: Outcome, *names: str) -> JsonDict:
 
 
 class Receipt(Message):
-    """The counts of an erasure: what it removed, and what a count afterwards found.
+    """The counts of an erasure: the removed, and those that a count afterwards found.
 
     The player's writes up to `revision` stay out. `laterSessions` were written after it, and stay. The player is
     identified by the SHA-256 of the id's UTF-8, in hex, so that the receipt can be kept.

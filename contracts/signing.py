@@ -27,7 +27,7 @@ _BETWEEN: Final = re.compile(r"[\s,]+")
 
 
 class SignatureFault(StrEnum):
-    """What is wrong with a signature, in one word."""
+    """The fault of a signature, in one word."""
 
     UNSIGNED = "unsigned"
     MALFORMED = "malformed"
@@ -37,7 +37,7 @@ class SignatureFault(StrEnum):
 
 
 class Signed(NamedTuple):
-    """What a signature covers besides its version, key id and time; an absent property is empty.
+    """The content that a signature covers besides its version, key id and time; an absent property is empty.
 
     `exchange` is the one published to, `deadline` the digits of the header of that name. A reply has REPLY_KEY as
     its routing key and the exchange of the request, and neither message id nor address. A message of the changes
@@ -133,7 +133,7 @@ class Keyring:
     def find_fault(
         self, header: object, content: Signed, window: float | None = None, now: float | None = None
     ) -> SignatureFault | None:
-        """Return what is wrong with a header's value, or None.
+        """Return the fault of a header's value, or None.
 
         With a `window` its time must be within so many seconds of `now`. Only genuine signatures are EXPIRED. The
         codes are compared in constant time.
@@ -177,12 +177,12 @@ def _head(key_id: str, moment: str, content: Signed) -> bytes:
 
 
 def reply_content(exchange: str, correlation_id: str, body: bytes) -> Signed:
-    """Return what the signature of a reply covers."""
+    """Return the content that the signature of a reply covers."""
     return Signed(exchange, REPLY_KEY, "", correlation_id, "", "", body)
 
 
 def change_content(exchange: str, routing_key: str, body: bytes) -> Signed:
-    """Return what the signature of a message of the changes feed covers."""
+    """Return the content that the signature of a message of the changes feed covers."""
     return Signed(exchange, routing_key, "", "", "", "", body)
 
 

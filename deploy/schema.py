@@ -1,4 +1,4 @@
-"""Writes `sql/schema.sql`, what the migrations make of an empty database: `python -m deploy.schema [--check]`."""
+"""Writes `sql/schema.sql`, the result of the migrations on an empty database: `python -m deploy.schema [--check]`."""
 
 import asyncio
 import re

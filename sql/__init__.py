@@ -53,7 +53,7 @@ def script(name: str) -> str:
 
 @cache
 def index_definitions() -> dict[str, str]:
-    """Return what follows the name of each index in `sql/schema.sql`, on one line, by that name."""
+    """Return the definition of each index in `sql/schema.sql` after its name, on one line, by that name."""
     return {name: " ".join(definition.split()) for name, definition in _INDEX.findall(_whole("schema.sql"))}
 
 

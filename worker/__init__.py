@@ -2,7 +2,7 @@
 
 
 def release() -> str:
-    """Return the release that is installed; what reads it takes 40 ms to import, and most commands do not need it."""
+    """Return the installed release; its reader takes 40 ms to import, and most commands do not need it."""
     from importlib.metadata import version
 
     return version("session-store")

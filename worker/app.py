@@ -1,7 +1,7 @@
 """The composition root: builds the worker, runs it, and stops it in a written order.
 
 Start: pools, schema check, broker, topology check, publisher, requests, events.
-Stop: consumers are cancelled, what was delivered is settled and answered, the broker's connections are closed, then
+Stop: consumers are cancelled, deliveries are settled and answered, the broker's connections are closed, then
 the pools. One background task that dies ends the process: there is no half-alive worker.
 """
 

@@ -1,4 +1,4 @@
-"""The worker's errors, sorted by what the reader must do. A test compares this tree with the classes.
+"""The worker's errors, sorted by the action that the reader must take. A test compares this tree with the classes.
 
 SessionStoreError
 ├── ConfigurationError          correct something, then start again (exit status 78)
@@ -33,10 +33,12 @@ Exception                       handled where it is raised, and never seen by a 
 ├── NotPlain                    the models judge the event
 ├── RpcFailure                  the request is answered with an error
 └── BrokenStream                the connection to the broker is closed
+OSError
+└── OutputFailed                the results of a command cannot be written (exit status 1)
 ValueError
 └── CursorRefused               the request is answered with an error
 
-An error that names what to do ends in Error; an error that names what happened has no such ending.
+The name of an error that demands an action ends in Error; one that names an event does not.
 """
 
 

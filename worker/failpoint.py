@@ -1,4 +1,4 @@
-"""Ends the process at a named point, so that a test can see what a crash there leaves behind.
+"""Ends the process at a named point, so that a test can see the state that a crash there leaves.
 
 Set by SESSION_STORE_FAILPOINT, and by nothing else; where it is not set every point does nothing.
 """

@@ -9,7 +9,7 @@ from worker.traces.interface import NO_TRACING, Traces
 
 @dataclass(frozen=True, slots=True)
 class Instruments:
-    """What counts and traces the work of one worker, and where a test may end it."""
+    """The counters and traces of one worker's work, and the point where a test may end it."""
 
     metrics: Metrics
     traces: Traces = NO_TRACING

@@ -1,4 +1,4 @@
-"""What became of one event, as a value."""
+"""The result of one event, as a value."""
 
 from typing import NamedTuple, Self
 

@@ -30,7 +30,7 @@ MAX_RECONNECT_DELAY: Final = MAX_RECONNECT_DELAY_MS / 1000
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Changes committed before this moment may be missing: drop what you cached. All later changes will come.
+    """Changes committed before this moment may be missing: drop your cache. All later changes will come.
 
     A gap comes first, and again after each loss of the queue. So a reader that fills a cache starts to fill it here.
     """

@@ -67,7 +67,7 @@ class NotFound(SessionStoreError):
 
 
 class Conflict(SessionStoreError):
-    """The session is not at the expected revision; `record` is what is stored, or None.
+    """The session is not at the expected revision; `record` is the stored one, or None.
 
     The write changed nothing, with one exception: if a worker or a connection was lost meanwhile, the write may
     have been applied and then replaced by a newer one before its outcome was delivered.

@@ -1,4 +1,4 @@
-"""Events as the client publishes them, and what became of them."""
+"""Events as the client publishes them, and their results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class EventOptions:
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """What became of an event; `outcome` is None where only the broker has confirmed it (`queued`).
+    """The result of an event; `outcome` is None where only the broker has confirmed it (`queued`).
 
     `revision` is the event's own. A repeated event has the outcome of its first application. `superseded` is no
     error: a newer state of the session is stored, as it would be if this write had come first. `repeated`: this

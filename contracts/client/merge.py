@@ -1,4 +1,4 @@
-"""The three-way merge of sessions: what two engines changed at once, in one session."""
+"""The three-way merge of sessions: the changes that two engines made at once, in one session."""
 
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Collided:
 
 
 class _Absent(Enum):
-    """What stands at a place where nothing is; None is JSON's null."""
+    """Stands at an empty place; None is JSON's null."""
 
     ABSENT = "absent"
 
@@ -50,7 +50,7 @@ def merge_sessions(
 
     - A place that one side changed is taken from that side.
     - Maps merge key by key. A key deleted on both sides is gone; deleted on one and changed on the other collides.
-    - Arrays that kept their length merge item by item, and what each side appended follows: theirs, then mine.
+    - Arrays that kept their length merge item by item, and the appended items follow: theirs, then mine.
     - A list or map that `base` lacks counts as an empty one, unless both sides made it the same.
     - What both sides set to the same value agrees; removed items are gone once. What may be two steps instead of one
       collides: a number, an appended item equal to one that the other side appended, the time of `completedAt`.
@@ -90,7 +90,7 @@ class _Merge:
         self._identities = _Identities()
 
     def value(self, path: str, base: object, mine: object, theirs: object) -> object:
-        """Return what is at a place afterwards; where both sides changed it, `theirs` beside a collision."""
+        """Return the merged value of a place; where both sides changed it, `theirs` beside a collision."""
         if self._mine.is_equal(mine, base):
             return theirs
         if self._theirs.is_equal(theirs, base):

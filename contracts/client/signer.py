@@ -1,4 +1,4 @@
-"""The signatures of one client's messages: it signs what it publishes and verifies the replies."""
+"""The signatures of one client's messages: it signs messages before they are published, and verifies replies."""
 
 from typing import Any, Protocol
 
@@ -39,7 +39,7 @@ class MessageSigner:
         message.headers[SIGNATURE_HEADER] = self._keyring.sign(content)
 
     def find_fault(self, reply: Signable) -> SignatureFault | None:
-        """Return what is wrong with the signature of a reply, or None."""
+        """Return the fault of a reply's signature, or None."""
         if not self._keyring:
             return None
         content = reply_content(self._exchange, reply.correlation_id or "", reply.body)

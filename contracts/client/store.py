@@ -5,15 +5,14 @@ from datetime import datetime
 from time import monotonic
 from types import TracebackType
 from typing import Literal, Self, cast, get_args, overload
-from urllib.parse import urlsplit
 from uuid import UUID
 
-from ..hosts import split_hosts
 from ..limits import BODY_LIMIT, CALL_TIMEOUT_MS
 from ..replies import HealthResult, QueryResult, Receipt, Record, StatsResult
 from ..requests import Filter, QueryOptions
 from ..signing import Keyring
 from ..topology import Topology
+from ..urls import read_server_url
 from .changes import KINDS, ChangeKind, ChangeStreams, StreamItem
 from .clock import HybridClock, PendingWrites
 from .events import Durability, EventOptions, SessionContent, WriteResult
@@ -49,8 +48,7 @@ class SessionStore:
     ) -> None:
         if durability not in get_args(Durability):
             raise ValueError(f"durability must be one of {', '.join(get_args(Durability))}")
-        if any(urlsplit(host).scheme not in ("amqp", "amqps") for host in split_hosts(url)):
-            raise ValueError("url must begin with amqp:// or amqps://")
+        _check_url(url)
         topology, keyring = Topology(prefix), Keyring.parse(keys)
         clock, pending = HybridClock(), PendingWrites()
         options = EventOptions(source, durability, body_limit)
@@ -134,7 +132,7 @@ class SessionStore:
         return await self._writer.delete(session_id, expected_revision, revision, event_id, self._deadline())
 
     async def erase_player(self, player_id: str, *, revision: int | None = None) -> Receipt:
-        """Erase what was written of a player up to the revision (now), and keep it out; raises as `write`."""
+        """Erase a player's sessions up to the revision (now), and keep late writes out; raises as `write`."""
         return await self._writer.erase(player_id, revision, self._deadline())
 
     async def read(self, session_id: str, *, min_revision: int | None = None) -> Record | None:
@@ -182,3 +180,15 @@ class SessionStore:
 
     def _deadline(self) -> float:
         return monotonic() + self._timeout
+
+
+def _check_url(url: str) -> None:
+    """Raise ValueError for a URL with no host, another scheme or two readings; the text has no part of it."""
+    if url.partition("://")[0] not in ("amqp", "amqps"):
+        raise ValueError("url must begin with amqp:// or amqps://")
+    try:
+        hosts = read_server_url(url).hosts
+    except ValueError as error:
+        raise ValueError(f"url {error}") from None
+    if not hosts or not hosts[0][0]:
+        raise ValueError("url must name a host")

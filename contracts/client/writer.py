@@ -82,7 +82,7 @@ class SessionWriter:
                 return result
 
     async def erase(self, player_id: str, revision: int | None, deadline: float) -> Receipt:
-        """Erase what was written of a player up to the revision (now); return the receipt."""
+        """Erase a player's sessions up to the revision (now); return the receipt."""
         revision = self._clock.next(player_id) if revision is None else revision
         event = OutgoingEvent(ERASE_KEY, player_id, revision, None, uuid4())
         reply = await self._transport.request(event_message(event, self._options), deadline)

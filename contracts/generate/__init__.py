@@ -1,1 +1,1 @@
-"""Writes what is generated from the models and constants of `contracts`."""
+"""Writes the files that are generated from the models and constants of `contracts`."""

@@ -34,7 +34,7 @@ MODELS: Final[Mapping[str, type[BaseModel]]] = {
 
 
 class WireSchema(GenerateJsonSchema):
-    """The schema of the wire, without what concerns Python: no titles of fields, no defaults of null."""
+    """The schema of the wire, without the parts that concern Python: no titles of fields, no defaults of null."""
 
     def field_title_should_be_set(self, schema: object) -> bool:
         """Return False: a name is title enough."""

@@ -74,7 +74,7 @@ def write_files(directory: Path, services: Mapping[str, Contents]) -> None:
 
 
 def definitions_of(passwords: Path) -> str:
-    """Return what the broker imports: the users with the passwords of the directory, and the installation."""
+    """Return the definitions for the broker: the users with the passwords of the directory, and the installation."""
     return json.dumps({**users_of(passwords / "rabbitmq"), **installation(Topology())})
 
 

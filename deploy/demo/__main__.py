@@ -46,7 +46,7 @@ async def replay(engine: Engine, worker: WorkerProcess, report: Report, *, kill_
 
 
 async def ask(engine: Engine, expected: Expected, report: Report) -> None:
-    """Show what can be asked: a session, a query, a count, the statistics."""
+    """Show the requests: a session, a query, a count, the statistics."""
     session_id = next(iter(expected.sessions))
     record = (await engine.call("session.read", sessionId=session_id))["record"]
     assert isinstance(record, dict)  # noqa: S101 - the verdict tells when it is missing

@@ -1,4 +1,4 @@
-"""What the demo prints; plain text where nobody looks at a terminal."""
+"""The output of the demo; plain text where nobody looks at a terminal."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ class Report:
         self._console = Console(highlight=False)
 
     def step(self, text: str) -> None:
-        """Print what happens now."""
+        """Print the present step."""
         self._console.print(f"[bold]>[/bold] {text}")
 
     def progress(self) -> Progress:

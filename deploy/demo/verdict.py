@@ -1,4 +1,4 @@
-"""Compares what is stored with what must be."""
+"""Compares the stored sessions with the expected ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ SAMPLES = Path(__file__).resolve().parent.parent.parent / "samples"
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What must be there after all sample events: records by id, ids deleted, codes by event id."""
+    """The expected state after all sample events: records by id, ids deleted, codes by event id."""
 
     sessions: dict[str, Json]
     deleted: list[str]
@@ -21,7 +21,7 @@ class Expected:
 
     @classmethod
     def load(cls) -> Self:
-        """Return what `samples/expected.json` says."""
+        """Return the content of `samples/expected.json`."""
         document = orjson.loads((SAMPLES / "expected.json").read_bytes())
         return cls(document["sessions"], document["deleted"], document["dead_letters"])
 

@@ -109,7 +109,7 @@ def _panel(number: int, title: str, unit: str, queries: Queries) -> dict[str, An
 
 
 def main(words: list[str]) -> int:
-    """Return 0 when the file is, or now is, what this program writes."""
+    """Return 0 when the file has, or now has, the content that this program writes."""
     text = json.dumps(dashboard(), indent=1) + "\n"
     return write_or_check(PAGE, text, words)
 

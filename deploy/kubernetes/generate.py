@@ -115,7 +115,7 @@ def _resource(kind: str, name: str, fields: Fields) -> Fields:
 
 
 def main(words: list[str]) -> int:
-    """Return 0 when the file is, or now is, what this program writes."""
+    """Return 0 when the file has, or now has, the content that this program writes."""
     text = HEAD + yaml.safe_dump_all(resources(Topology()), sort_keys=False)
     return write_or_check(PAGE, text, words)
 

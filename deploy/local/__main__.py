@@ -104,7 +104,7 @@ COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
 HELP: Final = {
     "install": "have the server programs on this machine",
     "up": "have the instance's servers running",
-    "down": "stop them; what they store stays",
+    "down": "stop them; their data stays",
     "status": "say what runs and where; exit 1 unless both servers run",
     "urls": "print DATABASE_URL and AMQP_URL",
     "erase": "stop them and remove all they store",

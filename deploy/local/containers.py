@@ -35,7 +35,7 @@ class ContainerServers:
         return self._where()
 
     def stop(self) -> None:
-        """Have both ended; what they store stays."""
+        """Have both ended; their data stays."""
         self._compose("stop")
 
     def endpoints(self) -> Endpoints | None:
@@ -44,7 +44,7 @@ class ContainerServers:
         return self._where() if {"postgres", "rabbitmq"} <= set(running) else None
 
     def describe(self) -> list[str]:
-        """Return what compose says about them."""
+        """Return the lines that compose prints about them."""
         return self._compose("ps").splitlines()
 
     def has_consumers(self) -> bool:

@@ -1,7 +1,7 @@
-"""What can go wrong with a local server, sorted by what the reader must do.
+"""The errors of a local server, sorted by the action that the reader must take.
 
 LocalServerError
-+-- MissingPrograms    install what the message names
++-- MissingPrograms    install the programs that the message names
 +-- StartFailed        read the log lines in the message
 +-- CommandFailed      a client program (psql, rabbitmqctl, apt-get) refused; its words are in the message
 """

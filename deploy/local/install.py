@@ -1,4 +1,4 @@
-"""Server programs: what is missing, how a person installs it, and doing so where that is allowed.
+"""Server programs: finds the missing ones, says how a person installs them, and does so where that is allowed.
 
 Installing leaves no service running or enabled that was not there before: the servers we start are private ones.
 """
@@ -30,7 +30,7 @@ _UNITS = ("rabbitmq-server.service", "epmd.socket", "prometheus.service", "pgbou
 
 
 def missing_packages(*, for_tests: bool = False) -> list[str]:
-    """Return the Debian names of what this machine lacks for a first run, or for all the tests."""
+    """Return the Debian names of the packages that this machine lacks for a first run, or for all the tests."""
     present = {
         POSTGRES: find_postgres() is not None,
         RABBITMQ: find_rabbitmq() is not None,
@@ -49,7 +49,7 @@ def may_install() -> bool:
 
 
 def how_to_install(packages: list[str]) -> str:
-    """Return what is missing and the line to copy that installs it, for the installer this machine has."""
+    """Return the missing programs and the line to copy that installs them, for the installer of this machine."""
     missing = f"missing on this machine: {', '.join(packages)}"
     if shutil.which("apt-get"):
         line = f"sudo apt-get install --no-install-recommends {' '.join(packages)}"

@@ -21,13 +21,13 @@ class Servers(Protocol):
         """Have both running and ready, with a database for sessions; returns where they are."""
 
     def stop(self) -> None:
-        """Have both ended in good order; what they store stays."""
+        """Have both ended in good order; their data stays."""
 
     def endpoints(self) -> Endpoints | None:
         """Return where both are, None unless both run."""
 
     def describe(self) -> list[str]:
-        """Return what there is to know about each, for a person."""
+        """Return a description of each, for a person."""
 
     def has_consumers(self) -> bool:
         """Say whether somebody takes events from the write queue."""

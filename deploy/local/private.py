@@ -25,7 +25,7 @@ class PrivateServers:
         return Endpoints(self.postgres.url_of(DATABASE), self.rabbit.url)
 
     def stop(self) -> None:
-        """Have both ended in good order; what they store stays."""
+        """Have both ended in good order; their data stays."""
         with ThreadPoolExecutor() as pool:
             for stopped in [pool.submit(server.stop) for server in (self.postgres, self.rabbit)]:
                 stopped.result()
@@ -37,7 +37,7 @@ class PrivateServers:
         return Endpoints(self.postgres.url_of(DATABASE), self.rabbit.url)
 
     def describe(self) -> list[str]:
-        """Return one line a server: what it is, where, and whether it runs."""
+        """Return one line a server: its kind, its place, and whether it runs."""
         servers = {"PostgreSQL": self.postgres, "RabbitMQ": self.rabbit}
         return [f"{name}: {server.describe()}" for name, server in servers.items()]
 

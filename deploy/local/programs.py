@@ -49,12 +49,12 @@ def find_pgbouncer() -> Path | None:
 
 
 def postgres_programs() -> Path:
-    """Return what `find_postgres` does; raises MissingPrograms with what to do."""
+    """Return the result of `find_postgres`; raises MissingPrograms, which names the fix."""
     return _required(find_postgres(), "PostgreSQL")
 
 
 def rabbitmq_programs() -> Path:
-    """Return what `find_rabbitmq` does; raises MissingPrograms with what to do."""
+    """Return the result of `find_rabbitmq`; raises MissingPrograms, which names the fix."""
     return _required(find_rabbitmq(), "RabbitMQ")
 
 

@@ -63,12 +63,12 @@ class RabbitServer(Server):
 
     @property
     def environment(self) -> dict[str, str]:
-        """What `rabbitmqctl` of anybody needs in its environment to reach this node."""
+        """The environment that any `rabbitmqctl` needs to reach this node."""
         programs = f"{rabbitmq_programs()}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         return {**self._environment(), "PATH": programs}
 
     def ctl(self, *arguments: str) -> str:
-        """Run rabbitmqctl on this node; returns what it prints, raises CommandFailed with its complaint."""
+        """Run rabbitmqctl on this node; returns its output, raises CommandFailed with its complaint."""
         command = [str(rabbitmq_programs() / "rabbitmqctl"), "--quiet", *arguments]
         done = subprocess.run(
             command,

@@ -1,4 +1,4 @@
-"""What a server keeps in its directory so that any program finds it: process, ports, place of its files."""
+"""A file in a server's directory by which any program finds it: process, ports, place of its files."""
 
 import json
 from dataclasses import asdict, dataclass, field, replace
@@ -11,7 +11,7 @@ _NAME = "record.json"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of a server; `companion` is a process it needs, `place` is where its files are."""
+    """The known facts of a server; `companion` is a process it needs, `place` is where its files are."""
 
     process: Process | None = None
     companion: Process | None = None

@@ -1,4 +1,4 @@
-"""What PostgreSQL and RabbitMQ servers have in common: one main process, known by a record in a directory."""
+"""The common part of PostgreSQL and RabbitMQ servers: one main process, known by a record in a directory."""
 
 import signal
 import time
@@ -30,7 +30,7 @@ class Server(ABC):
 
     @property
     def log(self) -> Path:
-        """The file that holds what the server prints."""
+        """The file with the server's output."""
         return self.directory / "log"
 
     @property

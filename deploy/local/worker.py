@@ -27,7 +27,7 @@ class WorkerProcess(Server):
         self._servers = servers
 
     def stop(self) -> None:
-        """Have the worker ended after it has settled what it holds."""
+        """Have the worker ended after it has settled its deliveries."""
         self._finish(signal.SIGTERM, _STOP_SECONDS)
 
     def _prepare(self) -> None:

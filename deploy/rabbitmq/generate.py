@@ -60,7 +60,7 @@ def _binding(queue: Queue, vhost: str) -> dict[str, Any]:
 
 
 def main(words: list[str]) -> int:
-    """Return 0 when the file is, or now is, what this program writes."""
+    """Return 0 when the file has, or now has, the content that this program writes."""
     text = json.dumps(definitions(Topology()), indent=1) + "\n"
     return write_or_check(PAGE, text, words)
 

@@ -83,7 +83,7 @@ def _policies(topology: Topology, vhost: str) -> list[Fields]:
 
 
 def main(words: list[str]) -> int:
-    """Return 0 when the file is, or now is, what this program writes."""
+    """Return 0 when the file has, or now has, the content that this program writes."""
     return write_or_check(PAGE, json.dumps(installation(Topology()), indent=1) + "\n", words)
 
 

@@ -1,1 +1,1 @@
-"""What a release is checked for and comes with."""
+"""The checks and the parts of a release."""

@@ -26,7 +26,7 @@ NOT_REACHABLE: Final = 75
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is known of the packages of one lock file: what is vulnerable, and what nobody could be asked about."""
+    """The known facts of the packages of one lock file: the vulnerable ones, and those without an answer."""
 
     lock: str
     found: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Report:
 
 
 def python_report(lock: str, answer: str) -> Report:
-    """Return what pip-audit's JSON says; an answer that is none leaves everything unasked."""
+    """Return the report in pip-audit's JSON; an invalid answer leaves everything unasked."""
     packages: list[dict[str, Any]] = _parsed(answer).get("dependencies", [])
     found = [f"{each['name']} {flaw['id']}" for each in packages for flaw in each.get("vulns", ())]
     unasked = [each["name"] for each in packages if "skip_reason" in each]
@@ -42,7 +42,7 @@ def python_report(lock: str, answer: str) -> Report:
 
 
 def node_report(lock: str, answer: str) -> Report:
-    """Return what npm's JSON says; an answer that is none leaves everything unasked."""
+    """Return the report in npm's JSON; an invalid answer leaves everything unasked."""
     match _parsed(answer):
         case {"vulnerabilities": dict(flaws)}:
             return Report(lock, tuple(f"{name} {flaw['severity']}" for name, flaw in flaws.items()))
@@ -65,7 +65,7 @@ def verdict(reports: Sequence[Report]) -> int:
 
 
 def sentence(report: Report) -> str:
-    """Return what a person is told of one lock file."""
+    """Return the sentence about one lock file for a person."""
     parts = [f"vulnerable: {', '.join(report.found)}"] if report.found else []
     if report.unasked:
         names = report.unasked

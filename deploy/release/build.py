@@ -1,4 +1,4 @@
-"""Builds what a release consists of, the same bytes from the same commit: `make dist`."""
+"""Builds the parts of a release, the same bytes from the same commit: `make dist`."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def build_node(source: Path, target: Path) -> None:
 
 
 def list_python(target: Path) -> None:
-    """Write the CycloneDX list of what the worker's lock file pins, with the hashes."""
+    """Write the CycloneDX list of the packages that the worker's lock file pins, with the hashes."""
     options = ("--pyproject", PROJECT / "pyproject.toml", "--output-reproducible", "--of", "JSON")
     page = target / "session-store.cdx.json"
     subprocess.run(
@@ -39,7 +39,7 @@ def list_python(target: Path) -> None:
 
 
 def list_node(target: Path) -> None:
-    """Write npm's CycloneDX list of what the TypeScript client brings, without the time and a random number."""
+    """Write npm's CycloneDX list of the TypeScript client's packages, without the time and a random number."""
     words = ("npm", "sbom", "--sbom-format=cyclonedx", "--package-lock-only", "--omit=dev")
     said = subprocess.run(words, cwd=PROJECT / NODE, capture_output=True, text=True, check=True).stdout
     listed: dict[str, Any] = json.loads(said)

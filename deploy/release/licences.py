@@ -1,4 +1,4 @@
-"""The licences of what is installed with us: `python -m deploy.release.licences` writes or compares them."""
+"""The licences of the installed packages: `python -m deploy.release.licences` writes or compares them."""
 
 import json
 import re
@@ -28,9 +28,11 @@ SPDX: Final = {
 }
 HEAD: Final = """# Licences
 
-What is installed with a worker and its traces, and with the TypeScript client, and under which licence: read from the
-packages themselves by `python -m deploy.release.licences`. A test refuses an unknown licence, and one that would ask
-for the source of what uses it. The project's own is MIT.
+For people who must know the licence of each package that a worker, its traces or the TypeScript client install.
+
+`python -m deploy.release.licences` reads them from the packages.
+A test refuses an unknown licence, and a licence that demands the source of programs that use the package.
+The project's own licence is MIT.
 
 | package | licence |
 | --- | --- |
@@ -81,7 +83,7 @@ def _first_allowed(group: str) -> str:
 
 
 def main(words: list[str]) -> int:
-    """Return 0 when the page is, or now is, what this program writes."""
+    """Return 0 when the page has, or now has, the content that this program writes."""
     rows = {**python_licences(), **{f"{name} (npm)": licence for name, licence in node_licences().items()}}
     text = HEAD + "".join(f"| {name} | {licence} |\n" for name, licence in rows.items())
     return write_or_check(PAGE, text, words)

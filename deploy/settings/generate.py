@@ -1,4 +1,4 @@
-"""The table of the settings in docs/operations.md: `python -m deploy.settings.generate` writes or compares it."""
+"""The table of the settings in docs/configure.md: `python -m deploy.settings.generate` writes or compares it."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from deploy.generated import write_or_check
 from worker.settings.config import SECRETS_DIRECTORIES, Settings
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "operations.md"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "configure.md"
 TABLE: Final = re.compile(r"^\| variable \| default \| allowed \|.*\n(\|.*\n)*", re.MULTILINE)
 HEAD: Final = "| variable | default | allowed | meaning |\n| --- | --- | --- | --- |\n"
 RULES: Final = ("ge", "le", "pattern")
@@ -47,7 +47,7 @@ def _allowed(field: FieldInfo) -> str:
 
 
 def main(words: list[str]) -> int:
-    """Return 0 when the table is, or now is, what this program writes."""
+    """Return 0 when the table has, or now has, the content that this program writes."""
     text, found = TABLE.subn(lambda _: table(), PAGE.read_text(encoding="utf-8"))
     if found != 1:
         raise ValueError(f"{found} tables of settings in {PAGE}")

@@ -39,7 +39,7 @@ for lock in $locks; do
     $run "$program/venv/bin/pip" install --quiet --require-hashes -r "$project/$lock"
 done
 $run "$program/venv/bin/pip" install --quiet --no-deps --force-reinstall "${wheel:-$project}"
-for page in operations partitioning; do
+for page in data install-systemd partitioning runbook; do
     $run install -D -m 644 "$project/docs/$page.md" "$program/docs/$page.md"
 done
 for unit in "$here"/session-store*.service "$here"/session-store*.timer; do
@@ -55,5 +55,5 @@ done
 [ -n "$root" ] || $run systemctl daemon-reload
 
 # The page has the steps once, for its readers and for whoever has just installed.
-echo 'Installed. What is left, from docs/operations.md, "Under systemd":'
-sed -n '/^### Prepare the servers, and start/,/^### /{/^### /!p}' "$project/docs/operations.md"
+echo 'Installed. What is left, from docs/install-systemd.md:'
+sed -n '/^## Prepare the servers, and start/,/^## /{/^## /!p}' "$project/docs/install-systemd.md"

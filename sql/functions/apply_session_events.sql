@@ -78,8 +78,8 @@ BEGIN
 
     -- Then the table, in statements of their own: their snapshots are taken with the ledger's rows locked, so
     -- they see what every call before this one committed.
-    -- adopt_inserted_sessions reads the setting. As a setting of this function only a superuser could migrate.
     IF won_ids IS NOT NULL THEN
+        -- See adopt_inserted_sessions. Not a setting of the function: its owner, no superuser, may not give it one of ours.
         PERFORM set_config('session_store.applying', 'on', true);
         PERFORM store_sessions(p_session_ids, p_revisions, p_deletes, p_player_ids, p_encounters, p_states, p_extras,
                                p_started_ats, p_completed_ats, p_updated_ats, won_ids);

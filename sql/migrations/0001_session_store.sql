@@ -229,7 +229,7 @@ COMMENT ON COLUMN session_totals.seconds IS 'From start to completion.';
 \ir ../functions/store_sessions.sql
 -- 13ff61f7ee4bd20f
 \ir ../functions/partitioned/store_sessions.sql
--- 6d76995cab6041ad
+-- 766cb23518be2316
 \ir ../functions/apply_session_events.sql
 -- 85581e62b57923cf
 \ir ../functions/delete_sessions.sql

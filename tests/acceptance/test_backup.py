@@ -1,4 +1,4 @@
-"""The commands of docs/operations.md bring a database back, and it still refuses what is late."""
+"""The commands of docs/data.md bring a database back, and it still refuses what is late."""
 
 import shutil
 import tempfile
@@ -20,7 +20,7 @@ from tests.support.programs.page import commands_of, run_commands
 from tests.support.programs.replica import Replica
 from tests.support.selection import long
 
-PAGE = "docs/operations.md"
+PAGE = "docs/data.md"
 KEPT = (
     "SELECT * FROM sessions ORDER BY session_id",
     "SELECT * FROM session_ledger ORDER BY session_id",

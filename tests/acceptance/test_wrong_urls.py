@@ -79,6 +79,17 @@ def test_the_parameter_or_the_file_that_is_wrong_is_named(url: str, variables: V
     assert said in text
 
 
+def test_the_doctor_finds_the_same_of_a_replica() -> None:
+    replica = {"SESSION_STORE_READ_DATABASE_URL": "postgresql://u:secret@replica.invalid/d"}
+    done = run_command("doctor", variables={**LOCAL, **replica})
+    assert "settings.replica_url" in done.stdout
+    assert "leads to replica.invalid without TLS" in done.stdout
+    replica["SESSION_STORE_READ_DATABASE_URL"] += "?sslmode=verify-full&sslrootcert=/no/ca.pem"
+    done = run_command("doctor", variables={**LOCAL, **replica})
+    assert done.returncode == 78
+    assert "names /no/ca.pem as sslrootcert" in " ".join(done.stdout.split())
+
+
 def test_the_doctor_finds_the_same() -> None:
     done = run_command(
         "doctor", variables={**LOCAL, "DATABASE_URL": "postgresql://u:secret@/d", "PGHOST": "db.invalid"}

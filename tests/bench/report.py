@@ -13,11 +13,15 @@ NOTES: Final = Path(__file__).with_name("notes.md")
 Section = Callable[[Any], str]
 HEAD: Final = """# Benchmarks
 
-Everybody gets the same events of {size:,} bytes on the same private servers, one after the other in each round, with
-all events in the queue before it begins. They are sessions with prose, objectives, a log and maps, drawn once from a
-seed. Medians of {rounds} rounds of {events:,} events; in brackets the lowest and the highest round. CPU is processor
-time an event, in microseconds; "all three" is the sum of worker, RabbitMQ and PostgreSQL. `make bench` measures anew
-and writes this page; `make bench BASE=<commit>` compares the worker with another commit's.
+For people who compare or size: the worker beside its alternatives, on one machine.
+
+All programs get the same events of {size:,} bytes on the same private servers, in turn in each round.
+All events are in the queue before a round begins.
+They are sessions with prose, objectives, a log and maps, drawn once from a seed.
+Figures are medians of {rounds} rounds of {events:,} events; brackets have the lowest and the highest round.
+CPU is processor time an event, in microseconds; "all three" is the sum of worker, RabbitMQ and PostgreSQL.
+`make bench` measures again and writes this page.
+`make bench BASE=<commit>` compares the worker with that of another commit.
 
 ![events a second](benchmarks-storing.svg)
 """

@@ -3,7 +3,6 @@
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,11 +13,11 @@ from contracts.replies import Record
 from contracts.requests import Filter, QueryOptions
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
+from tests.conformance.moves import CALLS, Step, overlap
 from tests.support.broker.forgeries import KEYS
 from tests.support.programs.installation import Variables, shared_installation
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
-Step = dict[str, Any]
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -108,6 +107,8 @@ async def compare(store: SessionStore, step: Step) -> None:
             assert (await store.health()).ok is step["ok"]
         case "close":
             await store.close()
+        case call if call in CALLS:
+            await overlap(store, step)
         case unknown:
             raise AssertionError(f"no such call: {unknown}")
 

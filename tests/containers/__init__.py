@@ -1,1 +1,1 @@
-"""`make test-containers`: the image and the stack, with a container engine, as docs/operations.md says."""
+"""`make test-containers`: the image and the stack, with a container engine, as docs/install-containers.md says."""

@@ -1,4 +1,4 @@
-"""The image and the stack, in the order of docs/operations.md; each test goes on where the one before it ended.
+"""The image and the stack, in the order of the page; each test goes on where the one before it ended.
 
 `make test-containers` runs this file. It is no part of `make test`: it needs a container engine, or root and a Debian
 mirror to make one.
@@ -18,7 +18,7 @@ from tests.faults.rolling import REDELIVERED
 from tests.support.programs.page import commands_of
 from tests.versions.trees import CannotMake
 
-PAGE: Final = "docs/operations.md"
+PAGE: Final = "docs/install-containers.md"
 COMPOSE: Final = "docker compose --file deploy/compose/stack.yaml"
 SERVERS: Final = ("postgres", "rabbitmq", "prometheus", "grafana")
 READY: Final = 4

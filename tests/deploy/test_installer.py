@@ -16,7 +16,7 @@ from tests.support.programs.page import commands_of
 
 UNITS: Final = PROJECT / "deploy" / "systemd"
 COMMAND: Final = UNITS / "session-store"
-PAGE: Final = "docs/operations.md"
+PAGE: Final = "docs/install-systemd.md"
 CREDENTIAL: Final = re.compile(r"^LoadCredential=\w+:/etc/session-store/credentials/(\w+)$", re.MULTILINE)
 ENVIRONMENT: Final = """# a comment
 SESSION_STORE_PREFETCH=500

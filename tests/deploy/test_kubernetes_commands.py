@@ -1,4 +1,4 @@
-"""The commands that docs/operations.md prints for Kubernetes, held against the manifests; no cluster is needed."""
+"""The commands that the page on Kubernetes prints, held against the manifests; no cluster is needed."""
 
 import os
 import re
@@ -25,7 +25,7 @@ from tests.deploy.test_kubernetes_secrets import named_in, read_secrets
 from tests.support.programs.command import run_command
 from tests.support.programs.page import commands_of
 
-PAGE: Final = "docs/operations.md"
+PAGE: Final = "docs/install-kubernetes.md"
 OWN: Final = "Kubernetes with servers of your own"
 OPERATORS: Final = "Kubernetes with the operators"
 UPGRADE: Final = "Upgrade on Kubernetes"

@@ -7,9 +7,9 @@ import pytest
 
 from tests.engine.build import build_engine
 from tests.engine.process import EngineProcess
-from tests.support.stage.fixtures import calm_stage, fault_seed
+from tests.support.stage.fixtures import calm_stage, fault_seed, stage
 
-__all__ = ["calm_stage", "fault_seed"]  # a stage for each test here too
+__all__ = ["calm_stage", "fault_seed", "stage"]  # a stage for each test here too
 
 
 StartEngine = Callable[[Mapping[str, str]], Awaitable[EngineProcess]]

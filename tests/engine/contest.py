@@ -4,15 +4,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import aiohttp
 import asyncpg
 
-from tests.engine.moves import Losses, Players, Read, Stored
-from tests.engine.process import EngineProcess
+from tests.engine.ends import SLOW_ANSWERS, BrokerEnd, Ends, EngineEnd, Engines, WorkerEnd
+from tests.engine.moves import Losses, OnAnswer, Players, Read, Stored, pass_on
 from tests.support.stage.stage import Stage
 
 TIMEOUT_MS: Final = 30_000
@@ -27,6 +27,9 @@ class Contest:
     engines: int = 1
     workers: int = 1
     durability: Literal["stored", "queued"] = "stored"
+    ends: Literal["nobody", "workers", "engines", "broker"] = (
+        "nobody"  # who is killed and replaced again and again
+    )
     plugins: Path = Path("plugins")  # the engine's folder of plugins
 
     def __str__(self) -> str:
@@ -39,7 +42,22 @@ class Contest:
         }
         engines = "one engine" if self.engines == 1 else f"{self.engines} engines"
         queued = ", `queued`" if self.durability == "queued" else ""
-        return f"{names[self.storage]}, {engines}{queued}"
+        killed = "" if self.ends == "nobody" else f", {self.ends} killed"
+        return f"{names[self.storage]}, {engines}{queued}{killed}"
+
+    @property
+    def promised(self) -> tuple[str, ...]:
+        """The figures that are promised to be 0."""
+        if self.storage == "file" or (self.durability == "queued" and self.engines > 1):
+            return ()
+        left_out = {"errors"} if self.ends in ("engines", "broker") else set()
+        if self.durability == "queued":  # a move that is under way may follow the deletion
+            left_out.add("revived")
+        return tuple(each.name for each in fields(Losses) if each.name not in left_out)
+
+    def is_kept(self, losses: Losses) -> bool:
+        """Whether the losses are those that are promised: none."""
+        return all(getattr(losses, name) == 0 for name in self.promised)
 
 
 async def play_on_files(program: Path, folder: Path, sessions: int) -> Losses:
@@ -57,8 +75,15 @@ async def play_on_workers(contest: Contest, stage: Stage, program: Path, session
         "ENGINE_OPTIONS": json.dumps(options_on(stage, contest.durability)),
         "ENGINE_FOLDER": str(contest.plugins),
     }
-    async with _engines(program, variables, contest.engines) as urls, _http() as http:
-        return await Players(http, urls, sessions).play(_from_the_table(stage))
+    async with _engines(program, variables, contest.engines) as engines, _http() as http:
+        ends: dict[str, OnAnswer] = {
+            "nobody": pass_on,
+            "workers": Ends(WorkerEnd(stage)),
+            "engines": Ends(EngineEnd(engines)),
+            "broker": Ends(BrokerEnd(stage), SLOW_ANSWERS),
+        }
+        players = Players(http, engines, sessions, ends[contest.ends])
+        return await players.play(_from_the_table(stage))
 
 
 def options_on(stage: Stage, durability: str = "stored") -> dict[str, Any]:
@@ -72,15 +97,13 @@ def options_on(stage: Stage, durability: str = "stored") -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _engines(program: Path, variables: dict[str, str], count: int) -> AsyncIterator[list[str]]:
-    started: list[EngineProcess] = []
+async def _engines(program: Path, variables: dict[str, str], count: int) -> AsyncIterator[Engines]:
+    engines = Engines(program, variables)
     try:
-        for _ in range(count):
-            started.append(await EngineProcess.start(program, variables))
-        yield [engine.url for engine in started]
+        await engines.start(count)
+        yield engines
     finally:
-        for engine in started:
-            await engine.stop()
+        await engines.stop()
 
 
 def _http() -> aiohttp.ClientSession:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
@@ -18,6 +19,9 @@ NOTHING: Final[Session] = {
     "state": {"objectivesCompleted": []},
 }
 Stored = Mapping[str, Session]
+OnAnswer = Callable[[], Awaitable[None]]
+"""Called after each move that was answered."""
+
 Read = Callable[[Sequence[str]], Awaitable[Stored]]
 
 
@@ -32,27 +36,45 @@ class Losses:
         0  # objectives that were told to be completed, and were lost to the session's completion
     )
     doubled: int = 0  # sessions whose completion two players were told
+    revived: int = 0  # sessions that were told to be deleted, and are there
 
     def __add__(self, other: Self) -> "Losses":
         """Return the sums."""
         return Losses(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
-class Players:
-    """Moves of many sessions, over HTTP, in turn on each of the engines."""
+async def pass_on() -> None:
+    """Do nothing."""
 
-    def __init__(self, http: aiohttp.ClientSession, engines: Sequence[str], sessions: int) -> None:
+
+class Players:
+    """Moves of many sessions, over HTTP, in turn on each of the engines; `engines` may change meanwhile."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        engines: Sequence[str],
+        sessions: int,
+        on_answer: OnAnswer = pass_on,
+    ) -> None:
         self._http = http
         self._engines = engines
         self._sessions = sessions
+        self._on_answer = on_answer
 
     async def play(self, read: Read) -> Losses:
         """Return the losses of all rounds; `read` gives what is stored once everything is."""
         objectives = await self._round(*(f"objectives/{number}" for number in range(OBJECTIVES)))
         completions = await self._round("complete", "objectives/0")
         doubles = await self._round("complete", "complete")
-        stored = await read([*objectives, *completions, *doubles])
-        rounds = ((lost_objectives, objectives), (reopened, completions), (completed_twice, doubles))
+        deletes = await self._round("", "objectives/0", "objectives/1")
+        stored = await read([*objectives, *completions, *doubles, *deletes])
+        rounds = (
+            (lost_objectives, objectives),
+            (reopened, completions),
+            (completed_twice, doubles),
+            (revived, deletes),
+        )
         losses = [
             judge(statuses, stored.get(session_id, NOTHING))
             for judge, told in rounds
@@ -61,11 +83,11 @@ class Players:
         return sum(losses, Losses())
 
     async def _round(self, *moves: str) -> dict[str, list[int]]:
-        """Return the statuses that the moves of each session were told; all of them are made at once."""
+        """Return the statuses that the moves of each session were told; all are made at once. '' is its deletion."""
         made = await asyncio.gather(*(self._create() for _ in range(self._sessions)))
         told = await asyncio.gather(
             *(
-                self._move(self._engines[turn % len(self._engines)], f"sessions/{session_id}/{move}")
+                self._move(turn, f"sessions/{session_id}/{move}".rstrip("/"), "POST" if move else "DELETE")
                 for session_id in made
                 for turn, move in enumerate(moves)
             )
@@ -73,27 +95,38 @@ class Players:
         return {each: list(told[turn * len(moves) :][: len(moves)]) for turn, each in enumerate(made)}
 
     async def _create(self) -> str:
-        async with self._http.post(f"{self._engines[0]}/players/player_1/sessions") as answer:
-            assert answer.status == 201, await answer.text()
-            session_id = str((await answer.json())["sessionId"])
-        await asyncio.gather(*(self._seen(engine, session_id) for engine in self._engines))
+        """Return the id of a new session that every engine has; an engine that is being restarted is asked again."""
+        async with asyncio.timeout(LONGEST_WAIT):
+            while not (session_id := await self._created()):
+                await asyncio.sleep(0.05)
+            for turn in range(len(self._engines)):
+                while not await self._is_seen(turn, session_id):
+                    await asyncio.sleep(0.01)
         return session_id
 
-    async def _seen(self, engine: str, session_id: str) -> None:
-        """Return once an engine has the session: another one's write may be on its way where it is only queued."""
-        async with asyncio.timeout(LONGEST_WAIT):
-            while True:
-                async with self._http.get(f"{engine}/sessions/{session_id}") as answer:
-                    if answer.status == 200:
-                        return
+    async def _created(self) -> str | None:
+        with suppress(aiohttp.ClientError):
+            async with self._http.post(f"{self._engines[0]}/players/player_1/sessions") as answer:
+                if answer.status == 201:
+                    return str((await answer.json())["sessionId"])
+        return None
 
-    async def _move(self, engine: str, path: str) -> int:
+    async def _is_seen(self, turn: int, session_id: str) -> bool:
+        """Whether an engine has the session: another one's write may be on its way where it is only queued."""
+        with suppress(aiohttp.ClientError):
+            async with self._http.get(f"{self._engines[turn]}/sessions/{session_id}") as answer:
+                return answer.status == 200
+        return False
+
+    async def _move(self, turn: int, path: str, method: str) -> int:
         try:
-            async with self._http.post(f"{engine}/{path}") as answer:
+            engine = self._engines[turn % len(self._engines)]
+            async with self._http.request(method, f"{engine}/{path}") as answer:
                 await answer.read()
-                return answer.status
         except aiohttp.ClientError:
             return FAILED
+        await self._on_answer()
+        return answer.status
 
 
 def lost_objectives(told: Sequence[int], session: Session) -> Losses:
@@ -121,3 +154,11 @@ def completed_twice(told: Sequence[int], session: Session) -> Losses:
     completions = told.count(200)
     is_completed = completions > 0 and session.get("completedAt")
     return Losses(doubled=int(completions > 1), errors=int(not is_completed))
+
+
+def revived(told: Sequence[int], session: Session) -> Losses:
+    """Judge a session that was deleted amid moves: after 200 it is gone, and after 404 it is there."""
+    deletion = told[0]
+    is_there = session is not NOTHING and "encounter" in session
+    is_wrong = deletion not in (200, 404) or (deletion == 404 and not is_there)
+    return Losses(errors=int(is_wrong), revived=int(deletion == 200 and is_there))

@@ -27,10 +27,10 @@ class EngineProcess:
         self._port = 0
 
     @classmethod
-    async def start(cls, program: Path, variables: Mapping[str, str]) -> Self:
-        """Return an engine that answers; raises EngineFailed where it ends instead."""
+    async def start(cls, program: Path, variables: Mapping[str, str], directory: Path | None = None) -> Self:
+        """Return an engine that answers, started in this directory; raises EngineFailed where it ends instead."""
         process = await asyncio.create_subprocess_exec(
-            "node", program, env={**os.environ, **variables}, stdout=PIPE, stderr=PIPE
+            "node", program, env={**os.environ, **variables}, cwd=directory, stdout=PIPE, stderr=PIPE
         )
         engine = cls(process)
         await engine._answers()

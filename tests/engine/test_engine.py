@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import aiohttp
 import pytest
@@ -12,6 +12,8 @@ from tests.engine.conftest import StartEngine
 from tests.engine.contest import Contest, play_on_files, play_on_workers
 from tests.engine.moves import Losses
 from tests.engine.process import EngineFailed
+from tests.engine.reads import read_many
+from tests.support.selection import long
 from tests.support.stage.stage import Stage
 from tests.typescript.node import PACKAGE, run_node
 
@@ -37,6 +39,41 @@ async def test_the_moves_that_a_last_writer_overwrites_are_counted(program: Path
     assert 0 < losses.lost < SESSIONS * 4
     assert losses.doubled > 0
     assert losses.reopened + losses.overwritten > 0
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    "contest",
+    [
+        Contest("session-store", engines=2, workers=2, ends="workers"),
+        Contest("session-store", engines=2, ends="engines"),
+        Contest("session-store", durability="queued", ends="workers"),
+    ],
+    ids=str,
+)
+async def test_moves_that_were_told_are_kept_though_somebody_is_killed(
+    program: Path, calm_stage: Stage, contest: Contest
+) -> None:
+    losses = await play_on_workers(contest, calm_stage, program, SESSIONS // 2)
+    assert contest.is_kept(losses), losses
+
+
+@long("the broker is killed and started again, which takes seconds each time")
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("durability", ["stored", "queued"])
+async def test_moves_that_were_told_are_kept_though_the_broker_is_killed(
+    program: Path, stage: Stage, durability: Literal["stored", "queued"]
+) -> None:
+    contest = Contest("session-store", workers=2, durability=durability, ends="broker")
+    losses = await play_on_workers(contest, stage, program, SESSIONS)
+    assert contest.is_kept(losses), losses
+
+
+@long("a million reads; fewer would not tell a small leak from noise")
+@pytest.mark.timeout(3600)
+async def test_a_million_reads_keep_nothing(program: Path, calm_stage: Stage) -> None:
+    heaps = await read_many(calm_stage, program, 1_000_000)
+    assert heaps.end - heaps.middle < 500_000, heaps  # a byte for each read, where they keep nothing: noise
 
 
 @pytest.mark.timeout(400)

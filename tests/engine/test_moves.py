@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from tests.engine.moves import NOTHING, Losses, Session, completed_twice, lost_objectives, reopened
+from tests.engine.moves import (
+    NOTHING,
+    Losses,
+    Session,
+    completed_twice,
+    lost_objectives,
+    reopened,
+    revived,
+)
 
 COMPLETED = "2025-11-07T10:30:00.000Z"
 
@@ -68,5 +76,20 @@ def test_one_of_two_completions_counts(told: list[int], stored: Session, losses:
     assert completed_twice(told, stored) == Losses(**losses)
 
 
+@pytest.mark.parametrize(
+    ("told", "stored", "losses"),
+    [
+        ([200, 500, 404], NOTHING, {}),
+        ([200, 200, 200], {"error": "no such session"}, {}),
+        ([200, 200, 500], session(0), {"revived": 1}),
+        ([500, 200, 200], session(0, 1), {"errors": 1}),
+        ([404, 200, 200], session(0, 1), {}),
+        ([404, 200, 404], NOTHING, {"errors": 1}),
+    ],
+)
+def test_a_deletion_that_was_told_holds(told: list[int], stored: Session, losses: dict[str, Any]) -> None:
+    assert revived(told, stored) == Losses(**losses)
+
+
 def test_losses_are_added_up() -> None:
-    assert Losses(1, 2, 3, 4, 5) + Losses(5, 4, 3, 2, 1) == Losses(6, 6, 6, 6, 6)
+    assert Losses(1, 2, 3, 4, 5, 6) + Losses(6, 5, 4, 3, 2, 1) == Losses(7, 7, 7, 7, 7, 7)

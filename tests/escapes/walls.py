@@ -52,7 +52,7 @@ class Walls:
 
 
 def build(rabbit: RabbitServer, postgres: PostgresServer, database: str, directory: Path) -> Walls:
-    """Return an installation as docs/operations.md has it made: users, virtual hosts, roles.
+    """Return an installation as docs/secure.md has it made: users, virtual hosts, roles.
 
     Passwords that are there stay: a role's is that of the user of its name, for the canary; the migrator's is made.
     """
@@ -65,7 +65,7 @@ def build(rabbit: RabbitServer, postgres: PostgresServer, database: str, directo
     path = f"{PROGRAM.parent}{os.pathsep}{rabbit.environment['PATH']}"
     url = postgres.url_of(database)
     variables = {**rabbit.environment, "PATH": path, "PASSWORDS": str(directory), "DATABASE_URL": url}
-    for commands in commands_of("docs/operations.md", "Roles and users"):
+    for commands in commands_of("docs/secure.md", "Roles and users"):
         run_commands(commands, variables)
     assert (directory / "postgres" / "session_store_migrator").read_text()
     return Walls(rabbit, postgres, database, passwords)

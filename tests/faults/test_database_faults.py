@@ -120,6 +120,17 @@ async def test_a_database_out_of_connections_is_waited_for(stage: Stage, back_in
     assert report.is_clean, report
 
 
+async def test_an_idle_worker_says_that_its_login_is_refused_and_taken_again(stage: Stage) -> None:
+    replica = await stage.start_replica()
+    await stage.probe()
+    await _sql(stage, f"ALTER ROLE {ROLE} NOLOGIN")
+    await _sql(stage, KICK_OUT)
+    assert (await replica.logged("database.away"))["reason"] == "login refused"
+    await _sql(stage, f"ALTER ROLE {ROLE} LOGIN")
+    await replica.logged("database.back")
+    assert replica.count("database.away") == 1
+
+
 async def test_a_locked_table_is_waited_for(stage: Stage, back_in_time: BackInTime) -> None:
     replica = await stage.start_replica(IMPATIENT)
     await stage.probe()

@@ -40,13 +40,17 @@ async def test_forgotten_connections_to_the_database_are_left_within_10_s(stage:
 
 
 async def test_a_call_that_a_lock_delays_is_no_silent_connection(stage: Stage) -> None:
+    caller = Caller(stage.rabbit.url, stage.topology)
     replica = await stage.start_replica()
     await stage.probe()
     async with stage.locked("session_ledger"):
         probing = asyncio.create_task(stage.probe())
+        reply = await caller.ask("session.read", 1.0, sessionId="sess_1", minRevision=1)
+        assert reply is None or "error" in reply
         done, _ = await asyncio.wait((probing,), timeout=5)
         assert not done
     await probing
+    await caller.close()
     assert replica.count("storage.silent") == 0
     assert "connection lost" not in [line.get("reason") for line in replica.log]
     report = await stage.finish()

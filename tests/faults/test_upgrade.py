@@ -1,4 +1,4 @@
-"""An upgrade as docs/operations.md has it: the schema first, then worker after worker, under load.
+"""An upgrade as docs/upgrade.md has it: the schema first, then worker after worker, under load.
 
 The last release is this one without its newest migration; the next one changes the order law, by a migration more.
 """
@@ -115,6 +115,6 @@ def _prepare_servers(stage: Stage, last_release: Variables, next_release: Variab
         "AMQP_URL": stage.rabbit.url,
         "SESSION_STORE_PREFIX": stage.topology.prefix,
     }
-    (prepare,) = commands_of("docs/operations.md", "Upgrade without a stop")
+    (prepare,) = commands_of("docs/upgrade.md", "Upgrade without a stop")
     run_commands(prepare, servers | next_release)
     assert run_command("migrate", variables=servers | last_release).returncode == WRONG

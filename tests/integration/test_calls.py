@@ -7,13 +7,20 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+import sql
 from contracts.outcomes import Outcome
 from deploy.local.ports import LOOPBACK
 from tests.support.programs.watched_worker import until_waiting
 from tests.support.servers.storages import storage_at
 from worker.errors import StorageUnavailable
 from worker.store.rows import EventRow
+from worker.store.writer import columns_of
 
+EXPLAIN_EVERYTHING = """
+    LOAD 'auto_explain';
+    SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on;
+    SET auto_explain.log_level = notice; SET jit = off
+"""
 WRITE = EventRow("a", 5, uuid4(), None, False, "p", b"{}", b"{}", None, "2025-11-07T10:30:00+00:00")
 
 
@@ -52,3 +59,13 @@ async def test_a_server_that_lets_nobody_in_is_away_and_not_overloaded() -> None
         async with storage_at(url, 3) as storage:
             with pytest.raises(StorageUnavailable, match="timeout"):
                 await storage.reader.read_many(["a"], timeout=0.1)
+
+
+async def test_an_event_that_loses_is_looked_up_by_the_index(connection: asyncpg.Connection) -> None:
+    plans: list[str] = []
+    connection.add_log_listener(lambda _, message: plans.append(str(message)))
+    await connection.execute(EXPLAIN_EVERYTHING)
+    for _ in range(2):
+        await connection.fetch(sql.statement("apply_session_events"), *columns_of([WRITE]))
+    assert any("session_ledger_pkey" in plan for plan in plans)
+    assert not [plan for plan in plans if "Seq Scan on session" in plan and "session_erasures" not in plan]

@@ -162,9 +162,7 @@ async def test_a_players_page_reads_the_players_sessions_in_any_order(
 
 
 @pytest.mark.parametrize(("player", "index"), [(None, "incomplete"), ("player_20", "player_open")])
-async def test_a_page_of_open_sessions_reads_their_index(
-    reader: asyncpg.Connection, player: str | None, index: str
-) -> None:
+async def test_open_sessions_have_an_index(reader: asyncpg.Connection, player: str, index: str) -> None:
     asked = (*filter_by(playerId=player, completed=False), 11, 0, None, None)
     plan = await explain(reader, "query_by_started_at_desc", *asked)
     assert (indexes_of(plan), scans_of(plan), buffers_of(plan) < 33) == ({f"idx_sessions_{index}"}, [], True)

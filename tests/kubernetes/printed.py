@@ -1,4 +1,4 @@
-"""The commands of docs/operations.md for servers of one's own, run as they are printed.
+"""The commands of docs/install-kubernetes.md for servers of one's own, run as they are printed.
 
 Three names are put in for examples: those of both servers, and of the overlay that names the image.
 """
@@ -17,7 +17,7 @@ from tests.kubernetes.cluster import SERVERS, Cluster, Failed
 from tests.kubernetes.servers import POSTGRES, RABBITMQ, Servers
 from tests.support.programs.page import commands_of
 
-PAGE: Final = "docs/operations.md"
+PAGE: Final = "docs/install-kubernetes.md"
 INSTALL: Final = "Kubernetes with servers of your own"
 UPGRADE: Final = "Upgrade on Kubernetes"
 PASSWORD: Final = "Change a password on Kubernetes"

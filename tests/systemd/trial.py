@@ -1,4 +1,4 @@
-"""The life of an installation under systemd, in the order of docs/operations.md.
+"""The life of an installation under systemd, in the order of docs/install-systemd.md.
 
 Each test goes on where the one before it ended.
 
@@ -19,7 +19,7 @@ from tests.systemd.load import LOGINS, engine_words, under_load
 from tests.systemd.machine import Machine, place
 from tests.versions.trees import CannotMake, run
 
-PAGE: Final = "docs/operations.md"
+PAGE: Final = "docs/install-systemd.md"
 REPLICAS: Final = tuple(f"session-store@{number}.service" for number in (1, 2, 3))
 UNIT: Final = "/etc/systemd/system/session-store@3.service.d/trial.conf"
 STALL: Final = """

@@ -14,7 +14,7 @@ sys.argv = ["session-store", *sys.argv[1:]]
 from worker.cli import main
 main()
 """
-OF_OTHERS = {place.module for place in COMMANDS.values()}
+OF_OTHERS = {place.module for place in COMMANDS.values()} - {"worker.cli.version"}  # `--version` needs it
 
 
 def imported_by(*arguments: str) -> set[str]:

@@ -37,3 +37,20 @@ def test_the_client_takes_several_hosts_and_refuses_another_scheme() -> None:
     SessionStore("amqp://u:p@one,two:5673/")
     with pytest.raises(ValueError, match="amqp://"):
         SessionStore("http://one,two/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://u:1#secret@h/",
+        "amqp://u:secret/x@h/",
+        "amqp://u:se[cret@h/",
+        "amqp://u:x@h:secret/",
+        "amqp://",
+    ],
+)
+def test_the_client_refuses_a_url_with_two_readings_and_repeats_none_of_it(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^url ") as refused:
+        SessionStore(url)
+    assert "secret" not in str(refused.value)
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None

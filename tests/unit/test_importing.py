@@ -11,6 +11,7 @@ from worker.errors import UnavailableError
 from worker.ingest.fold import Verdicts, key_of
 from worker.outcome import Verdict
 from worker.store.rows import EventRow
+from worker.transfer.bounded import BoundedSink
 from worker.transfer.findings import Location, ParsedEvent, ReadResult, Rejection
 from worker.transfer.importing import ImportCounts, Importer
 
@@ -30,6 +31,14 @@ READ = ReadResult(
     [Rejection("a", "bad_json", "why", 9)],
     skipped=2,
 )
+
+
+async def test_a_revision_far_ahead_of_the_clock_is_rejected_before_it_is_stored() -> None:
+    ahead = EVENTS[1]._replace(revision=2**53 - 1)
+    taken = await BoundedSink(GivenVerdicts(1), lead=60).take([EVENTS[0], ahead])
+    assert taken[key_of(EVENTS[0])] == VERDICTS[0]
+    assert taken[key_of(ahead)].code == "revision_ahead"
+    assert len(await BoundedSink(GivenVerdicts(1), lead=0).take([ahead])) == 1
 
 
 class GivenChunk:

@@ -1,8 +1,13 @@
 """Log lines in log_dedup, and what they quote."""
 
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import pytest
 import structlog
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from worker.observability import log_dedup
 from worker.observability.log_dedup import Deduplicator
@@ -16,6 +21,40 @@ def feed(deduplicator: Deduplicator, **line: object) -> bool:
     except structlog.DropEvent:
         return False
     return True
+
+
+@dataclass(slots=True)
+class Log:
+    """A deduplicator and the lines that it has let through."""
+
+    deduplicator: Deduplicator
+    lines: list[EventDict]
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """Yield the log in which `log_at` writes."""
+    deduplicator, lines = Deduplicator(), list[EventDict]()
+
+    def stamp(_logger: object, _name: str, line: EventDict) -> EventDict:
+        return {"timestamp": "the time of writing", **line, **structlog.contextvars.get_contextvars()}
+
+    def keep(_logger: object, _name: str, line: EventDict) -> EventDict:
+        lines.append(dict(line))
+        raise structlog.DropEvent
+
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, stamp, deduplicator, keep],
+        wrapper_class=structlog.make_filtering_bound_logger(0),
+    )
+    yield Log(deduplicator, lines)
+    structlog.reset_defaults()
+
+
+def log_at(second: int, level: str, event: str, **fields: object) -> None:
+    """Log a line at this time."""
+    with structlog.contextvars.bound_contextvars(timestamp=second):
+        structlog.get_logger().log(logging.getLevelNamesMapping()[level.upper()], event, **fields)
 
 
 def test_the_same_warning_passes_once_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,6 +78,63 @@ def test_the_same_warning_passes_once_and_is_counted(monkeypatch: pytest.MonkeyP
 def test_the_same_warning_in_two_traces_is_one_warning() -> None:
     deduplicator = Deduplicator()
     assert [feed(deduplicator, event="away", trace_id=each) for each in ("1", "2")] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"codes": {"bad_json": 1}}, {"codes": {"too_deep": 1}}),
+        ({"codes": {"bad_json": 1}}, {"codes": {"bad_json": 1, "too_deep": 1}}),
+        ({"queues": ["session.write"]}, {"queues": ["session.delete"]}),
+        ({"served": True}, {"served": False}),
+    ],
+)
+def test_lines_that_differ_in_words_are_of_different_kinds(
+    one: dict[str, object], other: dict[str, object]
+) -> None:
+    deduplicator = Deduplicator()
+    assert [feed(deduplicator, event="refused", **fields) for fields in (one, other, one, other)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_a_repeat_has_the_counts_of_all_that_were_held_and_the_time_of_the_last(
+    log: Log,
+) -> None:
+    for second in range(4):
+        log_at(second, "warning", "events.dead_lettered", codes={"bad_json": second + 1})
+    log_at(9, "info", "broker.connected")
+    assert log.lines == [
+        {"level": "warning", "event": "events.dead_lettered", "codes": {"bad_json": 1}, "timestamp": 0},
+        {
+            "level": "warning",
+            "event": "events.dead_lettered",
+            "codes": {"bad_json": 9},
+            "repeated": 3,
+            "timestamp": 3,
+        },
+        {"level": "info", "event": "broker.connected", "timestamp": 9},
+    ]
+
+
+def test_a_failure_after_a_recovery_is_written_at_once_and_none_from_before_it(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_at(0, "warning", "away")
+    log_at(1, "warning", "away")
+    log_at(2, "info", "back")
+    monkeypatch.setattr(log_dedup, "BURST_SECONDS", -1.0)
+    log.deduplicator.flush()
+    log_at(4, "warning", "away")
+    assert [(line["event"], line["timestamp"]) for line in log.lines] == [
+        ("away", 0),
+        ("away", 1),
+        ("back", 2),
+        ("away", 4),
+    ]
 
 
 def test_lines_of_lower_levels_all_pass() -> None:

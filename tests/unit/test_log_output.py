@@ -106,14 +106,6 @@ raise ValueError("the end")
 """
 
 
-OPENS = """
-import os
-from worker.observability.log_output import guard_stderr
-guard_stderr()
-print(os.open("/", os.O_RDONLY))
-"""
-
-
 def test_the_end_of_a_process_waits_for_the_last_lines() -> None:
     done = subprocess.run(
         [sys.executable, "-c", ENDS.format("")], capture_output=True, text=True, check=False
@@ -130,11 +122,38 @@ def test_the_end_of_a_process_does_not_wait_for_a_reader_that_has_stopped(fill: 
     process.stderr.close()
 
 
-def test_a_process_without_stderr_writes_its_log_into_no_connection() -> None:
-    done = subprocess.run(
-        ["sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, OPENS], capture_output=True, text=True, check=True
-    )
-    assert int(done.stdout) > 2
+LOGS = """
+import structlog, sys
+from worker.observability.log_output import guard_stderr
+from worker.observability.logs import configure_logs
+guard_stderr()
+configure_logs("info", sys.argv[1])
+log = structlog.get_logger()
+log.info("well")
+log.warning("ill")
+raise ValueError("the end")
+"""
+
+
+def logged(log_format: str, *, is_journal: bool) -> list[str]:
+    """Return the lines of a process whose stderr is, or is not, the stream that systemd made."""
+    reader, writer = os.pipe()
+    status = os.fstat(writer)
+    stream = f"{status.st_dev}:{status.st_ino if is_journal else status.st_ino + 1}"
+    words = [sys.executable, "-c", LOGS, log_format]
+    process = subprocess.Popen(words, stderr=writer, env={"JOURNAL_STREAM": stream})
+    os.close(writer)
+    with os.fdopen(reader) as lines:
+        found = lines.read().splitlines()
+    assert process.wait(LONGEST_WAIT) == 1
+    return found
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_the_journal_is_told_the_level_of_each_line(log_format: str) -> None:
+    well, ill, *traceback = logged(log_format, is_journal=True)
+    assert (well[:3], ill[:3], {line[:3] for line in traceback}) == ("<6>", "<4>", {"<3>"})
+    assert not [line for line in logged(log_format, is_journal=False) if line.startswith("<")]
 
 
 def test_a_process_that_may_open_no_more_files_still_notifies(monkeypatch: pytest.MonkeyPatch) -> None:

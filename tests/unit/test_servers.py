@@ -52,6 +52,7 @@ def test_libpqs_variables_stand_in_for_the_url(put: Set, variables: dict[str, st
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
+        ({"PGPASSWORD": "secret\udcff"}, "takes a value from PGPASSWORD, which is not UTF-8 text"),
         ({"PGHOST": "a,,b"}, "must name a host before and after each comma of host (from PGHOST)"),
         (
             {"PGHOST": "a", "PGPORT": "x"},

@@ -95,8 +95,10 @@ def _versions_of(combination: Combination) -> Versions:
     variables = _variables(combination)
     programs = Path(variables.get(RABBITMQ_PROGRAMS) or rabbitmq_programs())
     rabbitmq = subprocess.run(
-        [programs / "rabbitmqctl", "version"], capture_output=True, text=True, check=True
+        [programs / "rabbitmqctl", "version"], capture_output=True, text=True, check=False
     )
+    if rabbitmq.returncode:  # as in a container that may not mount
+        raise CannotMake(f"its rabbitmqctl does not run: {rabbitmq.stderr.strip()}")
     server = Path(variables.get(POSTGRES_PROGRAMS) or postgres_programs())
     return Versions(rabbitmq.stdout.split()[-1], postgres.version_of(server), platform.python_version())
 

@@ -113,7 +113,7 @@ class ChangesChannel:
         return call
 
     def _confirm(self, tag: int, multiple: bool, taken: bool) -> None:
-        """Note what the broker says of a message, and of all before it where it says so."""
+        """Note the broker's answer to a message, and to all before it where the answer covers them."""
         if multiple:
             for number in list(takewhile(lambda each: each <= tag, self._waiting)):
                 self._waiting.pop(number).confirm(number, taken)

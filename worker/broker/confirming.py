@@ -1,4 +1,4 @@
-"""Publishing again what the broker refuses, until it has confirmed every message."""
+"""Publishing refused messages again, until the broker has confirmed every one."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar

@@ -81,7 +81,7 @@ class FilteredTransport(TransportFactory):
 
 
 class FilteredConnection(aio_pika.Connection):
-    """An aio-pika connection over `FilteredTransport`; `frames` and `blocked` say what the broker sent."""
+    """An aio-pika connection over `FilteredTransport`; `frames` and `blocked` are from the broker."""
 
     def __init__(self, url: URL, name: str, context: ssl.SSLContext | None = None) -> None:
         super().__init__(url, ssl_context=context, client_properties={"connection_name": name})
@@ -94,7 +94,7 @@ class FilteredConnection(aio_pika.Connection):
 
     @property
     def writer(self) -> asyncio.StreamWriter:
-        """The stream to the broker; what is written must be whole frames. Raises BrokerUnavailable."""
+        """The stream to the broker; each write must be whole frames. Raises BrokerUnavailable."""
         if self._transport.writer is None:
             raise BrokerUnavailable("the connection is closed")
         return self._transport.writer

@@ -45,7 +45,7 @@ class Delivery:
 
 
 def _decode(header: bytes) -> Properties:
-    """Return what `ContentHeader.unmarshal` decodes, by the same decoders, in half of the time."""
+    """Return the result of `ContentHeader.unmarshal`, by the same decoders, in half of the time."""
     flags = int.from_bytes(header[_FLAGS])
     if flags & _MORE_FLAGS or len(header) < _FLAGS.stop:
         content = ContentHeader()

@@ -48,14 +48,14 @@ class LoginProblem(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LoginFailure:
-    """A login that failed; `detail` is what the broker said, or why TLS failed."""
+    """A login that failed; `detail` is the broker's answer, or why TLS failed."""
 
     problem: LoginProblem
     detail: str
 
 
 class Publishing(Enum):
-    """What the broker did with a message to the default exchange."""
+    """The broker's reaction to a message to the default exchange."""
 
     ACCEPTED = auto()
     FORBIDDEN = auto()
@@ -105,7 +105,7 @@ class ExaminedBroker:
         return Publishing.BLOCKED if self._connection.blocked else Publishing.ACCEPTED
 
     async def allowed_actions(self) -> list[str]:
-        """Return what this user may do although a worker does not need it."""
+        """Return the actions that this user may take and a worker does not need."""
         return await allowed_actions(self._connection, self._topology, self._timeout)
 
 

@@ -1,4 +1,4 @@
-"""What is to be written on a channel: all that becomes ready in one turn of the loop is one write."""
+"""The frames to be written on a channel: all that become ready in one turn of the loop are one write."""
 
 import asyncio
 from collections.abc import Iterable

@@ -82,7 +82,7 @@ class BrokenStream(Exception):
 
 
 class FrameFilter:
-    """Splits what arrives into deliveries for the registered consumers and bytes for aiormq."""
+    """Splits the incoming bytes into deliveries for the registered consumers and bytes for aiormq."""
 
     def __init__(self, on_blocked: Callable[[bool], None]) -> None:
         self._routes: dict[bytes, Route] = {}
@@ -110,7 +110,7 @@ class FrameFilter:
         self._confirms[channel] = confirm
 
     def feed(self, chunk: bytes) -> bytes:
-        """Take the deliveries out of `chunk` and return what is left for aiormq."""
+        """Take the deliveries out of `chunk` and return the rest for aiormq."""
         self.chunks += 1
         if self._broken:
             return chunk
@@ -201,14 +201,14 @@ class FrameFilter:
 
 
 class FilteredReader(asyncio.StreamReader):
-    """A stream reader that hands aiormq only what the filter leaves."""
+    """A stream reader that hands aiormq only the bytes that the filter leaves."""
 
     def __init__(self, frames: FrameFilter) -> None:
         super().__init__(limit=2**20)
         self._frames = frames
 
     def feed_data(self, data: Iterable[SupportsIndex]) -> None:
-        """Filter what arrived; called by the transport, once a read."""
+        """Filter the bytes that arrived; called by the transport, once a read."""
         left = self._frames.feed(bytes(data))
         if left:
             super().feed_data(left)

@@ -74,7 +74,7 @@ class Intake:
         return self.is_open
 
     async def run_until_lost(self, work: Coroutine[None, None, T]) -> T:
-        """Return what `work` returns, unless the channel is lost first: it is cancelled then.
+        """Return the result of `work`, unless the channel is lost first: it is cancelled then.
 
         A call that hangs must not keep us from a new channel. Raises BrokerUnavailable.
         """

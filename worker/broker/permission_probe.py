@@ -1,4 +1,4 @@
-"""Tries what a worker's login should not be allowed to do. An action that the broker allows does no harm."""
+"""Tries actions that a worker's login should not be allowed. An action that the broker allows does no harm."""
 
 import asyncio
 import socket

@@ -67,6 +67,6 @@ def _comes_back_equal(properties: Properties, max_bytes: int) -> bool:
 
 
 def keep_bytes(delivery: Delivery, headers: FieldTable, max_bytes: int = MAX_HEADER_BYTES) -> Properties:
-    """Return clean properties with these headers and the delivery's own as bytes, cut to what a frame holds."""
+    """Return clean properties with these headers and the delivery's own as bytes, cut to the size of a frame."""
     raw = bytearray(delivery.header[12 : 12 + max_bytes // 2])
     return Properties(delivery_mode=2, headers={**headers, UNDECODABLE_HEADER: raw})

@@ -38,7 +38,7 @@ class Release:
 
 
 def release_of(connection: FilteredConnection) -> Release:
-    """Return what the broker said when the connection was opened."""
+    """Return the release that the broker named when the connection was opened."""
     transport = connection.transport
     properties = transport.connection.server_properties if transport else {}
     return Release(*(_text(properties.get(name)) for name in ("product", "version")))

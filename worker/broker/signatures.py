@@ -39,7 +39,7 @@ class Keys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SignaturePolicy:
-    """What follows from a bad signature, the exchange that messages are for, and how old a request may be."""
+    """The consequence of a bad signature, the exchange that messages are for, and how old a request may be."""
 
     mode: Mode
     exchange: str

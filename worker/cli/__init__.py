@@ -5,13 +5,14 @@ Results go to stdout, logs and errors to stderr. Exit codes: 0 success, 1 failur
 """
 
 import sys
+from contextlib import suppress
 from typing import Annotated, Final, NoReturn
 
 import typer
 
 from worker.cli.console import complain, warn
 from worker.cli.lazy import CommandPlace, lazy_group
-from worker.cli.version import print_version
+from worker.cli.streams import OutputFailed, drop_output, finish_output, prepare_streams
 from worker.errors import (
     BrokerRefused,
     BrokerUnavailable,
@@ -58,6 +59,8 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from worker.cli.version import print_version  # imported here: most commands do not print it
+
         print_version()
         raise typer.Exit
 
@@ -74,8 +77,13 @@ def describe(
 
 def main() -> None:
     """Run the command line and leave the process with its exit code."""
+    prepare_streams()
     try:
-        sys.exit(app(standalone_mode=False))
+        _run()
+    except OutputFailed as error:
+        drop_output()
+        warn(f"{error.strerror}")
+        sys.exit(EXIT_FAILED)
     except typer.TyperException as error:
         _fail_use(error)
     except typer.Abort:
@@ -88,6 +96,19 @@ def main() -> None:
         _fail(error, EXIT_TRY_LATER)
     except SessionStoreError as error:
         _fail(error, EXIT_FAILED)
+
+
+def _run() -> NoReturn:
+    """Run the command, and have its results written before the process ends; a reader that went is no sentence."""
+    try:
+        status = app(standalone_mode=False)
+    except SystemExit as end:
+        status = end.code
+    try:
+        finish_output()
+    except BrokenPipeError:
+        status = EXIT_FAILED
+    sys.exit(status)
 
 
 def _fail_use(error: typer.TyperException) -> NoReturn:
@@ -108,4 +129,6 @@ def _fail(error: Exception, code: int) -> NoReturn:
         complain(f"{where}{line}")
     if where or isinstance(error, StorageUnavailable | BrokerUnavailable):
         warn("run session-store doctor with the same settings: it finds the cause and says what to do")
+    with suppress(OSError):
+        finish_output()
     sys.exit(code)

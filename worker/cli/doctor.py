@@ -1,4 +1,4 @@
-"""`doctor`: the faults of an installation, and what fixes them."""
+"""`doctor`: the faults of an installation, and their fixes."""
 
 from collections import Counter
 from pathlib import Path
@@ -47,13 +47,13 @@ def examine(
     security: Annotated[
         bool,
         typer.Option(
-            "--security", help="Also check that the servers restrict this login to what a worker needs."
+            "--security", help="Also check that the servers restrict this login to the rights of a worker."
         ),
     ] = False,
     policies: PolicyFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the faults of an installation and print what fixes them. Changes nothing. Exit status 1 for an error."""
+    """Find the faults of an installation and print their fixes. Changes nothing. Exit status 1 for an error."""
     configure_logs("error", "auto")
     loaded = _load(
         {"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix, "pool_size": pool_size}

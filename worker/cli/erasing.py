@@ -36,7 +36,7 @@ UpTo = Annotated[
         "--revision",
         min=1,
         max=MAX_REVISION,
-        help="Remove what was written up to this revision; the default is up to now.",
+        help="Remove sessions up to this revision; the default is up to now.",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -56,7 +56,7 @@ def erase(
     Sessions and dead letters are removed; an older write that arrives later is superseded. Exit status 1 when
     something remains. It may be run again.
     """
-    player_id = sys.stdin.readline().rstrip("\n") if player == "-" else player
+    player_id = _read_player() if player == "-" else player
     if not yes and (player == "-" or not sys.stdin.isatty()):
         raise typer.BadParameter("this removes sessions permanently: add --yes")
     settings = load({"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix}).settings
@@ -71,6 +71,16 @@ def erase(
         print_table(("receipt", ""), [(name, str(value)) for name, value in facts.items()])
     if receipt.remaining_sessions or receipt.remaining_dead_letters:
         raise typer.Exit(1)
+
+
+def _read_player() -> str:
+    try:
+        return sys.stdin.buffer.readline().decode().rstrip("\n")
+    except UnicodeDecodeError:
+        raise typer.BadParameter("standard input is not UTF-8 text", param_hint="--player") from None
+    except OSError as error:
+        message = f"standard input cannot be read: {error.strerror}"
+        raise typer.BadParameter(message, param_hint="--player") from None
 
 
 async def _erase(settings: Settings, player_id: str, revision: int | None) -> Receipt:

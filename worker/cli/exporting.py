@@ -11,7 +11,7 @@ import typer
 from contracts.requests import Filter
 from worker.cli.console import print_json, run_to_end, warn
 from worker.cli.loading import load
-from worker.cli.options import AsJson, DatabaseUrl, FilterOptions, filter_of, grouped_options
+from worker.cli.options import AsJson, DatabaseUrl, FilterOptions, filter_of, grouped_options, not_stdout
 from worker.cli.progress import Extent, progress
 from worker.cli.rejections import RejectionReport
 from worker.cli.storage import LONG_SECONDS, prepared_storage
@@ -24,7 +24,12 @@ from worker.transfer.target import FolderTarget, LineTarget, Target, atomic_writ
 
 COUNT_SECONDS: Final = 10.0
 
-To = Annotated[Path, typer.Option("--to", help="A new folder, or a file .ndjson, .ndjson.gz or .parquet.")]
+To = Annotated[
+    Path,
+    typer.Option(
+        "--to", help="A new folder, or a file .ndjson, .ndjson.gz or .parquet.", callback=not_stdout
+    ),
+]
 
 
 @grouped_options

@@ -12,12 +12,13 @@ import typer
 from contracts.client import SessionStore
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.loading import load
-from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix
+from worker.cli.options import AmqpUrl, AsJson, DatabaseUrl, Prefix, not_stdout
 from worker.cli.progress import Extent, progress
 from worker.cli.rejections import RejectionReport
 from worker.cli.storage import prepared_storage
 from worker.observability.logs import configure_logs
 from worker.settings.config import Flags, Settings
+from worker.transfer.bounded import BoundedSink
 from worker.transfer.dry_run import DryRunSink
 from worker.transfer.findings import OnRejection
 from worker.transfer.importing import ImportCounts, Importer
@@ -44,7 +45,10 @@ From = Annotated[
 Way = Annotated[Via, typer.Option("--via", help="Directly into the database, or through a running worker.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would happen; change nothing.")]
 Report = Annotated[
-    Path | None, typer.Option("--report", help="Write what is rejected to this file, a JSON document a line.")
+    Path | None,
+    typer.Option(
+        "--report", help="Write rejected sessions to this file, a JSON document a line.", callback=not_stdout
+    ),
 ]
 
 
@@ -127,9 +131,10 @@ async def _import(
 async def _database(settings: Settings, *, dry_run: bool) -> AsyncIterator[Sink]:
     async with prepared_storage(settings) as storage:
         if dry_run:
-            yield DryRunSink(storage.ledger)
+            yield BoundedSink(DryRunSink(storage.ledger), settings.revision_lead_s)
         else:
-            yield DatabaseSink(storage.writer, settings.patience_s)
+            sink = DatabaseSink(storage.writer, settings.patience_s)
+            yield BoundedSink(sink, settings.revision_lead_s)
 
 
 @asynccontextmanager

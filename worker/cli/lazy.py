@@ -1,4 +1,4 @@
-"""Imports the module of a command when the command is used: each start of the program imports what it needs."""
+"""Imports the module of a command when the command is used: a start imports only the modules it needs."""
 
 import gc
 from collections.abc import Iterator, Mapping

@@ -6,10 +6,13 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from inspect import Parameter, Signature, signature
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from pydantic import ValidationError
 
+from contracts.refusals import describe
 from contracts.requests import Filter
 from contracts.scalars import parse_timestamp
 from worker.settings.config import Flags
@@ -78,7 +81,17 @@ def filter_of(options: FilterOptions) -> Filter:
         "started_after": options.started_after,
         "started_before": options.started_before,
     }
-    return Filter.model_validate({name: value for name, value in wanted.items() if value is not None})
+    try:
+        return Filter.model_validate({name: value for name, value in wanted.items() if value is not None})
+    except ValidationError as error:
+        raise typer.BadParameter(describe(error)) from None
+
+
+def not_stdout(path: Path | None) -> Path | None:
+    """Return the path of a file to write; `-`, which elsewhere means standard output, is refused."""
+    if path is not None and str(path) == "-":
+        raise typer.BadParameter("results are not written to standard output: name a file")
+    return path
 
 
 def grouped_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -35,7 +35,11 @@ class RejectionReport:
     ) -> None:
         """Close the file, and print how many of its rejections were not shown."""
         if self._file:
-            self._file.close()
+            try:
+                self._file.close()
+            except OSError as failure:
+                if error is None:
+                    raise self._unwritable(failure) from failure
             if self._count > REJECTIONS_SHOWN:
                 warn(f"and {self._count - REJECTIONS_SHOWN:,} more, all in {self._path}")
 
@@ -48,7 +52,10 @@ class RejectionReport:
             try:
                 self._file.write(orjson.dumps(rejection.as_json()).decode() + "\n")
             except OSError as error:
-                raise SessionStoreError(f"cannot write {self._path}: {error.strerror}") from error
+                raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> SessionStoreError:
+        return SessionStoreError(f"cannot write {self._path}: {error.strerror}")
 
 
 def _create(path: Path) -> TextIO:

@@ -1,4 +1,4 @@
-"""`retain`: removes what is old."""
+"""`retain`: removes old sessions and tombstones."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from worker.cli.console import print_json, print_table, run_to_end
 from worker.cli.loading import load
-from worker.cli.options import AsJson, DatabaseUrl
+from worker.cli.options import AsJson, DatabaseUrl, not_stdout
 from worker.cli.storage import LONG_SECONDS, prepared_storage
 from worker.observability.logs import configure_logs
 from worker.settings.config import Settings
@@ -38,7 +38,11 @@ Tombstones = Annotated[
 ]
 ArchiveTo = Annotated[
     Path | None,
-    typer.Option("--archive", help="A folder; sessions are written to files there before they are removed."),
+    typer.Option(
+        "--archive",
+        help="A folder; sessions are written to files there before they are removed.",
+        callback=not_stdout,
+    ),
 ]
 ArchiveAs = Annotated[
     ArchiveFormat, typer.Option("--archive-as", help="Parquet for analysis, NDJSON to import again.")

@@ -10,8 +10,9 @@ from worker.cli.config import warn_of_unknown
 from worker.cli.console import run_to_end
 from worker.cli.loading import load
 from worker.cli.options import AmqpUrl, DatabaseUrl, Prefix
-from worker.observability.log_output import STDERR, guard_stderr
+from worker.observability.log_output import guard_stderr
 from worker.observability.logs import configure_logs
+from worker.settings.journal import STDERR
 from worker.startup.process_limits import allow_open_files, forbid_core_dumps
 
 

@@ -89,7 +89,7 @@ class DeadLetter:
 
 
 def read_dead_letter(delivery: Delivery, number: int) -> DeadLetter:
-    """Return the dead letter in a delivery; what cannot be read of it is absent or `unknown`."""
+    """Return the dead letter in a delivery; unreadable parts are absent or `unknown`."""
     properties = delivery.read_properties()
     headers: FieldTable = (properties.headers or {}) if properties else {}
     failure = _failure_of(headers) if properties else _unreadable(delivery)
@@ -132,7 +132,7 @@ def _unreadable(delivery: Delivery) -> Failure:
 
 
 def _history_of(headers: FieldTable) -> tuple[Failure, ...]:
-    """Return what `replay` wrote; a sender may have written anything into the header."""
+    """Return the history that `replay` wrote; a sender may have written anything into the header."""
     match headers.get(HISTORY_HEADER):
         case list() as entries:
             return tuple(

@@ -29,6 +29,7 @@ QUIET_SECONDS: Final = 1.0
 MAX_QUIET_PERIODS: Final = 30
 REORDER_SECONDS: Final = 30.0
 RETURN_SECONDS: Final = 1.0
+LAST_RETURN_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.01
 
 
@@ -161,11 +162,15 @@ class QueuePeek:
             await self._close(self._held.pop(0))
 
     async def _close(self, page: Page) -> None:
-        """Return a page, and wait until the queue has its messages: it learns of a closed channel after we do."""
-        expected = await self._count_waiting() + page.unreturned if self._held else 0
+        """Return a page, and wait until the queue has its messages: it learns of a closed channel after we do.
+
+        Nobody may be told that the reading is over while the last ones are on their way: whoever reads next, such as
+        an erasure, would not find them. They do not come while another consumer takes them.
+        """
+        expected = await self._count_waiting() + page.unreturned if page.unreturned else 0
         await page.close()
         with suppress(TimeoutError):
-            async with asyncio.timeout(RETURN_SECONDS):
+            async with asyncio.timeout(RETURN_SECONDS if self._held else LAST_RETURN_SECONDS):
                 while expected and await self._count_waiting() < expected:  # noqa: ASYNC110
                     await asyncio.sleep(POLL_SECONDS)
 

@@ -23,10 +23,10 @@ Report = Callable[[str, Finding], None]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a run checks: the release that workers should have, seconds for a check, seconds of a long transaction.
+    """The scope of a run: the release that workers should have, seconds for a check, seconds of a long transaction.
 
-    With `security` it also checks that the servers restrict this login to what a worker needs. `policies` is a file
-    with the broker's policies, or `-`.
+    With `security` it also checks that the servers restrict this login to the rights of a worker.
+    `policies` is a file with the broker's policies, or `-`.
     """
 
     release: str

@@ -35,7 +35,7 @@ class Runner:
         return finding is not None and finding.state in (State.ERROR, State.SKIPPED)
 
     async def run(self, check: Check) -> Finding:
-        """Return the finding of a check; never raises for what a server does."""
+        """Return the finding of a check; never raises for a fault of a server."""
         failed = next(filter(self.has_failed, check.needs), None)
         finding = skipped(f"needs {failed}") if failed else await self._examine(check.examine)
         self.findings[check.name] = finding

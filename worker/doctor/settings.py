@@ -1,4 +1,4 @@
-"""Whether the settings are right, protect their secrets and close what should be closed."""
+"""Whether the settings are right, protect their secrets and open nothing that should be closed."""
 
 import os
 import stat
@@ -19,7 +19,7 @@ USE_FILES: Final = (
 )
 MIN_VARIETY: Final = 8
 """Different characters of a secret: 32 random hex digits have fewer at most once in ten million times."""
-SIGNING_GUIDE: Final = "docs/operations.md, *Signed messages*, says how to reach enforce without a stop"
+SIGNING_GUIDE: Final = "docs/secure.md, *Signed messages*, says how to reach enforce without a stop"
 
 
 def check_variables(loaded: Loaded) -> Finding:
@@ -76,7 +76,7 @@ def check_secrets(loaded: Loaded) -> Finding:
 
 
 def check_exposure(loaded: Loaded) -> Finding:
-    """Find settings that open what is closed by default."""
+    """Find settings that open an access which is closed by default."""
     settings = loaded.settings
     if settings.failpoint:
         return error(

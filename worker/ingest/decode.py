@@ -19,6 +19,7 @@ from worker.broker.signatures import FAULT_MESSAGES
 from worker.ingest.deliveries import DecodedEvent
 from worker.ingest.document import InvalidEvent, ParsedBody, check_content, parse
 from worker.ingest.plain_event import read_plain
+from worker.ingest.revision_bound import describe_ahead
 from worker.store.rows import EventRow
 
 PLAIN: Final = (None, "", "identity", "utf-8", "UTF-8")
@@ -57,7 +58,7 @@ def decode_by_models(
 ) -> DecodedEvent:
     """Return the event in a delivery as the models read it; raises InvalidEvent.
 
-    They alone decide what is wrong with an event, and `read_plain` takes nothing that they refuse.
+    They alone find the fault of an event, and `read_plain` takes nothing that they refuse.
     """
     parsed = parse(delivery.body)
     event = validate(parsed)
@@ -90,10 +91,7 @@ def decode_erasure(
 def refuse_ahead(parsed: ParsedBody, revision: int, latest: int) -> None:
     """Raise InvalidEvent for a revision after which no engine's clock could write for a long time, or ever."""
     if revision > latest:
-        raise parsed.invalid(
-            DeadLetterCode.REVISION_AHEAD,
-            f"data.revision must not be greater than {latest} now, in microseconds since the epoch (got {revision})",
-        )
+        raise parsed.invalid(DeadLetterCode.REVISION_AHEAD, describe_ahead(revision, latest))
 
 
 def check_delivery(

@@ -26,7 +26,7 @@ _LOSSY: Final = LossyNumber()
 
 
 def shapes_of(body: bytes) -> bytes:
-    """Return a body of the same length with 0 for what numbers are made of, `e` for E, and `{` for `[`."""
+    """Return a body of the same length with 0 for the characters of numbers, `e` for E, and `{` for `[`."""
     return body.translate(_SHAPES)
 
 

@@ -9,7 +9,6 @@ from typing import Final
 
 import structlog
 
-from contracts.limits import MAX_REVISION
 from contracts.outcomes import DeadLetterCode
 from worker.broker.delivery import Delivery
 from worker.broker.intake import Intake
@@ -20,6 +19,7 @@ from worker.ingest.decode import VerifySignature, accept_all, decode
 from worker.ingest.deliveries import DecodedEvent, Settlement, settlements_of
 from worker.ingest.document import InvalidEvent
 from worker.ingest.fold import SessionEvents, Verdicts, group_by_session, resolve, rounds_of
+from worker.ingest.revision_bound import latest_revision
 from worker.ingest.settle import Settler
 from worker.instruments import Instruments
 from worker.observability.health import ServingState
@@ -52,9 +52,7 @@ class Limits:
 
     def latest_revision(self) -> int:
         """Return the greatest revision that an event may have now."""
-        if self.revision_lead == 0:
-            return MAX_REVISION
-        return int((time() + self.revision_lead) * 1_000_000)
+        return latest_revision(self.revision_lead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ class SettleOrder:
 
 
 class WritePath:
-    """Stores what one intake delivers, until the intake ends or the database has been away too long."""
+    """Stores the deliveries of one intake, until the intake ends or the database has been away too long."""
 
     def __init__(
         self,

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Final
 
+import structlog
+
 from worker.errors import SchemaError, StorageUnavailable
 from worker.observability.health import WorkerState, reasons_of
 from worker.observability.history import SAMPLE_SECONDS
@@ -20,23 +22,29 @@ from worker.store.storage import Storage
 BEAT_SECONDS: Final = 1.0
 PROBE_SECONDS: Final = 2.0
 MAX_PROBE_SECONDS: Final = 3.0
+NOT_ASKED: Final = "not asked yet"
+
+log = structlog.get_logger()
 
 
 class Probe:
-    """Asks the database every 2 s; `database` and `schema` say what is wrong, None when nothing is."""
+    """Asks the database every 2 s; `database` and `schema` name the fault, None when there is none."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self.database: str | None = "not asked yet"
+        self.database: str | None = NOT_ASKED
         self.schema: str | None = None
 
     async def run(self) -> None:
-        """Ask for ever. A question that hangs is not cancelled, which could hang as well: it counts as failed."""
+        """Ask for ever. A question that hangs is not cancelled, which could hang as well: it counts as failed.
+
+        Whatever changes is logged: an idle worker makes no other call that could fail.
+        """
         while True:
             asking = asyncio.create_task(self._ask())
             await asyncio.wait((asking,), timeout=MAX_PROBE_SECONDS)
             if not asking.done():
-                self.database = "timeout"
+                self._note("timeout", self.schema)
             await asyncio.wait((asking,))
             await asyncio.sleep(PROBE_SECONDS)
 
@@ -44,11 +52,20 @@ class Probe:
         try:
             await self._storage.probe()
         except StorageUnavailable as error:
-            self.database = error.reason
+            self._note(error.reason, self.schema)
         except SchemaError as error:
-            self.database, self.schema = None, str(error)
+            self._note(None, str(error))
         else:
-            self.database = self.schema = None
+            self._note(None, None)
+
+    def _note(self, database: str | None, schema: str | None) -> None:
+        if database and database != self.database:
+            log.warning("database.away", reason=database)
+        elif self.database not in (None, NOT_ASKED) and not database:
+            log.info("database.back")
+        if schema and schema != self.schema:
+            log.error("schema.refused", reason=schema)
+        self.database, self.schema = database, schema
 
 
 async def watch(replica: Replica) -> None:

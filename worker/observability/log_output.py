@@ -14,10 +14,13 @@ from collections.abc import Callable
 from threading import Condition, Thread
 from typing import Final
 
+from worker.settings.journal import STDERR, stderr_is_journal
+
 MAX_LINES: Final = 1000
 MAX_BYTES: Final = 1024 * 1024
 EXIT_SECONDS: Final = 1.0
-STDERR: Final = 2
+ERROR_PREFIX: Final = b"<3>"
+"""Of what is not logged, as a traceback, in the journal (sd-daemon(3))."""
 
 DescribeDropped = Callable[[int], str]
 """Returns the line that says how many lines were dropped."""
@@ -44,6 +47,7 @@ class LogOutput(io.TextIOBase):
         self._unreported = 0
         self.dropped = 0
         self.describe_dropped: DescribeDropped = _describe_plainly
+        self.is_journal = False
         Thread(target=self._run, name="log", daemon=True).start()
 
     def write(self, text: str) -> int:
@@ -75,6 +79,8 @@ class LogOutput(io.TextIOBase):
         return True
 
     def _put(self, line: bytes) -> None:
+        if self.is_journal and not line.startswith(b"<"):
+            line = ERROR_PREFIX + line
         if len(self._lines) >= MAX_LINES or self._size + len(line) > MAX_BYTES:
             self._drop()
         else:
@@ -117,18 +123,11 @@ def guard_stderr() -> LogOutput:
 
     Tracebacks and warnings of Python are included. The end of the process waits 1 s for the last lines.
     """
-    _occupy_standard_descriptors()
     output = LogOutput(STDERR)
+    output.is_journal = stderr_is_journal()
     sys.stderr = output
     atexit.register(output.drain, EXIT_SECONDS)
     return output
-
-
-def _occupy_standard_descriptors() -> None:
-    """Open the null device in place of each closed one: otherwise the next connection takes the number of stderr."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STDERR:
-        pass
-    os.close(descriptor)
 
 
 def _write(descriptor: int, line: bytes) -> bool:

@@ -74,7 +74,7 @@ def show_exception(_logger: object, _name: str, line: EventDict) -> EventDict:
 
 
 def _prioritized(renderer: Processor) -> Processor:
-    """Return the renderer with the priority in front of each line, where the journal reads it."""
+    """Return the renderer with the priority in front of each line that the journal reads."""
 
     def render(logger: object, name: str, line: EventDict) -> str:
         level = str(line.get("level", "info"))

@@ -103,7 +103,7 @@ class Metrics:
         self.rpc_seconds.labels(known).observe(seconds)
 
     def show_queue(self, queue: str, messages: int, consumers: int) -> None:
-        """Show what the broker said of a queue, named without the installation's prefix."""
+        """Show the broker's counts of a queue, named without the installation's prefix."""
         self.queue_messages.labels(queue).set(messages)
         self.queue_consumers.labels(queue).set(consumers)
 
@@ -191,7 +191,7 @@ class Metrics:
 
 
 def read_exposition(text: str) -> Series:
-    """Return the value of every sample that another worker rendered; raises ValueError for what is no such text."""
+    """Return the value of every sample that another worker rendered; raises ValueError for any other text."""
     return _series_of(text_string_to_metric_families(text))
 
 

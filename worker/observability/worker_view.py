@@ -1,4 +1,4 @@
-"""What there is to be shown of one worker."""
+"""The state of one worker, for display."""
 
 from dataclasses import dataclass
 

@@ -32,7 +32,7 @@ class RequestPolicy:
 
 
 class RpcServer:
-    """Answers what one intake delivers, many requests at a time, until the intake ends."""
+    """Answers the requests of one intake, many at a time, until the intake ends."""
 
     def __init__(
         self,

@@ -1,1 +1,1 @@
-"""What a replica does while it has a session to the broker."""
+"""The work of a replica while it has a session to the broker."""

@@ -14,7 +14,7 @@ from worker.store.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class ServingContext:
-    """What a worker serves each session to the broker with; `stop` is set once it must end."""
+    """The collaborators with which a worker serves each session to the broker; `stop` is set once it must end."""
 
     settings: Settings
     topology: Topology

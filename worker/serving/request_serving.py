@@ -62,7 +62,7 @@ class RequestServing:
                 await self._scope.sleep(PROBE_SECONDS)
 
     async def _retire(self, intake: Intake, serving: asyncio.Task[None]) -> None:
-        """Close an intake whose place another one has taken, once what it received is answered."""
+        """Close an intake that another one has replaced, once its requests are answered."""
         await intake.stop(CANCEL_SECONDS, hold=False)
         await serving
         await asyncio.sleep(FLUSH_SECONDS)

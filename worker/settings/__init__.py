@@ -1,1 +1,1 @@
-"""Settings: what may be set, where it is read, and which servers a URL names."""
+"""Settings: their rules, the places they are read from, and the servers that a URL names."""

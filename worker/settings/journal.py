@@ -1,22 +1,33 @@
-"""Whether the standard error goes to systemd's journal, and how severe lines are there."""
+"""Whether standard error goes to systemd's journal, and the priority of lines there."""
 
 import os
 from typing import Final
 
-STANDARD_ERROR: Final = 2
-PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+STDERR: Final = 2
+INFORMATIONAL: Final = 6
+PRIORITIES: Final = {
+    "debug": 7,
+    "info": INFORMATIONAL,
+    "warning": 4,
+    "error": 3,
+    "exception": 3,
+    "critical": 2,
+}
 """The priority of sd-daemon(3) by the level of a line."""
 
 
-def is_journal() -> bool:
-    """Say whether standard error is connected to the journal: `JOURNAL_STREAM` names its device and inode."""
+def stderr_is_journal() -> bool:
+    """Return whether stderr is the stream that systemd connects to the journal (systemd.exec(5), JOURNAL_STREAM)."""
     try:
-        found = os.fstat(STANDARD_ERROR)
+        status = os.fstat(STDERR)
     except OSError:  # it is closed
         return False
-    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 def with_priority(level: str, text: str) -> str:
-    """Return the text with the priority in front that the journal takes from it, where the journal reads it."""
-    return f"<{PRIORITIES[level]}>{text}" if is_journal() else text
+    """Return the text with the priority in front of each line that the journal reads."""
+    if not stderr_is_journal():
+        return text
+    prefix = f"<{PRIORITIES.get(level, INFORMATIONAL)}>"
+    return "\n".join(f"{prefix}{line}" for line in text.splitlines())

@@ -41,7 +41,7 @@ class Loaded:
         return copies is not None and any(self.origins.get(name) == copies for name in SERVERS)
 
 
-def load(flags: Flags | None = None, required: Sequence[str] = SERVERS) -> Loaded:
+def load(flags: Flags | None = None, required: Sequence[str] = SERVERS, *, with_files: bool = True) -> Loaded:
     """Return the settings from flags, environment, `.env`, secrets directory and defaults, in this order.
 
     Raises ConfigurationError that names every wrong variable, its value (unless secret) and the rule it breaks,
@@ -57,7 +57,8 @@ def load(flags: Flags | None = None, required: Sequence[str] = SERVERS) -> Loade
     if absent := [f"{name} is not set: {_DESCRIPTIONS[name]}" for name in required if name not in values]:
         raise ConfigurationError("\n".join(absent))
     settings = _validate(values)
-    return Loaded(settings, origins, _unknown(os.environ), flags or {}, check_servers(settings, required))
+    notices = check_servers(settings, required, with_files=with_files)
+    return Loaded(settings, origins, _unknown(os.environ), flags or {}, notices)
 
 
 def _url_of_libpq() -> str | None:

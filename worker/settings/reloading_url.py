@@ -22,9 +22,11 @@ class ReloadingUrl:
         self._last = self._value_of(loaded)
 
     def __call__(self) -> str:
-        """Return the URL, password included."""
+        """Return the URL, password included; the files of TLS that a new one names are loaded before it counts."""
         try:
-            self._last = self._value_of(load(self._flags))
+            url = self._value_of(load(self._flags, with_files=False))
+            if url != self._last:
+                self._last = self._value_of(load(self._flags))
         except (ConfigurationError, OSError) as error:
             log.warning("settings.unreadable", reason=str(error), kept=self._field)
         return self._last

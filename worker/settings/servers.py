@@ -18,10 +18,11 @@ REPLICA: Final = "SESSION_STORE_READ_DATABASE_URL"
 BROKER: Final = "AMQP_URL"
 
 
-def check_servers(settings: Settings, wanted: Sequence[str]) -> tuple[str, ...]:
+def check_servers(settings: Settings, wanted: Sequence[str], *, with_files: bool = True) -> tuple[str, ...]:
     """Return a sentence for each parameter of the wanted servers that is ignored.
 
-    Raises ConfigurationError with a line for each server whose parameters or files cannot be used, or that would get
+    Files of TLS are loaded only `with_files`, because authorities take tens of milliseconds. Raises
+    ConfigurationError with a line for each server whose parameters or files cannot be used, or that would get
     passwords and sessions in plain text on another host although nobody has allowed it.
     """
     notices: list[str] = []
@@ -29,7 +30,8 @@ def check_servers(settings: Settings, wanted: Sequence[str]) -> tuple[str, ...]:
     for variable, url in _urls(settings, wanted):
         try:
             address = address_of(variable, url)
-            (address.context if isinstance(address, BrokerAddress) else address.tls.context)()
+            if with_files:
+                (address.context if isinstance(address, BrokerAddress) else address.tls.context)()
         except ValueError as error:
             faults.append(f"{variable} {error}")
             continue

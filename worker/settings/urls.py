@@ -19,7 +19,10 @@ def expand_placeholders(text: str, environment: Mapping[str, str]) -> str:
     def value_of(match: re.Match[str]) -> str:
         if match[1] not in environment:
             raise ValueError(f"names ${{{match[1]}}}, which is not set")
-        return quote(environment[match[1]], safe="")
+        try:
+            return quote(environment[match[1]], safe="")
+        except UnicodeEncodeError:
+            raise ValueError(f"names ${{{match[1]}}}, which is not UTF-8 text") from None
 
     return _PLACEHOLDER.sub(value_of, text)
 

@@ -21,7 +21,7 @@ def forbid_core_dumps() -> None:
 
 
 def allow_open_files(settings: Settings) -> None:
-    """Have this process open what its settings ask for; raises ConfigurationError where it may not.
+    """Let this process open as many files as its settings require; raises ConfigurationError where it may not.
 
     A worker short of files fails where it next connects, under load and not at its start.
     """

@@ -11,7 +11,7 @@ BUCKETS: Final = 32
 
 
 def bucket_of(session_id: str) -> int:
-    """Return what `session_bucket` in the database returns."""
+    """Return the result of `session_bucket` in the database."""
     return sha256(session_id.encode()).digest()[0] % BUCKETS
 
 

@@ -1,13 +1,15 @@
 """Opens every connection to PostgreSQL: the driver is given all parameters, and reads none of the environment."""
 
+import asyncio
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any, Final
 
 import asyncpg
 
+from contracts.sockets import end_when_unanswered
 from worker.errors import StorageUnavailable
 from worker.settings.postgres.address import DatabaseAddress, read_database_address
 from worker.store.failures import add_place, logging_in
@@ -16,6 +18,15 @@ LONGEST_SECONDS: Final = 60.0
 UNUSABLE: Final = "the address cannot be used"
 
 Context = ssl.SSLContext | None
+
+
+class SocketConnection(asyncpg.Connection):
+    """Knows its transport, whose socket the kernel watches while the login lasts too."""
+
+    def __init__(self, protocol: Any, transport: asyncio.Transport, *others: Any) -> None:
+        super().__init__(protocol, transport, *others)
+        self.transport = transport
+        end_when_unanswered(transport)
 
 
 async def connect(
@@ -36,14 +47,23 @@ async def connect(
     until = monotonic() + min(timeout, address.numbers.get("connect_timeout") or timeout)
     arguments = {**_arguments(address, settings or {}, target_session_attrs), **options}
     with logging_in(address.destination, address.settings.keys()):
-        *others, last = contexts
-        for context in others:
-            try:
-                return await asyncpg.connect(**arguments, ssl=context or False, timeout=_left(until))
-            except _WITHOUT_ANSWER as error:
-                if isinstance(error, TimeoutError | asyncpg.InvalidPasswordError):
-                    raise
-        return await asyncpg.connect(**arguments, ssl=last or False, timeout=_left(until))
+        connection = await _connect(arguments, contexts, until)
+    if isinstance(connection, SocketConnection):
+        end_when_unanswered(connection.transport, address.numbers)
+    return connection
+
+
+async def _connect(
+    arguments: dict[str, Any], contexts: Sequence[Context], until: float
+) -> asyncpg.Connection:
+    *others, last = contexts
+    for context in others:
+        try:
+            return await asyncpg.connect(**arguments, ssl=context or False, timeout=_left(until))
+        except _WITHOUT_ANSWER as error:
+            if isinstance(error, TimeoutError | asyncpg.InvalidPasswordError):
+                raise
+    return await asyncpg.connect(**arguments, ssl=last or False, timeout=_left(until))
 
 
 _WITHOUT_ANSWER: Final = (
@@ -98,6 +118,7 @@ def _arguments(address: DatabaseAddress, settings: dict[str, str], target: str |
         "user": address.user,
         "password": address.password or "",
         "database": address.database,
+        "connection_class": SocketConnection,
         "direct_tls": address.tls.is_direct,
         "server_settings": {**address.settings, **settings},
         "target_session_attrs": target or address.target,

@@ -1,4 +1,4 @@
-"""What is old enough to go, as a stream; only one at a time may read it."""
+"""Expired sessions and tombstones, as a stream; only one at a time may read it."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ class Expired(NamedTuple):
 
 
 class ExpiredReader:
-    """Reads what is older than so many days, a portion at a time; raises StorageUnavailable."""
+    """Reads the rows older than so many days, a portion at a time; raises StorageUnavailable."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -46,7 +46,7 @@ class ExpiredReader:
 
 
 class Retention:
-    """The database's side of removing what is old."""
+    """The database's side of retention."""
 
     def __init__(self, reading: Pool, writing: Pool) -> None:
         self._reading = reading
@@ -54,11 +54,11 @@ class Retention:
 
     @asynccontextmanager
     async def lock(self) -> AsyncIterator[ExpiredReader]:
-        """Yield the reader of what is old; raises Overloaded where somebody else has it."""
+        """Yield the reader of expired rows; raises Overloaded where another process has it."""
         with translated():
             async with self._reading.acquire() as connection, connection.transaction():
                 if not await connection.fetchval(sql.statement("lock_retention")):
-                    raise Overloaded("another process removes what is old; one at a time does")
+                    raise Overloaded("another process removes old sessions; only one at a time may")
                 yield ExpiredReader(connection)
 
     async def read(self, expired: Sequence[Expired]) -> list[StoredSession]:

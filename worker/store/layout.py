@@ -171,7 +171,7 @@ async def run_script(connection: Connection, script: str, prepare: str | None = 
 
 
 def _width_of(partitions: Sequence[Partition]) -> PartitionInterval:
-    """Return the width of the newest partition: one that was cut to what others left passes for the next wider."""
+    """Return the width of the newest partition. A partition that was cut to a gap counts as the next wider one."""
     spans = [known.ends - known.starts for known in partitions if known.starts and known.ends]
     if not spans:
         return PartitionInterval.MONTH

@@ -212,7 +212,7 @@ async def _fill_in_checksums(connection: asyncpg.Connection) -> None:
 
 @asynccontextmanager
 async def connection_to(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """Yield a connection of its own; inside, what the driver raises is translated, with a note of the server."""
+    """Yield a connection of its own; inside, the driver's errors are translated, with a note of the server."""
     with translated(), noting(dsn):
         connection = await connect(dsn)
         try:

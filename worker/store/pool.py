@@ -10,7 +10,7 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from worker.store.pgbouncer import Pooler, TransactionPooledConnection, connect
-from worker.store.silence import SilenceWatch, WatchedConnection
+from worker.store.silence import SilenceWatch, WatchedConnection, reset_for_pool
 
 Pool = asyncpg.Pool
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
@@ -39,10 +39,6 @@ class PoolOptions:
     pooler: Pooler = "none"
 
 
-async def _reset_nothing(_: Connection) -> None:
-    """Send nothing to the server when a connection is released: no code here changes a session's settings."""
-
-
 async def open_pool(options: PoolOptions, watch: SilenceWatch | None = None) -> Pool:
     """Return a pool that connects when a connection is first needed; a `watch` gets every connection.
 
@@ -63,7 +59,7 @@ async def open_pool(options: PoolOptions, watch: SilenceWatch | None = None) -> 
         timeout=options.connect_timeout,
         command_timeout=options.command_timeout,
         target_session_attrs=options.target,
-        reset=_reset_nothing,
+        reset=reset_for_pool,
         connection_class=_class_of(options),
     )
 

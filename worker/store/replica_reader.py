@@ -19,7 +19,7 @@ Answer = TypeVar("Answer")
 class ReplicaFirstReader(SessionReader):
     """Asks the replica first for queries, counts, statistics, and reads that name a revision.
 
-    Reads that name no revision go to the primary, so that an engine reads what was confirmed to it.
+    Reads that name no revision go to the primary, so that an engine reads its confirmed writes.
     """
 
     def __init__(self, primary: Pool, replica: Replica, cursors: CursorCodec) -> None:

@@ -14,7 +14,8 @@ import asyncpg
 import structlog
 
 import sql
-from contracts.sockets import end_when_unanswered
+from worker.errors import SessionStoreError
+from worker.store.connecting import SocketConnection
 
 log = structlog.get_logger()
 
@@ -24,20 +25,23 @@ ASK_SECONDS: Final = 3.0
 
 Connect = Callable[[float], Awaitable[asyncpg.Connection]]
 """Opens a connection as the pool does, within so many seconds."""
-FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    SessionStoreError,
+)
 
 
-class WatchedConnection(asyncpg.Connection):
+class WatchedConnection(SocketConnection):
     """Knows since when its call has waited (`waiting_since`, None without one); the kernel ends it when it is dead.
 
-    A call that timed out counts as one that waits, until the next call: its connection may be silent too.
+    A call that timed out counts as one that waits until the server has confirmed its end, and the pool has the
+    connection back: `reset_for_pool`.
     """
 
     waiting_since: float | None = None
-
-    def __init__(self, protocol: Any, transport: Any, *others: Any) -> None:
-        super().__init__(protocol, transport, *others)
-        end_when_unanswered(transport)
 
     async def fetch(self, query: str, *args: Any, **options: Any) -> Any:
         """Return the rows, as asyncpg does."""
@@ -53,19 +57,28 @@ class WatchedConnection(asyncpg.Connection):
 
     async def _waited(self, call: Awaitable[Any]) -> Any:
         self.waiting_since = monotonic()
+        has_timed_out = False
         try:
-            result = await call
+            return await call
         except TimeoutError:
+            has_timed_out = True
             raise
-        except BaseException:
-            self.waiting_since = None
-            raise
-        self.waiting_since = None
-        return result
+        finally:
+            if not has_timed_out:
+                self.waiting_since = None
+
+
+async def reset_for_pool(connection: asyncpg.Connection) -> None:
+    """Note that nobody waits any more. Sends nothing to the server: no code here changes a session's settings."""
+    if isinstance(connection, WatchedConnection):
+        connection.waiting_since = None
 
 
 class SilenceWatch:
-    """Watches the connections of one pool; `expire` has the pool replace those that wait for work."""
+    """Watches the connections of one pool to one server.
+
+    Behind an address that leads to one of several servers a fresh connection says nothing of the others.
+    """
 
     def __init__(self, name: str, connect: Connect) -> None:
         self._name = name
@@ -79,7 +92,7 @@ class SilenceWatch:
         connection.add_termination_listener(self._connections.discard)
 
     async def run(self, expire: Callable[[], Awaitable[None]]) -> None:
-        """Look twice a second for ever."""
+        """Look twice a second for ever; `expire` has the pool replace the connections that wait for work."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
             if waiting := self._waiting_long():

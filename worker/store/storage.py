@@ -17,7 +17,15 @@ from worker.store.layout import PARTITIONED
 from worker.store.ledger import LedgerReader
 from worker.store.migrations import refuse_if_behind, status_of
 from worker.store.pgbouncer import Pooler
-from worker.store.pool import IS_PRIMARY, MAY_STAND_BY, TAKES_WRITES, Pool, PoolOptions, watched_pool
+from worker.store.pool import (
+    IS_PRIMARY,
+    MAY_STAND_BY,
+    TAKES_WRITES,
+    Pool,
+    PoolOptions,
+    open_pool,
+    watched_pool,
+)
 from worker.store.reader import SessionReader
 from worker.store.replica import Replica
 from worker.store.replica_reader import ReplicaFirstReader
@@ -191,7 +199,7 @@ async def open_storage(options: StorageOptions) -> AsyncIterator[Storage]:
         reading, replica = await stack.enter_async_context(watched_pool(read)), None
         if dsn := options.replica_dsn:
             other = replace(read, dsn=dsn, name="replica", target=MAY_STAND_BY)
-            replica = Replica(await stack.enter_async_context(watched_pool(other)))
+            replica = Replica(await open_pool(other))
         writer = CitusEventWriter(writing) if options.citus else EventWriter(writing)
         storage = Storage(writing, reading, CursorCodec(options.dsn()), replica, writer)
         stack.push_async_callback(storage.close)

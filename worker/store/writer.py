@@ -87,10 +87,10 @@ class CitusEventWriter(EventWriter):
 
 
 async def _apply_events(connection: Connection, events: Round) -> list[asyncpg.Record]:
-    return await connection.fetch(sql.statement("apply_session_events"), *_columns(events))
+    return await connection.fetch(sql.statement("apply_session_events"), *columns_of(events))
 
 
-def _columns(events: Round) -> tuple[str | bytes, ...]:
+def columns_of(events: Round) -> tuple[str | bytes, ...]:
     """Return the parameters of `apply_session_events.sql`: each a column, its values in one text.
 
     The driver takes many times as long for an array. No value holds a separator: control characters are neither in an

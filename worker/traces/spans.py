@@ -1,4 +1,4 @@
-"""Running spans: which is current, what is recorded in them, and when they end."""
+"""Running spans: the current one, their attributes, and their ends."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

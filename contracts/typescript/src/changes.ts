@@ -11,7 +11,7 @@ import { type Deferred, defer, settledWithin } from './waiting.js'
 const KINDS = [STORED_KEY, DELETED_KEY] as const
 
 /**
- * Changes committed before this moment may be missing: drop what you cached. All later changes will come.
+ * Changes committed before this moment may be missing: drop your cache. All later changes will come.
  *
  * A gap comes first, and again after each loss of the queue. So a reader that fills a cache starts to fill it here.
  */

@@ -4,7 +4,7 @@ import { MAX_PENDING_WRITES, MAX_REVISION, REMEMBERED_REVISIONS } from './limits
 export class RevisionMemory {
   readonly #revisions = new Map<string, number>()
 
-  /** Returns what is remembered, 0 when nothing is. */
+  /** Returns the remembered revision, 0 when there is none. */
   of(sessionId: string): number {
     return this.#revisions.get(sessionId) ?? 0
   }

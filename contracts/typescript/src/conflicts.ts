@@ -4,7 +4,7 @@ import type { Session } from './messages.js'
 import type { StoredRecord } from './replies.js'
 
 /**
- * What `writeSession` does where another engine changed the session since it was read. `merge` joins both changes, and throws
+ * The behaviour of `writeSession` if another engine changed the session since it was read. `merge` joins both changes, and throws
  * CollisionError for changes that exclude each other. `throw` always throws it. A function returns the session to store.
  */
 export type OnConflict<S = Session> = 'merge' | 'throw' | ((states: ConflictStates<S>) => S | Promise<S>)

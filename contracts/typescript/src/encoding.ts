@@ -1,11 +1,24 @@
 import { randomUUID } from 'node:crypto'
+import { types } from 'node:util'
 import { RejectedError, UnreadableNumberError } from './errors.js'
 import { MAX_DEPTH, MAX_INTEGER, MIN_INTEGER } from './limits.js'
 
 const MARK = `integer ${randomUUID()} `
 const MARKED = new RegExp(`"${MARK}(-?\\d+)"`, 'g')
-/** JSON.stringify writes an empty object for these; a promise is one of them where an `await` is missing. */
-const WRITTEN_AS_EMPTY = [Map, Set, WeakMap, WeakSet, RegExp, Error, Promise]
+const OBJECT_SOURCE = Function.prototype.toString.call(Object)
+/** What to write in place of an object that JSON has no form for; the first that is true of it counts. */
+const INSTEAD: [(item: object) => boolean, string][] = [
+  [types.isMap, 'Object.fromEntries(map)'],
+  [types.isSet, '[...set]'],
+  [types.isPromise, 'what it resolves to: an `await` is missing'],
+  [
+    (item) => types.isArrayBufferView(item) || types.isAnyArrayBuffer(item),
+    "its text, as Buffer.from(bytes).toString('base64') makes it",
+  ],
+  [types.isNativeError, 'its message'],
+  [types.isRegExp, 'its source'],
+  [(item) => Symbol.iterator in item, 'an array of what it gives, or Object.fromEntries of its pairs'],
+]
 /** JSON.stringify writes this for half of a surrogate pair, and for nothing else. */
 const HALF_SURROGATE_PAIR = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
 const LONG_NUMBER = /-?\d[\d.]{15,}(?:[eE][+-]?\d+)?/g
@@ -14,13 +27,14 @@ const TEXT_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)
 /**
  * Returns the JSON of a value. A bigint becomes an integer, a date its text, and an undefined property is left out. Throws
  * RejectedError for values that JSON would change or drop silently: `bad_number` for NaN, the infinities and integers beyond
- * 64 bits, `bad_time` for an invalid date, `too_deep` for nesting without end, `bad_json` for functions, symbols, maps, sets
- * and the like, for an undefined item of an array, half of a surrogate pair and whatever else JSON cannot hold.
+ * 64 bits, `bad_time` for an invalid date, `too_deep` for nesting without end, `bad_json` for functions, symbols, an undefined
+ * item of an array, half of a surrogate pair and every object that is neither plain nor an array, unless its `toJSON` returns
+ * what can be written. The error names the place.
  */
 export function encode(value: unknown): Buffer {
   let marked = false
   const text = stringify(value, function (this: Holder, name, item: unknown) {
-    checkItem(name, item, this)
+    checkItem(item, this[name], Array.isArray(this), () => placeOf(value, this, name))
     if (typeof item !== 'bigint') return item
     marked = true
     return `${MARK}${item}`
@@ -31,31 +45,71 @@ export function encode(value: unknown): Buffer {
 
 type Holder = { [name: string]: unknown }
 
-function checkItem(name: string, item: unknown, holder: Holder): void {
-  const place = Array.isArray(holder) ? `item ${name} of an array` : name
+/** Throws RejectedError for an item that JSON.stringify would change or drop; `original` is what `toJSON` made it of. */
+function checkItem(item: unknown, original: unknown, inArray: boolean, place: () => string): void {
   switch (typeof item) {
     case 'number':
       if (Number.isFinite(item)) return
-      throw new RejectedError('bad_number', `${place} is ${item}, which JSON has no number for`)
+      throw new RejectedError('bad_number', `${place()} is ${item}, which JSON has no number for`)
     case 'bigint':
       if (item >= MIN_INTEGER && item <= MAX_INTEGER) return
       throw new RejectedError('bad_number', 'holds a number that would not come back equal')
     case 'function':
     case 'symbol':
-      throw notJson(`${place} is a ${typeof item}`)
-    case 'string':
-    case 'boolean':
-      return
+      throw notJson(`${place()} is a ${typeof item}`)
     case 'undefined':
-      if (Array.isArray(holder)) throw notJson(`${place} is undefined`)
+      if (inArray) throw notJson(`${place()} is undefined`)
       return
-    default:
-      if (item instanceof Number) checkItem(name, item.valueOf(), holder)
-      if (WRITTEN_AS_EMPTY.some((kind) => item instanceof kind))
-        throw notJson(`${place} is a ${item?.constructor.name}`)
-      if (item === null && isInvalidDate(holder[name]))
-        throw new RejectedError('bad_time', `${place} is an invalid date`)
+    case 'object':
+      if (item !== null) checkObject(item, place)
+      else if (isInvalidDate(original)) throw new RejectedError('bad_time', `${place()} is an invalid date`)
   }
+}
+
+function checkObject(item: object, place: () => string): void {
+  if (types.isNumberObject(item)) checkItem(Number(item), item, false, place)
+  else if (!isWritten(item))
+    throw notJson(`${place()} is an instance of ${kindOfObject(item)}; write ${insteadOf(item)}`)
+}
+
+function isWritten(item: object): boolean {
+  return Array.isArray(item) || isPlain(item) || types.isStringObject(item) || types.isBooleanObject(item)
+}
+
+function insteadOf(item: object): string {
+  return INSTEAD.find(([applies]) => applies(item))?.[1] ?? '{ ...it }, or give its class a toJSON()'
+}
+
+/** Whether the prototype is null or the Object.prototype of any realm, so that all that the object holds are its properties. */
+function isPlain(item: object): boolean {
+  const prototype = Object.getPrototypeOf(item)
+  if (prototype === null || prototype === Object.prototype) return true
+  if (Object.getPrototypeOf(prototype) !== null || !Object.hasOwn(prototype, 'constructor')) return false
+  const maker = prototype.constructor
+  return typeof maker === 'function' && Function.prototype.toString.call(maker) === OBJECT_SOURCE
+}
+
+function kindOfObject(item: object): string {
+  const tag = Object.prototype.toString.call(item).slice('[object '.length, -1)
+  return tag === 'Object' ? item.constructor?.name || tag : tag
+}
+
+/** Returns the place of an item as `data.session.state.bag[2]`; searched for once an error names it. */
+function placeOf(value: unknown, holder: object, name: string): string {
+  const places = new Map<unknown, string>()
+  let found = name
+  function note(this: Holder, key: string, item: unknown): unknown {
+    const inside = places.get(this) ?? ''
+    const place = Array.isArray(this) ? `${inside}[${key}]` : inside && key ? `${inside}.${key}` : key
+    places.set(item, place)
+    if (key !== name || this !== holder) return item
+    found = place
+    throw new Error('found')
+  }
+  try {
+    JSON.stringify(value, note)
+  } catch {} // found, or a toJSON that makes another object each time
+  return found || 'it'
 }
 
 /** Throws RejectedError for content at this depth that is nested too deeply, or holds the character U+0000. */
@@ -73,7 +127,7 @@ export function checkContent(value: unknown, depth: number): void {
 
 /** Whether this is an invalid date, for which JSON has null. */
 export function isInvalidDate(value: unknown): boolean {
-  return value instanceof Date && Number.isNaN(value.getTime())
+  return types.isDate(value) && Number.isNaN(value.getTime())
 }
 
 function notJson(reason: string): RejectedError {

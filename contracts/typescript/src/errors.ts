@@ -38,7 +38,7 @@ export class BadRequestError extends SessionStoreError {
   }
 }
 
-/** The session is not at the expected revision, and nothing changed. `record` is what is stored, or null. */
+/** The session is not at the expected revision, and nothing changed. `record` is the stored one, or null. */
 export class ConflictError<S = Session> extends SessionStoreError {
   constructor(
     sessionId: string,

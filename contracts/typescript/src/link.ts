@@ -21,14 +21,14 @@ const REFUSED = /^Handshake terminated by server: 403 /
 /** The kernel asks on an idle connection after this time, then every second, and ends it after ten questions. */
 const KEEP_ALIVE_DELAY_MS = 3000
 
-/** What to publish, under which routing key and with which properties. */
+/** The body to publish, its routing key and its properties. */
 export interface Publication {
   routingKey: string
   body: Buffer
   properties: Options.Publish
 }
 
-/** Receives the correlation id and the body of a reply, and what is wrong with its signature. */
+/** Receives the correlation id and the body of a reply, and the fault of its signature. */
 export type OnReply = (correlationId: string, body: Buffer, fault: SignatureFault | undefined) => void
 
 /**

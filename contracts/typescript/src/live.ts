@@ -11,7 +11,7 @@ import type { SessionWriter } from './writer.js'
 const MAX_UNCONFIRMED = 8
 
 /**
- * What an object is based on: the state that the store has at `revision`. That is the object's own state as this engine last
+ * The base of an object: the state that the store has at `revision`. That is the object's own state as this engine last
  * read or wrote it, with `merges` applied: one for each time that another engine had stored a change in between.
  */
 interface Basis {
@@ -110,7 +110,7 @@ export class LiveSessions<S extends object> {
     try {
       lineage.basis = await this.#store(sessionId, object, lineage, deadline)
     } catch (error) {
-      // the next reader gets what is stored, and not a state that could not be stored
+      // the next reader gets the stored state, and not a state that could not be stored
       if (this.#objects.get(sessionId)?.deref() === object) this.#objects.delete(sessionId)
       throw error
     } finally {

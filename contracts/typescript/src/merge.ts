@@ -31,7 +31,7 @@ const COMPLETION = '/completedAt'
  *
  * - A place that one side changed is taken from that side.
  * - Maps merge key by key. A key deleted on both sides is gone; deleted on one and changed on the other collides.
- * - Arrays that kept their length merge item by item, and what each side appended follows: theirs, then mine.
+ * - Arrays that kept their length merge item by item, and the appended items follow: theirs, then mine.
  * - A list or map that `base` lacks counts as an empty one, unless both sides made it the same.
  * - What both sides set to the same value agrees; removed items are gone once. What may be two steps instead of one
  *   collides: a number, an appended item equal to one that the other side appended, the time of `completedAt`.
@@ -76,7 +76,7 @@ class Merge {
   readonly #sides = new Comparison()
   readonly #identities = new Identities()
 
-  /** Returns what is at a place afterwards; where both sides changed it, `theirs` beside a collision. */
+  /** Returns the merged value of a place; where both sides changed it, `theirs` beside a collision. */
   value(path: string, base: Value, mine: Value, theirs: Value): Value {
     if (this.#mine.isEqual(mine, base)) return theirs
     if (this.#theirs.isEqual(theirs, base)) return mine

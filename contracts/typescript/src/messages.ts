@@ -117,7 +117,7 @@ export type DeadLetterCode =
   | 'delivery_limit'
 
 /**
- * The counts of an erasure: what it removed, and what a count afterwards found.
+ * The counts of an erasure: the removed, and those that a count afterwards found.
  *
  * The player's writes up to `revision` stay out. `laterSessions` were written after it, and stay. The player is identified by the SHA-256 of the id's UTF-8, in hex, so that the receipt can be kept.
  */

@@ -30,7 +30,7 @@ export interface SessionStoreOptions {
 }
 
 /**
- * What `writeSession` does where another engine changed the session since it was read: `merge` by default. With durability
+ * The behaviour of `writeSession` if another engine changed the session since it was read: `merge` by default. With durability
  * `queued` it has no effect, because the client does not wait for the outcome: the last writer wins.
  */
 export interface ConflictOptions<S = Session> {

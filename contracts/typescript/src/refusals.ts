@@ -17,7 +17,7 @@ export function echo(value: unknown): string {
   return text.length <= MAX_ECHO ? text : `${text.slice(0, MAX_ECHO - 3)}...`
 }
 
-/** Returns what a value is in JSON: `an object`, `an array`, `a string` and so on. */
+/** Returns the kind of a value in JSON: `an object`, `an array`, `a string` and so on. */
 export function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'an array'
   return typeof value === 'object' && value !== null ? 'an object' : `a ${typeof value}`

@@ -1,6 +1,6 @@
 import type { Outcome, Session } from './messages.js'
 
-/** What became of an event; without an outcome only the broker has confirmed it. */
+/** The result of an event; without an outcome only the broker has confirmed it. */
 export interface WriteResult {
   eventId: string
   revision: number

@@ -17,7 +17,7 @@ export class MessageSigner {
     return { [SIGNATURE_HEADER]: this.#keyring.sign({ ...content, exchange: this.#exchange }) }
   }
 
-  /** Returns what is wrong with the signature of a reply, or nothing. */
+  /** Returns the fault of a reply's signature, or nothing. */
   findFault(correlationId: string, body: Buffer, signature: unknown): SignatureFault | undefined {
     if (this.#keyring.isEmpty) return undefined
     return this.#keyring.findFault(signature, replyContent(this.#exchange, correlationId, body))

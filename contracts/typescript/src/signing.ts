@@ -8,7 +8,7 @@ const SECRET = /^[!-~]{32,}$/
 /** Why a signature does not count. */
 export type SignatureFault = 'unsigned' | 'malformed' | 'unknown_key' | 'wrong'
 
-/** What a signature covers beside its version, key id and time; a property that is absent is empty. */
+/** The content that a signature covers beside its version, key id and time; a property that is absent is empty. */
 export interface Signed {
   exchange: string
   routingKey: string
@@ -23,7 +23,7 @@ export interface Signed {
 export class Keyring {
   readonly #secrets = new Map<string, string>()
 
-  /** Takes a text like `k2:secret k1:secret`. Throws TypeError that says what is wrong with which of them. */
+  /** Takes a text like `k2:secret k1:secret`. Throws TypeError that names the invalid one and its fault. */
   constructor(text: string) {
     for (const [place, pair] of text
       .split(/[\s,]+/)
@@ -52,7 +52,7 @@ export class Keyring {
     return `v1;${id};${moment};${hmac(secret, id, moment, content).toString('hex')}`
   }
 
-  /** Returns what is wrong with a header's value, compared in constant time; its age is not judged. */
+  /** Returns the fault of a header's value, compared in constant time; its age is not judged. */
   findFault(header: unknown, content: Signed): SignatureFault | undefined {
     if (header === undefined || header === null) return 'unsigned'
     const [, id = '', moment = '', code = ''] = (typeof header === 'string' && HEADER.exec(header)) || []
@@ -63,12 +63,12 @@ export class Keyring {
   }
 }
 
-/** Returns what the signature of a reply covers. */
+/** Returns the content that the signature of a reply covers. */
 export function replyContent(exchange: string, correlationId: string, body: Uint8Array): Signed {
   return { exchange, routingKey: REPLY_KEY, messageId: '', correlationId, replyTo: '', deadline: '', body }
 }
 
-/** Returns what the signature of a message of the changes feed covers. */
+/** Returns the content that the signature of a message of the changes feed covers. */
 export function changeContent(exchange: string, routingKey: string, body: Uint8Array): Signed {
   return { exchange, routingKey, messageId: '', correlationId: '', replyTo: '', deadline: '', body }
 }

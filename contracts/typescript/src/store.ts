@@ -185,12 +185,12 @@ export class SessionStore<S extends object = Session> implements IStorageProvide
     return this.#reader.readMany(sessionIds, this.#deadline())
   }
 
-  /** Writes a session and resolves with what became of the event. */
+  /** Writes a session and resolves with the event's result. */
   async write(session: S, options: WriteOptions = {}): Promise<WriteResult> {
     return this.#writer.write(session, options, this.#deadline())
   }
 
-  /** Erases what was written of a player up to the revision (now) and keeps it out; resolves with the receipt. */
+  /** Erases a player's sessions up to the revision (now) and keeps late writes out; resolves with the receipt. */
   async erasePlayer(playerId: string, options: { revision?: number } = {}): Promise<Receipt> {
     return this.#writer.erase(playerId, options.revision, this.#deadline())
   }

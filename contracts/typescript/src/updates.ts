@@ -8,7 +8,7 @@ export type ChangeSession<S> = (session: S) => Changed<S> | Promise<Changed<S>>
 /** The same for a session that may be missing: then it gets null, and returns the session to create. */
 export type ChangeOrCreate<S> = (session: S | null) => Changed<S> | Promise<Changed<S>>
 
-/** What an update does where there is no session: refuse with NotFoundError, or store what `change` returns. */
+/** The behaviour of an update without a session: refuse with NotFoundError, or store what `change` returns. */
 export interface UpdateOptions {
   missing?: 'refuse' | 'create'
 }

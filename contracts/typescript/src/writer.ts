@@ -54,7 +54,7 @@ export class SessionWriter<S extends object> {
     }
   }
 
-  /** Erases what was written of a player up to the revision (now); resolves with the receipt. */
+  /** Erases a player's sessions up to the revision (now); resolves with the receipt. */
   async erase(playerId: string, revision: number | undefined, deadline: number): Promise<Receipt> {
     const event = this.#event(ERASE_KEY, playerId, revision === undefined ? {} : { revision })
     const reply = await this.#transport.request(eventMessage(event, this.#options), deadline)

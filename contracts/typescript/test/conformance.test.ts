@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import {
   ClosedError,
+  CollisionError,
   ConflictError,
   type Filter,
+  NotFoundError,
   type ProviderQueryOptions,
   RejectedError,
   type Session,
@@ -21,6 +23,9 @@ interface Step {
   filter: Filter
   options?: ProviderQueryOptions
   playerId: string
+  by: 'update' | 'live'
+  names: string[]
+  times: number
   [expected: string]: unknown
 }
 
@@ -70,6 +75,62 @@ async function readMany(store: SessionStore, step: Step): Promise<(Session | nul
   return (await store.readMany(step.ids)).map((record) => record?.session ?? null)
 }
 
+type Change = (session: Session) => void
+
+/** Changes a session by `update`, or as a handler of an engine: read, change in place, write. */
+async function change(store: SessionStore, { by, id }: Step, edit: Change): Promise<void> {
+  if (by === 'update') {
+    await store.update(id, edit)
+    return
+  }
+  const session = await store.readSession(id)
+  if (!session) throw new NotFoundError(id)
+  edit(session)
+  await store.writeSession(session)
+}
+
+function moves(store: SessionStore, step: Step): Promise<void>[] {
+  return step.names.map((name) =>
+    change(store, step, ({ state }) => {
+      state.count = (state.count as number) + 1
+      state[name] = true
+    }),
+  )
+}
+
+class AlreadyCompleted extends Error {}
+
+/** How many calls were told that they succeeded; each of the others must have thrown one of these errors. */
+async function told(calls: Promise<void>[], ...others: (new (...given: never[]) => Error)[]): Promise<number> {
+  const results = await Promise.allSettled(calls)
+  const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+  expect(reasons.filter((reason) => !others.some((other) => reason instanceof other))).toEqual([])
+  return results.length - reasons.length
+}
+
+async function completed(store: SessionStore, step: Step): Promise<number> {
+  const complete: Change = (session) => {
+    if (session.completedAt) throw new AlreadyCompleted()
+    session.completedAt = '2025-11-07T11:00:00.000Z'
+  }
+  return told(
+    Array.from({ length: step.times }, () => change(store, step, complete)),
+    AlreadyCompleted,
+  )
+}
+
+/** A session that a caller was told to be deleted is gone; otherwise it holds every move that was told. */
+async function deleteAmid(store: SessionStore, step: Step): Promise<object> {
+  const [existed, count] = await Promise.all([
+    store.deleteSession(step.id),
+    told(moves(store, step), NotFoundError, CollisionError),
+  ])
+  const session = await store.readSession(step.id)
+  expect(session === null).toBe(existed)
+  if (session) expect(session.state.count).toBe(count)
+  return {}
+}
+
 /** What a call gives, in the words of the cases; a closed client must say so whatever it is asked. */
 async function take(store: SessionStore, step: Step): Promise<object> {
   if (!step.closed) return answer(store, step)
@@ -97,6 +158,12 @@ async function answer(store: SessionStore, step: Step): Promise<object> {
       return { stats: await store.stats(step.playerId) }
     case 'health':
       return { ok: step.closed ? (await store.health()).ok : await store.healthCheck() }
+    case 'moves':
+      return { told: (await Promise.all(moves(store, step))).length }
+    case 'complete':
+      return { told: await completed(store, step) }
+    case 'deleteAmid':
+      return deleteAmid(store, step)
     case 'close':
       await store.shutdown()
       return {}
@@ -114,6 +181,9 @@ function expectation(step: Step): object {
     delete: ['existed'],
     query: ['ids'],
     iterate: ['ids'],
+    moves: ['told'],
+    complete: ['told'],
+    deleteAmid: [],
   }
   const all = answers[step.call] ?? ['count', 'stats', 'ok']
   return Object.fromEntries(all.filter((word) => word in step).map((word) => [word, step[word]]))

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { decode, encode } from '../src/encoding.js'
 import { RejectedError, UnreadableNumberError } from '../src/index.js'
@@ -63,6 +64,83 @@ test.each([
   ['bad_json', { '\\\udfb2': 1 }],
 ])('what JSON would change or leave out is rejected: %s', (code, value) => {
   expect(() => encode({ value })).toThrow(expect.objectContaining({ code }))
+})
+
+class Bag {
+  readonly #things = ['sword']
+  get size() {
+    return this.#things.length
+  }
+}
+
+class Purse {
+  readonly #coins = 7
+  toJSON() {
+    return { coins: this.#coins }
+  }
+}
+
+function* once() {
+  yield 1
+}
+
+test.each<[string, object, string]>([
+  ['Bag', new Bag(), 'toJSON()'],
+  ['Map', new Map([['a', 1]]), 'Object.fromEntries'],
+  ['Map', runInNewContext("new Map([['a', 1]])"), 'Object.fromEntries'],
+  ['Set', new Set([1]), '[...set]'],
+  ['Uint8Array', new Uint8Array([1]), 'base64'],
+  ['ArrayBuffer', new ArrayBuffer(1), 'base64'],
+  ['DataView', new DataView(new ArrayBuffer(1)), 'base64'],
+  ['FormData', new FormData(), 'Object.fromEntries'],
+  ['Headers', new Headers({ a: '1' }), 'Object.fromEntries'],
+  ['Generator', once(), 'an array'],
+  ['Array Iterator', [1].values(), 'an array'],
+  ['Promise', Promise.resolve(1), 'await'],
+  ['Error', new Error('a'), 'message'],
+  ['RegExp', /a/, 'source'],
+  ['BigInt', Object(1n), 'write'],
+  ['Symbol', Object(Symbol('a')), 'write'],
+])('a %s, of which JSON would keep nothing, is rejected with its place and what to write', (kind, item, instead) => {
+  const attempt = () => encode({ data: { session: { state: { bags: [{}, { bag: item }] } } } })
+  expect(attempt).toThrow(expect.objectContaining({ code: 'bad_json' }))
+  expect(attempt).toThrow(`data.session.state.bags[1].bag is an instance of ${kind}; write `)
+  expect(attempt).toThrow(instead)
+})
+
+test('plain objects of any realm, arrays, boxed values and whatever has a toJSON are written', () => {
+  const foreign = runInNewContext('({ at: new Date(0), items: [1, { a: true }] })')
+  const bare = Object.assign(Object.create(null), { a: 1 })
+  const written = encode({
+    foreign,
+    bare,
+    purse: new Purse(),
+    text: new String('a'),
+    url: new URL('http://h/'),
+    bytes: Buffer.from('a'),
+  })
+  expect(read(written.toString())).toEqual({
+    foreign: { at: '1970-01-01T00:00:00.000Z', items: [1, { a: true }] },
+    bare: { a: 1 },
+    purse: { coins: 7 },
+    text: 'a',
+    url: 'http://h/',
+    bytes: { type: 'Buffer', data: [97] },
+  })
+  expect(() => encode({ at: runInNewContext('new Date(NaN)') })).toThrow(
+    expect.objectContaining({ code: 'bad_time' }),
+  )
+})
+
+test('an object that is made of another one hides what that one holds', () => {
+  expect(() => encode({ state: Object.create({ hidden: 1 }) })).toThrow('state is an instance of Object')
+})
+
+test('the place is named of an object that is there twice, and beside a circle', () => {
+  const shared: { inner?: object; bag?: Bag } = { bag: new Bag() }
+  expect(() => encode({ one: [1], two: { shared }, three: shared })).toThrow('two.shared.bag is an instance of Bag')
+  shared.inner = shared
+  expect(() => encode({ one: [1], two: { shared } })).toThrow('two.shared.bag is an instance of Bag')
 })
 
 test('a circle is nesting without end', () => {

@@ -8,7 +8,7 @@ export class FileStorage implements IStorageProvider {
   readonly #folder: string
   readonly #sessions = new Map<string, Session>()
 
-  constructor(folder: string) {
+  constructor(folder = 'data/sessions') {
     this.#folder = folder
   }
 

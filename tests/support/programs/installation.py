@@ -3,7 +3,8 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from typing import Literal
 
 import pytest
 
@@ -32,7 +33,12 @@ async def working(variables: Variables) -> AsyncIterator[Replica]:
 
 @asynccontextmanager
 async def shared_installation(
-    postgres: PostgresServer, rabbit: RabbitServer, template: str, more: Variables
+    postgres: PostgresServer,
+    rabbit: RabbitServer,
+    template: str,
+    more: Variables,
+    *,
+    workers: Literal[0, 1] = 1,
 ) -> AsyncIterator[Variables]:
     """Yield the variables of an installation with a worker, for the tests of a module that keep apart by their ids.
 
@@ -43,7 +49,7 @@ async def shared_installation(
     async with prefix_on(rabbit) as prefix:
         variables = {"DATABASE_URL": url, "AMQP_URL": rabbit.url, "SESSION_STORE_PREFIX": prefix, **more}
         await declare_topology(rabbit.url, Topology(prefix))
-        async with working(variables):
+        async with working(variables) if workers else nullcontext():
             yield variables
     await asyncio.to_thread(postgres.drop_database, name)
 

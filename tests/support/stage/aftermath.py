@@ -1,6 +1,7 @@
 """Reads what a run has left: the ledger, the table, and the queues."""
 
 import json
+from time import monotonic
 
 import aio_pika
 import asyncpg
@@ -10,6 +11,7 @@ from contracts.dead_letters import CODE_HEADER
 from contracts.topology import Topology
 from tests.support.stage.events import canonical
 from tests.support.stage.history import DeadLetter, Entry, Key, Row
+from worker.broker.topology import LEADER_SECONDS
 
 TIMEOUT_SECONDS = 10.0
 
@@ -41,9 +43,18 @@ async def read_tables(database_url: str) -> tuple[dict[str, Entry], dict[str, Ro
 
 async def count_ready(channel: AbstractChannel, topology: Topology) -> int:
     """Return how many messages wait in the event queues; those in a worker's hands are not among them."""
-    queues = (topology.write_queue, topology.delete_queue)
-    declared = [await channel.declare_queue(queue.name, passive=True) for queue in queues]
-    return sum(queue.declaration_result.message_count or 0 for queue in declared)
+    return sum(
+        [await _count_certain(channel, queue.name) for queue in (topology.write_queue, topology.delete_queue)]
+    )
+
+
+async def _count_certain(channel: AbstractChannel, queue: str) -> int:
+    """Return how many messages wait; 0 that took long may be no answer of a busy leader (`QueueState`)."""
+    while True:
+        begun = monotonic()
+        declared = (await channel.declare_queue(queue, passive=True)).declaration_result
+        if declared.message_count or declared.consumer_count or monotonic() - begun < LEADER_SECONDS:
+            return declared.message_count or 0
 
 
 async def _take_dead_letters(channel: AbstractChannel, topology: Topology) -> list[DeadLetter]:

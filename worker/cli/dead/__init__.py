@@ -15,7 +15,7 @@ from worker.cli.dead.actions import Selected, discard_selected, find_first, list
 from worker.cli.dead.output import Counts, DeadLetterFile, Listing, Printer, print_lines
 from worker.cli.dead.rendering import DeadLetterTable, document_of, lines_of
 from worker.cli.loading import load
-from worker.cli.options import AsJson, BrokerOptions, grouped_options, parse_moment
+from worker.cli.options import AsJson, BrokerOptions, grouped_options, not_stdout, parse_moment
 from worker.dead_letters.filter import DeadLetterFilter
 from worker.observability.logs import configure_logs
 from worker.settings.keyring import keyring_of
@@ -47,7 +47,11 @@ Sign = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Save = Annotated[
     Path | None,
-    typer.Option("--save", help="First write the dead letters in full to this new file, one a line."),
+    typer.Option(
+        "--save",
+        help="First write the dead letters in full to this new file, one a line.",
+        callback=not_stdout,
+    ),
 ]
 Place = Annotated[int | None, typer.Argument(min=1, help="The place in the queue, as listed.")]
 
@@ -140,7 +144,7 @@ def discard(
 
 
 def _select(selection: Selection, broker: BrokerOptions) -> Selected:
-    """Return what the options select; from now on logs go to stderr. Raises ConfigurationError."""
+    """Return the selection of the options; from now on logs go to stderr. Raises ConfigurationError."""
     settings = load(broker.flags(), required=["AMQP_URL"]).settings
     configure_logs("warning", settings.log_format)
     return Selected(

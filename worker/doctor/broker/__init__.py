@@ -1,1 +1,1 @@
-"""Judges the facts of a broker, and says what to do."""
+"""Judges the facts of a broker, and names the fixes."""

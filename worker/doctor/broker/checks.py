@@ -35,7 +35,7 @@ QueueCheck = Callable[[QueueStates, Topology], Finding]
 
 
 class BrokerChecks:
-    """The checks of one run, and what they learn: where the broker is, the connection, the states of its queues."""
+    """The checks of one run, and their findings: the broker's place, the connection, the states of its queues."""
 
     def __init__(self, settings: Settings, timeout: float, policies: Path | None = None) -> None:
         self._url = settings.amqp_url.get_secret_value()
@@ -73,7 +73,7 @@ class BrokerChecks:
         ]
 
     def security_checks(self) -> list[Check]:
-        """Return the checks of what the broker allows this login."""
+        """Return the checks of the rights of this login at the broker."""
         return [
             Check("security.user", self._check_user, ("broker.login",)),
             Check("security.permissions", self._check_permissions, ("broker.topology",)),

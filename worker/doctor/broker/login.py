@@ -1,4 +1,4 @@
-"""Why a login to the broker failed, and what helps; the commands that admit a user."""
+"""Why a login to the broker failed, and the fix; the commands that admit a user."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ IMPORT: Final = f"{rabbitmqctl('import_definitions')} < deploy/rabbitmq/installa
 
 
 def explain_failure(failed: BrokerUnavailable, to: Destination, topology: Topology) -> Finding:
-    """Return why there is no connection, and what helps."""
+    """Return why there is no connection, and the fix."""
     failure = login_failure(failed)
     match failure.problem:
         case LoginProblem.CREDENTIALS:
@@ -51,7 +51,7 @@ def explain_failure(failed: BrokerUnavailable, to: Destination, topology: Topolo
 def permit(to: Destination, topology: Topology) -> str:
     """Return the command that lets the user work as a worker.
 
-    A user of the installation gets what it needs; another user, as on a first try, gets everything.
+    A user of the installation gets the rights it needs; another user, as on a first try, gets everything.
     """
     if to.user == WORKER:
         return confine(to, topology)

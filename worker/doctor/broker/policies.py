@@ -61,7 +61,7 @@ def _read(listed: Policy) -> Policy:
 
 
 def _faults_of(queue: Queue, policies: Sequence[Policy]) -> Iterator[_Fault]:
-    """Yield what the policy that applies to a queue does to it."""
+    """Yield the effects of the policy that applies to a queue."""
     fitting = [each for each in policies if each.get("apply-to", "all") in KINDS]
     fitting = [each for each in fitting if each["pattern"].search(queue.name)]
     if not fitting:

@@ -1,4 +1,4 @@
-"""Whether the broker restricts this login to what a worker needs."""
+"""Whether the broker restricts this login to the rights of a worker."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ NO_PLAINTEXT: Final = "listeners.tcp = none in rabbitmq.conf"
 
 
 async def check_permissions(broker: ExaminedBroker, topology: Topology, to: Destination) -> Finding:
-    """Find what the user may do although a worker does not need it."""
+    """Find the actions that the user may take and a worker does not need."""
     allowed = await broker.allowed_actions()
     if allowed:
         return error(f"the user may {', '.join(allowed)}", confine(to, topology))

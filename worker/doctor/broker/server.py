@@ -82,7 +82,7 @@ def _per_queue(numbers: dict[str, int]) -> str:
 
 
 def _declare_again(different: Sequence[str], topology: Topology, vhost: str) -> str:
-    """Return the command that deletes what was declared differently, and declares everything."""
+    """Return the command that deletes everything declared differently, and declares the topology."""
     queues = {queue.name for queue in topology.queues}
     deletions = [
         rabbitmqctl("delete_queue", "--vhost", vhost, name)

@@ -1,1 +1,1 @@
-"""Judges the facts of a database, and says what to do."""
+"""Judges the facts of a database, and names the fixes."""

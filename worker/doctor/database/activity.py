@@ -1,4 +1,4 @@
-"""What goes on in the database: old transactions, slow statements, dead rows."""
+"""The activity of the database: old transactions, slow statements, dead rows."""
 
 from typing import Final
 

@@ -6,7 +6,7 @@ from functools import partial
 from worker.doctor.database.activity import check_statements, check_transactions, check_vacuum
 from worker.doctor.database.adoption import check_adoption, check_times
 from worker.doctor.database.login import explain_failure
-from worker.doctor.database.replica import check_replica
+from worker.doctor.database.replica import check_replica, check_replica_url
 from worker.doctor.database.revisions import check_revisions
 from worker.doctor.database.schema import (
     check_compression,
@@ -42,7 +42,7 @@ DatabaseCheck = Callable[[ExaminedDatabase], Awaitable[Finding]]
 
 
 class DatabaseChecks:
-    """The checks of one run, and what they learn: where the database is, and the connection once there is one."""
+    """The checks of one run, and their findings: the database's place, and the connection once there is one."""
 
     def __init__(self, settings: Settings, timeout: float, long_after: float) -> None:
         self._settings = settings
@@ -64,7 +64,7 @@ class DatabaseChecks:
         ]
 
     def security_checks(self) -> list[Check]:
-        """Return the checks of what the database allows this login."""
+        """Return the checks of the rights of this login at the database."""
         return self._on_connection(
             {
                 "security.role": (check_role, "database.login"),
@@ -118,7 +118,11 @@ class DatabaseChecks:
         url = self._settings.read_database_url.get_secret_value()
         if not url:
             return []
-        return [Check("database.replica", partial(check_replica, url, self._timeout), ("settings.values",))]
+        named = "settings.replica_url"
+        return [
+            Check(named, partial(check_replica_url, url), ("settings.values",)),
+            Check("database.replica", partial(check_replica, url, self._timeout), (named,)),
+        ]
 
     async def _check_url(self) -> Finding:
         url = self._settings.database_url.get_secret_value()

@@ -1,4 +1,4 @@
-"""Why a login to the database failed, and what helps."""
+"""Why a login to the database failed, and the fix."""
 
 from typing import Final
 
@@ -7,6 +7,7 @@ from worker.doctor.finding import Finding, error
 from worker.errors import StorageUnavailable
 from worker.settings.endpoint import Destination
 from worker.store.examination.login import LoginProblem, login_failure
+from worker.store.failures import PARAMETERS
 
 RELOAD: Final = "psql -U postgres -c 'SELECT pg_reload_conf()'"
 
@@ -68,6 +69,9 @@ def _explain_missing_rule(to: Destination, own_address: str) -> Finding:
 
 def _fix_of_sqlstate(state: str, to: Destination) -> str:
     fixes = {
+        **dict.fromkeys(
+            PARAMETERS, "correct or remove the parameters in DATABASE_URL that libpq does not know"
+        ),
         "53300": psql(
             "ALTER SYSTEM SET max_connections = 200", run_as="a superuser; then restart PostgreSQL"
         ),

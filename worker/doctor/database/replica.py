@@ -2,13 +2,25 @@
 
 from typing import Final
 
-from worker.doctor.finding import Finding, ok, warning
+from worker.doctor.finding import Finding, error, ok, warning
+from worker.doctor.settings import check_transport
 from worker.errors import StorageUnavailable
+from worker.settings.postgres.address import read_database_address
 from worker.store.examination.database import ExaminedDatabase
 from worker.store.examination.login import log_in
 
 VARIABLE: Final = "SESSION_STORE_READ_DATABASE_URL"
 MAX_SECONDS_BEHIND: Final = 10.0
+
+
+async def check_replica_url(url: str) -> Finding:
+    """Find parameters and files that cannot be used, and a replica that gets sessions without TLS."""
+    try:
+        address = read_database_address(url)
+        address.tls.context()
+    except ValueError as fault:
+        return error(str(fault), f"correct {VARIABLE}")
+    return check_transport(address.destination, VARIABLE, address.notices)
 
 
 async def check_replica(url: str, timeout: float) -> Finding:

@@ -1,4 +1,4 @@
-"""Whether the database restricts this login to what a worker needs."""
+"""Whether the database restricts this login to the rights of a worker."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The status page: what a person needs on a bad night, and nothing of any session."""
+"""The status page: the facts that a person on call needs, and no content of any session."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime

@@ -9,9 +9,11 @@ from urllib.parse import quote
 from contracts.urls import check_host, read_port
 from worker.settings.endpoint import POSTGRES_PORT, Endpoint
 from worker.settings.postgres.parameters import Parameters
+from worker.settings.postgres.sources import text_of
 
 LIBPQ: Final = ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD")
-SOCKETS: Final = ("/run/postgresql", "/var/run/postgresql", "/tmp")  # noqa: S108 - PostgreSQL's own default
+SOCKETS: Final = ("/run/postgresql", "/var/run/postgresql")
+"""Only PostgreSQL's user may write there; into /tmp any user could put a socket, and be told the password."""
 
 
 def url_of_environment(environment: Mapping[str, str]) -> str | None:
@@ -23,9 +25,9 @@ def url_of_environment(environment: Mapping[str, str]) -> str | None:
         return "postgresql://"
     if not any(environment.get(name) for name in LIBPQ):
         return None
-    database, user, password = (quote(environment.get(name, ""), safe="") for name in LIBPQ[2:])
+    database, user, password = (quote(text_of(environment, name), safe="") for name in LIBPQ[2:])
     parameters = Parameters(
-        {"host": environment.get("PGHOST") or "localhost", "port": environment.get("PGPORT", "")},
+        {"host": text_of(environment, "PGHOST") or "localhost", "port": text_of(environment, "PGPORT")},
         {"host": "PGHOST", "port": "PGPORT"},
     )
     hosts = ",".join(map(_in_url, endpoints_of(parameters)))

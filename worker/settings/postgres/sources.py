@@ -51,8 +51,19 @@ def gather(given: dict[str, str], environment: Mapping[str, str], home: Path | N
         )
     for name, variable in VARIABLES.items():
         if variable and environment.get(variable):
-            _add(values, origins, {name: environment[variable]}, variable)
+            _add(values, origins, {name: text_of(environment, variable)}, variable)
     return Parameters(values, origins)
+
+
+def text_of(environment: Mapping[str, str], variable: str) -> str:
+    """Return a variable, empty where it is not set; raises ValueError where its bytes are not UTF-8."""
+    text = environment.get(variable, "")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"takes a value from {variable}, which is not UTF-8 text") from None
+    return text
 
 
 def _add(values: dict[str, str], origins: dict[str, str], found: Mapping[str, str], origin: str) -> None:

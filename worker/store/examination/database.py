@@ -52,7 +52,7 @@ class ExaminedDatabase:
         self._connection.terminate()
 
     async def server(self) -> Server:
-        """Return what the server is."""
+        """Return the facts of the server."""
         [server] = await self._fetch("examine_server", Server)
         return server
 
@@ -119,7 +119,7 @@ class ExaminedDatabase:
         return await self._fetch("examine_transactions", Transaction, older_than)
 
     async def visibility(self) -> Visibility:
-        """Return what this role may see of the others."""
+        """Return which statistics this role may see, of other roles too."""
         [visibility] = await self._fetch("examine_sight", Visibility)
         return visibility
 
@@ -144,7 +144,7 @@ class ExaminedDatabase:
         return await self._fetch("examine_compression", Compression)
 
     async def role(self) -> Role:
-        """Return what this role is."""
+        """Return the attributes of this role."""
         [role] = await self._fetch("examine_role", Role)
         return role
 

@@ -9,7 +9,7 @@ from worker.store.layout import Kind, Partition
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """examine_server: the release, and what a new transaction may do.
+    """examine_server: the release, and the mode of a new transaction.
 
     `source` says where `default_transaction_read_only` is set; `role` and `database` are quoted for SQL.
     """
@@ -137,7 +137,7 @@ class Compression:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """examine_role: what this role is beyond a login; `unlimited` are the time limits it does not have."""
+    """examine_role: the attributes of this role beyond a login; `unlimited` are the time limits it does not have."""
 
     is_privileged: bool
     role: str
