@@ -4,8 +4,8 @@
 SELECT session_id, outcome, prior_revision, prior_event_id, prior_outcome
   FROM apply_session_events(string_to_array($1, E'\x1f'), $2::text::bigint[], $3::text::uuid[], $4::text::bigint[],
                             $5::text::boolean[], string_to_array($6, E'\x1f', E'\x1e'),
-                            string_to_array(convert_from($7, 'UTF8') COLLATE "default\", E'\x1f', E'\x1e'),
-                            string_to_array(convert_from($8, 'UTF8') COLLATE "default\", E'\x1f', E'\x1e'),
-                            string_to_array(convert_from($9, 'UTF8') COLLATE "default\", E'\x1f', E'\x1e'),
+                            string_to_array(convert_from($7, 'UTF8') COLLATE "default", E'\x1f', E'\x1e'),
+                            string_to_array(convert_from($8, 'UTF8') COLLATE "default", E'\x1f', E'\x1e'),
+                            string_to_array(convert_from($9, 'UTF8') COLLATE "default", E'\x1f', E'\x1e'),
                             $10::text::timestamptz[], $11::text::timestamptz[],
                             $12::text::timestamptz[]);

@@ -13,6 +13,7 @@ from tests.bench.writing import batch, writing
 from tests.support.servers.running import database_copy
 from worker.store.buckets import BUCKETS, bucket_of
 from worker.store.rows import EventRow
+from worker.store.writer import columns_of
 
 ROUNDS = 40
 
@@ -64,7 +65,7 @@ async def test_the_database_and_the_worker_put_a_session_into_one_bucket(databas
 
 async def outcome_of(connection: asyncpg.Connection, event: EventRow) -> str:
     """Return the outcome of one event, as a worker applies it."""
-    [row] = await connection.fetch(sql.statement("apply_session_events"), *([field] for field in event))
+    [row] = await connection.fetch(sql.statement("apply_session_events"), *columns_of([event]))
     assert Outcome(row["outcome"])
     return str(row["outcome"])
 

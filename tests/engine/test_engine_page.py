@@ -80,8 +80,11 @@ def make_project(project: Path) -> None:
         APP, project, dirs_exist_ok=True, ignore=shutil.ignore_patterns("main.ts", "reads.ts", "last-*")
     )
     (project / "package.json").write_text('{"private": true, "type": "module"}\n')
-    (project / "node_modules").mkdir()
-    (project / "node_modules" / "@types").symlink_to(PACKAGE / "node_modules" / "@types")
+    types = (
+        project.parent / "node_modules" / "@types"
+    )  # npm removes from the project's own what it did not install
+    types.parent.mkdir()
+    types.symlink_to(PACKAGE / "node_modules" / "@types")
     (project / "dist").mkdir()
     run_node("npm", "pack", "--silent", "--pack-destination", str(project / "dist"))
 
@@ -110,22 +113,23 @@ async def test_the_page_leads_from_the_file_storage_to_this_store(
 ) -> None:
     url, prefix = installation["AMQP_URL"], installation["SESSION_STORE_PREFIX"]
     constructor, plugin = DIFF.findall(PAGE)
-    make_project(tmp_path)
-    compile_engine(tmp_path, MAIN % "", prefix, url)
-    done, also_done, left_open = await play(tmp_path, {}, complete=2)
+    project = tmp_path / "engine"
+    make_project(project)
+    compile_engine(project, MAIN % "", prefix, url)
+    done, also_done, left_open = await play(project, {}, complete=2)
 
-    run_node(*command("npm install ./dist/").split(), directory=tmp_path)
+    run_node(*command("npm install ./dist/").split(), directory=project)
     await start_replica()
-    run_commands(command("session-store import"), installation, tmp_path)
+    run_commands(command("session-store import"), installation, project)
     known = {done: 200, also_done: 200, left_open: 404}  # which is in no file, as the page says
-    compile_engine(tmp_path, patched(MAIN % "", constructor), prefix, url)
-    ids = await play(tmp_path, known, complete=1)
+    compile_engine(project, patched(MAIN % "", constructor), prefix, url)
+    ids = await play(project, known, complete=1)
 
-    (tmp_path / "plugins").mkdir()
-    run_commands(command("cp -R "), {}, tmp_path)
+    (project / "plugins").mkdir()
+    run_commands(command("cp -R "), {}, project)
     (manifest,) = MANIFEST.findall(PAGE)[:1]
     config = {"config": {"url": url, "prefix": prefix}}
     filled_in = json.dumps({**json.loads(manifest), **config})
-    (tmp_path / "plugins" / "session-store" / "plugin.json").write_text(filled_in)
-    compile_engine(tmp_path, patched(MAIN % PLUGINS, plugin), prefix, url)
-    await play(tmp_path, {**known, **dict.fromkeys(ids, 200)}, complete=0)
+    (project / "plugins" / "session-store" / "plugin.json").write_text(filled_in)
+    compile_engine(project, patched(MAIN % PLUGINS, plugin), prefix, url)
+    await play(project, {**known, **dict.fromkeys(ids, 200)}, complete=0)

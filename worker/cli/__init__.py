@@ -13,7 +13,6 @@ import typer
 from worker.cli.console import complain, warn
 from worker.cli.lazy import CommandPlace, lazy_group
 from worker.cli.streams import OutputFailed, drop_output, finish_output, prepare_streams
-from worker.cli.version import print_version
 from worker.errors import (
     BrokerRefused,
     BrokerUnavailable,
@@ -60,6 +59,8 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from worker.cli.version import print_version  # imported here: most commands do not print it
+
         print_version()
         raise typer.Exit
 
