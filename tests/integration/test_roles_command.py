@@ -160,9 +160,10 @@ def test_passwords_come_on_standard_input_for_a_user_who_may_read_no_file(empty_
         stdin=f"{MIGRATOR} {token_hex(12)}\n{WORKER} {token_hex(12)}\n",
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
-        f"password set: {MIGRATOR}"
-    ]  # the worker's role comes with the schema
+    said = done.stdout.splitlines()
+    assert said[0] == f"password set: {MIGRATOR}"
+    # The worker's role comes with the schema: a server where another test has made it has it already.
+    assert said[1:] in ([], [f"password set: {WORKER}"])
 
 
 @pytest.mark.parametrize(
