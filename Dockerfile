@@ -32,7 +32,8 @@ ENV PATH=/opt/session-store/bin:$PATH \
     SESSION_STORE_HTTP_PORT=9464
 EXPOSE 9464
 USER 10001:10001
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ['SESSION_STORE_HTTP_PORT']}/readyz\")"]
+# Without the library for URLs: its import costs three times as much processor time as the whole check.
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s \
+    CMD ["python", "-IS", "-c", "import os, socket\nport = int(os.environ['SESSION_STORE_HTTP_PORT'])\nasked = socket.create_connection(('127.0.0.1', port), 9)\nasked.sendall(b'GET /readyz HTTP/1.0\\r\\n\\r\\n')\nanswer = asked.makefile('rb').readline().decode()\nraise SystemExit(None if ' 200 ' in answer else answer)"]
 ENTRYPOINT ["session-store"]
 CMD ["run"]

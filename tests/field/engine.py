@@ -24,7 +24,7 @@ from deploy.demo.verdict import SAMPLES, Expected
 AT_ONCE: Final = 20
 SESSIONS: Final = 200
 PAUSE_SECONDS: Final = 0.02
-TIMEOUT_SECONDS: Final = 60.0
+TIMEOUT_SECONDS: Final = 240.0
 
 
 async def replay(url: str) -> Json:

@@ -217,9 +217,8 @@ def test_it_is_taken_away_and_does_not_come_back(machine: Machine) -> None:
     said = machine.type(commands)
     assert said.splitlines() == ["kept: /etc/session-store", "kept: /var/lib/session-store"]
     for _ in range(2):
-        assert (
-            machine.says("systemctl", "list-units", "--all", "--plain", "--no-legend", "session-store*") == ""
-        )
+        listed = machine.says("systemctl", "list-units", "--all", "--plain", "--no-legend", "session-store*")
+        assert all(" not-found inactive " in line for line in listed.splitlines()), listed
         assert machine.says("pgrep", "-f", "/opt/session-store") == ""
         machine.stop()
         machine.start()

@@ -44,8 +44,8 @@ def test_only_systemds_copies_never_change(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, variable: str, is_copied: bool
 ) -> None:
     directory = tmp_path_factory.mktemp("logins")
-    (directory / "DATABASE_URL").write_text("postgresql://h/d")
-    (directory / "AMQP_URL").write_text("amqp://h/")
+    (directory / "DATABASE_URL").write_text("postgresql://127.0.0.1/d")
+    (directory / "AMQP_URL").write_text("amqp://127.0.0.1/")
     for name in ("DATABASE_URL", "AMQP_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, str(directory))
