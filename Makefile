@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTANCE ?= dev
-# Two processes; the tests of one file run in one of them, in the order that tests/support/selection.py gives.
-PYTEST_OPTIONS ?= -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --durations 10
+# Three processes for two cores, because tests wait; the tests of one file run in one of them, in the order that tests/support/selection.py gives.
+PYTEST_OPTIONS ?= -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --durations 10
 
 # Jitter is no secret, and an address that is compared is not listened on: ruff's S104 and S311 hold each with its reason.
 NOT_IN_WORKER := B104,B311

@@ -70,7 +70,7 @@ async def test_the_events_of_an_export_come_back_with_their_times(
     database_url: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
     variables, lines = {"DATABASE_URL": database_url}, tmp_path / "sessions.ndjson"
-    await write_live(connection, session_of(0), CLOCK * 2, str(uuid4()))
+    await write_live(connection, session_of(0), CLOCK + 1, str(uuid4()))
     times = "SELECT session_id, date_trunc('milliseconds', updated_at) FROM sessions"
     before = await connection.fetch(times)
     await asyncio.to_thread(run_command, "export", "--to", str(lines), variables=variables)

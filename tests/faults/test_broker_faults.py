@@ -30,6 +30,7 @@ async def proxy(stage: Stage) -> AsyncIterator[Proxy]:
         yield proxy
 
 
+@long("a broker that is killed is tried by each change")
 async def test_a_broker_that_is_stopped_and_started_costs_nothing(
     stage: Stage, back_in_time: BackInTime
 ) -> None:

@@ -185,9 +185,8 @@ async def test_an_erasure_that_a_worker_died_over_is_told_by_the_next(
     assert min(told.values()) >= 2, "by the one that died, and by the next"
 
 
-@pytest.mark.parametrize(
-    "queue", [pytest.param(None, marks=long("the same on a queue that goes with the client")), "mirror"]
-)
+@long("workers are killed for half a minute; each point of a batch is tried by each change")
+@pytest.mark.parametrize("queue", [None, "mirror"], ids=["a queue that goes with the client", "mirror"])
 async def test_a_mirror_that_follows_through_restarts_ends_as_what_is_stored(
     stage: Stage, listener: Listener, draw: random.Random, queue: str | None
 ) -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 
+from tests.support.selection import long
 from tests.support.stage.stage import Stage
 
 
+@long("eight replicas are started")
 async def test_one_replica_becomes_eight_and_one_again_and_nothing_is_stale(calm_stage: Stage) -> None:
     enough = asyncio.Event()
     first = await calm_stage.start_replica()

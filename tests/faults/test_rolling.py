@@ -1,9 +1,11 @@
 """Replicas restarted one after the other, as at an upgrade: nobody notices."""
 
 from tests.faults.rolling import Rolling
+from tests.support.selection import long
 from tests.support.stage.stage import Stage
 
 
+@long("replicas are restarted for 20 s; continuous integration does it on the newest RabbitMQ")
 async def test_rolling_restarts_redeliver_nothing_and_fail_no_call(calm_stage: Stage) -> None:
     rolling = Rolling(calm_stage, rate=500, surge=False)
     report = await rolling.roll(restarts=3)

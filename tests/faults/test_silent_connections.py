@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Final
 
 from deploy.local.ports import LOOPBACK
+from tests.support.selection import long
 from tests.support.servers.proxy import Proxy
 from tests.support.stage.caller import Caller
 from tests.support.stage.stage import Stage
@@ -57,6 +58,7 @@ async def test_a_call_that_a_lock_delays_is_no_silent_connection(stage: Stage) -
     assert report.is_clean, report
 
 
+@long("heartbeats are waited for, 15 s; those to the database are tried by each change")
 async def test_forgotten_connections_to_the_broker_are_left_within_15_s(stage: Stage) -> None:
     caller = Caller(stage.rabbit.url, stage.topology)
     async with Proxy(LOOPBACK, stage.rabbit.port) as proxy:

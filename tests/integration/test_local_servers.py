@@ -14,6 +14,7 @@ from deploy.local.processes import Process, family, is_alive
 from deploy.local.rabbitmq import RabbitServer
 from deploy.local.record import read_record
 from deploy.local.server import Server
+from tests.support.selection import long
 from tests.support.servers import slots
 
 _AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
@@ -156,7 +157,9 @@ def test_two_runs_at_a_time_have_different_directories(
         assert again == one
 
 
-@pytest.mark.parametrize("mode", ["stop", "kill"])
+@pytest.mark.parametrize(
+    "mode", ["kill", pytest.param("stop", marks=long("a broker that is killed is tried by each change"))]
+)
 async def test_rabbitmq_keeps_confirmed_messages_over_a_restart(rabbit: RabbitServer, mode: str) -> None:
     port = rabbit.port
     await _publish(rabbit.url, f"kept-{mode}", b"kept")

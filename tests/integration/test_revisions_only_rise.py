@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from tests.support.events.model import Event
-from tests.support.events.session_events import Answer, apply_one
+from tests.support.events.session_events import apply_one
 
 BY_PLUGIN = (
     "INSERT INTO sessions (session_id, player_id, encounter, state, started_at)"
@@ -36,12 +36,21 @@ async def test_a_superuser_does_not_make_a_revision_lower(
     assert refusal.value.constraint_name == "revisions_only_rise"
 
 
-async def test_an_event_replaces_what_the_plugin_wrote_at_whatever_revision(
+async def test_a_session_that_the_plugin_inserted_gives_way_to_greater_events_alone(
     connection: asyncpg.Connection,
 ) -> None:
-    assert await connection.fetchval(BY_PLUGIN) > 7
-    assert await apply_one(connection, Event("a", 7, UUID(int=2))) == Answer("stored", None)
-    assert await connection.fetchval("SELECT revision FROM sessions") == 7
+    inserted = await connection.fetchval(BY_PLUGIN)
+    assert (await apply_one(connection, Event("a", 7, UUID(int=2)))).outcome == "superseded"
+    assert (await apply_one(connection, Event("a", inserted + 1, UUID(int=2)))).outcome == "stored"
+
+
+async def test_an_event_replaces_what_the_plugin_changed_at_whatever_revision(
+    connection: asyncpg.Connection,
+) -> None:
+    await apply_one(connection, Event("a", 7, UUID(int=2)))
+    await connection.execute("UPDATE sessions SET revision = 1000")
+    assert (await apply_one(connection, Event("a", 8, UUID(int=2)))).outcome == "stored"
+    assert await connection.fetchval("SELECT revision FROM sessions") == 8
 
 
 async def test_what_does_not_touch_the_revision_is_nobodys_business(connection: asyncpg.Connection) -> None:
