@@ -28,7 +28,7 @@ IGNORED: Final = {
     "fail_if_no_peer_cert": "only a server asks for that",
 }
 REFUSED: Final = {
-    "password": "store the key without one, readable by this program alone",  # pragma: allowlist secret # nosec B105
+    "password": "store the key without one, readable by this program alone",  # pragma: allowlist secret
     "server_name_indication": "the host's own name is sent and compared",
     "depth": "the depth of a chain is OpenSSL's own limit",
 }

@@ -16,7 +16,7 @@ HONOURED: Final[Mapping[str, str | None]] = {
     "port": "PGPORT",
     "dbname": "PGDATABASE",
     "user": "PGUSER",
-    "password": "PGPASSWORD",  # pragma: allowlist secret # nosec B105
+    "password": "PGPASSWORD",  # pragma: allowlist secret
     "passfile": "PGPASSFILE",
     "service": "PGSERVICE",
     "servicefile": "PGSERVICEFILE",
