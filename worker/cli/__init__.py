@@ -88,9 +88,7 @@ def main() -> None:
         _fail_use(error)
     except typer.Abort:
         _fail(RuntimeError("stopped"), EXIT_FAILED)
-    except ConfigurationError as error:
-        _fail(error, EXIT_CONFIGURATION)
-    except (DatabaseRefused, BrokerRefused) as error:
+    except (ConfigurationError, DatabaseRefused, BrokerRefused) as error:
         _fail(error, EXIT_CONFIGURATION)
     except UnavailableError as error:
         _fail(error, EXIT_TRY_LATER)

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from threading import Condition, Thread
 from typing import Final
 
-from worker.settings.journal import STDERR, stderr_is_journal
+from worker.settings.journal import STDERR, priority_prefix, stderr_is_journal
 
 MAX_LINES: Final = 1000
 MAX_BYTES: Final = 1024 * 1024
 EXIT_SECONDS: Final = 1.0
-ERROR_PREFIX: Final = b"<3>"
+ERROR_PREFIX: Final = priority_prefix("error").encode()
 """Of what is not logged, as a traceback, in the journal (sd-daemon(3))."""
 
 DescribeDropped = Callable[[int], str]

@@ -25,9 +25,14 @@ def stderr_is_journal() -> bool:
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
+def priority_prefix(level: str) -> str:
+    """Return the text in front of a line of this level from which the journal takes its priority."""
+    return f"<{PRIORITIES.get(level, INFORMATIONAL)}>"
+
+
 def with_priority(level: str, text: str) -> str:
     """Return the text with the priority in front of each line that the journal reads."""
     if not stderr_is_journal():
         return text
-    prefix = f"<{PRIORITIES.get(level, INFORMATIONAL)}>"
+    prefix = priority_prefix(level)
     return "\n".join(f"{prefix}{line}" for line in text.splitlines())

@@ -132,9 +132,7 @@ def reason_of_error(error: Exception) -> str:
         return "unknown host"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
-    if (
-        type(error) is ConnectionError
-    ):  # the driver's own, for a server that has no TLS or goes while it begins
+    if type(error) is ConnectionError:  # the driver's own, for a server that has no TLS or goes meanwhile
         return "no TLS there, or connection lost"
     if isinstance(error, OSError):
         return "connection lost"
