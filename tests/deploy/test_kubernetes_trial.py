@@ -15,8 +15,8 @@ from cryptography import x509
 from contracts.client import SessionStore
 from deploy.local.instance import PROJECT
 from tests.deploy.test_kubernetes import VERSIONS, assert_fits, kustomized_at
+from tests.field.load import Load, Stalled
 from tests.kubernetes.cluster import NAMESPACE, SERVERS, CannotTry, Cluster, loader_of, provide_image
-from tests.kubernetes.load import Load, Stalled
 from tests.kubernetes.printed import INSTALL, PASSWORD, UPGRADE, Printed, commands, write_overlay
 from tests.kubernetes.servers import PAGE, POSTGRES, RABBITMQ, Servers
 from tests.kubernetes.trial import Trial

@@ -20,10 +20,10 @@ from contracts.client import SessionStore
 from contracts.topology import Topology
 from deploy.demo.engine import Engine, Json
 from deploy.demo.verdict import SAMPLES, Expected
+from tests.field.load import Load
 
 AT_ONCE: Final = 20
-SESSIONS: Final = 200
-PAUSE_SECONDS: Final = 0.02
+LOOK_SECONDS: Final = 0.02
 TIMEOUT_SECONDS: Final = 240.0
 
 
@@ -63,46 +63,18 @@ async def _is_stored(engine: Engine, session_id: str, wanted: Json) -> bool:
 
 async def load(url: str, end: Path) -> Json:
     """Write sessions until the file is there; every last state has to be read back."""
-    last: dict[str, int] = {}
-    failed: list[str] = []
-    written = 0
     async with SessionStore(url, timeout=TIMEOUT_SECONDS) as store:
-
-        async def write(part: int) -> None:
-            nonlocal written
-            step = 0
+        async with Load(store, AT_ONCE) as writing:
+            print("started", flush=True)
             while not end.exists():  # noqa: ASYNC240 - a look, of no time
-                step += 1
-                name = f"sess_load_{part + AT_ONCE * (step % (SESSIONS // AT_ONCE))}"
-                try:
-                    await store.write(session(name, step))
-                except Exception as error:
-                    failed.append(f"{type(error).__name__}: {error}")
-                else:
-                    last[name] = step
-                    written += 1
-                await asyncio.sleep(PAUSE_SECONDS)
-
-        print("started", flush=True)
-        await asyncio.gather(*map(write, range(AT_ONCE)))
-        wrong = [name for name, step in last.items() if await _step(store, name) != step]
-    return {"written": written, "sessions": len(last), "failed": failed, "wrong": wrong}
-
-
-def session(name: str, step: int) -> dict[str, object]:
-    """Return a session in wire form."""
+                await asyncio.sleep(LOOK_SECONDS)
+        wrong = await writing.lost()
     return {
-        "sessionId": name,
-        "playerId": "player_load",
-        "encounter": {"difficulty": "hard"},
-        "state": {"step": step},
-        "startedAt": "2025-11-07T10:00:00.000Z",
+        "written": writing.written,
+        "sessions": writing.sessions,
+        "failed": writing.failures,
+        "wrong": wrong,
     }
-
-
-async def _step(store: SessionStore, name: str) -> object:
-    found = await store.read(name)
-    return None if found is None or found.session.state is None else found.session.state["step"]
 
 
 def main(words: list[str]) -> int:

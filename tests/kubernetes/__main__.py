@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from contracts.client import SessionStoreError
+from tests.field.load import Stalled
 from tests.kubernetes.cluster import (
     NAMESPACE,
     SERVERS,
@@ -17,7 +18,6 @@ from tests.kubernetes.cluster import (
     find_cluster,
     provide_image,
 )
-from tests.kubernetes.load import Stalled
 from tests.kubernetes.printed import Printed, write_overlay
 from tests.kubernetes.servers import Servers
 from tests.kubernetes.trial import Trial

@@ -7,8 +7,8 @@ from typing import Final
 
 from contracts.client import SessionStore
 from sql.logins import WORKER
+from tests.field.load import Load
 from tests.kubernetes.cluster import Failed
-from tests.kubernetes.load import Load
 from tests.kubernetes.printed import INSTALL, PASSWORD, UPGRADE, Printed
 from tests.kubernetes.servers import Servers
 from tests.kubernetes.workers import Workers

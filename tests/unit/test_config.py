@@ -1,28 +1,16 @@
 """The settings: where each value came from, what is secret, and what is said of a wrong one."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from tests.support.programs.environment import Set, nothing_set, put
-from worker.errors import ConfigurationError
+from tests.support.programs.environment import BROKER, DATABASE, SERVERS, Set, nothing_set, put, refusal_of
 from worker.settings.config import Flags, Settings, variables
 from worker.settings.loading import load
 from worker.settings.urls import expand_placeholders, mask_passwords
 
-DATABASE = "postgresql://u:secret@localhost:5/d"
-BROKER = "amqp://u:secret@localhost:6/"
-SERVERS: Flags = {"database_url": DATABASE, "amqp_url": BROKER}
-
 __all__ = ["nothing_set", "put"]  # fixtures
-
-
-def refusal_of(flags: Mapping[str, object]) -> str:
-    with pytest.raises(ConfigurationError) as refused:
-        load(cast(Flags, flags))
-    return str(refused.value)
 
 
 def test_what_nobody_sets_has_its_default() -> None:

@@ -1,28 +1,16 @@
 """Whether the servers may be reached as the settings ask, whatever says where they are."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from tests.support.programs.environment import Set, nothing_set, put
+from tests.support.programs.environment import BROKER, DATABASE, SERVERS, Set, nothing_set, put, refusal_of
 from worker.errors import ConfigurationError
 from worker.settings.config import Flags
 from worker.settings.loading import load
 from worker.settings.reloading_url import ReloadingUrl
 
-DATABASE = "postgresql://u:secret@localhost:5/d"
-BROKER = "amqp://u:secret@localhost:6/"
-SERVERS: Flags = {"database_url": DATABASE, "amqp_url": BROKER}
-
 __all__ = ["nothing_set", "put"]  # fixtures
-
-
-def refusal_of(flags: Mapping[str, object]) -> str:
-    with pytest.raises(ConfigurationError) as refused:
-        load(cast(Flags, flags))
-    return str(refused.value)
 
 
 @pytest.mark.parametrize(

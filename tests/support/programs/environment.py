@@ -1,12 +1,28 @@
 """The environment of tests that read settings: nothing is set in it, and a test sets what it needs."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from worker.errors import ConfigurationError
+from worker.settings.config import Flags
+from worker.settings.loading import load
+
 Set = Callable[..., None]
+
+DATABASE = "postgresql://u:secret@localhost:5/d"
+BROKER = "amqp://u:secret@localhost:6/"
+SERVERS: Flags = {"database_url": DATABASE, "amqp_url": BROKER}
+
+
+def refusal_of(flags: Mapping[str, object]) -> str:
+    """Return the words in which settings with these flags are refused; fails where they are not."""
+    with pytest.raises(ConfigurationError) as refused:
+        load(cast(Flags, flags))
+    return str(refused.value)
 
 
 @pytest.fixture(autouse=True)

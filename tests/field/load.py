@@ -1,4 +1,4 @@
-"""Engines that write while the cluster is disturbed, and what they were told is stored."""
+"""Writers that go on while an installation is disturbed; every write that was acknowledged has to be stored."""
 
 import asyncio
 from types import TracebackType
@@ -7,8 +7,8 @@ from typing import Final, Self
 from contracts.client import SessionStore, SessionStoreError
 
 WRITERS: Final = 8
-SESSIONS: Final = 25
-"""Of each writer."""
+SESSIONS: Final = 200
+"""Of all writers together."""
 PAUSE_SECONDS: Final = 0.02
 ADVANCE_SECONDS: Final = 300.0
 
@@ -20,8 +20,9 @@ class Stalled(Exception):
 class Load:
     """Writers that begin with `async with`; `written` counts the writes that were acknowledged as stored."""
 
-    def __init__(self, store: SessionStore) -> None:
+    def __init__(self, store: SessionStore, writers: int = WRITERS) -> None:
         self._store = store
+        self._writers = writers
         self._last: dict[str, int] = {}
         self._over = False
         self._news = asyncio.Condition()
@@ -31,7 +32,7 @@ class Load:
 
     async def __aenter__(self) -> Self:
         """Begin to write."""
-        self._tasks = [asyncio.create_task(self._write(number)) for number in range(WRITERS)]
+        self._tasks = [asyncio.create_task(self._write(number)) for number in range(self._writers)]
         return self
 
     async def __aexit__(
@@ -43,6 +44,11 @@ class Load:
             for task in self._tasks:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=error is not None)
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions have an acknowledged write."""
+        return len(self._last)
 
     async def advance(self, writes: int, seconds: float = ADVANCE_SECONDS) -> None:
         """Return once so many more writes are acknowledged; raises Stalled."""
@@ -63,7 +69,7 @@ class Load:
         step = 0
         while not self._over:
             step += 1
-            name = f"sess_trial_{number}_{step % SESSIONS}"
+            name = f"sess_trial_{number}_{step % (SESSIONS // self._writers)}"
             try:
                 await self._store.write(session(name, step))
             except SessionStoreError as error:
