@@ -75,7 +75,10 @@ REPUBLISH_DELAY_MS: Final = 50
 """The longest pause before a message that the broker did not confirm is published again, with jitter."""
 
 REPUBLISH_UNANSWERED_MS: Final = 2_000
-"""An event without a reply is published again after so long; the pause doubles."""
+"""A message without a confirm, and an event or a read without a reply, is published again after so long.
+
+The pause doubles.
+"""
 
 CHANNEL_REFUSAL_MS: Final = 1_000
 """A channel whose messages to one key are refused for so long is replaced."""

@@ -32,12 +32,14 @@ class OutgoingMessage:
     """A message to publish; `call` names it in errors.
 
     A persistent message survives a restart of the broker. Another one is worth nothing after its deadline.
+    A message that repeats is published again when no reply comes for a while, and not only after a loss.
     """
 
     body: bytes
     routing_key: str
     content_type: str
     persistent: bool
+    repeats: bool
     call: str
 
 
@@ -106,7 +108,8 @@ def event_message(event: OutgoingEvent, options: EventOptions) -> OutgoingMessag
     if len(body) > options.body_limit:
         allowed = f"the body has {len(body)} bytes; {options.body_limit} are allowed"
         raise Rejected(DeadLetterCode.TOO_LARGE, allowed)
-    return OutgoingMessage(body, event.type, EVENT_CONTENT_TYPE, True, f"{event.type} of {event.subject}")
+    call = f"{event.type} of {event.subject}"
+    return OutgoingMessage(body, event.type, EVENT_CONTENT_TYPE, persistent=True, repeats=True, call=call)
 
 
 def session_id_of(session: object) -> str:

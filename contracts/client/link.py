@@ -6,7 +6,7 @@ cannot read any more (rabbitmq/rabbitmq-server#3751). A reply to a queue that is
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic, time
 from typing import Any, Final, Self
@@ -95,9 +95,11 @@ class Link:
         exchange: AbstractExchange,
         topology: Topology,
         signer: MessageSigner,
+        unblocked: Callable[[], Awaitable[None]],
     ) -> None:
         self._connection = connection
         self._channel = channel
+        self._unblocked = unblocked
         self._exchange = exchange
         self._topology = topology
         self._signer = signer
@@ -131,10 +133,10 @@ class Link:
 
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         exchange = await channel.get_exchange(topology.sessions.name, ensure=False)
-        link = cls(connection, channel, exchange, topology, signer)
+        inner = await channel.get_underlay_channel()
+        link = cls(connection, channel, exchange, topology, signer, inner.connection.ready)
         for closing in (connection.close_callbacks, channel.close_callbacks):
             closing.add(link._mark_lost)
-        inner = await channel.get_underlay_channel()
         inner.on_consumer_cancel_callbacks.add(link._mark_lost)  # somebody deleted the queue
         replies = await channel.declare_queue(
             link._reply_to, exclusive=True, arguments=dict(EXCLUSIVE_ARGUMENTS)
@@ -142,17 +144,23 @@ class Link:
         await replies.consume(receive, no_ack=True)
         return link
 
-    async def publish(self, message: OutgoingMessage, seconds: float, correlation_id: str | None) -> bool:
-        """Return whether the broker has confirmed the message; with a `correlation_id` it asks for a reply.
+    async def publish(
+        self, message: OutgoingMessage, seconds: float, patience: float, correlation_id: str | None
+    ) -> bool:
+        """Return whether the broker has confirmed the message within `patience` seconds; `seconds` are its life.
 
+        With a `correlation_id` it asks for a reply. Nothing is sent while the broker has blocked the connection.
         Raises Misconfigured where no queue is bound for the message, or we may not publish it.
         """
         try:
             with broker_calls():
-                await self._exchange.publish(
-                    self._amqp_message(message, seconds, correlation_id), message.routing_key, timeout=seconds
-                )
+                async with asyncio.timeout(patience):
+                    await self._unblocked()
+                    published = self._amqp_message(message, seconds, correlation_id)
+                    await self._exchange.publish(published, message.routing_key)
         except LinkLost as lost:
+            if isinstance(lost.__cause__, TimeoutError) and not self._channel.is_closed:
+                return False
             if isinstance(lost.__cause__, PublishError | ChannelNotFoundEntity):
                 queue = f"{self._topology.prefix}{message.routing_key}"
                 raise Misconfigured(

@@ -48,6 +48,8 @@ from .transport import Transport
 
 FIRST_DELAY: Final = RPC_RETRY_DELAY_MS / 1000
 MAX_DELAY: Final = MAX_RPC_RETRY_DELAY_MS / 1000
+CHEAP: Final = (Method.READ, Method.READ_MANY)
+"""They are published again while no reply comes. A search that is slow would be slower by its repetition."""
 
 ParamsModel = TypeVar("ParamsModel", bound=Params)
 
@@ -127,7 +129,8 @@ def request_message(method: Method, params: Params) -> OutgoingMessage:
         raise BadRequest(error.message) from None
     if len(body) > MAX_MESSAGE_BYTES:
         raise BadRequest("the request passes 4 MiB")
-    return OutgoingMessage(body, RPC_KEY, RPC_CONTENT_TYPE, False, method.value)
+    repeats = method in CHEAP
+    return OutgoingMessage(body, RPC_KEY, RPC_CONTENT_TYPE, persistent=False, repeats=repeats, call=method)
 
 
 def _valid(model: type[ParamsModel], **given: object) -> ParamsModel:

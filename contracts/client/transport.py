@@ -68,14 +68,18 @@ class Transport:
 
     async def publish(self, message: OutgoingMessage, deadline: float) -> None:
         """Return once the broker has confirmed the message on a queue."""
-        while not await self._send(await self._connected(message.call, deadline), message, deadline):
+        patience = REPUBLISH_UNANSWERED
+        link = await self._connected(message.call, deadline)
+        while not await self._send(link, message, deadline, min(deadline, monotonic() + patience)):
             await self._pause(message.call, deadline)
+            patience *= 2
+            link = await self._connected(message.call, deadline)
 
     async def request(self, message: OutgoingMessage, deadline: float) -> Reply:
         """Publish, and return the reply; the same message is published again after the loss of a link.
 
-        An event is published again after a long silence too: that its reply was lost is more likely than that
-        publishing it twice does harm.
+        It is published again after a silence too: where the broker does not confirm it, and where it `repeats` and
+        no reply comes. A broker that loses a node loses confirms and replies.
         """
         correlation_id, reply = uuid4().hex, _future_reply()
         self._waiting[correlation_id] = reply
@@ -83,10 +87,11 @@ class Transport:
         try:
             while not reply.done():
                 link = await self._connected(message.call, deadline)
-                if await self._send(link, message, deadline, correlation_id):
-                    left = max(deadline - monotonic(), 0.0)
-                    await _first_of(reply, link.lost, min(left, patience) if message.persistent else left)
-                    patience *= 1 if link.lost.done() else 2
+                until = min(deadline, monotonic() + patience)
+                if await self._send(link, message, deadline, until, correlation_id):
+                    left = (until if message.repeats else deadline) - monotonic()
+                    await _first_of(reply, link.lost, max(left, 0.0))
+                patience *= 2 if monotonic() >= until else 1
                 if not reply.done():
                     await self._pause(message.call, deadline)
             return reply.result()
@@ -108,12 +113,17 @@ class Transport:
         return link.result()
 
     async def _send(
-        self, link: Link, message: OutgoingMessage, deadline: float, correlation_id: str | None = None
+        self,
+        link: Link,
+        message: OutgoingMessage,
+        deadline: float,
+        until: float,
+        correlation_id: str | None = None,
     ) -> bool:
-        left = deadline - monotonic()
-        if left <= 0:
+        now = monotonic()
+        if now >= deadline:
             raise TimedOut(message.call, reason=self._last_failure)
-        return await link.publish(message, left, correlation_id)
+        return await link.publish(message, deadline - now, until - now, correlation_id)
 
     async def _pause(self, call: str, deadline: float) -> None:
         if self._connecting is None:

@@ -1,29 +1,41 @@
-"""When the Python client publishes again what nobody answered; the link is a list."""
+"""When the Python client publishes again: the link is a list, and the clock stands still between waits."""
 
 import asyncio
+from dataclasses import replace
 from typing import Self
 
 import pytest
 
 from contracts.client.events import OutgoingMessage
-from contracts.client.transport import Transport
+from contracts.client.transport import Reply, Transport
 from contracts.topology import Topology
 
 EVENT = OutgoingMessage(
-    b"{}", "session.write", "application/cloudevents+json", True, "session.write of sess_1"
+    b"{}", "session.write", "application/cloudevents+json", True, True, "session.write of sess_1"
 )
+READ = OutgoingMessage(b"{}", "session.rpc", "application/json", False, True, "session.read")
+SEARCH = replace(READ, repeats=False, call="session.query")
+DEADLINE = 1_000.0
 
 
 class Link:
-    """Takes every message, tells nobody, and is lost after the waits that the test names."""
+    """Takes every message, replies to none before the fifth wait, and is lost after the waits that the test names."""
 
-    def __init__(self, *lost_after: int) -> None:
+    def __init__(self, *lost_after: int, confirms: bool = True) -> None:
         self.lost_after = lost_after
+        self.confirms = confirms
+        self.now = 0.0
         self.waits: list[float] = []
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.replies: dict[str, asyncio.Future[Reply]] = {}
 
-    async def publish(self, *_: object) -> bool:
-        return True
+    async def publish(self, _: OutgoingMessage, life: float, patience: float, correlation_id: str) -> bool:
+        assert life == DEADLINE - self.now
+        if not self.confirms:
+            self._pass(patience)
+            if len(self.waits) == 5:
+                self.replies[correlation_id].set_result({"outcome": "stored"})
+        return self.confirms
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -32,28 +44,52 @@ class Link:
         self.lost = asyncio.get_running_loop().create_future()
         return self
 
-    async def wait(self, answer: "asyncio.Future[dict[str, object]]", _: object, seconds: float) -> None:
-        """Stand for the time that passes without an answer; the fifth wait brings one."""
-        self.waits.append(seconds)
-        if len(self.waits) == 5:
-            answer.set_result({"outcome": "stored"})
+    async def wait(self, reply: "asyncio.Future[Reply]", _: object, seconds: float) -> None:
+        """Stand for the time that passes without a reply; the fifth wait brings one."""
+        self._pass(seconds)
+        if len(self.waits) == 5 or seconds > 100:
+            reply.set_result({"outcome": "stored"})
         elif len(self.waits) in self.lost_after:
             self.lost.set_result(None)
 
+    def _pass(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        if len(self.waits) not in self.lost_after:
+            self.now += seconds
 
-@pytest.mark.parametrize(
-    ("lost_after", "waits"), [((), [2, 4, 8, 16, 32]), ((1, 3), [2, 2, 4, 4, 8])], ids=["silent", "cut"]
-)
-async def test_an_event_is_published_again_after_pauses_that_double_with_the_silence(
-    monkeypatch: pytest.MonkeyPatch, lost_after: tuple[int, ...], waits: list[float]
-) -> None:
-    link = Link(*lost_after)
+
+async def waits_of(monkeypatch: pytest.MonkeyPatch, link: Link, message: OutgoingMessage) -> list[float]:
+    """Return how long a request waited each time before it was published again, until its reply came."""
     monkeypatch.setattr("contracts.client.transport.Link.open", link.open)
     monkeypatch.setattr("contracts.client.transport._first_of", link.wait)
     monkeypatch.setattr("contracts.client.transport.RECONNECT_DELAY", 0.001)
+    monkeypatch.setattr("contracts.client.transport.monotonic", lambda: link.now)
     transport = Transport("amqp://nowhere", "engine", Topology(""))
+    link.replies = transport._waiting
     transport.open()
-    deadline = asyncio.get_running_loop().time() + 1_000
-    assert await transport.request(EVENT, deadline) == {"outcome": "stored"}
-    assert link.waits == waits
+    assert await transport.request(message, DEADLINE) == {"outcome": "stored"}
     await transport.close()
+    return link.waits
+
+
+@pytest.mark.parametrize("message", [EVENT, READ], ids=lambda each: each.call.split()[0])
+@pytest.mark.parametrize(
+    ("lost_after", "waits"), [((), [2, 4, 8, 16, 32]), ((1, 3), [2, 2, 4, 4, 8])], ids=["silent", "cut"]
+)
+async def test_an_event_and_a_read_are_published_again_after_pauses_that_double_with_the_silence(
+    monkeypatch: pytest.MonkeyPatch, message: OutgoingMessage, lost_after: tuple[int, ...], waits: list[float]
+) -> None:
+    assert await waits_of(monkeypatch, Link(*lost_after), message) == waits
+
+
+async def test_a_search_is_published_once_while_only_its_reply_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert await waits_of(monkeypatch, Link(), SEARCH) == [DEADLINE]
+
+
+@pytest.mark.parametrize("message", [EVENT, READ, SEARCH], ids=lambda each: each.call.split()[0])
+async def test_every_message_is_published_again_while_the_broker_confirms_nothing(
+    monkeypatch: pytest.MonkeyPatch, message: OutgoingMessage
+) -> None:
+    assert await waits_of(monkeypatch, Link(confirms=False), message) == [2, 4, 8, 16, 32]

@@ -21,13 +21,15 @@ const FIELDS = {
 
 /**
  * A message to publish; `call` names it in errors. A persistent message survives a restart of the broker. Another one is
- * worth nothing after its deadline.
+ * worth nothing after its deadline. A message that repeats is published again when no reply comes for a while, and not only
+ * after a loss.
  */
 export interface OutgoingMessage {
   body: Buffer
   routingKey: string
   contentType: string
   persistent: boolean
+  repeats: boolean
   call: string
 }
 
@@ -65,6 +67,7 @@ export function eventMessage(event: OutgoingEvent, { source, bodyLimit }: EventO
     routingKey: type,
     contentType: EVENT_CONTENT_TYPE,
     persistent: true,
+    repeats: true,
     call: `${type} of ${subject}`,
   }
 }

@@ -35,6 +35,9 @@ interface Params {
   'health.check': { [name: string]: never }
 }
 
+/** They are published again while no reply comes. A search that is slow would be slower by its repetition. */
+const CHEAP: ReadonlySet<string> = new Set(['session.read', 'session.readMany'])
+
 /**
  * The methods of the contract as JSON-RPC calls, repeated while the worker replies that it cannot serve now.
  *
@@ -125,7 +128,8 @@ function dateText(name: string, date: Date): string {
 
 function requestMessage(method: string, params: object): OutgoingMessage {
   const body = requestBody({ jsonrpc: '2.0', id: randomUUID(), method, params })
-  return { body, routingKey: RPC_KEY, contentType: RPC_CONTENT_TYPE, persistent: false, call: method }
+  const repeats = CHEAP.has(method)
+  return { body, routingKey: RPC_KEY, contentType: RPC_CONTENT_TYPE, persistent: false, repeats, call: method }
 }
 
 function requestBody(document: object): Buffer {

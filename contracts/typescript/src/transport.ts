@@ -64,16 +64,18 @@ export class Transport {
 
   /** Resolves once the broker has confirmed the message on a queue. */
   async publish(message: OutgoingMessage, deadline: number): Promise<void> {
-    for (;;) {
+    for (let patience: number = REPUBLISH_UNANSWERED_MS; ; patience *= 2) {
       const link = await this.#connected(message.call, deadline)
-      if (await raceUntil(deadline, link.publish(this.#publication(message, deadline)))) return
+      const until = Math.min(deadline, performance.now() + patience)
+      if (await raceUntil(until, link.publish(this.#publication(message, deadline)))) return
       await this.#pause(message.call, deadline)
     }
   }
 
   /**
-   * Publishes, and resolves with the reply; the same message is published again after the loss of a link. An event is
-   * published again after a long silence too: that its reply was lost is more likely than that publishing it twice does harm.
+   * Publishes, and resolves with the reply; the same message is published again after the loss of a link. It is published
+   * again after a silence too: where the broker does not confirm it, and where it `repeats` and no reply comes. A broker that
+   * loses a node loses confirms and replies.
    */
   async request(message: OutgoingMessage, deadline: number): Promise<Buffer> {
     const correlationId = randomUUID()
@@ -85,8 +87,8 @@ export class Transport {
         const link = await Promise.race([this.#connected(message.call, deadline), reply.promise])
         if (Buffer.isBuffer(link)) return link // it came while we waited to publish again
         const publication = this.#publication(message, deadline, { correlationId, replyTo: link.replyTo })
-        const until = message.persistent ? Math.min(deadline, performance.now() + patience) : deadline
-        const body = await this.#attempt(link, publication, reply.promise, until)
+        const until = Math.min(deadline, performance.now() + patience)
+        const body = await this.#attempt(link, publication, reply.promise, until, message.repeats ? until : deadline)
         if (body) return body
         if (performance.now() >= until) patience *= 2
         await this.#pause(message.call, deadline)
@@ -101,23 +103,30 @@ export class Transport {
     }
   }
 
-  /** Publishes, and resolves with the reply; with nothing when it is late, was not confirmed or the link was lost. */
+  /**
+   * Publishes, and resolves with the reply; with nothing when the link was lost, there is no confirm by `confirmedBy` or no
+   * reply by `repliedBy`.
+   */
   async #attempt(
     link: Link,
     publication: Publication,
     reply: Promise<Buffer>,
-    until: number,
+    confirmedBy: number,
+    repliedBy: number,
   ): Promise<Buffer | undefined> {
     const failed = defer<undefined>()
     let removeWaiter = (): void => undefined
+    let isConfirmed = false
     let isOver = false
     const fail = () => failed.resolve(undefined)
     link.publish(publication).then((confirmed) => {
+      isConfirmed = confirmed
       if (!confirmed) fail()
       else if (!isOver) removeWaiter = link.onLost(fail)
     }, failed.reject)
     try {
-      return await raceUntil<Buffer | undefined>(until, reply, failed.promise)
+      const body = await raceUntil<Buffer | undefined>(confirmedBy, reply, failed.promise)
+      return body || !isConfirmed ? body : await raceUntil<Buffer | undefined>(repliedBy, reply, failed.promise)
     } finally {
       isOver = true
       removeWaiter()

@@ -7,7 +7,10 @@ import { Keyring, replyContent } from '../src/signing.js'
 import { Transport } from '../src/transport.js'
 import { Waiters } from '../src/waiting.js'
 
-const EVENT = { body: Buffer.from('{}'), routingKey: 'session.write', contentType: '', persistent: true, call: '' }
+const ASKED = { body: Buffer.from('{}'), routingKey: 'session.rpc', contentType: '', persistent: false, call: '' }
+const EVENT = { ...ASKED, routingKey: 'session.write', persistent: true, repeats: true }
+const READ = { ...ASKED, repeats: true }
+const SEARCH = { ...ASKED, repeats: false }
 
 /** What was published, and when; each link is lost when the test says so. */
 const published: { at: number; publication: Publication }[] = []
@@ -52,14 +55,37 @@ function pauses(): number[] {
   return published.slice(1).map(({ at }, number) => Math.floor((at - (published[number]?.at ?? 0)) / 1_000))
 }
 
-test('an event that nobody answers is published again after pauses that double', async () => {
+test.each([
+  ['an event', EVENT],
+  ['a read', READ],
+])('%s that nobody answers is published again after pauses that double', async (_, message) => {
   const transport = new Transport('amqp://nowhere', '')
   transport.open()
-  const answer = transport.request(EVENT, performance.now() + 60_000)
+  const answer = transport.request(message, performance.now() + 60_000)
   await vi.advanceTimersByTimeAsync(31_000)
   expect(pauses()).toEqual([2, 4, 8, 16])
   const [first] = published
   receive(String(first?.publication.properties.correlationId), Buffer.from('told'))
+  expect(String(await answer)).toBe('told')
+  await transport.close()
+})
+
+test.each([
+  ['is not published again while only the reply is missing', true, []],
+  ['is published again while the broker confirms nothing', false, [2, 4, 8, 16]],
+])('a search %s', async (_, confirms, expected) => {
+  const transport = new Transport('amqp://nowhere', '')
+  transport.open()
+  const answer = transport.request(SEARCH, performance.now() + 60_000)
+  const publish = async (publication: Publication) => {
+    published.push({ at: performance.now(), publication })
+    return confirms || new Promise<boolean>(() => undefined)
+  }
+  Object.assign(broker, { publish })
+  await vi.advanceTimersByTimeAsync(31_000)
+  expect(published).not.toHaveLength(0)
+  expect(pauses()).toEqual(expected)
+  receive(String(published[0]?.publication.properties.correlationId), Buffer.from('told'))
   expect(String(await answer)).toBe('told')
   await transport.close()
 })
