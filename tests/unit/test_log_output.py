@@ -123,11 +123,12 @@ def test_the_end_of_a_process_does_not_wait_for_a_reader_that_has_stopped(fill: 
 
 
 LOGS = """
-import structlog, sys
+import os, structlog, sys
 from worker.observability.log_output import guard_stderr
 from worker.observability.logs import configure_logs
 guard_stderr()
 configure_logs("info", sys.argv[1])
+os.fstat = None
 log = structlog.get_logger()
 log.info("well")
 log.warning("ill")
@@ -150,7 +151,7 @@ def logged(log_format: str, *, is_journal: bool) -> list[str]:
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_the_journal_is_told_the_level_of_each_line(log_format: str) -> None:
+def test_the_journal_is_told_the_level_of_each_line_and_stderr_is_examined_once(log_format: str) -> None:
     well, ill, *traceback = logged(log_format, is_journal=True)
     assert (well[:3], ill[:3], {line[:3] for line in traceback}) == ("<6>", "<4>", {"<3>"})
     assert not [line for line in logged(log_format, is_journal=False) if line.startswith("<")]

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from worker.settings.journal import with_priority
+from worker.settings.journal import stderr_is_journal, with_priority
 from worker.startup.termination import EXIT_TERMINATED, cancel_at_sigterm, end_at_sigterm
 
 Result = TypeVar("Result")
@@ -45,12 +45,12 @@ def print_json(value: object) -> None:
 
 def warn(message: str) -> None:
     """Print a line to stderr, after the program's name."""
-    print(with_priority("warning", f"session-store: {message}"), file=sys.stderr)
+    _say("warning", message)
 
 
 def complain(message: str) -> None:
     """Print a line that says why the command failed to stderr, after the program's name."""
-    print(with_priority("error", f"session-store: {message}"), file=sys.stderr)
+    _say("error", message)
 
 
 def printable(text: str) -> str:
@@ -58,6 +58,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _say(level: str, message: str) -> None:
+    line = f"session-store: {message}"
+    print(with_priority(level, line) if stderr_is_journal() else line, file=sys.stderr)
 
 
 async def _until_terminated(work: Coroutine[Any, Any, Result]) -> Result:

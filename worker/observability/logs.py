@@ -12,7 +12,7 @@ from structlog.typing import EventDict, Processor
 
 from worker.observability.log_dedup import Deduplicator
 from worker.observability.log_output import LogOutput
-from worker.settings.journal import with_priority
+from worker.settings.journal import stderr_is_journal, with_priority
 
 LogFormat = Literal["auto", "json", "console"]
 MAX_TEXT: Final = 300
@@ -74,7 +74,9 @@ def show_exception(_logger: object, _name: str, line: EventDict) -> EventDict:
 
 
 def _prioritized(renderer: Processor) -> Processor:
-    """Return the renderer with the priority in front of each line that the journal reads."""
+    """Return the renderer, with the priority in front of each line when stderr is the journal now."""
+    if not stderr_is_journal():
+        return renderer
 
     def render(logger: object, name: str, line: EventDict) -> str:
         level = str(line.get("level", "info"))

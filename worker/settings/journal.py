@@ -31,8 +31,6 @@ def priority_prefix(level: str) -> str:
 
 
 def with_priority(level: str, text: str) -> str:
-    """Return the text with the priority in front of each line that the journal reads."""
-    if not stderr_is_journal():
-        return text
+    """Return the text with the priority in front of each of its lines."""
     prefix = priority_prefix(level)
     return "\n".join(f"{prefix}{line}" for line in text.splitlines())
