@@ -3,6 +3,7 @@
 A server that does not start is an error, never a skipped test. tests/README.md says which one to ask for.
 """
 
+import os
 import signal
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from tests.support.examples import register_profiles
+from tests.support.programs.forked import ForkServer
 from tests.support.programs.installation import installation, plain_installation, servers, start_replica
+from tests.support.programs.replica import Replica
 from tests.support.selection import on_which_layouts, order
 from tests.support.servers.authority import SecureServers, prepared_servers
 from tests.support.servers.breakable import HAS_FAILED, BreakableServers
@@ -55,6 +58,15 @@ def slot() -> Iterator[Path]:
     """Yield this run's directory for servers (each xdist worker has its own)."""
     with claim_slot() as directory:
         yield directory
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_workers() -> Iterator[None]:
+    """Have workers forked from a process that has their modules, unless the run says `WORKERS=executed`."""
+    server = ForkServer()
+    with Replica.forked_by(None if os.environ.get("WORKERS") == "executed" else server):
+        yield
+    server.end()
 
 
 @pytest.fixture(scope="session")

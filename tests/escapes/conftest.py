@@ -8,7 +8,10 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from deploy.rabbitmq.installation import VHOSTS
 from tests.escapes.walls import Walls, build
+from tests.support.programs.installation import executed_workers
 from tests.support.servers.layouts import Templates
+
+__all__ = ["executed_workers"]
 
 
 @pytest.fixture(scope="package")

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, nullcontext
 from typing import Literal
 
@@ -52,6 +52,13 @@ async def shared_installation(
         async with working(variables) if workers else nullcontext():
             yield variables
     await asyncio.to_thread(postgres.drop_database, name)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def executed_workers() -> Iterator[None]:
+    """Have each worker of the suite executed, as a person or a service manager does it."""
+    with Replica.forked_by(None):
+        yield
 
 
 @pytest.fixture

@@ -1,16 +1,21 @@
-"""A real worker process: started, watched by its log, and ended in every way a process can end."""
+"""A real worker process: started, watched by its log, and ended in every way a process can end.
+
+It is the program, executed; within `forked_by` it is forked from a process that has the program's modules already.
+"""
 
 import asyncio
 import os
 import signal
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
-from typing import Any, Final, Self
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, Final, Self
 
 import orjson
 
 from deploy.local.instance import PROJECT
 from tests.support.patience import LONGEST_WAIT
+from tests.support.programs.forked import ForkedProcess, ForkServer
 
 PROGRAM: Final = PROJECT / ".venv" / "bin" / "session-store"
 _LINE_LIMIT: Final = 2**20
@@ -21,7 +26,9 @@ LogLine = dict[str, Any]
 class Replica:
     """One `session-store run`; `log` is what it has logged so far, `said` what it printed beside that."""
 
-    def __init__(self, process: Process) -> None:
+    _fork_server: ClassVar[ForkServer | None] = None
+
+    def __init__(self, process: Process | ForkedProcess) -> None:
         self._process = process
         self._news = asyncio.Condition()
         self._silent = False
@@ -37,10 +44,13 @@ class Replica:
             "SESSION_STORE_LOG_FORMAT": "json",
             "SESSION_STORE_HTTP_PORT": "0",
         }
+        environment.update(variables)
+        if cls._fork_server:
+            return cls(await cls._fork_server.fork(["run"], environment, _LINE_LIMIT))
         process = await asyncio.create_subprocess_exec(
             PROGRAM,
             "run",
-            env={**environment, **variables},
+            env=environment,
             cwd="/",
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
@@ -48,6 +58,14 @@ class Replica:
             limit=_LINE_LIMIT,
         )
         return cls(process)
+
+    @classmethod
+    @contextmanager
+    def forked_by(cls, server: ForkServer | None) -> Iterator[None]:
+        """Have workers forked by this server meanwhile; executed when it is None."""
+        before, cls._fork_server = cls._fork_server, server
+        yield
+        cls._fork_server = before
 
     @property
     def pid(self) -> int:

@@ -1,0 +1,90 @@
+"""Workers by the fork server, which starts with the first of them."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Final, Self
+
+import orjson
+
+from deploy.local.instance import PROJECT
+
+_PYTHON: Final = PROJECT / ".venv" / "bin" / "python"
+_SERVER: Final = "tests.support.programs.fork_server"
+
+
+class ForkedProcess:
+    """What `asyncio.subprocess.Process` is, for a process that is no child of this one."""
+
+    def __init__(self, pid: int, stderr: asyncio.StreamReader, status: asyncio.StreamReader) -> None:
+        self.pid = pid
+        self.stderr = stderr
+        self.returncode: int | None = None
+        self._ending = asyncio.create_task(self._end(status))
+
+    @classmethod
+    async def of(cls, stderr: int, status: int, limit: int) -> Self:
+        """Return the process that has the other ends of these pipes, once it exists; the ends are its own then."""
+        said, told = await _reader(stderr, limit), await _reader(status, limit)
+        return cls(int(await told.readline()), said, told)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process, unless it has ended."""
+        if self.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    async def wait(self) -> int:
+        """Return the exit status once the process has ended."""
+        return await asyncio.shield(self._ending)
+
+    async def _end(self, status: asyncio.StreamReader) -> int:
+        self.returncode = int(await status.read())
+        return self.returncode
+
+
+class ForkServer:
+    """The program `tests.support.programs.fork_server`, started when it is first asked for a worker."""
+
+    def __init__(self) -> None:
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def fork(self, words: Sequence[str], environment: Mapping[str, str], limit: int) -> ForkedProcess:
+        """Return a process of `session-store` with these arguments; `limit` bounds a line of its log, in bytes."""
+        control = self._control or self._start()
+        (stderr, its_stderr), (status, its_status) = os.pipe(), os.pipe()
+        message = orjson.dumps({"words": ["session-store", *words], "environment": environment})
+        socket.send_fds(control, [message], [its_stderr, its_status])
+        os.close(its_stderr)
+        os.close(its_status)
+        return await ForkedProcess.of(stderr, status, limit)
+
+    def end(self) -> None:
+        """Have the server ended; its workers go on."""
+        if self._control and self._process:
+            self._control.close()
+            self._process.wait()
+
+    def _start(self) -> socket.socket:
+        self._control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with its:
+            self._process = subprocess.Popen(
+                [_PYTHON, "-m", _SERVER, str(its.fileno())],
+                env={"PATH": os.environ.get("PATH", os.defpath)},
+                cwd=PROJECT,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[its.fileno()],
+            )
+        return self._control
+
+
+async def _reader(descriptor: int, limit: int) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader(limit)
+    pipe = os.fdopen(descriptor, "rb", buffering=0)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    return reader
