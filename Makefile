@@ -5,6 +5,9 @@ INSTANCE ?= dev
 # Three processes for two cores, because tests wait; the tests of one file run in one of them, in the order that tests/support/selection.py gives.
 PYTEST_OPTIONS ?= -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --durations 10
 
+# Where it is set, each of the processes would compile every test again, which is half the time until the first one.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Jitter is no secret, an address that is compared is not listened on, and the name of a parameter is no password: ruff's S104,
 # S105 and S311 hold each with its reason.
 NOT_IN_WORKER := B104,B105,B311
@@ -48,7 +51,7 @@ test: setup check ## Check, then run on private servers what every change must p
 
 test-all: setup check ## Check, then run everything: long tests, both layouts of the sessions, more examples
 	@$(PYTHON) -m deploy.local install --for-tests
-	SESSIONS_LAYOUT=both $(BIN)/pytest $(PYTEST_OPTIONS) --hypothesis-profile all $(OPTIONS)
+	SESSIONS_LAYOUT=both WORKERS=executed $(BIN)/pytest $(PYTEST_OPTIONS) --hypothesis-profile all $(OPTIONS)
 
 fmt: .venv/stamp ## Format the code, and mend what the linter can mend
 	$(BIN)/ruff check --fix .
