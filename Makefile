@@ -51,7 +51,7 @@ test: setup check ## Check, then run on private servers what every change must p
 
 test-all: setup check ## Check, then run everything: long tests, both layouts of the sessions, more examples
 	@$(PYTHON) -m deploy.local install --for-tests
-	SESSIONS_LAYOUT=both WORKERS=executed $(BIN)/pytest $(PYTEST_OPTIONS) --hypothesis-profile all $(OPTIONS)
+	SESSIONS_LAYOUT=both PROGRAMS=executed $(BIN)/pytest $(PYTEST_OPTIONS) --hypothesis-profile all $(OPTIONS)
 
 fmt: .venv/stamp ## Format the code, and mend what the linter can mend
 	$(BIN)/ruff check --fix .

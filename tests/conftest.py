@@ -13,9 +13,8 @@ import pytest
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from tests.support.examples import register_profiles
-from tests.support.programs.forked import ForkServer
+from tests.support.programs.forked import FORKING, ForkServer
 from tests.support.programs.installation import installation, plain_installation, servers, start_replica
-from tests.support.programs.replica import Replica
 from tests.support.selection import on_which_layouts, order
 from tests.support.servers.authority import SecureServers, prepared_servers
 from tests.support.servers.breakable import HAS_FAILED, BreakableServers
@@ -61,11 +60,12 @@ def slot() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def forked_workers() -> Iterator[None]:
-    """Have workers forked from a process that has their modules, unless the run says `WORKERS=executed`."""
+def fork_server() -> Iterator[None]:
+    """Have programs forked from a process that has their modules, unless the run says `PROGRAMS=executed`."""
     server = ForkServer()
-    with Replica.forked_by(None if os.environ.get("WORKERS") == "executed" else server):
-        yield
+    if os.environ.get("PROGRAMS") != "executed":
+        FORKING.workers = FORKING.commands = server
+    yield
     server.end()
 
 

@@ -100,8 +100,8 @@ class RabbitServer(Server):
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _evaluate(self, expression: str) -> None:
-        """Have the node evaluate an expression of Erlang, by a program that is no Erlang itself where there is one."""
-        program = shutil.which("erl_call")  # its own process costs nothing, that of rabbitmqctl a second
+        """Have the node evaluate an expression of Erlang."""
+        program = shutil.which("erl_call")  # in C: rabbitmqctl starts an Erlang, a second of processor time
         port = self._record.ports["distribution"]
         if program is None or not self._call([program, "-address", f"{LOOPBACK}:{port}", "-e"], expression):
             self.ctl("eval", expression)

@@ -8,12 +8,14 @@ from typing import Final
 from tests.typescript.node import PACKAGE, install_dependencies, run_node
 
 APP: Final = Path(__file__).parent / "app"
+PROGRAM: Final = "main.js"
 COMPILER: Final = str(PACKAGE / "node_modules" / ".bin" / "tsc")
 
 
 def build_engine(directory: Path) -> Path:
-    """Return the program that `node` runs, built in an empty directory with a copy of the client in it."""
+    """Return the program that `node` runs, built in a new directory with a copy of the client in it."""
     install_dependencies()
+    directory.mkdir(exist_ok=True)
     client = directory / "node_modules" / "session-store-client"
     run_node(COMPILER, "-p", "tsconfig.build.json", "--outDir", str(client / "dist" / "esm"))
     shutil.copy(PACKAGE / "package.json", client)
@@ -22,4 +24,4 @@ def build_engine(directory: Path) -> Path:
     shutil.copytree(APP, directory, dirs_exist_ok=True)
     (directory / "package.json").write_text(json.dumps({"private": True, "type": "module"}))
     run_node(COMPILER, "-p", ".", directory=directory)
-    return directory / "main.js"
+    return directory / PROGRAM

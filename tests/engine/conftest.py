@@ -1,11 +1,13 @@
-"""The engine's program, compiled once a run."""
+"""The engine's program, compiled once a run by whichever process needs it first."""
 
+import fcntl
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.engine.build import build_engine
+from tests.engine.build import PROGRAM, build_engine
 from tests.engine.process import EngineProcess
 from tests.support.stage.fixtures import calm_stage, fault_seed, stage
 
@@ -17,8 +19,13 @@ StartEngine = Callable[[Mapping[str, str]], Awaitable[EngineProcess]]
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the engine's program."""
-    return build_engine(tmp_path_factory.mktemp("engine"))
+    """Return the engine's program, built by the first process of the run that asks for it."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    program = shared / "engine" / PROGRAM
+    with (shared / "engine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return program if program.exists() else build_engine(program.parent)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.patience import LONGEST_WAIT
+from tests.support.programs.forked import FORKING
 from tests.support.programs.replica import PROGRAM
 
 
@@ -13,9 +14,12 @@ def run_command(
     *arguments: str, variables: Mapping[str, str], directory: Path = Path("/"), stdin: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Return the finished command; it sees these variables and nothing else of ours."""
+    environment = {"PATH": os.environ.get("PATH", os.defpath), **variables}
+    if FORKING.commands:
+        return FORKING.commands.run(arguments, environment, directory, stdin or "", LONGEST_WAIT)
     return subprocess.run(
         [PROGRAM, *arguments],
-        env={"PATH": os.environ.get("PATH", os.defpath), **variables},
+        env=environment,
         cwd=directory,
         input=stdin,
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Workers by the fork server, which starts with the first of them."""
+"""Workers and commands by the fork server, which starts with the first of them."""
 
 import asyncio
 import os
@@ -7,6 +7,11 @@ import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from select import select
+from tempfile import TemporaryFile
+from threading import Lock
 from typing import Final, Self
 
 import orjson
@@ -48,27 +53,66 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """The program `tests.support.programs.fork_server`, started when it is first asked for a worker."""
+    """The program `tests.support.programs.fork_server`, started when it is first asked for a process."""
 
     def __init__(self) -> None:
+        self._starting = Lock()
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     async def fork(self, words: Sequence[str], environment: Mapping[str, str], limit: int) -> ForkedProcess:
         """Return a process of `session-store` with these arguments; `limit` bounds a line of its log, in bytes."""
-        control = self._control or self._start()
-        (stderr, its_stderr), (status, its_status) = os.pipe(), os.pipe()
-        message = orjson.dumps({"words": ["session-store", *words], "environment": environment})
-        socket.send_fds(control, [message], [its_stderr, its_status])
+        stderr, its_stderr = os.pipe()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        status = self._ask(words, environment, Path("/"), (nothing, nothing, its_stderr))
+        os.close(nothing)
         os.close(its_stderr)
-        os.close(its_status)
         return await ForkedProcess.of(stderr, status, limit)
+
+    def run(
+        self,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        directory: Path,
+        stdin: str,
+        timeout: float,
+    ) -> subprocess.CompletedProcess[str]:
+        """Return the finished command; after so many seconds it is killed, and TimeoutExpired raised."""
+        with TemporaryFile("w+") as given, TemporaryFile("w+") as result, TemporaryFile("w+") as messages:
+            given.write(stdin)
+            given.seek(0)
+            streams = (given.fileno(), result.fileno(), messages.fileno())
+            with os.fdopen(self._ask(words, environment, directory, streams)) as status:
+                pid = int(status.readline())
+                if not select([status], [], [], timeout)[0]:
+                    os.kill(pid, signal.SIGKILL)
+                    raise subprocess.TimeoutExpired(list(words), timeout)
+                ended = int(status.readline())
+            result.seek(0)
+            messages.seek(0)
+            return subprocess.CompletedProcess(list(words), ended, result.read(), messages.read())
 
     def end(self) -> None:
         """Have the server ended; its workers go on."""
         if self._control and self._process:
             self._control.close()
             self._process.wait()
+
+    def _ask(
+        self, words: Sequence[str], environment: Mapping[str, str], directory: Path, streams: Sequence[int]
+    ) -> int:
+        """Ask for a process; returns where its id and its exit status can be read."""
+        with self._starting:
+            control = self._control or self._start()
+        status, its_status = os.pipe()
+        message = {
+            "words": ["session-store", *words],
+            "environment": environment,
+            "directory": str(directory),
+        }
+        socket.send_fds(control, [orjson.dumps(message)], [*streams, its_status])
+        os.close(its_status)
+        return status
 
     def _start(self) -> socket.socket:
         self._control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -81,6 +125,18 @@ class ForkServer:
                 pass_fds=[its.fileno()],
             )
         return self._control
+
+
+@dataclass(slots=True)
+class Forking:
+    """The servers that fork; None where the program is executed."""
+
+    workers: ForkServer | None = None
+    commands: ForkServer | None = None
+
+
+FORKING: Final = Forking()
+"""What is forked now, by `Replica` and `run_command`."""
 
 
 async def _reader(descriptor: int, limit: int) -> asyncio.StreamReader:

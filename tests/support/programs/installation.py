@@ -11,6 +11,7 @@ import pytest
 from contracts.topology import Topology
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
+from tests.support.programs.forked import FORKING
 from tests.support.programs.replica import Replica
 from tests.support.servers.running import delete_topology, prefix_on
 from worker.broker.topology import declare_topology
@@ -57,8 +58,9 @@ async def shared_installation(
 @pytest.fixture(scope="package", autouse=True)
 def executed_workers() -> Iterator[None]:
     """Have each worker of the suite executed, as a person or a service manager does it."""
-    with Replica.forked_by(None):
-        yield
+    before, FORKING.workers = FORKING.workers, None
+    yield
+    FORKING.workers = before
 
 
 @pytest.fixture

@@ -1,21 +1,20 @@
 """A real worker process: started, watched by its log, and ended in every way a process can end.
 
-It is the program, executed; within `forked_by` it is forked from a process that has the program's modules already.
+It is the program, executed, or forked from a process that has the program's modules already (`FORKING`).
 """
 
 import asyncio
 import os
 import signal
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, ClassVar, Final, Self
+from collections.abc import Mapping
+from typing import Any, Final, Self
 
 import orjson
 
 from deploy.local.instance import PROJECT
 from tests.support.patience import LONGEST_WAIT
-from tests.support.programs.forked import ForkedProcess, ForkServer
+from tests.support.programs.forked import FORKING, ForkedProcess
 
 PROGRAM: Final = PROJECT / ".venv" / "bin" / "session-store"
 _LINE_LIMIT: Final = 2**20
@@ -25,8 +24,6 @@ LogLine = dict[str, Any]
 
 class Replica:
     """One `session-store run`; `log` is what it has logged so far, `said` what it printed beside that."""
-
-    _fork_server: ClassVar[ForkServer | None] = None
 
     def __init__(self, process: Process | ForkedProcess) -> None:
         self._process = process
@@ -45,8 +42,8 @@ class Replica:
             "SESSION_STORE_HTTP_PORT": "0",
         }
         environment.update(variables)
-        if cls._fork_server:
-            return cls(await cls._fork_server.fork(["run"], environment, _LINE_LIMIT))
+        if FORKING.workers:
+            return cls(await FORKING.workers.fork(["run"], environment, _LINE_LIMIT))
         process = await asyncio.create_subprocess_exec(
             PROGRAM,
             "run",
@@ -58,14 +55,6 @@ class Replica:
             limit=_LINE_LIMIT,
         )
         return cls(process)
-
-    @classmethod
-    @contextmanager
-    def forked_by(cls, server: ForkServer | None) -> Iterator[None]:
-        """Have workers forked by this server meanwhile; executed when it is None."""
-        before, cls._fork_server = cls._fork_server, server
-        yield
-        cls._fork_server = before
 
     @property
     def pid(self) -> int:
