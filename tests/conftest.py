@@ -64,7 +64,7 @@ def fork_server() -> Iterator[None]:
     """Have programs forked from a process that has their modules, unless the run says `PROGRAMS=executed`."""
     server = ForkServer()
     if os.environ.get("PROGRAMS") != "executed":
-        FORKING.workers = FORKING.commands = server
+        FORKING.server = server
     yield
     server.end()
 

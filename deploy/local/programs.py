@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -76,14 +77,19 @@ def _named(variable: str, programs: tuple[str, ...]) -> Path | None:
 
 
 def _postgres_places() -> Iterable[Path]:
-    if pg_config := shutil.which("pg_config"):
-        done = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            yield Path(done.stdout.strip())
+    if (pg_config := shutil.which("pg_config")) and (named := _named_by(pg_config)):
+        yield named
     yield from _newest_first(Path("/usr/lib/postgresql").glob("*/bin"))
     yield from _newest_first(Path("/usr").glob("pgsql-*/bin"))
     for root in _HOMEBREW:
         yield from _newest_first(root.glob("opt/postgresql*/bin"))
+
+
+@cache
+def _named_by(pg_config: str) -> Path | None:
+    """Return the directory that this program names; it is asked once, for each use of psql needs the answer."""
+    done = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=False)
+    return Path(done.stdout.strip()) if done.returncode == 0 else None
 
 
 def _rabbitmq_places() -> Iterable[Path]:

@@ -18,6 +18,7 @@ from tests.support.programs.command import run_command
 from tests.support.programs.installation import StartReplica, Variables
 from tests.support.programs.replica import Replica
 from tests.support.programs.watched_worker import write_body
+from tests.support.selection import long
 
 SAMPLES: Final = PROJECT / "samples" / "file-storage" / "sessions"
 FIRST: Final = "k1:f0e1d2c3b4a5968778695a4b3c2d1e0f"
@@ -109,7 +110,12 @@ async def publish(variables: Variables, keys: str, *bodies: bytes, **properties:
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"reply_to": "not a caller's queue", "correlation_id": "c-1"}], ids=["told", "asked"]
+    "asked",
+    [
+        pytest.param({}, marks=long("the same letter without its publisher's queue, which signs less")),
+        {"reply_to": "not a caller's queue", "correlation_id": "c-1"},
+    ],
+    ids=["told", "asked"],
 )
 async def test_a_signature_outlives_the_dead_letter_queue_and_every_replay(
     enforcing: Variables, start_replica: StartReplica, asked: dict[str, str]
@@ -147,6 +153,7 @@ async def test_an_unsigned_letter_is_refused_again_unless_a_person_signs_it(
     assert await codes(enforcing) == []
 
 
+@long("a worker looks at its keys every 10 s; unit tests have them read again by each change")
 async def test_keys_are_rotated_without_a_restart_and_without_a_refusal(
     installation: Variables, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ from tests.engine.build import APP, COMPILER
 from tests.engine.process import EngineProcess
 from tests.support.programs.installation import StartReplica, Variables, installation, servers, start_replica
 from tests.support.programs.page import run_commands
+from tests.support.selection import long
 from tests.typescript.node import PACKAGE, install_dependencies, run_node
 
 __all__ = ["installation", "servers", "start_replica"]
@@ -107,6 +108,7 @@ async def play(project: Path, known: Mapping[str, int], complete: int) -> list[s
     return ids
 
 
+@long("the package is built, packed and installed; the page's snippets are run by each change")
 @pytest.mark.timeout(600)
 async def test_the_page_leads_from_the_file_storage_to_this_store(
     installation: Variables, start_replica: StartReplica, tmp_path: Path

@@ -15,6 +15,7 @@ from tests.engine.conftest import StartEngine
 from tests.engine.contest import Contest, options_on, play_on_workers
 from tests.engine.moves import Losses
 from tests.support.patience import LONGEST_WAIT
+from tests.support.selection import long
 from tests.support.servers.proxy import Proxy
 from tests.support.stage.stage import Stage
 from tests.typescript.node import PACKAGE, run_node
@@ -69,7 +70,9 @@ def test_the_class_is_exported_by_default_and_by_name_and_has_the_id_of_the_mani
     assert name in names
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [NAMES[1], pytest.param(NAMES[0], marks=long("the same under the name of the package"))]
+)
 async def test_engines_on_the_copied_folder_lose_nothing(
     calm_stage: Stage, program: Path, plugins: Path, name: str
 ) -> None:

@@ -46,11 +46,10 @@ async def test_a_broker_that_is_stopped_and_started_costs_nothing(
 
 async def test_a_broker_that_is_killed_costs_nothing(stage: Stage, back_in_time: BackInTime) -> None:
     replicas = [await stage.start_replica() for _ in range(2)]
-    publishing = asyncio.create_task(stage.publish(3000, rate=1000))
-    await stage.probe()
-    await asyncio.to_thread(stage.rabbit.restart, "kill")
-    back_in_time(await stage.probe())
-    await publishing
+    async with stage.load(rate=1000):
+        await stage.probe()
+        await asyncio.to_thread(stage.rabbit.restart, "kill")
+        back_in_time(await stage.probe())
     report = await stage.finish()
     assert report.is_clean, report
     assert [replica.count("worker.starting") for replica in replicas] == [1, 1]
@@ -58,23 +57,22 @@ async def test_a_broker_that_is_killed_costs_nothing(stage: Stage, back_in_time:
 
 async def test_a_frozen_broker_costs_nothing(stage: Stage, back_in_time: BackInTime) -> None:
     await stage.start_replica()
-    publishing = asyncio.create_task(stage.publish(3000, rate=1000))
-    await stage.probe()
-    await asyncio.to_thread(stage.rabbit.freeze)
-    await asyncio.sleep(3)
-    await asyncio.to_thread(stage.rabbit.thaw)
-    back_in_time(await stage.probe())
-    await publishing
+    async with stage.load(rate=1000):
+        await stage.probe()
+        await asyncio.to_thread(stage.rabbit.freeze)
+        await asyncio.sleep(3)
+        await asyncio.to_thread(stage.rabbit.thaw)
+        back_in_time(await stage.probe())
     report = await stage.finish()
     assert report.is_clean, report
 
 
 async def test_closed_connections_are_opened_again(stage: Stage, back_in_time: BackInTime) -> None:
     await stage.start_replica()
-    publishing = asyncio.create_task(stage.publish(2000, rate=1000))
-    await asyncio.to_thread(stage.rabbit.ctl, "close_all_connections", "a test")
-    back_in_time(await stage.probe())
-    await publishing
+    async with stage.load(rate=1000):
+        await stage.probe()
+        await asyncio.to_thread(stage.rabbit.ctl, "close_all_connections", "a test")
+        back_in_time(await stage.probe())
     report = await stage.finish()
     assert report.is_clean, report
 
@@ -83,11 +81,11 @@ async def test_reset_connections_are_opened_again(
     stage: Stage, proxy: Proxy, draw: random.Random, back_in_time: BackInTime
 ) -> None:
     await stage.start_replica(AMQP_URL=stage.amqp_url(proxy.port))
-    publishing = asyncio.create_task(stage.publish(3000, rate=1000))
-    while not publishing.done():
-        proxy.cut()
-        await asyncio.sleep(draw.uniform(0.05, 0.8))
-    back_in_time(await stage.probe())
+    async with stage.load(rate=1000):
+        for _ in range(5):
+            proxy.cut()
+            await asyncio.sleep(draw.uniform(0.05, 0.8))
+        back_in_time(await stage.probe())
     report = await stage.finish()
     assert report.is_clean, report
 

@@ -8,17 +8,24 @@ import aio_pika
 import pytest
 
 from deploy.local.ports import LOOPBACK
+from tests.support.selection import long
 from tests.support.servers.proxy import Proxy
 from tests.support.stage.caller import Caller
 from tests.support.stage.stage import Stage
 
+OTHER_FORM = long("another address that the broker cannot decode")
 NOWHERE = (  # RabbitMQ 3.10 closes the connection on which a reply goes to one that it cannot decode
-    "amq.rabbitmq.reply-to.",
-    "amq.rabbitmq.reply-to.x",
     "amq.rabbitmq.reply-to.g1h2AA9yZXBseUAxMTE.abc",
-    "amq.rabbitmq.reply-to.g1h2AA9yZXBseUAxMjE0NjQ2OTIAAALuAAAAAGsEkbc=.O5LRPQpoGD7gmDZQThckBg==",
-    "amq.rabbitmq.reply-to.%%%.%%%",
     "session.reply.nobody",
+    *(
+        pytest.param(address, marks=OTHER_FORM)
+        for address in (
+            "amq.rabbitmq.reply-to.",
+            "amq.rabbitmq.reply-to.x",
+            "amq.rabbitmq.reply-to.g1h2AA9yZXBseUAxMjE0NjQ2OTIAAALuAAAAAGsEkbc=.O5LRPQpoGD7gmDZQThckBg==",
+            "amq.rabbitmq.reply-to.%%%.%%%",
+        )
+    ),
 )
 
 

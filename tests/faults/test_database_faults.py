@@ -24,13 +24,12 @@ KICK_OUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename
 
 async def test_a_restart_costs_nothing(stage: Stage, back_in_time: BackInTime) -> None:
     await stage.start_replica()
-    publishing = asyncio.create_task(stage.publish(4000, rate=800))
-    await stage.probe()
-    for mode in ("fast", "immediate"):
-        await asyncio.to_thread(stage.postgres.restart, mode)
-        seconds = await stage.probe()
-    back_in_time(seconds)
-    await publishing
+    async with stage.load(rate=800):
+        await stage.probe()
+        for mode in ("fast", "immediate"):
+            await asyncio.to_thread(stage.postgres.restart, mode)
+            seconds = await stage.probe()
+        back_in_time(seconds)
     await stage.assert_whole()
     report = await stage.finish()
     assert report.is_clean, report
@@ -53,11 +52,11 @@ async def test_sessions_that_are_terminated_in_mid_batch_cost_nothing(
     stage: Stage, back_in_time: BackInTime
 ) -> None:
     await stage.start_replica()
-    publishing = asyncio.create_task(stage.publish(4000, rate=1000))
-    while not publishing.done():
-        await _sql(stage, f"{KICK_OUT} AND state = 'active'")
-        await _sql(stage, KICK_OUT)
-    back_in_time(await stage.probe())
+    async with stage.load(rate=1000):
+        for _ in range(20):
+            await _sql(stage, f"{KICK_OUT} AND state = 'active'")
+            await _sql(stage, KICK_OUT)
+        back_in_time(await stage.probe())
     await stage.assert_whole()
     report = await stage.finish()
     assert report.is_clean, report
@@ -65,13 +64,12 @@ async def test_sessions_that_are_terminated_in_mid_batch_cost_nothing(
 
 async def test_a_frozen_database_costs_nothing(stage: Stage, back_in_time: BackInTime) -> None:
     await stage.start_replica()
-    publishing = asyncio.create_task(stage.publish(2000, rate=500))
-    await stage.probe()
-    await asyncio.to_thread(stage.postgres.freeze)
-    await asyncio.sleep(3)
-    await asyncio.to_thread(stage.postgres.thaw)
-    back_in_time(await stage.probe())
-    await publishing
+    async with stage.load(rate=500):
+        await stage.probe()
+        await asyncio.to_thread(stage.postgres.freeze)
+        await asyncio.sleep(3)
+        await asyncio.to_thread(stage.postgres.thaw)
+        back_in_time(await stage.probe())
     report = await stage.finish()
     assert report.is_clean, report
 
@@ -150,13 +148,14 @@ async def test_a_locked_table_is_waited_for(stage: Stage, back_in_time: BackInTi
 
 async def test_a_migration_under_load_costs_nothing(stage: Stage, back_in_time: BackInTime) -> None:
     replica = await stage.start_replica()
-    publishing = asyncio.create_task(stage.publish(3000, rate=1000))
-    await stage.probe()
-    await _sql(stage, "BEGIN; ALTER TABLE sessions ADD COLUMN next_release text; COMMIT")
-    await _sql(stage, "BEGIN; ALTER TABLE session_ledger ADD COLUMN next_release bigint DEFAULT 7; COMMIT")
-    await _sql(stage, f"BEGIN; {FUNCTION}; COMMIT")
-    back_in_time(await stage.probe())
-    await publishing
+    async with stage.load(rate=1000):
+        await stage.probe()
+        await _sql(stage, "BEGIN; ALTER TABLE sessions ADD COLUMN next_release text; COMMIT")
+        await _sql(
+            stage, "BEGIN; ALTER TABLE session_ledger ADD COLUMN next_release bigint DEFAULT 7; COMMIT"
+        )
+        await _sql(stage, f"BEGIN; {FUNCTION}; COMMIT")
+        back_in_time(await stage.probe())
     report = await stage.finish()
     assert report.is_clean, report
     assert replica.count("consuming.paused") == 0

@@ -10,6 +10,7 @@ import aiohttp
 
 from deploy.local.ports import LOOPBACK
 from tests.support.programs.replica import Replica
+from tests.support.selection import long
 from tests.support.stage.stage import Stage
 
 SHOWN_SECONDS = 15.0
@@ -76,6 +77,7 @@ async def test_a_database_that_goes_away_shows_and_one_that_comes_back_clears_it
     assert await status.metric("session_store_database_up") == 1
 
 
+@long("a database that stops is seen by each change")
 async def test_a_frozen_database_shows(stage: Stage) -> None:
     status = await Status.of(await stage.start_replica())
     await status.until_ready(ready=True)

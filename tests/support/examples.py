@@ -8,7 +8,7 @@ from typing import Final
 
 from hypothesis import HealthCheck, settings
 
-EXAMPLES: Final = {"fast": 20, "ci": 100, "all": 300}
+EXAMPLES: Final = {"fast": 20, "ci": 40, "all": 300}
 """Examples of a test that does not say otherwise, by profile."""
 CHOSEN: Final = "ci"
 _HEALTHY: Final = [HealthCheck.too_slow]

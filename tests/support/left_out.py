@@ -13,8 +13,6 @@ PAGE: Final = TESTS / "README.md"
 BEGIN: Final = "<!-- python -m tests.support.left_out -->\n"
 END: Final = "<!-- end -->\n"
 
-Test = ast.FunctionDef | ast.AsyncFunctionDef
-
 
 class LeftOut(NamedTuple):
     """A test module, a test in it or one of its parameters, and why each change need not wait for it."""
@@ -63,13 +61,22 @@ def _marked_in(path: Path) -> Iterator[LeftOut]:
 
 
 def _what(statement: ast.stmt, mark: ast.Call) -> str:
-    subject = f"`{statement.name}`" if isinstance(statement, Test) else "all"
+    subject = _subject(statement)
     for node in ast.walk(statement):
         match node:
             case ast.Call(func=ast.Attribute(attr="param"), args=[ast.Constant(value=value)], keywords=words):
                 if any(word.value is mark for word in words):
                     return f"{subject} with `{value!r}`"
     return subject
+
+
+def _subject(statement: ast.stmt) -> str:
+    match statement:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            return f"`{name}`"
+        case ast.Assign(targets=[ast.Name(id=name)]) if name != "pytestmark":
+            return f"parameters in `{name}`"
+    return "all"
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ def run_command(
 ) -> subprocess.CompletedProcess[str]:
     """Return the finished command; it sees these variables and nothing else of ours."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), **variables}
-    if FORKING.commands:
-        return FORKING.commands.run(arguments, environment, directory, stdin or "", LONGEST_WAIT)
+    if server := FORKING.of_command(environment):
+        return server.run(arguments, environment, directory, stdin or "", LONGEST_WAIT)
     return subprocess.run(
         [PROGRAM, *arguments],
         env=environment,

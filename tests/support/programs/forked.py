@@ -19,6 +19,8 @@ import orjson
 from deploy.local.instance import PROJECT
 
 _PYTHON: Final = PROJECT / ".venv" / "bin" / "python"
+READ_AT_START: Final = ("PYTHON", "LD_", "MALLOC_")
+"""How variables begin that a process takes notice of only when it is executed."""
 _SERVER: Final = "tests.support.programs.fork_server"
 
 
@@ -129,14 +131,22 @@ class ForkServer:
 
 @dataclass(slots=True)
 class Forking:
-    """The servers that fork; None where the program is executed."""
+    """What is forked now; everything else is executed."""
 
-    workers: ForkServer | None = None
-    commands: ForkServer | None = None
+    server: ForkServer | None = None
+    also_workers: bool = True
+
+    def of_worker(self, environment: Mapping[str, str]) -> ForkServer | None:
+        """Return the server that forks a worker with this environment; None where it is executed."""
+        return self.of_command(environment) if self.also_workers else None
+
+    def of_command(self, environment: Mapping[str, str]) -> ForkServer | None:
+        """Return the server that forks a command with this environment; None where it is executed."""
+        is_for_interpreter = any(name.startswith(READ_AT_START) for name in environment)
+        return None if is_for_interpreter else self.server
 
 
 FORKING: Final = Forking()
-"""What is forked now, by `Replica` and `run_command`."""
 
 
 async def _reader(descriptor: int, limit: int) -> asyncio.StreamReader:

@@ -58,9 +58,9 @@ async def shared_installation(
 @pytest.fixture(scope="package", autouse=True)
 def executed_workers() -> Iterator[None]:
     """Have each worker of the suite executed, as a person or a service manager does it."""
-    before, FORKING.workers = FORKING.workers, None
+    FORKING.also_workers = False
     yield
-    FORKING.workers = before
+    FORKING.also_workers = True
 
 
 @pytest.fixture

@@ -42,8 +42,8 @@ class Replica:
             "SESSION_STORE_HTTP_PORT": "0",
         }
         environment.update(variables)
-        if FORKING.workers:
-            return cls(await FORKING.workers.fork(["run"], environment, _LINE_LIMIT))
+        if server := FORKING.of_worker(environment):
+            return cls(await server.fork(["run"], environment, _LINE_LIMIT))
         process = await asyncio.create_subprocess_exec(
             PROGRAM,
             "run",

@@ -120,6 +120,19 @@ class Stage:
         while not over.is_set():
             await self.producer.publish(self.events(UNTIL_EVENTS, mix), rate)
 
+    @asynccontextmanager
+    async def load(self, rate: float, mix: Mix | None = None) -> AsyncIterator[None]:
+        """Publish meanwhile at this rate, in events a second; every event is confirmed afterwards."""
+        over = asyncio.Event()
+        publishing = asyncio.create_task(self.publish_until(over, rate, mix))
+        try:
+            yield
+        except BaseException:
+            publishing.cancel()
+            raise
+        over.set()
+        await publishing
+
     def make_probe(self) -> Sent:
         """Return a write to a session of its own whose publisher asks for the outcome."""
         number = UUID(int=self.draw.getrandbits(128), version=4)
