@@ -17,6 +17,7 @@ from deploy.local.programs import rabbitmq_programs
 from deploy.local.server import Server
 
 _STOP_SECONDS = 30.0
+_CTL_SECONDS = 300.0  # seconds where the machine is idle, minutes where it is not
 _CONFIGURATION = """\
 listeners.tcp.1 = {address}:{port}
 max_message_size = 4194304
@@ -78,7 +79,7 @@ class RabbitServer(Server):
             capture_output=True,
             text=True,
             check=False,
-            timeout=90,
+            timeout=_CTL_SECONDS,
         )
         if done.returncode != 0:
             raise CommandFailed(
@@ -114,7 +115,7 @@ class RabbitServer(Server):
             capture_output=True,
             text=True,
             check=False,
-            timeout=90,
+            timeout=_CTL_SECONDS,
         )
         return done.returncode == 0 and done.stdout.startswith("{ok,")
 
