@@ -5,6 +5,7 @@ import asyncio
 import secrets
 import sys
 from collections.abc import Iterator
+from math import inf
 from time import monotonic, strftime
 from typing import Final
 
@@ -19,7 +20,6 @@ from tests.support.stage.stage import Stage
 from tests.support.stage.stream import Mix
 
 CHUNK: Final = 2_000
-SENDERS: Final = 1_000
 REST_SECONDS: Final = 0.1
 MIX: Final = Mix(asks=0.05, invalid=0.01)
 
@@ -40,7 +40,7 @@ class Load:
 
     async def publish(self) -> None:
         """Return once every event is confirmed, the load being over."""
-        await self._stage.producer.publish(self._stream(), senders=SENDERS)
+        await self._stage.producer.publish(self._stream())
 
     def _stream(self) -> Iterator[Sent]:
         while True:
@@ -51,9 +51,10 @@ class Load:
                 yield event
 
 
-async def rage(faults: RandomFaults, load: Load, kills: int) -> None:
-    """Cause faults until the load has its events and there were enough kills, evenly over the events."""
-    while load.share < 1 or faults.done[KILL] < kills:
+async def rage(faults: RandomFaults, load: Load, kills: int, minutes: float) -> None:
+    """Cause faults evenly over the events until all were published and there were enough kills, or time is up."""
+    until = monotonic() + minutes * 60
+    while (load.share < 1 or faults.done[KILL] < kills) and monotonic() < until:
         await asyncio.sleep(REST_SECONDS)
         if faults.done[KILL] / kills <= load.share:
             await faults.cause_one()
@@ -75,7 +76,7 @@ async def run(stage: Stage, chosen: argparse.Namespace) -> bool:
     async with RandomFaults(stage, chosen.replicas) as faults:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(load.publish())
-            tasks.create_task(rage(faults, load, chosen.kills))
+            tasks.create_task(rage(faults, load, chosen.kills, chosen.minutes))
         faults.end_silence()
         report = await stage.finish()
     took = (
@@ -107,7 +108,7 @@ async def cut_every_byte(stage: Stage) -> bool:
 async def play(chosen: argparse.Namespace) -> bool:
     """Run on servers that leave nothing behind."""
     with busy(chosen.busy):
-        async with own_stage("chaos", chosen.seed) as stage:
+        async with own_stage(f"chaos_{chosen.seed}", chosen.seed) as stage:
             return await (cut_every_byte(stage) if chosen.cuts else run(stage, chosen))
 
 
@@ -126,6 +127,9 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200, help="at least so many of workers (default: 200)")
     parser.add_argument(
         "--busy", type=int, default=0, help="processes that compute beside it and starve it (default: 0)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=inf, help="end then with what there was (default: no limit)"
     )
     parser.add_argument("--replicas", type=int, default=4, help="at a time (default: 4)")
     parser.add_argument("--cuts", action="store_true", help="instead: cut connections after every byte")

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from deploy.local.ports import LOOPBACK
+from tests.support.programs.replica import Replica
 from tests.support.servers.proxy import Proxy
 from tests.support.stage.stage import Stage
 
@@ -37,7 +38,7 @@ BURSTS: Final = 10
 class RandomFaults:
     """Causes faults in an installation and keeps its replicas running; a context manager.
 
-    The producer and about every second worker connect through proxies, whose connections can go silent.
+    Half of the workers connect through proxies, whose connections can go silent.
     """
 
     def __init__(self, stage: Stage, replicas: int) -> None:
@@ -46,21 +47,20 @@ class RandomFaults:
         self._draw = random.Random(stage.seed)
         self._database = Proxy(LOOPBACK, stage.postgres.port)
         self._broker = Proxy(LOOPBACK, stage.rabbit.port)
+        self._proxied: list[Replica] = []
         self.done: Counter[str] = Counter()
         self.silenced: Counter[str] = Counter()
 
     async def __aenter__(self) -> Self:
         """Have the proxies and the replicas started."""
         await asyncio.gather(self._database.start(), self._broker.start())
-        self._stage.producer.follow(self._stage.amqp_url(self._broker.port))
         await self._replenish()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Have the proxies stopped; the producer connects to the broker itself."""
-        self._stage.producer.follow(self._stage.rabbit.url)
+        """Have the proxies stopped."""
         await asyncio.gather(self._database.stop(), self._broker.stop())
 
     async def cause_one(self) -> None:
@@ -115,7 +115,8 @@ class RandomFaults:
                 rabbit.ctl("close_all_connections", "chaos")
 
     def _follow(self) -> None:
-        """Forward to the servers where they are now: a port may have been taken while a server was away."""
+        """Connect to the servers where they are now: a port may have been taken while a server was away."""
+        self._stage.producer.follow(self._stage.rabbit.url)
         self._database.follow(self._stage.postgres.port)
         self._broker.follow(self._stage.rabbit.port)
 
@@ -140,9 +141,14 @@ class RandomFaults:
 
     async def _replenish(self) -> None:
         while len(self._stage.running) < self._replicas:
-            proxied = self._draw.random() < 0.5
-            await self._stage.start_replica(
-                ready=False,
-                DATABASE_URL=self._stage.database_url(self._database.port if proxied else None),
-                AMQP_URL=self._stage.amqp_url(self._broker.port if proxied else None),
-            )
+            if sum(replica.is_running for replica in self._proxied) < self._replicas // 2:
+                self._proxied.append(await self._start(self._database.port, self._broker.port))
+            else:
+                await self._start(None, None)
+
+    async def _start(self, database_port: int | None, broker_port: int | None) -> Replica:
+        return await self._stage.start_replica(
+            ready=False,
+            DATABASE_URL=self._stage.database_url(database_port),
+            AMQP_URL=self._stage.amqp_url(broker_port),
+        )

@@ -25,17 +25,12 @@ class Producer:
         self._wire = Wire(url, topology.sessions.name, self._take)
         self._waiting: dict[str, asyncio.Event] = {}
 
-    async def publish(
-        self, events: Iterable[Sent], rate: float | None = None, senders: int = SENDERS
-    ) -> None:
-        """Return once every event is confirmed; `rate` is events a second, None as fast as it goes.
-
-        So many `senders` wait for a confirm at a time.
-        """
+    async def publish(self, events: Iterable[Sent], rate: float | None = None) -> None:
+        """Return once every event is confirmed; `rate` is events a second, None as fast as it goes."""
         source = _Pace(iter(events), rate)
-        async with asyncio.TaskGroup() as sending:
-            for _ in range(senders):
-                sending.create_task(self._send(source))
+        async with asyncio.TaskGroup() as senders:
+            for _ in range(SENDERS):
+                senders.create_task(self._send(source))
 
     async def ask(self, event: Sent) -> Answer:
         """Publish an event, again every second, until its outcome is told, and return that."""
