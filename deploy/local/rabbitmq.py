@@ -78,7 +78,7 @@ class RabbitServer(Server):
             capture_output=True,
             text=True,
             check=False,
-            timeout=90,
+            timeout=300,  # a starved machine takes long to start an Erlang node
         )
         if done.returncode != 0:
             raise CommandFailed(

@@ -16,7 +16,9 @@ def busy(number: int) -> Iterator[list[int]]:
 
     They end with the block, and also when the process that started them is killed.
     """
-    processes = [subprocess.Popen([sys.executable, "-c", _COMPUTE, str(os.getpid())]) for _ in range(number)]
+    command = [sys.executable, "-c", _COMPUTE, str(os.getpid())]
+    # In sessions of their own they compete with every program, and not only with the one that started them.
+    processes = [subprocess.Popen(command, start_new_session=True) for _ in range(number)]
     try:
         yield [process.pid for process in processes]
     finally:
