@@ -56,7 +56,7 @@ async def rage(faults: RandomFaults, load: Load, kills: int, minutes: float) -> 
     until = monotonic() + minutes * 60
     while (load.share < 1 or faults.done[KILL] < kills) and monotonic() < until:
         await asyncio.sleep(REST_SECONDS)
-        if faults.done[KILL] / kills <= load.share:
+        if faults.done[KILL] <= load.share * kills:
             await faults.cause_one()
             print(progress(faults, load), file=sys.stderr, flush=True)
     load.is_over = True
