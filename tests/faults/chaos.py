@@ -2,95 +2,87 @@
 
 import argparse
 import asyncio
-import random
 import secrets
 import sys
-from collections import Counter
-from time import monotonic
+from collections.abc import Iterator
+from math import inf
+from time import monotonic, strftime
 from typing import Final
 
 from deploy.local.ports import LOOPBACK
+from tests.faults.random_faults import KILL, RandomFaults
+from tests.support.programs.busy import busy
 from tests.support.servers.proxy import Proxy
 from tests.support.stage.cuts import cut_everywhere
+from tests.support.stage.history import Sent
 from tests.support.stage.own_stage import own_stage
 from tests.support.stage.stage import Stage
 from tests.support.stage.stream import Mix
 
 CHUNK: Final = 2_000
-TERMINATE: Final = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'session_store_worker'"
-)
-FAULTS: Final = {
-    "worker killed": 100,
-    "database killed": 2,
-    "database restarted at once": 2,
-    "broker killed": 2,
-    "backends terminated": 4,
-    "broker closed all connections": 2,
-}
+REST_SECONDS: Final = 0.1
+MIX: Final = Mix(asks=0.05, invalid=0.01)
 
 
-class Chaos:
-    """Does one thing after the other to an installation, as the seed has it, and counts."""
+class Load:
+    """An endless stream of events until it is over; the faults are spread over its first `events` publications."""
 
-    def __init__(self, stage: Stage, replicas: int) -> None:
+    def __init__(self, stage: Stage, events: int) -> None:
         self._stage = stage
-        self._replicas = replicas
-        self._draw = random.Random(stage.seed)
-        self.done: Counter[str] = Counter()
+        self._events = events
+        self.published = 0
+        self.is_over = False
 
-    async def rage(self, enough: asyncio.Event, kills: int) -> None:
-        """Cause faults until the load is over and there were enough kills of workers."""
-        while not enough.is_set() or self.done["worker killed"] < kills:
-            await asyncio.sleep(self._draw.uniform(0.1, 0.5))
-            (fault,) = self._draw.choices(list(FAULTS), list(FAULTS.values()))
-            await self._cause(fault)
-            self.done[fault] += 1
-            await self.replenish()
+    @property
+    def share(self) -> float:
+        """How much of the publications has been made, 1.0 for all of them."""
+        return self.published / self._events
 
-    async def replenish(self) -> None:
-        """Have as many replicas running, or on their way, as there should be."""
-        while len(self._stage.running) < self._replicas:
-            await self._stage.start_replica(ready=False)
+    async def publish(self) -> None:
+        """Return once every event is confirmed, the load being over."""
+        await self._stage.producer.publish(self._stream())
 
-    async def _cause(self, fault: str) -> None:
-        postgres, rabbit = self._stage.postgres, self._stage.rabbit
-        match fault:
-            case "worker killed":
-                await self._draw.choice(self._stage.running).kill()
-            case "database killed":
-                await asyncio.to_thread(postgres.kill)
-                await asyncio.to_thread(postgres.start)
-            case "database restarted at once":
-                await asyncio.to_thread(postgres.restart, "immediate")
-            case "broker killed":
-                await asyncio.to_thread(rabbit.kill)
-                await asyncio.to_thread(rabbit.start)
-                self._stage.producer.follow(rabbit.url)
-            case "backends terminated":
-                await asyncio.to_thread(postgres.psql, TERMINATE)
-            case "broker closed all connections":
-                await asyncio.to_thread(rabbit.ctl, "close_all_connections", "chaos")
+    def _stream(self) -> Iterator[Sent]:
+        while True:
+            for event in self._stage.events(CHUNK, MIX):
+                if self.is_over:
+                    return
+                self.published += 1
+                yield event
+
+
+async def rage(faults: RandomFaults, load: Load, kills: int, minutes: float) -> None:
+    """Cause faults evenly over the events until all were published and there were enough kills, or time is up."""
+    until = monotonic() + minutes * 60
+    while (load.share < 1 or faults.done[KILL] < kills) and monotonic() < until:
+        await asyncio.sleep(REST_SECONDS)
+        if faults.done[KILL] <= load.share * kills:
+            await faults.cause_one()
+            print(progress(faults, load), file=sys.stderr, flush=True)
+    load.is_over = True
+
+
+def progress(faults: RandomFaults, load: Load) -> str:
+    """Return one line of what has happened so far."""
+    numbers = f"{load.published:>9,} events, {faults.done[KILL]:>5} kills, {faults.done.total():>5} faults"
+    return f"{strftime('%H:%M:%S')} {numbers}"
 
 
 async def run(stage: Stage, chosen: argparse.Namespace) -> bool:
     """Return whether every promise was kept; prints the table."""
     began = monotonic()
     await stage.prepare()
-    chaos, enough = Chaos(stage, chosen.replicas), asyncio.Event()
-    await chaos.replenish()
-    raging = asyncio.create_task(chaos.rage(enough, chosen.kills))
-    published = 0
-    while not raging.done():
-        await stage.producer.publish(stage.events(CHUNK, Mix(asks=0.05, invalid=0.01)))
-        published += CHUNK
-        if published >= chosen.events:
-            enough.set()
-        print(f"{published:>8,} events, {sum(chaos.done.values()):>4} faults", file=sys.stderr, flush=True)
-    await raging
-    report = await stage.finish()
-    figures = [f"{fault:<30}{number:>6}" for fault, number in sorted(chaos.done.items())]
-    print("\n".join([*report.lines(), "", *figures, "", f"seed {stage.seed}, {monotonic() - began:.0f} s"]))
+    load = Load(stage, chosen.events)
+    async with RandomFaults(stage, chosen.replicas) as faults:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(load.publish())
+            tasks.create_task(rage(faults, load, chosen.kills, chosen.minutes))
+        faults.end_silence()
+        report = await stage.finish()
+    took = (
+        f"{load.published:,} publications, {monotonic() - began:.0f} s, seed {stage.seed}, busy {chosen.busy}"
+    )
+    print("\n".join([*report.lines(), "", *faults.lines(), "", took]))
     print(report)
     return report.is_clean
 
@@ -115,8 +107,9 @@ async def cut_every_byte(stage: Stage) -> bool:
 
 async def play(chosen: argparse.Namespace) -> bool:
     """Run on servers that leave nothing behind."""
-    async with own_stage("chaos", chosen.seed) as stage:
-        return await (cut_every_byte(stage) if chosen.cuts else run(stage, chosen))
+    with busy(chosen.busy):
+        async with own_stage(f"chaos_{chosen.seed}", chosen.seed) as stage:
+            return await (cut_every_byte(stage) if chosen.cuts else run(stage, chosen))
 
 
 def main() -> int:
@@ -132,6 +125,12 @@ def main() -> int:
         help="publications, some of them repeats (120000)",
     )
     parser.add_argument("--kills", type=int, default=200, help="at least so many of workers (default: 200)")
+    parser.add_argument(
+        "--busy", type=int, default=0, help="processes that compute beside it and starve it (default: 0)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=inf, help="end then with what there was (default: no limit)"
+    )
     parser.add_argument("--replicas", type=int, default=4, help="at a time (default: 4)")
     parser.add_argument("--cuts", action="store_true", help="instead: cut connections after every byte")
     chosen = parser.parse_args()

@@ -175,6 +175,30 @@ async def test_a_server_that_is_away_is_a_reset_to_the_client() -> None:
         assert proxy.counters.unreachable == 1
 
 
+async def test_only_the_connections_that_were_open_are_forgotten_and_reset(
+    proxy: Proxy, client: Streams
+) -> None:
+    await _exchange(client, b"1234")
+    assert (proxy.forget(), proxy.forget()) == (1, 0)
+    later = await asyncio.open_connection(LOOPBACK, proxy.port)
+    client[1].write(b"nobody gets this")
+    proxy.reset_forgotten()
+    with pytest.raises(ConnectionResetError):
+        await client[0].read()
+    assert await _exchange(later, b"5678") == b"5678"
+    later[1].transport.abort()
+
+
+async def test_new_connections_follow_a_server_to_its_port(proxy: Proxy, client: Streams) -> None:
+    await _exchange(client, b"1234")
+    proxy.follow(1)
+    reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    writer.transport.abort()
+    assert await _exchange(client, b"5678") == b"5678"
+
+
 async def _exchange(streams: Streams, body: bytes) -> bytes:
     reader, writer = streams
     writer.write(body)

@@ -52,6 +52,7 @@ class Replica:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=PIPE,
+            start_new_session=True,  # as under a service manager; Ctrl-C is for the test alone
             limit=_LINE_LIMIT,
         )
         return cls(process)

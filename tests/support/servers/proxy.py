@@ -74,10 +74,25 @@ class Proxy:
         """Forward what was held back, and everything after it."""
         self._rules.flowing.set()
 
-    def forget(self) -> None:
-        """Forward nothing more on the connections that are open, and tell neither side; new ones are served."""
-        for link in self._links:
+    def follow(self, target_port: int) -> None:
+        """Forward new connections to this port: a server that was away may come back on another one."""
+        self._rules.target = (self._rules.target[0], target_port)
+
+    def forget(self) -> int:
+        """Forward nothing more on the connections that are open, and tell neither side; new ones are served.
+
+        Returns how many connections have been forgotten by this.
+        """
+        fresh = [link for link in self._links if not link.is_forgotten]
+        for link in fresh:
             link.forget()
+        return len(fresh)
+
+    def reset_forgotten(self) -> None:
+        """Reset the connections that were forgotten, so that no side waits for them any longer."""
+        for link in list(self._links):
+            if link.is_forgotten:
+                link.reset()
 
     async def forgotten_ended(self) -> None:
         """Return once both sides of every forgotten connection have given it up."""

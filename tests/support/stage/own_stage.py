@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -32,3 +33,4 @@ async def own_stage(instance: str, seed: int) -> AsyncIterator[Stage]:
     finally:
         postgres.erase()
         rabbit.erase()
+        shutil.rmtree(LOCAL / instance, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -163,12 +164,17 @@ class Stage:
         await connection.close()
 
     async def drained(self) -> None:
-        """Return once no event waits in a queue; some may still be in a worker's hands."""
-        deadline = monotonic() + LONGEST_WAIT
+        """Return once no event waits in a queue; some may still be in a worker's hands.
+
+        Fails when the queues have not become shorter than ever for two minutes.
+        """
+        fewest, deadline = sys.maxsize, 0.0
         connection = await aio_pika.connect(self.rabbit.url, timeout=10)
         async with connection, connection.channel() as channel:
             while waiting := await count_ready(channel, self.topology):
-                if monotonic() > deadline:
+                if waiting < fewest:
+                    fewest, deadline = waiting, monotonic() + LONGEST_WAIT
+                elif monotonic() > deadline:
                     raise AssertionError(f"{waiting} events wait, seed {self.seed}:\n{self.tails()}")
                 await asyncio.sleep(POLL_SECONDS)
 

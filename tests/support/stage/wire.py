@@ -10,11 +10,11 @@ import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
 
 DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
-CONNECT_SECONDS: Final = 1.0
+CONNECT_SECONDS: Final = 5.0  # a starved machine takes more than a second
 CONFIRM_SECONDS: Final = 5.0
 REST_SECONDS: Final = 0.05
 REFUSED_SECONDS: Final = 1.0  # then another channel may fare better (RabbitMQ 3.10.8, a node was killed)
-PATIENCE_SECONDS: Final = 60.0  # longer than any broker is away in a test
+PATIENCE_SECONDS: Final = 300.0  # longer than any broker is away, on a starved machine too
 LOST: Final = (
     OSError,
     TimeoutError,
@@ -42,7 +42,7 @@ class Wire:
     async def publish(self, message: aio_pika.Message, routing_key: str) -> None:
         """Return once the broker has confirmed the message; published again and again until it does.
 
-        Raises TimeoutError when it has not for a minute.
+        Raises TimeoutError when it has not for five minutes.
         """
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await self.try_to_publish(message, routing_key):
