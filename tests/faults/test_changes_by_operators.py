@@ -1,4 +1,4 @@
-"""What somebody changes on a server that runs: time limits, functions, limits of a user (docs/guarantees.md)."""
+"""What somebody changes on a server that runs: time limits, functions, names (docs/guarantees.md)."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,10 +7,7 @@ from typing import Final
 
 import pytest
 
-from contracts.client import SessionStore, TimedOut
 from deploy.local.rabbitmq import RabbitServer
-from tests.support.patience import LONGEST_WAIT
-from tests.support.programs.replica import Replica
 from tests.support.selection import long
 from tests.support.stage.stage import ROLE, Stage
 
@@ -106,36 +103,6 @@ async def test_a_broker_that_waits_no_longer_for_acknowledgements_delivers_once_
     assert replica.count("broker.connected") == 1, (
         "the session is kept, and consumes when the database is back"
     )
-
-
-@long("the broker's limits are set and taken back")
-async def test_limits_of_channels_and_queues_are_told_in_the_brokers_words(stage: Stage) -> None:
-    replica = await stage.start_replica()
-    await stage.probe()
-    await ctl(stage.rabbit, "set_user_limits", "guest", '{"max-channels": 3}')
-    await ctl(stage.rabbit, "set_vhost_limits", "-p", "/", '{"max-queues": 0}')
-    try:
-        mark = replica.mark()
-        await ctl(stage.rabbit, "close_all_connections", "limits")
-        await said(replica, mark, "limit")
-        store = SessionStore(stage.amqp_url(), prefix=stage.topology.prefix, timeout=2)
-        with pytest.raises(TimedOut) as caught:
-            async with store:
-                await store.count()
-        assert "limit" in str(caught.value)
-    finally:
-        await ctl(stage.rabbit, "clear_user_limits", "guest", "all")
-        await ctl(stage.rabbit, "clear_vhost_limits", "-p", "/")
-    await stage.probe()
-    report = await stage.finish()
-    assert report.is_clean, report
-
-
-async def said(replica: Replica, since: int, word: str) -> None:
-    """Return once a line about the broker has this word in its reason."""
-    async with asyncio.timeout(LONGEST_WAIT):
-        while not any(word in str(line.get("reason")) for line in replica.log[since:]):
-            await asyncio.sleep(0.1)
 
 
 SLOW_NAMES: Final = """
