@@ -100,9 +100,6 @@ async def test_a_broker_that_waits_no_longer_for_acknowledgements_delivers_once_
     await stage.probe()
     report = await stage.finish()
     assert report.is_clean, report
-    assert replica.count("broker.connected") == 1, (
-        "the session is kept, and consumes when the database is back"
-    )
 
 
 SLOW_NAMES: Final = """
