@@ -1,15 +1,20 @@
 """Reads the URL of a server strictly: a text with two readings has none. No error repeats any of the text."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote, urlencode
 
 RULE: Final = (
     "cannot be read: in a user name, a password or a name write @ as %40, : as %3A, / as %2F, # as %23, ? as %3F, "
     "[ as %5B and ] as %5D; a port is a number from 1 to 65535, and an IPv6 address stands in [ ]"
 )
 MAX_PORT: Final = 65_535
+AMQP_PORTS: Final = {"amqp": 5672, "amqps": 5671}
+GUEST: Final = "guest"
+"""RabbitMQ's user, and its password, where a URL names none."""
+
 _URL: Final = re.compile(
     r"(?P<scheme>[A-Za-z]+)://(?P<authority>[^/?#]*)(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?"
 )
@@ -59,6 +64,17 @@ def read_server_url(text: str) -> ServerUrl:
         path=None if path is None else decode(path[1:]),
         options=dict(map(_read_option, filter(None, query.split("&")))),
     )
+
+
+def broker_urls(parts: ServerUrl, options: Mapping[str, str]) -> list[str]:
+    """Return a URL for each host, in the order written, with these options; every library reads it in one way."""
+    login = ":".join(quote(text or GUEST, safe="") for text in (parts.user, parts.password))
+    rest = f"{quote(parts.path or '/', safe='')}?{urlencode(options)}"
+    places = (f"[{host}]" if ":" in host else host for host, _ in parts.hosts)
+    ports = (port or AMQP_PORTS[parts.scheme] for _, port in parts.hosts)
+    return [
+        f"{parts.scheme}://{login}@{place}:{port}/{rest}" for place, port in zip(places, ports, strict=True)
+    ]
 
 
 def read_port(text: str) -> int:

@@ -15,8 +15,9 @@ from ..changes import CHANGE, SessionDeleted, SessionStored
 from ..limits import MAX_RECONNECT_DELAY_MS, RECONNECT_DELAY_MS, REMEMBERED_CHANGES
 from ..signing import Keyring, change_content
 from ..topology import DELETED_KEY, STORED_KEY, Topology
+from .address import BrokerAddress
+from .connecting import LinkLost
 from .errors import Closed, Misconfigured
-from .link import LinkLost
 from .subscription import ChangeDelivery, Subscription
 
 log = logging.getLogger(__name__)
@@ -65,8 +66,8 @@ class NewestSeen:
 class ChangeStreams:
     """The streams of one client, which end with it; with keys they yield only changes that one of the keys signed."""
 
-    def __init__(self, url: str, name: str, topology: Topology, keyring: Keyring) -> None:
-        self._url = url
+    def __init__(self, address: BrokerAddress, name: str, topology: Topology, keyring: Keyring) -> None:
+        self._address = address
         self._keyring = keyring
         self._name = f"{name} changes"
         self._topology = topology
@@ -120,7 +121,7 @@ class ChangeStreams:
         delay = RECONNECT_DELAY
         while not self._closed.is_set():
             try:
-                return await Subscription.open(self._url, self._name, self._topology, kinds, queue)
+                return await Subscription.open(self._address, self._name, self._topology, kinds, queue)
             except (LinkLost, Misconfigured) as error:
                 if first and isinstance(error, Misconfigured):
                     raise

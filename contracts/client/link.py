@@ -6,83 +6,32 @@ cannot read any more (rabbitmq/rabbitmq-server#3751). A reply to a queue that is
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
 from time import monotonic, time
-from typing import Any, Final, Self
+from typing import Final, Self
 from uuid import uuid4
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
 from aio_pika.exceptions import (
-    AMQPError,
-    AuthenticationError,
     ChannelNotFoundEntity,
-    ProbableAuthenticationError,
     PublishError,
 )
-from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
-from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed, InvalidFrameError
-from yarl import URL
 
-from ..hosts import split_hosts
-from ..limits import CHANNEL_REFUSAL_MS, CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, HEARTBEAT_SECONDS
+from ..limits import CHANNEL_REFUSAL_MS
 from ..signing import SignatureFault
-from ..sockets import end_when_unanswered
 from ..topology import DEADLINE_HEADER, EXCLUSIVE_ARGUMENTS, REPLY_QUEUE_PREFIX, RPC_KEY, Topology
+from .address import BrokerAddress
+from .connecting import CONNECT_SECONDS, LinkLost, broker_calls, close_quietly, open_connection
 from .errors import Misconfigured
 from .events import OutgoingMessage
 from .signer import MessageSigner
 from .tracing import trace_headers
 
-CONNECT_SECONDS: Final = CONNECT_TIMEOUT_MS / 1000
-CLOSE_SECONDS: Final = CLOSE_TIMEOUT_MS / 1000
 REFUSAL_SECONDS: Final = CHANNEL_REFUSAL_MS / 1000
-
-LOST: Final = (OSError, TimeoutError, EOFError, AMQPError, RuntimeError)
-REFUSED: Final = (
-    AuthenticationError,
-    ProbableAuthenticationError,
-    ConnectionNotAllowed,
-    ChannelAccessRefused,
-)
-
-ACCESS_DENIED: Final = (
-    "the broker does not let us in: no such virtual host, no right to enter it, or too many connections"
-)
 
 OnReply = Callable[[str, bytes, SignatureFault | None], None]
 """Receives the correlation id and the body of a reply, and what is wrong with its signature."""
-
-
-class LinkLost(Exception):
-    """The link was lost, or could not be opened; another attempt may succeed."""
-
-
-@contextmanager
-def broker_calls() -> Iterator[None]:
-    """Raise LinkLost or Misconfigured in place of every exception of the libraries.
-
-    aiormq may end a call with a CancelledError of its own when a channel closes. Only a cancellation that was
-    requested of this task is passed on.
-    """
-    try:
-        yield
-    except REFUSED as error:
-        raise Misconfigured(f"the broker refuses us: {error}") from error
-    except InvalidFrameError as error:  # aiormq does not expect this refusal here, and drops its text
-        raise LinkLost(ACCESS_DENIED) from error
-    except LOST as error:
-        raise LinkLost(f"{type(error).__name__}: {error}"[:200]) from error
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise LinkLost("the channel was closed") from error
-    except Exception as error:
-        if type(error) is not Exception:  # a publication in flight ends so when we close the connection
-            raise
-        raise LinkLost("the connection was closed") from error
 
 
 class Link:
@@ -109,13 +58,13 @@ class Link:
 
     @classmethod
     async def open(
-        cls, url: str, name: str, topology: Topology, on_reply: OnReply, signer: MessageSigner
+        cls, address: BrokerAddress, name: str, topology: Topology, on_reply: OnReply, signer: MessageSigner
     ) -> Self:
         """Return a link that hands every reply to `on_reply`; the broker lists the connection under `name`.
 
-        Raises LinkLost, or Misconfigured where the broker refuses the login.
+        Raises LinkLost, or Misconfigured as `open_connection` does.
         """
-        connection = await open_connection(url, name)
+        connection = await open_connection(address, name)
         try:
             with broker_calls():
                 async with asyncio.timeout(CONNECT_SECONDS):
@@ -206,50 +155,3 @@ class Link:
         )
         self._signer.sign(published, message.routing_key)
         return published
-
-
-async def open_connection(url: str, name: str) -> AbstractConnection:
-    """Return a connection to the first host of the URL that answers; the broker lists it under `name`.
-
-    Each host has an equal share of the time. Raises LinkLost, Misconfigured.
-    """
-    *others, last = split_hosts(url)
-    share = CONNECT_SECONDS / (len(others) + 1)
-    with broker_calls():
-        for host in others:
-            with suppress(*LOST):
-                return await _connect(host, name, share)
-        return await _connect(last, name, share)
-
-
-class _EndsWhenUnanswered(TransportFactory):
-    """Opens the stream as aiormq does, with the options of `end_when_unanswered`."""
-
-    async def create(self, url: URL, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        inner = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
-        reader, writer = await inner.create(url, **options)
-        end_when_unanswered(writer.transport)
-        return reader, writer
-
-
-class _Connection(aio_pika.Connection):
-    def __init__(self, *given: Any, **options: Any) -> None:
-        super().__init__(*given, **options)
-        self.kwargs["transport_factory"] = _EndsWhenUnanswered()
-
-
-async def _connect(url: str, name: str, seconds: float) -> AbstractConnection:
-    return await aio_pika.connect(
-        url,
-        timeout=seconds,
-        heartbeat=HEARTBEAT_SECONDS,
-        client_properties={"connection_name": name},
-        connection_class=_Connection,
-    )
-
-
-async def close_quietly(connection: AbstractConnection) -> None:
-    """Close a connection, or abandon it when the broker does not answer in time."""
-    with suppress(LinkLost, Misconfigured), broker_calls():
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await connection.close()

@@ -12,7 +12,7 @@ from ..replies import HealthResult, QueryResult, Receipt, Record, StatsResult
 from ..requests import Filter, QueryOptions
 from ..signing import Keyring
 from ..topology import Topology
-from ..urls import read_server_url
+from .address import BrokerAddress
 from .changes import KINDS, ChangeKind, ChangeStreams, StreamItem
 from .clock import HybridClock, PendingWrites
 from .events import Durability, EventOptions, SessionContent, WriteResult
@@ -48,12 +48,11 @@ class SessionStore:
     ) -> None:
         if durability not in get_args(Durability):
             raise ValueError(f"durability must be one of {', '.join(get_args(Durability))}")
-        _check_url(url)
-        topology, keyring = Topology(prefix), Keyring.parse(keys)
+        address, topology, keyring = BrokerAddress.parse(url), Topology(prefix), Keyring.parse(keys)
         clock, pending = HybridClock(), PendingWrites()
         options = EventOptions(source, durability, body_limit)
-        self._transport = Transport(url, source, topology, keyring)
-        self._streams = ChangeStreams(url, source, topology, keyring)
+        self._transport = Transport(address, source, topology, keyring)
+        self._streams = ChangeStreams(address, source, topology, keyring)
         self._rpc = RpcCalls(self._transport)
         self._reader = SessionReader(self._rpc, clock, pending)
         self._writer = SessionWriter(self._transport, self._reader, clock, pending, options)
@@ -180,15 +179,3 @@ class SessionStore:
 
     def _deadline(self) -> float:
         return monotonic() + self._timeout
-
-
-def _check_url(url: str) -> None:
-    """Raise ValueError for a URL with no host, another scheme or two readings; the text has no part of it."""
-    if url.partition("://")[0] not in ("amqp", "amqps"):
-        raise ValueError("url must begin with amqp:// or amqps://")
-    try:
-        hosts = read_server_url(url).hosts
-    except ValueError as error:
-        raise ValueError(f"url {error}") from None
-    if not hosts or not hosts[0][0]:
-        raise ValueError("url must name a host")

@@ -20,8 +20,9 @@ from ..topology import (
     Arguments,
     Topology,
 )
+from .address import BrokerAddress
+from .connecting import CONNECT_SECONDS, LinkLost, broker_calls, close_quietly, open_connection
 from .errors import Misconfigured
-from .link import CONNECT_SECONDS, LinkLost, broker_calls, close_quietly, open_connection
 
 LIMITING_MAJOR: Final = 4  # the first RabbitMQ that gives a quorum queue without a delivery limit one of 20
 UNSUITABLE: Final = (ChannelNotFoundEntity, ChannelPreconditionFailed, ChannelLockedResource)
@@ -46,13 +47,13 @@ class Subscription:
 
     @classmethod
     async def open(
-        cls, url: str, name: str, topology: Topology, kinds: Collection[str], queue: str | None
+        cls, address: BrokerAddress, name: str, topology: Topology, kinds: Collection[str], queue: str | None
     ) -> Self:
         """Return a subscription that consumes; raises LinkLost, or Misconfigured where no retry can help.
 
         Without a name the queue is exclusive and deleted with the connection; a named queue is durable and stays.
         """
-        connection = await open_connection(url, name)
+        connection = await open_connection(address, name)
         subscription = cls(connection)
         try:
             with broker_calls():

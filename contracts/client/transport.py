@@ -18,9 +18,11 @@ from ..limits import (
 )
 from ..signing import Keyring, SignatureFault
 from ..topology import Topology
+from .address import BrokerAddress
+from .connecting import CLOSE_SECONDS, LinkLost
 from .errors import Closed, Misconfigured, ReplyUnverified, TimedOut
 from .events import OutgoingMessage
-from .link import CLOSE_SECONDS, Link, LinkLost
+from .link import Link
 from .signer import MessageSigner
 
 log = logging.getLogger(__name__)
@@ -40,8 +42,10 @@ class Transport:
     All raise TimedOut, Misconfigured and Closed.
     """
 
-    def __init__(self, url: str, name: str, topology: Topology, keyring: Keyring = NO_KEYS) -> None:
-        self._url = url
+    def __init__(
+        self, address: BrokerAddress, name: str, topology: Topology, keyring: Keyring = NO_KEYS
+    ) -> None:
+        self._address = address
         self._name = name
         self._topology = topology
         self._signer = MessageSigner(keyring, topology.sessions.name)
@@ -138,7 +142,9 @@ class Transport:
         delay = RECONNECT_DELAY
         while True:
             try:
-                link = await Link.open(self._url, self._name, self._topology, self._on_reply, self._signer)
+                link = await Link.open(
+                    self._address, self._name, self._topology, self._on_reply, self._signer
+                )
             except Exception as error:  # of any kind: without this task the client would never connect again
                 self._note_failure(error)
                 delay = min(delay * 2, MAX_RECONNECT_DELAY)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from .. import limits, topology
+from .. import limits, topology, urls
 from .asyncapi import build_document
 from .constants import render_constants
 from .schemas import build_schemas
@@ -29,6 +29,7 @@ def render() -> dict[str, str]:
     constants = {
         f"{TYPESCRIPT}/limits.ts": render_constants(limits),
         f"{TYPESCRIPT}/topology.ts": render_constants(topology),
+        f"{TYPESCRIPT}/urls.ts": render_constants(urls),
     }
     return {"asyncapi.yaml": render_yaml(build_document()), **texts, **constants}
 

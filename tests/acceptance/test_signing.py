@@ -153,6 +153,25 @@ async def test_an_unsigned_letter_is_refused_again_unless_a_person_signs_it(
     assert await codes(enforcing) == []
 
 
+async def test_an_event_that_expired_is_stored_by_a_replay_if_its_signature_holds(
+    enforcing: Variables, start_replica: StartReplica
+) -> None:
+    await publish(enforcing, FIRST, write_body("signed", 2), expiration=1)
+    await publish(enforcing, "", write_body("unsigned", 2), expiration=1)
+    await until_dead(enforcing, 2)
+    assert await codes(enforcing) == ["expired", "expired"]
+    await start_replica()
+    await run("dead", "replay", on=enforcing)
+    await until_dead(enforcing, 1)
+    (letter,) = map(json.loads, (await run("dead", "list", "--json", on=enforcing)).splitlines())
+    assert (letter["code"], letter["sessionId"], letter["tries"]) == ("bad_signature", "unsigned", 2)
+    await run("dead", "replay", "--sign", "--session", "unsigned", on=enforcing)
+    async with client(enforcing, KEYS) as store:
+        records = [await store.read(name, min_revision=2) for name in ("signed", "unsigned")]
+    assert all(records)
+    assert await codes(enforcing) == []
+
+
 @long("a worker looks at its keys every 10 s; unit tests have them read again by each change")
 async def test_keys_are_rotated_without_a_restart_and_without_a_refusal(
     installation: Variables, tmp_path: Path

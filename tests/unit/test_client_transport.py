@@ -6,6 +6,7 @@ from typing import Self
 
 import pytest
 
+from contracts.client.address import BrokerAddress
 from contracts.client.events import OutgoingMessage
 from contracts.client.transport import Reply, Transport
 from contracts.topology import Topology
@@ -64,7 +65,7 @@ async def waits_of(monkeypatch: pytest.MonkeyPatch, link: Link, message: Outgoin
     monkeypatch.setattr("contracts.client.transport._first_of", link.wait)
     monkeypatch.setattr("contracts.client.transport.RECONNECT_DELAY", 0.001)
     monkeypatch.setattr("contracts.client.transport.monotonic", lambda: link.now)
-    transport = Transport("amqp://nowhere", "engine", Topology(""))
+    transport = Transport(BrokerAddress.parse("amqp://nowhere"), "engine", Topology(""))
     link.replies = transport._waiting
     transport.open()
     assert await transport.request(message, DEADLINE) == {"outcome": "stored"}

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from worker.settings.broker_address import IGNORED, REFUSED, TLS_OPTIONS
+from contracts.broker_tls import TLS_OPTIONS
+from worker.settings.broker_address import IGNORED, REFUSED
 from worker.settings.postgres.parameters import HONOURED, UNSUPPORTED
 from worker.settings.postgres.sources import VARIABLES
 

@@ -5,10 +5,11 @@ from collections import deque
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.exceptions import AMQPChannelError
 from pamqp import commands
 
 from worker.broker.acknowledgements import Acknowledgements
@@ -43,7 +44,7 @@ class Intake:
         self._tags: list[str] = []
         self._prefetch = 0
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        channel.closing.add_done_callback(lambda _: self.mark_lost("the channel was closed"))
+        channel.closing.add_done_callback(lambda closing: self.mark_lost(_reason_of(closing)))
         channel.on_consumer_cancel_callbacks.add(self._on_cancel)
         self._stopped = False
 
@@ -84,7 +85,7 @@ class Intake:
         finally:
             working.cancel()  # nobody waits any more; a finished task stays finished
         if not working.done():
-            raise BrokerUnavailable("the channel was lost")
+            raise BrokerUnavailable(f"the channel was lost: {self.lost.result()}")
         return working.result()
 
     def oldest(self) -> list[float]:
@@ -211,3 +212,10 @@ class Intake:
             tag, again, key = frame.delivery_tag or 0, bool(frame.redelivered), frame.routing_key or ""
             delivery = Delivery(consumer.queue, tag, again, key, message.header.marshal(), message.body)
             self._arrive(consumer, delivery)
+
+
+def _reason_of(closing: "asyncio.Future[Any]") -> str:
+    """Return the end of a channel for people: with the broker's words where it closed the channel alone."""
+    error = None if closing.cancelled() else closing.exception()
+    said = f": {error}" if isinstance(error, AMQPChannelError) else ""
+    return f"the channel was closed{said}"[:200]

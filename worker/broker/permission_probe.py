@@ -13,6 +13,7 @@ from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed, Invali
 from pamqp.commands import Basic
 
 from contracts.topology import REPLY_QUEUE_PREFIX, WRITE_KEY, Topology
+from contracts.urls import AMQP_PORTS
 from worker.broker.connection import (
     FilteredConnection,
     broker_calls,
@@ -22,7 +23,6 @@ from worker.broker.connection import (
 )
 from worker.errors import BrokerUnavailable
 from worker.settings.broker_address import BrokerAddress
-from worker.settings.endpoint import AMQP_PORT
 
 NAME: Final = "session-store doctor"
 DEFAULT_USER: Final = "guest"
@@ -67,8 +67,9 @@ async def allowed_actions(connection: FilteredConnection, topology: Topology, ti
 
 async def default_user_may_log_in(address: BrokerAddress, timeout: float) -> bool:
     """Whether the broker at this address accepts its default user, though perhaps not in this virtual host."""
+    parts = replace(address.parts, user=DEFAULT_USER, password=DEFAULT_USER)
     try:
-        await _log_in(replace(address, user=DEFAULT_USER, password=DEFAULT_USER), timeout)
+        await _log_in(replace(address, parts=parts), timeout)
     except BrokerUnavailable as error:
         return isinstance(error.__cause__, ConnectionNotAllowed | InvalidFrameError)
     return True
@@ -77,7 +78,7 @@ async def default_user_may_log_in(address: BrokerAddress, timeout: float) -> boo
 async def may_enter_default_vhost(address: BrokerAddress, timeout: float) -> bool:
     """Whether the login of this address may enter the default virtual host."""
     try:
-        await _log_in(replace(address, vhost=DEFAULT_VHOST), timeout)
+        await _log_in(replace(address, parts=replace(address.parts, path=DEFAULT_VHOST)), timeout)
     except BrokerUnavailable:
         return False
     return True
@@ -108,7 +109,7 @@ async def _is_refused(connection: FilteredConnection, act: Try, timeout: float) 
 async def _answers_plaintext(host: str, timeout: float) -> bool:
     try:
         async with asyncio.timeout(timeout):
-            reader, writer = await asyncio.open_connection(host, AMQP_PORT, family=socket.AF_UNSPEC)
+            reader, writer = await asyncio.open_connection(host, AMQP_PORTS["amqp"], family=socket.AF_UNSPEC)
             try:
                 writer.write(GREETING)
                 return await reader.read(1) == METHOD_FRAME

@@ -1,7 +1,7 @@
 """The write path: receive a batch, decode, fold, apply, and settle in delivery order."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic, time
@@ -41,7 +41,7 @@ class Limits:
     """Bounds of a path: events a batch, bytes a body, seconds of patience with the database.
 
     `verify` judges the signature of each event before it is parsed. `revision_lead` is how many seconds a revision
-    may be ahead of the clock; 0 means any revision.
+    may be ahead of the clock `now`; 0 means any revision.
     """
 
     batch: int
@@ -49,10 +49,11 @@ class Limits:
     patience: float
     verify: VerifySignature = accept_all
     revision_lead: float = 0
+    now: Callable[[], float] = time
 
     def latest_revision(self) -> int:
         """Return the greatest revision that an event may have now."""
-        return latest_revision(self.revision_lead)
+        return latest_revision(self.revision_lead, self.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,9 @@ class WritePath:
     async def run(self) -> Sequence[SessionEvents]:
         """Return once the intake has ended and every batch received from it is settled or given up.
 
-        Returns events that were given up because the database was away for longer than the patience: the intake was
-        closed, and the broker keeps the unacknowledged deliveries. Empty when the intake ended for another reason.
+        Returns events that were given up while the database was away: after the patience, or when the intake was
+        lost. The intake is closed, and the broker keeps the unacknowledged deliveries. Empty when the database took
+        the last events that it was given.
         """
         await self._store_batches()
         return self._given_up
@@ -198,10 +200,11 @@ class WritePath:
             applied = await retry(
                 lambda: self._apply_rounds(rounds), StorageUnavailable, sleep, on_failure=self._note_failure
             )
-        except StorageUnavailable:
-            if self._intake.is_open:
+        except UnavailableError:
+            if self._failure:
                 self._given_up = groups
-                await self._intake.close()
+                if self._intake.is_open:
+                    await self._intake.close()
             raise
         return resolve(groups, applied)
 

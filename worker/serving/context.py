@@ -1,15 +1,24 @@
 """The collaborators of every session to the broker."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from contracts.topology import Topology
 from worker.broker.signatures import SignatureVerifier
 from worker.ingest.erase_path import RemoveDeadLetters
+from worker.ingest.fold import SessionEvents
 from worker.ingest.write_path import Limits
 from worker.instruments import Instruments
 from worker.settings.config import Settings
 from worker.store.storage import Storage
+
+
+@dataclass(slots=True)
+class Outage:
+    """Events that the database did not take; it is away until it takes them, whichever session delivered them."""
+
+    events: Sequence[SessionEvents] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,7 @@ class ServingContext:
     verifier: SignatureVerifier
     remove_dead_letters: RemoveDeadLetters
     stop: asyncio.Event
+    outage: Outage = field(default_factory=Outage)
 
     @property
     def limits(self) -> Limits:
@@ -34,4 +44,5 @@ class ServingContext:
             settings.patience_s,
             self.verifier.refuse_event,
             settings.revision_lead_s,
+            self.storage.latest_now,
         )

@@ -114,7 +114,9 @@ class Settings(BaseSettings):
         le=3600,
     )
     http_host: str = _setting(
-        "127.0.0.1", "SESSION_STORE_HTTP_HOST", "address of probes, metrics and status page"
+        "127.0.0.1",
+        "SESSION_STORE_HTTP_HOST",
+        "address of probes, metrics and status page; empty for every address of IPv4 and IPv6",
     )
     http_port: int = _setting(
         9464, "SESSION_STORE_HTTP_PORT", "their port; 0 takes a free one and logs it", ge=0, le=65_535

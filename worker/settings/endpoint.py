@@ -5,8 +5,6 @@ from ipaddress import ip_address
 from typing import Final
 
 POSTGRES_PORT: Final = 5432
-AMQP_PORT: Final = 5672
-AMQPS_PORT: Final = 5671
 
 
 @dataclass(frozen=True, slots=True)

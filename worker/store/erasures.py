@@ -1,12 +1,12 @@
 """Marks players as erased, which keeps late writes out, and reads the sessions that are to be removed."""
 
-import asyncio
 from datetime import datetime
 from typing import Final, NamedTuple
 
 import sql
 from worker.store.failures import translated
 from worker.store.pool import Pool
+from worker.store.uncancelled import uncancelled
 
 LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '1500ms'"
 """Transactions that store events wait as long. PostgreSQL ends an autovacuum in the way after deadlock_timeout."""
@@ -54,8 +54,7 @@ class Erasures:
         Every transaction that applied events before has ended by then, and every later one sees the marker. Waits at
         most 1.5 s for the transactions that run, and then raises StorageUnavailable, so that they can go on.
         """
-        marking = self._mark(player_id, revision)
-        return await asyncio.shield(marking)  # a call is never cancelled, see reader.py
+        return await uncancelled(self._mark(player_id, revision))
 
     async def _mark(self, player_id: str, revision: int) -> Marker:
         with translated():
@@ -68,19 +67,19 @@ class Erasures:
         """Return at most 500 sessions of the player up to a revision; none when none is left."""
         with translated():
             reading = self._pool.fetch(sql.statement("sessions_to_erase"), player_id, revision)
-            rows = await asyncio.shield(reading)
+            rows = await uncancelled(reading)
         return [Erasable(**row) for row in rows]
 
     async def removed(self, player_id: str) -> list[RemovedSession]:
         """Return the sessions removed since the player was last marked, other players' among them."""
         with translated():
             reading = self._pool.fetch(sql.statement("removed_since_erasure"), player_id)
-            rows = await asyncio.shield(reading)
+            rows = await uncancelled(reading)
         return [RemovedSession(**row) for row in rows]
 
     async def count(self, player_id: str, revision: int) -> PlayerSessions:
         """Return how many sessions the player has now."""
         with translated():
             reading = self._pool.fetch(sql.statement("count_erasable"), player_id, revision)
-            (row,) = await asyncio.shield(reading)
+            (row,) = await uncancelled(reading)
         return PlayerSessions(**row)

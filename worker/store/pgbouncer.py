@@ -5,12 +5,16 @@
 has the settings (`sql/roles.sql`), and statements are not prepared.
 """
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import asyncpg
 
+from worker.errors import DatabaseRefused, StorageUnavailable
 from worker.store import connecting
+from worker.store.failures import POOLED
 from worker.store.silence import WatchedConnection
+
+NO_SERVER: Final = "the pooler reaches no server, or refuses a parameter"
 
 Pooler = Literal["none", "session", "transaction"]
 """The pooler between a worker and the server, by the way it lends servers."""
@@ -49,7 +53,7 @@ async def connect(dsn: str, pooler: Pooler, settings: dict[str, str], **options:
         case "none":
             return await connecting.connect(dsn, settings=settings, **options)
         case "session":
-            connection = await connecting.connect(dsn, **options)
+            connection = await _connect_to_pooler(dsn, **options)
             try:
                 await connection.fetch(SET, list(settings), list(settings.values()))
             except BaseException:
@@ -57,4 +61,17 @@ async def connect(dsn: str, pooler: Pooler, settings: dict[str, str], **options:
                 raise
             return connection
         case "transaction":
-            return await connecting.connect(dsn, statement_cache_size=0, **options)
+            return await _connect_to_pooler(dsn, statement_cache_size=0, **options)
+
+
+async def _connect_to_pooler(dsn: str, **options: Any) -> asyncpg.Connection:
+    """Return a connection; a pooler whose server is away refuses each login with the code of a wrong parameter."""
+    try:
+        return await connecting.connect(dsn, **options)
+    except DatabaseRefused as error:
+        if error.reason != POOLED:
+            raise
+        unavailable = StorageUnavailable(NO_SERVER)
+        for note in error.__notes__:
+            unavailable.add_note(note)
+        raise unavailable from error

@@ -20,6 +20,7 @@ from worker.store.failures import translated
 from worker.store.pool import Pool
 from worker.store.records import Json, Record, record_of, records_in_order
 from worker.store.shared_reads import SharedReads
+from worker.store.uncancelled import uncancelled
 
 SORT_COLUMNS = {
     "createdAt": "started_at",
@@ -139,7 +140,7 @@ class SessionReader:
         """
         with translated():
             async with asyncio.timeout(timeout + GRACE_SECONDS):
-                return await asyncio.shield(self._call(name, timeout, values, max_rows))
+                return await uncancelled(self._call(name, timeout, values, max_rows))
 
     async def _call(
         self, name: str, timeout: float, values: Sequence[object], max_rows: int

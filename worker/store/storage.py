@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from time import time
 from typing import NamedTuple
 
 import sql
@@ -108,6 +109,7 @@ class Storage:
     ) -> None:
         self._writing = writing
         self._reading = reading
+        self._ahead = 0.0  # seconds of the server's clock before this host's
         self._pools = {"write": writing, "read": reading, **({"replica": replica.pool} if replica else {})}
         self.replica = replica
         self.writer = writer
@@ -119,6 +121,13 @@ class Storage:
         self.snapshot = SnapshotReader(reading)
         self.retention = Retention(reading, writing)
         self.erasures = Erasures(writing)
+
+    def latest_now(self) -> float:
+        """Return the later of this host's clock and the database's, in seconds since the epoch.
+
+        A host may start with a clock in the past. The database's is as of the last check of the schema.
+        """
+        return time() + max(0.0, self._ahead)
 
     async def ping(self) -> None:
         """Return if the database answers a read now; raises StorageUnavailable."""
@@ -142,7 +151,9 @@ class Storage:
             async with self._reading.acquire(timeout=timeout) as connection:
                 await refuse_unfit(connection)
                 refuse_if_behind(await status_of(connection))
-                return str(await connection.fetchval(sql.statement("read_layout")))
+                (row,) = await connection.fetch(sql.statement("read_layout"))
+                self._ahead = row["now"] - time()
+                return str(row["layout"])
 
     async def refresh_layout(self, timeout: float | None = None) -> None:
         """Check the schema, and have the reader read by id as is fast on its layout; raises as `check_schema`."""

@@ -8,11 +8,13 @@ import asyncpg
 
 import sql
 from contracts.outcomes import Outcome
-from worker.errors import StorageUnavailable
+from worker.errors import RowRefused, StorageUnavailable
 from worker.store.buckets import by_bucket
+from worker.store.control import ControlEvent
 from worker.store.failures import READ_ONLY, translated
 from worker.store.pool import Connection, Pool
 from worker.store.rows import Applied, EventRow, LedgerEntry
+from worker.store.uncancelled import uncancelled
 
 SEPARATOR: Final = "\x1f"
 ABSENT: Final = "\x1e"
@@ -30,19 +32,53 @@ class EventWriter:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._control = ControlEvent()
 
     async def apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
         """Apply the rounds in order in one transaction and return the decision on each event, by session id.
 
         Raises RowRefused when the database refuses the content of some event, StorageUnavailable when it
-        cannot take events now; in both cases nothing is committed, unless the connection was lost in COMMIT.
+        cannot take events now, or refuses every event; in both cases nothing is committed, unless the connection was
+        lost in COMMIT.
         """
         try:
-            return await asyncio.shield(self._apply(rounds))  # a call is never cancelled, see reader.py
+            return await uncancelled(self._apply_or_wait(rounds))
         except StorageUnavailable as error:
             if error.reason == READ_ONLY:  # an old primary: only new connections lead to the new one
                 await self._pool.expire_connections()
             raise
+
+    async def _apply_or_wait(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
+        try:
+            applied = await self._apply(rounds)
+        except RowRefused as refused:
+            await self._check_control(refused)
+            raise
+        self._control.note(rounds[-1][-1])
+        return applied
+
+    async def _check_control(self, refused: RowRefused) -> None:
+        """Raise StorageUnavailable if the database refuses a control event too: the cause is not the content."""
+        try:
+            await self._rehearse_control()
+        except RowRefused as error:
+            if error.sqlstate == refused.sqlstate:
+                raise StorageUnavailable(f"refuses every event, SQLSTATE {error.sqlstate}") from error
+
+    async def _rehearse_control(self) -> None:
+        await self._rehearse([self._control.make()], _apply_events)
+
+    async def _rehearse(self, events: Round, apply_round: ApplyRound) -> None:
+        """Apply a round in a transaction that is rolled back; raises as `apply` does."""
+        with translated():
+            async with self._pool.acquire() as connection:
+                transaction = connection.transaction()
+                await transaction.start()
+                try:
+                    await apply_round(connection, events)
+                    await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                finally:
+                    await transaction.rollback()
 
     async def _apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
         return await self._commit(rounds, _apply_events)
@@ -65,6 +101,9 @@ class DeleteWriter(EventWriter):
 
     async def _apply(self, rounds: Sequence[Round]) -> list[dict[str, Applied]]:
         return await self._commit(rounds, _apply_deletes)
+
+    async def _rehearse_control(self) -> None:
+        await self._rehearse([self._control.make_delete()], _apply_deletes)
 
 
 class CitusEventWriter(EventWriter):

@@ -1,6 +1,7 @@
 """Rejects events whose revision is too far ahead of the clock, as a worker does."""
 
 from collections.abc import Sequence
+from time import time
 
 from contracts.outcomes import DeadLetterCode
 from worker.ingest.fold import Verdicts, key_of
@@ -19,7 +20,7 @@ class BoundedSink:
 
     async def take(self, events: Sequence[EventRow]) -> Verdicts:
         """Return every event's verdict."""
-        latest = latest_revision(self._lead)
+        latest = latest_revision(self._lead, time())
         rejected = {
             key_of(event): Verdict.rejected(
                 DeadLetterCode.REVISION_AHEAD, describe_ahead(event.revision, latest)

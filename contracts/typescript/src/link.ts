@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Duplex } from 'node:stream'
-import { type ChannelModel, type ConfirmChannel, connect, type Options } from 'amqplib'
+import type { ChannelModel, ConfirmChannel, Options } from 'amqplib'
+import { openConnection } from './connecting.js'
 import { MisconfiguredError } from './errors.js'
-import { splitHosts } from './hosts.js'
-import { CHANNEL_REFUSAL_MS, CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, HEARTBEAT_SECONDS } from './limits.js'
+import { CHANNEL_REFUSAL_MS, CLOSE_TIMEOUT_MS } from './limits.js'
 import type { MessageSigner } from './signer.js'
 import type { SignatureFault } from './signing.js'
-import { tlsOptions } from './tls.js'
 import { DEADLINE_HEADER, REPLY_QUEUE_PREFIX, SIGNATURE_HEADER } from './topology.js'
 import { settledWithin, Waiters } from './waiting.js'
 
@@ -15,12 +14,6 @@ export const EXCLUSIVE = { exclusive: true, durable: false, arguments: { 'x-queu
 
 const ACCESS_REFUSED = 403
 const NOT_FOUND = 404
-/** The library distinguishes a refused login from other ends of the handshake by the text of its error alone. */
-const REFUSED = /^Handshake terminated by server: 403 /
-
-/** The kernel asks on an idle connection after this time, then every second, and ends it after ten questions. */
-const KEEP_ALIVE_DELAY_MS = 3000
-
 /** The body to publish, its routing key and its properties. */
 export interface Publication {
   routingKey: string
@@ -196,45 +189,4 @@ export async function closeQuietly(model: ChannelModel): Promise<void> {
   await settledWithin(CLOSE_TIMEOUT_MS, model.close())
   const { stream }: { stream?: Duplex } = model.connection as object
   stream?.destroy(new Error('the connection was abandoned')) // with an error, so that the library ends its timers
-}
-
-/**
- * Resolves with a connection to the first host of the URL that answers; each host has an equal share of the time.
- * Throws MisconfiguredError where the broker refuses the login.
- */
-export async function openConnection(url: string): Promise<ChannelModel> {
-  const hosts = splitHosts(url)
-  let failure: unknown
-  for (const host of hosts) {
-    try {
-      return await connectToHost(host, CONNECT_TIMEOUT_MS / hosts.length)
-    } catch (error) {
-      failure = error
-    }
-  }
-  throw failure
-}
-
-async function connectToHost(url: string, timeout: number): Promise<ChannelModel> {
-  try {
-    return await connect(withHeartbeat(url), {
-      ...tlsOptions(new URL(url)),
-      noDelay: true,
-      keepAlive: true,
-      keepAliveDelay: KEEP_ALIVE_DELAY_MS,
-      timeout,
-      clientProperties: { connection_name: 'session-store-client' },
-    })
-  } catch (error) {
-    if (error instanceof Error && REFUSED.test(error.message)) {
-      throw new MisconfiguredError(`the broker refuses the login: ${error.message}`, { cause: error })
-    }
-    throw error
-  }
-}
-
-function withHeartbeat(url: string): string {
-  const complete = new URL(url)
-  if (!complete.searchParams.has('heartbeat')) complete.searchParams.set('heartbeat', String(HEARTBEAT_SECONDS))
-  return complete.href
 }

@@ -1,6 +1,6 @@
+import { readAddress } from './address.js'
 import type { OnConflict } from './conflicts.js'
 import { MisconfiguredError } from './errors.js'
-import { splitHosts } from './hosts.js'
 import { BODY_LIMIT, CALL_TIMEOUT_MS } from './limits.js'
 import type { Session } from './messages.js'
 import { Keyring } from './signing.js'
@@ -65,8 +65,7 @@ export function resolveOptions(options: SessionStoreOptions): ResolvedOptions {
     source = 'engine/typescript',
   } = options
   const { traceHeaders = () => undefined, bodyLimit = BODY_LIMIT } = options
-  if (!/^amqps?:/.test(url) || !splitHosts(url).every((host) => URL.canParse(host)))
-    throw new MisconfiguredError('url must be an amqp:// or amqps:// URL')
+  readAddress(url)
   if (durability !== 'stored' && durability !== 'queued') {
     throw new MisconfiguredError(`durability must be 'stored' or 'queued', not '${durability}'`)
   }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage, Options } from 'amqplib'
+import { openConnection } from './connecting.js'
 import { MisconfiguredError } from './errors.js'
 import { CHANGES_PREFETCH } from './limits.js'
-import { closeQuietly, EXCLUSIVE, isRefusal, openConnection } from './link.js'
+import { closeQuietly, EXCLUSIVE, isRefusal } from './link.js'
 import { CHANGES_QUEUE_PREFIX, NEVER_REACHED } from './topology.js'
 import { type Deferred, defer } from './waiting.js'
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import type { BrokerAddress } from './address.js'
 import { MisconfiguredError } from './errors.js'
 
 /** The options of a URL that name files, and Node's name of each. */
@@ -10,11 +11,11 @@ const FILES = { cafile: 'ca', certfile: 'cert', keyfile: 'key' } as const
  * and key, from the files that the URL names. They are read at each connection, so a renewed one needs no restart.
  * Throws MisconfiguredError for a file that cannot be read.
  */
-export function tlsOptions(url: URL): { [name: string]: Buffer | string } {
-  if (url.protocol !== 'amqps:') return {}
-  const found: { [name: string]: Buffer | string } = isIP(url.hostname) ? { servername: '' } : {} // RFC 6066 has names alone
+export function tlsOptions(address: BrokerAddress, host: string): { [name: string]: Buffer | string } {
+  if (address.scheme !== 'amqps') return {}
+  const found: { [name: string]: Buffer | string } = isIP(host) ? { servername: '' } : {} // RFC 6066 has names alone
   for (const [name, option] of Object.entries(FILES)) {
-    const path = url.searchParams.get(name)
+    const path = address.options.get(name)
     if (path) found[option] = read(name, path)
   }
   return found

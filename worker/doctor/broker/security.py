@@ -4,6 +4,7 @@ from typing import Final
 
 from contracts.access import WORKER
 from contracts.topology import Topology
+from contracts.urls import AMQP_PORTS
 from worker.broker.examination import ExaminedBroker
 from worker.broker.permission_probe import (
     DEFAULT_USER,
@@ -16,7 +17,7 @@ from worker.doctor.broker.login import IMPORT, confine
 from worker.doctor.commands import rabbitmqctl
 from worker.doctor.finding import Finding, error, ok, warning
 from worker.settings.broker_address import BrokerAddress
-from worker.settings.endpoint import AMQP_PORT, Destination
+from worker.settings.endpoint import Destination
 
 NO_PLAINTEXT: Final = "listeners.tcp = none in rabbitmq.conf"
 
@@ -57,6 +58,6 @@ async def check_listeners(to: Destination, timeout: float) -> Finding:
         return (error if to.plaintext_hosts else warning)(f"the connection {where}", fix)
     hosts = [endpoint.host for endpoint in to.endpoints]
     if plain := await plaintext_listeners(hosts, timeout):
-        message = f"{', '.join(plain)} also accepts connections in plain text, at port {AMQP_PORT}"
+        message = f"{', '.join(plain)} also accepts connections in plain text, at port {AMQP_PORTS['amqp']}"
         return warning(message, NO_PLAINTEXT)
     return ok("TLS is in use, and the usual port accepts no plain text")

@@ -16,6 +16,9 @@ from worker.retry import retry, sleep_always
 log = structlog.get_logger()
 
 RETRY_SECONDS: Final = 5.0
+MAX_CONNECTIONS: Final = 50
+"""Connections to the pages. Each is an open file, and the connections to the servers need files too."""
+
 SHUTDOWN_SECONDS: Final = 1.0
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'",
@@ -88,20 +91,33 @@ async def listening(view: WorkerView, host: str, port: int) -> AsyncIterator[Non
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
-    async def start() -> None:
-        site = web.TCPSite(runner, host, port)
-        try:
-            await site.start()
-        except OSError:
-            await site.stop()
-            raise
+    """Serve until cancelled; an empty host is every address of IPv4 and IPv6."""
+
+    async def start() -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(lambda: _accept(runner), host or None, port)
 
     def log_first(error: OSError, failures: int) -> None:
         if failures == 1:
             log.error("http.not_listening", host=host, port=port, reason=error.strerror or str(error))
 
-    await retry(start, OSError, lambda _: sleep_always(RETRY_SECONDS), on_failure=log_first)
-    log.info("http.listening", host=host, port=runner.addresses[0][1])
+    listener = await retry(start, OSError, lambda _: sleep_always(RETRY_SECONDS), on_failure=log_first)
+    log.info("http.listening", host=host, port=listener.sockets[0].getsockname()[1])
+    try:
+        await asyncio.Event().wait()
+    finally:
+        listener.close()
+
+
+def _accept(runner: web.AppRunner) -> asyncio.Protocol:
+    """Return the protocol of a new connection; beyond the maximum the oldest ends, which may ask nothing."""
+    server = runner.server
+    if server is None:
+        raise AssertionError("no server was set up")
+    connections = server.connections
+    for connection in connections[: max(0, len(connections) + 1 - MAX_CONNECTIONS)]:
+        connection.force_close()
+    return server()
 
 
 async def _protect(_: web.Request, response: web.StreamResponse) -> None:

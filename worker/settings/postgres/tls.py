@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from contracts.tls_files import SYSTEM, load_authorities, load_certificate, load_revocations
 from worker.settings.postgres.parameters import JDBC, Parameters
-from worker.settings.tls_files import SYSTEM, load_authorities, load_certificate, load_revocations
 
 MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 PLAIN_TEXT_MODES: Final = ("disable", "allow", "prefer")
