@@ -39,7 +39,7 @@ class EventStoring:
         context = self._context
         queues = (context.topology.write_queue.name, context.topology.delete_queue.name)
         writer, prefetch = context.storage.writer, context.settings.prefetch
-        while intake := await self._scope.open_intake(queues, prefetch, PRIORITY_PREFETCH):
+        while intake := await self._scope.open_intake(queues, prefetch, PRIORITY_PREFETCH, by_bytes=True):
             path = WritePath(intake, writer, self._settler, context.limits, context.instruments)
             self._newest = path.state
             given_up = await self._scope.run(intake, path.run())
