@@ -56,7 +56,7 @@ def test_deliveries_that_are_too_large_get_no_spare_consumer() -> None:
 def test_a_window_grows_when_deliveries_become_small() -> None:
     window = grown(200_000)
     newest: Consumer | None = window.spares[-1]
-    assert newest
+    assert newest is not None
     newest.held = 0
     while newest and fill(window, newest, SMALL):
         newest = window.grow()
