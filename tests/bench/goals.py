@@ -10,6 +10,9 @@ from tests.bench.earlier import PAGES_NAME, name_of
 Results = dict[str, Any]
 
 
+WHOLE: Final = 1_000
+"""The least figure that is printed without a fraction."""
+
 QUERY: Final = "session.query, 100 records"
 PROCESSES: Final = ("cpu", "rabbitmq", "postgres")
 """The figures of the processor time an event of the worker and of the two servers."""
@@ -32,10 +35,15 @@ class Goal:
         except (KeyError, IndexError, ValueError, ZeroDivisionError):
             return f"| {self.figure} | {self._asked()} | not measured | |"
         good = reached >= self.limit if self.at_least else reached <= self.limit
-        return f"| {self.figure} | {self._asked()} | {reached:,.3g}{self.unit} | {'reached' if good else 'missed'} |"
+        text, verdict = f"{_text_of(reached)}{self.unit}", "reached" if good else "missed"
+        return f"| {self.figure} | {self._asked()} | {text} | {verdict} |"
 
     def _asked(self) -> str:
-        return f"{'≥' if self.at_least else '≤'} {self.limit:g}{self.unit}"
+        return f"{'≥' if self.at_least else '≤'} {_text_of(self.limit)}{self.unit}"
+
+
+def _text_of(figure: float) -> str:
+    return f"{figure:,.0f}" if figure >= WHOLE else f"{figure:.3g}"
 
 
 def stored(results: Results, name: str, figure: str = "rate") -> float:

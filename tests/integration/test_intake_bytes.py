@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import aio_pika
 import pytest
+from aiormq.abc import FieldTable
 
 from worker.broker import window
 from worker.broker.connection import connected, open_channel
@@ -21,7 +22,7 @@ async def queue(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     """Yield a quorum queue of this test alone; ten large messages are as many bytes as a window has."""
     monkeypatch.setattr(window, "EVENT_BYTES", 10 * len(LARGE) // PREFETCH)
     async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
-        arguments = {"x-queue-type": "quorum"}
+        arguments: FieldTable = {"x-queue-type": "quorum"}
         queue = await channel.declare_queue(f"test.{uuid4().hex}", durable=True, arguments=arguments)
         yield queue.name
         await queue.delete(if_unused=False, if_empty=False)
@@ -50,7 +51,7 @@ async def publish(amqp_url: str, queue: str, bodies: list[bytes]) -> None:
 
 async def settle(intake: Intake, number: int) -> list[bool]:
     """Receive and acknowledge so many deliveries; return whether each had been delivered before."""
-    again = []
+    again: list[bool] = []
     async with asyncio.timeout(20):
         while len(again) < number:
             (delivery,) = await intake.receive(1)

@@ -9,7 +9,7 @@ from worker.broker.connection import broker_calls
 from worker.errors import BrokerUnavailable
 
 WRITE_SECONDS: Final = 5.0
-MAX_WAITING: Final = 1_000  # messages or acknowledgements; more do not wait for the end of the turn
+MAX_WAITING_BYTES: Final = 256 * 1024  # more do not wait for the end of the turn
 MAX_UNREAD_BYTES: Final = 64 * 1024  # that the peer has not read yet; with more, `write` waits
 
 
@@ -23,6 +23,7 @@ class FrameWriter:
         self._channel = channel
         self._writer = writer
         self._frames: list[bytes] = []
+        self._size = 0
 
     @property
     def channel(self) -> int:
@@ -44,7 +45,8 @@ class FrameWriter:
         if not self._frames:
             asyncio.get_running_loop().call_soon(self._write)
         self._frames.append(frames)
-        if len(self._frames) > MAX_WAITING:
+        self._size += len(frames)
+        if self._size > MAX_WAITING_BYTES:
             self._write()
         if self._writer.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             with broker_calls():
@@ -52,6 +54,6 @@ class FrameWriter:
                     await self._writer.drain()
 
     def _write(self) -> None:
-        frames, self._frames = self._frames, []
+        frames, self._frames, self._size = self._frames, [], 0
         if frames and not self.is_closed:
             self._writer.write(b"".join(frames))

@@ -49,12 +49,14 @@ def message_of(
 
 def reply_properties(content_type: bytes, correlation_id: str, headers: Mapping[str, str] | None) -> bytes:
     """Return the flags and the values of a message that need not be kept; raises ValueError as `message_of`."""
-    flags = _CONTENT_TYPE | _DELIVERY_MODE | _CORRELATION_ID
-    table = b""
+    flags, table, number = _CONTENT_TYPE | _DELIVERY_MODE, b"", b""
     if headers:
         flags |= _HEADERS
         table = field_table(dict(headers))
-    return b"".join((flags.to_bytes(2), content_type, table, _NOT_KEPT, short_string(correlation_id)))
+    if correlation_id:
+        flags |= _CORRELATION_ID
+        number = short_string(correlation_id)
+    return b"".join((flags.to_bytes(2), content_type, table, _NOT_KEPT, number))
 
 
 def _body_frames(channel: int, body: bytes, size: int) -> Iterator[bytes]:
