@@ -26,11 +26,14 @@ def fill(window: Window, consumer: Consumer, size: int) -> bool:
 def grown(size: int) -> Window:
     """Return a window that small or large deliveries have grown as far as they can."""
     window = window_of()
-    primary = window._primary
-    newest: Consumer | None = primary
-    while newest and fill(window, newest, size):
-        newest = window.grow()
+    grow_from(window, window._primary, size)
     return window
+
+
+def grow_from(window: Window, newest: Consumer | None, size: int) -> None:
+    """Have the newest consumer full, and each one that starts because of that."""
+    while newest is not None and fill(window, newest, size):
+        newest = window.grow()
 
 
 def test_a_window_begins_with_the_small_consumer() -> None:
@@ -55,11 +58,9 @@ def test_deliveries_that_are_too_large_get_no_spare_consumer() -> None:
 
 def test_a_window_grows_when_deliveries_become_small() -> None:
     window = grown(200_000)
-    newest: Consumer | None = window.spares[-1]
-    assert newest is not None
+    newest = window.spares[-1]
     newest.held = 0
-    while newest and fill(window, newest, SMALL):
-        newest = window.grow()
+    grow_from(window, newest, SMALL)
     assert window.prefetch == PREFETCH
 
 

@@ -9,7 +9,7 @@ from worker.broker.connection import broker_calls
 from worker.errors import BrokerUnavailable
 
 WRITE_SECONDS: Final = 5.0
-MAX_WAITING_BYTES: Final = 256 * 1024  # more do not wait for the end of the turn
+MAX_WAITING_BYTES: Final = 64 * 1024  # more do not wait for the end of the turn
 MAX_UNREAD_BYTES: Final = 64 * 1024  # that the peer has not read yet; with more, `write` waits
 
 
