@@ -55,5 +55,5 @@ def test_a_message_may_go_to_an_exchange() -> None:
 
 
 def test_an_address_that_is_too_long_is_refused() -> None:
-    with pytest.raises(ValueError, match="255"):
+    with pytest.raises(TypeError, match="255"):
         message_of(CHANNEL, Address("x" * 256), b"\x00\x00", b"")

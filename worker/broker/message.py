@@ -38,7 +38,7 @@ def message_of(
 ) -> bytes:
     """Return the frames that publish a message; none is larger than `frame_bytes`, the peer's `frame_max`.
 
-    `properties` are the flags and the values of a content header. Raises ValueError for an address of more than 255
+    `properties` are the flags and the values of a content header. Raises TypeError for an address of more than 255
     bytes.
     """
     header = _BASIC + len(body).to_bytes(8) + properties
@@ -48,7 +48,7 @@ def message_of(
 
 
 def reply_properties(content_type: bytes, correlation_id: str, headers: Mapping[str, str] | None) -> bytes:
-    """Return the flags and the values of a message that need not be kept; raises ValueError as `message_of`."""
+    """Return the flags and the values of a message that need not be kept; raises TypeError as `message_of`."""
     flags, table, number = _CONTENT_TYPE | _DELIVERY_MODE, b"", b""
     if headers:
         flags |= _HEADERS
