@@ -108,10 +108,10 @@ test-containers: setup ## The image and the stack on a container engine, by the 
 test-systemd: setup ## The printed steps on a Debian with systemd, in a container; as root; skipped with a reason
 	$(BIN)/pytest -x -n 0 -s --timeout 3600 -p no:cacheprovider tests/systemd/trial.py $(OPTIONS)
 
-bench: setup .venv-bench/stamp ## Measure the worker beside its peers; OPTIONS="--only storing --rounds 3" or BASE=<commit>
-	@test -z "$(BASE)" || { rm -rf .local/bench-base && git clone -q . .local/bench-base \
-	    && git -C .local/bench-base checkout -q $(BASE) && $(MAKE) -C .local/bench-base .venv/stamp; }
-	@$(BIN)/python -m tests.bench $(if $(BASE),--base .local/bench-base) $(OPTIONS)
+bench: setup .venv-bench/stamp ## Measure the worker beside its peers, and EARLIER=<commit>; or BASE=<commit> alone; OPTIONS="--only storing"
+	@test -z "$(BASE)$(EARLIER)" || { rm -rf .local/bench-base && git clone -q . .local/bench-base \
+	    && git -C .local/bench-base checkout -q $(BASE)$(EARLIER) && $(MAKE) -C .local/bench-base .venv/stamp; }
+	@$(BIN)/python -m tests.bench $(if $(BASE),--base .local/bench-base) $(if $(EARLIER),--earlier .local/bench-base) $(OPTIONS)
 
 bench-scale: setup ## Measure one broker node beside three, and a pooler beside none; OPTIONS="--rounds 3 --events 3000"
 	@$(BIN)/python -m tests.bench.scale $(OPTIONS)

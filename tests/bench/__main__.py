@@ -11,7 +11,9 @@ from typing import Any, Final
 import uvloop
 
 from deploy.local.instance import LOCAL, PROJECT
+from tests.bench import feed, signing
 from tests.bench.answering import answer
+from tests.bench.earlier import compare, vars_of_pairs
 from tests.bench.events import USUAL, make_events
 from tests.bench.growth import grow
 from tests.bench.latency import RATES, latencies
@@ -21,9 +23,11 @@ from tests.bench.peers.roster import THEIRS, Contestant, contestants, limits, wo
 from tests.bench.report import write_report
 from tests.bench.shapes import measure_shapes
 from tests.bench.stand import Stand, open_stand
-from tests.bench.storing import store
+from tests.bench.storing import Stored, store
 
-GROUPS: Final = ("storing", "latency", "answering", "growth", "shapes")
+GROUPS: Final = ("storing", "latency", "answering", "growth", "shapes", "earlier", "feed", "signing")
+"""In this order: the last one has the servers take TLS."""
+
 Results = dict[str, Any]
 
 
@@ -77,26 +81,49 @@ async def run(chosen: argparse.Namespace) -> Results:
     """Return everything that was measured."""
     results: Results = {
         "machine": describe_machine(),
-        "chosen": vars(chosen) | {"base": None, "report": None},
+        "chosen": vars(chosen) | {"base": None, "earlier": None, "report": None},
     }
     if chosen.base:
         pair = [worker_of(), worker_of(PROJECT / chosen.base, "the base")]
         async with open_stand() as stand:
             return results | {"pair": await measure_storing(stand, chosen, pair)}
-    groups: dict[str, Callable[[Stand], Awaitable[Any]]] = {
+    async with open_stand() as stand:
+        for name in chosen.only or GROUPS:
+            if name == "earlier" and not chosen.earlier:
+                continue
+            say(name)
+            results[name] = await groups_of(chosen)[name](stand)
+    return results
+
+
+def groups_of(chosen: argparse.Namespace) -> dict[str, Callable[[Stand], Awaitable[Any]]]:
+    """Return the measures by their names."""
+    return {
         "storing": lambda stand: measure_storing(stand, chosen, [*contestants(), *limits()]),
         "latency": lambda stand: measure_latency(stand, chosen),
         "answering": lambda stand: measure_answering(stand, chosen),
         "growth": lambda stand: grow(
             stand, [10**n for n in range(4, chosen.growth + 1)], chosen.events, chosen.rounds
         ),
-        "shapes": lambda stand: measure_shapes(stand, chosen.events),
+        "shapes": lambda stand: measure_shapes(stand, chosen.events // 2),
+        "earlier": lambda stand: compare(stand, PROJECT / chosen.earlier, chosen.events, chosen.rounds),
+        "feed": lambda stand: measure_feed(stand, chosen),
+        "signing": lambda stand: measure_signing(stand, chosen),
     }
-    async with open_stand() as stand:
-        for name in chosen.only or GROUPS:
-            say(name)
-            results[name] = await groups[name](stand)
-    return results
+
+
+async def measure_feed(stand: Stand, chosen: argparse.Namespace) -> Results:
+    """Return the rounds without the changes feed, and with one that nobody follows."""
+    rounds: dict[str, list[Stored]] = {turn: [] for turn in feed.TURNS[:2]}
+    for _ in range(chosen.rounds):
+        for turn, stored in rounds.items():
+            stored.append(await feed.measure(stand, turn, chosen.events))
+    return vars_of_pairs(rounds)
+
+
+async def measure_signing(stand: Stand, chosen: argparse.Namespace) -> Results:
+    """Return the rounds of a plain worker, and with signatures and TLS."""
+    return vars_of_pairs(await signing.measure_on(stand, chosen.rounds, chosen.events))
 
 
 def parse(words: list[str]) -> argparse.Namespace:
@@ -115,6 +142,9 @@ def parse(words: list[str]) -> argparse.Namespace:
         "--quick", action="store_true", help="one round of little; no figure of it is worth keeping"
     )
     parser.add_argument("--base", help="a checkout to compare the worker with, and nothing else")
+    parser.add_argument(
+        "--earlier", help="a checkout of an earlier commit, to compare with beside everything else"
+    )
     parser.add_argument("--report", type=Path, help="where to write; docs for a whole run")
     chosen = parser.parse_args(words)
     if chosen.quick:

@@ -54,7 +54,7 @@ async def answer(stand: Stand, number: int) -> dict[str, dict[int, Answered]]:
         stand.database() as database,
     ):
         for name, ask in (*_over_the_broker(caller, ids), *_directly(database, ids)):
-            await _until_answered(ask)
+            await until_answered(ask)
             callers = CALLERS if "asyncpg" not in name else (1,)
             answered[name] = {many: await ask_all(ask, number, many) for many in callers}
     return answered
@@ -106,8 +106,8 @@ def _programs() -> list[Command]:
     return [WORKER, *((theirs, HERE / name) for name in ("echo.py", "faststream_rpc.py"))]
 
 
-async def _until_answered(ask: Ask) -> None:
-    """Wait until whoever answers is there, and has its connections."""
+async def until_answered(ask: Ask) -> None:
+    """Return once whoever answers is there, and has its connections."""
     while True:
         try:
             async with asyncio.timeout(1):

@@ -5,9 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tests.bench.earlier import PAGES_NAME, name_of
+
 Results = dict[str, Any]
 
 
+WHOLE: Final = 1_000
+"""The least figure that is printed without a fraction."""
+
+QUERY: Final = "session.query, 100 records"
 PROCESSES: Final = ("cpu", "rabbitmq", "postgres")
 """The figures of the processor time an event of the worker and of the two servers."""
 
@@ -29,10 +35,15 @@ class Goal:
         except (KeyError, IndexError, ValueError, ZeroDivisionError):
             return f"| {self.figure} | {self._asked()} | not measured | |"
         good = reached >= self.limit if self.at_least else reached <= self.limit
-        return f"| {self.figure} | {self._asked()} | {reached:,.3g}{self.unit} | {'reached' if good else 'missed'} |"
+        text, verdict = f"{_text_of(reached)}{self.unit}", "reached" if good else "missed"
+        return f"| {self.figure} | {self._asked()} | {text} | {verdict} |"
 
     def _asked(self) -> str:
-        return f"{'≥' if self.at_least else '≤'} {self.limit:g}{self.unit}"
+        return f"{'≥' if self.at_least else '≤'} {_text_of(self.limit)}{self.unit}"
+
+
+def _text_of(figure: float) -> str:
+    return f"{figure:,.0f}" if figure >= WHOLE else f"{figure:.3g}"
 
 
 def stored(results: Results, name: str, figure: str = "rate") -> float:
@@ -53,15 +64,44 @@ def answered(results: Results, name: str, callers: int, figure: str) -> float:
     return statistics.median(float(one[figure]) for one in rounds if one["callers"] == callers)
 
 
-def waited(results: Results, rate: int, figure: str) -> float:
-    """Return a percentile from publish to commit."""
-    (found,) = [one for one in results["latency"] if one["rate"] == rate and not one["confirmed"]]
+def waited(results: Results, rate: int, figure: str, *, confirmed: bool = False) -> float:
+    """Return a percentile from publish to commit, or to the confirmation."""
+    (found,) = [one for one in results["latency"] if (one["rate"], one["confirmed"]) == (rate, confirmed)]
     return float(found[figure])
+
+
+def ratios_to_first(rounds: Results, who: str) -> list[float]:
+    """Return the rates of one in relation to those of the first of `rounds`, round by round."""
+    first = next(iter(rounds.values()))
+    return [float(one["rate"] / other["rate"]) for one, other in zip(rounds[who], first, strict=True)]
+
+
+def earlier(name: str) -> Callable[[Results], float]:
+    """Return how many times the rate of the earlier worker ours is, round by round."""
+    return lambda results: statistics.median(
+        1 / ratio for ratio in ratios_to_first(results["earlier"][name], "earlier")
+    )
+
+
+def paired(group: str, who: str) -> Callable[[Results], float]:
+    """Return the rate of one in relation to the plain worker's, round by round."""
+    return lambda results: statistics.median(ratios_to_first(results[group], who))
 
 
 def largest(results: Results) -> Results:
     """Return the measures of the largest table."""
     return dict(max(results["growth"], key=lambda one: one["rows"]))
+
+
+def largest_events(results: Results) -> Results:
+    """Return the shape with the largest events."""
+    return dict(results["shapes"][name_of(200_000)])
+
+
+def all_three(results: Results) -> float:
+    """Return the median of the processor time an event of all three processes."""
+    rounds = next(each["rounds"] for each in results["storing"] if each["name"] == "session-store")
+    return statistics.median(map(whole_of, rounds))
 
 
 def over(name: str) -> Callable[[Results], float]:
@@ -70,21 +110,50 @@ def over(name: str) -> Callable[[Results], float]:
 
 
 GOALS: Final = (
-    Goal("events/s over aio-pika, one transaction a message", 10, True, "x", over("aio-pika")),
-    Goal("events/s over FastStream, the same", 10, True, "x", over("FastStream")),
-    Goal("events/s over Node, amqplib and pg", 3.5, True, "x", over("Node: amqplib")),
-    Goal("events/s over mq-bridge", 3.4, True, "x", over("mq-bridge")),
-    Goal("worker's CPU an event", 45, False, " µs", lambda r: stored(r, "session-store", "cpu")),
+    Goal("events/s", 25_000, True, "", lambda r: stored(r, "session-store")),
+    Goal("of the earlier worker's, in pairs", 1.3, True, "x", earlier(name_of(2_000))),
+    Goal("the same, 4 kB an event", 1.3, True, "x", earlier(name_of(4_000))),
+    Goal("the same, 20 kB an event", 1.8, True, "x", earlier(name_of(20_000))),
+    Goal("the same, 200 kB an event", 1.8, True, "x", earlier(name_of(200_000))),
+    Goal("worker's CPU an event", 28, False, " µs", lambda r: stored(r, "session-store", "cpu")),
+    Goal("CPU an event of worker, RabbitMQ and PostgreSQL", 72, False, " µs", all_three),
+    Goal("events/s over aio-pika, one transaction a message", 9, True, "x", over("aio-pika")),
+    Goal("events/s over FastStream, the same", 13, True, "x", over("FastStream")),
+    Goal("events/s over Node, amqplib and pg", 4.3, True, "x", over("Node: amqplib")),
+    Goal("events/s over mq-bridge", 2, True, "x", over("mq-bridge")),
     Goal("of the database's own rate for the same batches", 0.4, True, "", over("the same batches")),
+    Goal(
+        "with the changes feed on, nobody follows, of without",
+        0.9,
+        True,
+        "x",
+        paired("feed", "on, nobody follows"),
+    ),
+    Goal("with signatures enforced and TLS, of plain", 0.88, True, "x", paired("signing", "enforce, TLS")),
     Goal("publish to commit at 1,000 events/s, p50", 5, False, " ms", lambda r: waited(r, 1000, "p50")),
     Goal("publish to commit at 1,000 events/s, p99", 25, False, " ms", lambda r: waited(r, 1000, "p99")),
     Goal(
+        "publish to confirmation at 5,000 events/s, p99",
+        25,
+        False,
+        " ms",
+        lambda r: waited(r, 5000, "p99", confirmed=True),
+    ),
+    Goal(
         "RPC read over a bare echo, p50",
-        1.5,
+        1.4,
         False,
         "x",
         lambda r: answered(r, "session.read", 1, "p50") / answered(r, "echo", 1, "p50"),
     ),
+    Goal(
+        "pages of 100, one caller, of asyncpg's own rate",
+        0.6,
+        True,
+        "x",
+        lambda r: answered(r, QUERY, 1, "rate") / answered(r, "asyncpg, the same 100", 1, "rate"),
+    ),
+    Goal("pages of 100, 64 callers, of the earlier worker's", 2, True, "x", earlier(PAGES_NAME)),
     Goal(
         "RPC reads/s over FastStream's, 64 at a time",
         3,
@@ -108,4 +177,5 @@ GOALS: Final = (
         lambda r: largest(r)["rate"] / r["growth"][0]["rate"],
     ),
     Goal("peak memory of a replica", 150, False, " MB", lambda r: stored(r, "session-store", "memory")),
+    Goal("the same, 200 kB an event", 150, False, " MB", lambda r: largest_events(r)["memory"]),
 )

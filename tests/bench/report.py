@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench.goals import GOALS, PROCESSES, whole_of
+from tests.bench.goals import GOALS, PROCESSES, ratios_to_first, whole_of
 from tests.bench.measure import Spread
 
 Results = dict[str, Any]
@@ -38,6 +38,9 @@ def write_report(results: Results, path: Path) -> str:
         "answering": _answering,
         "growth": _growth,
         "shapes": _shapes,
+        "earlier": _earlier,
+        "feed": lambda measured: _paired("The changes feed", measured),
+        "signing": lambda measured: _paired("Signatures and TLS", measured),
     }
     if "pair" not in results:
         parts.append(_goals(results))
@@ -149,6 +152,42 @@ def _shapes(measured: Results) -> str:
     ]
     head = ["the worker with", "events/s", "its CPU", "RabbitMQ", "PostgreSQL", "all three", "peak MB"]
     return "## Other shapes\n\nOne round each.\n\n" + _table(head, rows)
+
+
+def _earlier(measured: Results) -> str:
+    rows = [
+        [
+            name,
+            f"{_rate(pair['ours']).median:,.0f}",
+            f"{_rate(pair['earlier']).median:,.0f}",
+            _ratio(Spread.of([1 / each for each in ratios_to_first(pair, "earlier")])),
+        ]
+        for name, pair in measured.items()
+    ]
+    head = ["", "a second", "the earlier worker", "ours is, round by round"]
+    return "## The earlier worker, in pairs\n\n" + _table(head, rows)
+
+
+def _paired(title: str, measured: Results) -> str:
+    rows = [
+        [
+            who,
+            f"{_rate(rounds).median:,.0f}",
+            _ratio(Spread.of(ratios_to_first(measured, who))),
+            *(f"{statistics.median(one[name] for one in rounds):.0f}" for name in PROCESSES),
+        ]
+        for who, rounds in measured.items()
+    ]
+    head = ["", "events/s", "of the first, round by round", "its CPU", "RabbitMQ", "PostgreSQL"]
+    return f"## {title}, in this run\n\n" + _table(head, rows)
+
+
+def _rate(rounds: list[Results]) -> Spread:
+    return Spread.of([one["rate"] for one in rounds])
+
+
+def _ratio(spread: Spread) -> str:
+    return f"{spread.median:.2f}x ({spread.low:.2f} to {spread.high:.2f})"
 
 
 def _machine(described: dict[str, str]) -> str:

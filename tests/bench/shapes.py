@@ -9,7 +9,7 @@ from tests.bench.peers.roster import Contestant, worker_of
 from tests.bench.stand import Stand
 from tests.bench.storing import Stored, store
 
-SIZES: Final = {750: 1.0, 2_000: 1.0, 4_000: 0.5, 20_000: 0.25, 200_000: 0.03}
+SIZES: Final = {750: 1.0, 2_000: 1.0, 4_000: 1.0, 20_000: 0.5, 200_000: 0.06}
 """Bytes an event, and the share of the usual number of events that is enough."""
 
 

@@ -12,18 +12,18 @@ import aiormq
 import asyncpg
 from pamqp.commands import Basic
 
-from contracts.topology import SIGNATURE_HEADER, WRITE_KEY, Topology
+from contracts.topology import EVENT_CONTENT_TYPE, SIGNATURE_HEADER, WRITE_KEY, Topology
 from deploy.local.instance import LOCAL, PROJECT
 from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 from tests.bench.events import Event
 from tests.bench.measure import cpu_seconds
+from tests.bench.wire import open_line
 
 PLACE: Final = LOCAL / "bench"
 DATABASE: Final = "bench"
 PROGRAM: Final = PROJECT / ".venv" / "bin" / "session-store"
 WORKER: Final = (PROGRAM, "run")
-AT_ONCE: Final = 500
 PLAIN_QUEUE: Final = "bench.plain"  # for who can consume no quorum queue
 
 Command = Sequence[str | Path]
@@ -94,11 +94,9 @@ class Stand:
 
     async def publish(self, events: Sequence[Event], queue: str = WRITE_KEY) -> None:
         """Return once all events lie in the queue."""
-        async with self.channel() as channel:
-            for at in range(0, len(events), AT_ONCE):
-                await asyncio.gather(
-                    *(self._publish(channel, event, queue) for event in events[at : at + AT_ONCE])
-                )
+        async with open_line(self.rabbit.url) as line, self.channel() as channel:
+            for event in events:
+                await line.send(event.body, queue, _properties_of(event))
             while (await self._waiting(channel, queue)) < len(events):
                 await asyncio.sleep(0.05)
 
@@ -135,20 +133,18 @@ class Stand:
         servers = {"rabbitmq": self.rabbit.pid, "postgres": self.postgres.pid}
         return {name: cpu_seconds([pid]) for name, pid in servers.items() if pid}
 
-    async def _publish(self, channel: aiormq.abc.AbstractChannel, event: Event, queue: str) -> None:
-        properties = Basic.Properties(
-            content_type="application/cloudevents+json",
-            delivery_mode=2,
-            message_id=event.event_id,
-            headers={SIGNATURE_HEADER: event.signature} if event.signature else None,
-        )
-        await channel.basic_publish(  # type: ignore[call-arg]  # the abstract class lacks the last parameter
-            event.body, routing_key=queue, properties=properties, wait=False
-        )
-
     async def _waiting(self, channel: aiormq.abc.AbstractChannel, queue: str) -> int:
         declared = await channel.queue_declare(queue, passive=True)
         return declared.message_count or 0
+
+
+def _properties_of(event: Event) -> Basic.Properties:
+    return Basic.Properties(
+        content_type=EVENT_CONTENT_TYPE,
+        delivery_mode=2,
+        message_id=event.event_id,
+        headers={SIGNATURE_HEADER: event.signature} if event.signature else None,
+    )
 
 
 async def end(process: Process) -> None:

@@ -7,12 +7,15 @@ from uuid import uuid4
 
 from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
+from pamqp.header import ContentHeader
 
 from contracts.topology import REPLY_QUEUE_PREFIX
 from worker.broker.connection import FilteredConnection, connected, open_channel
-from worker.broker.frame_writer import FrameWriter, frames_of
+from worker.broker.frame_writer import FrameWriter
 from worker.broker.frames import Sink
+from worker.broker.message import Address, message_of
 
+PROPERTIES: Final = slice(12, None)  # in a content header, behind class, weight and the size of the body
 SECONDS: Final = 30.0
 
 
@@ -28,7 +31,9 @@ class Line:
         self, body: bytes, routing_key: str, properties: Basic.Properties, exchange: str = ""
     ) -> None:
         """Have a message written at the end of the loop's turn."""
-        await self._writer.write(frames_of(exchange, routing_key, properties, body))
+        values = ContentHeader(body_size=0, properties=properties).marshal()[PROPERTIES]
+        address = Address(routing_key, exchange)
+        await self._writer.write(message_of(self._writer.channel, address, values, body))
 
     async def listen(self, take: Sink) -> str:
         """Hand what comes to `take` from now on; returns the queue to answer to."""

@@ -3,18 +3,20 @@ from uuid import uuid4
 
 import pytest
 from aiormq.abc import DeliveredMessage
-from pamqp.commands import Basic
 
 from deploy.local.ports import LOOPBACK
 from deploy.local.rabbitmq import RabbitServer
 from tests.support.servers.proxy import Proxy
 from worker.broker.connection import connected, open_channel
-from worker.broker.frame_writer import Frame, FrameWriter, frames_of
+from worker.broker.frame_writer import FrameWriter
+from worker.broker.message import Address, message_of
 from worker.errors import BrokerUnavailable
 
+NO_PROPERTIES = b"\x00\x00"
 
-def message_for(queue: str) -> list[Frame]:
-    return frames_of("", queue, Basic.Properties(), b"")
+
+def message_for(queue: str) -> bytes:
+    return message_of(1, Address(queue), NO_PROPERTIES, b"")
 
 
 async def test_what_is_ready_in_one_turn_is_one_write(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

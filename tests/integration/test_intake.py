@@ -108,7 +108,7 @@ async def test_what_was_acknowledged_makes_room_in_the_prefetch(
 async def test_no_more_bytes_are_taken_at_once_than_are_enough(
     amqp_url: str, queue: str, intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.broker.intake.MAX_BATCH_BYTES", 20)
+    monkeypatch.setattr("worker.broker.intake.BATCH_EVENT_BYTES", 2)
     await publish(amqp_url, queue, 5, b"x" * 10)
     await intake.stop(10)
     assert [len(await intake.receive(limit=10)) for _ in range(4)] == [2, 2, 1, 0]

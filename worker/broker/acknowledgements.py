@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import takewhile
 
+from aiormq.abc import ChannelFrame
 from pamqp.commands import Basic
 
 from worker.broker.consumer import Consumer
@@ -56,7 +57,9 @@ class Acknowledgements:
         for number in (*earlier, tag):
             if consumer := self._consumers.pop(number, None):
                 consumer.held -= 1
-        await self._writer.write((Basic.Ack(tag, multiple),))
+        await self._writer.write(
+            ChannelFrame.marshall(self._writer.channel, [Basic.Ack(tag, multiple)]).payload
+        )
 
 
 def merge(held: Sequence[Acknowledgement]) -> list[Acknowledgement]:

@@ -15,11 +15,12 @@ from contracts.signing import Keyring, change_content
 from contracts.topology import EVENT_CONTENT_TYPE, SIGNATURE_HEADER
 from worker.broker.connection import FilteredConnection, broker_calls, open_channel
 from worker.broker.delivery import Properties
-from worker.broker.frame_writer import FRAME_BODY
 from worker.broker.frames import BODY, FRAME, FRAME_END
+from worker.broker.message import FRAME_HEAD_AND_END, SMALLEST_FRAME
 from worker.errors import BrokerUnavailable
 
 PROPERTIES: Final = Properties(content_type=EVENT_CONTENT_TYPE, delivery_mode=2)
+_FRAME_BODY: Final = SMALLEST_FRAME - FRAME_HEAD_AND_END
 _END: Final = bytes([FRAME_END])
 _SIZE: Final = slice(11, 19)  # of the body, in a header's frame: behind the frame's head, class and weight
 REFUSED: Final = "the broker refused it: a queue that is bound is full?"
@@ -130,8 +131,8 @@ def _frames_of(channel: int, exchange: str, message: ChangeMessage) -> Iterator[
     yield before
     yield len(body).to_bytes(8)
     yield after
-    for at in range(0, len(body), FRAME_BODY):
-        part = body[at : at + FRAME_BODY]
+    for at in range(0, len(body), _FRAME_BODY):
+        part = body[at : at + _FRAME_BODY]
         yield FRAME.pack(BODY, channel, len(part))
         yield part
         yield _END

@@ -29,6 +29,7 @@ from worker.settings.certificates import reason_of_tls
 log = structlog.get_logger()
 
 CLOSE_SECONDS = 3.0
+USUAL_FRAME = 131_072  # of a broker that takes any
 
 PASSING = (OSError, TimeoutError, EOFError, aiormq.exceptions.AMQPError, RuntimeError)
 """What the libraries raise when a connection or channel is lost, or was lost a moment ago."""
@@ -98,6 +99,13 @@ class FilteredConnection(aio_pika.Connection):
         if self._transport.writer is None:
             raise BrokerUnavailable("the connection is closed")
         return self._transport.writer
+
+    @property
+    def frame_bytes(self) -> int:
+        """The largest frame that the broker takes, with its head and end. Raises BrokerUnavailable."""
+        if self.transport is None:
+            raise BrokerUnavailable("the connection is closed")
+        return self.transport.connection.connection_tune.frame_max or USUAL_FRAME
 
     def abort(self) -> None:
         """Cut the connection; calls in flight raise BrokerUnavailable, and `close_callbacks` are called."""

@@ -4,25 +4,21 @@ import asyncio
 from collections import deque
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any, Final, TypeVar
 
-import structlog
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.abc import AbstractChannel
 from aiormq.exceptions import AMQPChannelError
 from pamqp import commands
 
 from worker.broker.acknowledgements import Acknowledgements
 from worker.broker.connection import FilteredConnection, broker_calls, close_quietly
-from worker.broker.consumer import Consumer, consumers_of
+from worker.broker.consumer import Consumer
+from worker.broker.consumers import Consumers, Owner
 from worker.broker.delivery import Delivery
 from worker.broker.frame_writer import FrameWriter
-from worker.broker.leaving import Leaving
 from worker.errors import BrokerUnavailable
 
-log = structlog.get_logger()
-
-MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+BATCH_EVENT_BYTES: Final = 12 * 1024
 
 T = TypeVar("T")
 
@@ -37,12 +33,10 @@ class Intake:
     def __init__(self, channel: AbstractChannel, connection: FilteredConnection) -> None:
         self._channel = channel
         self._acknowledgements = Acknowledgements(FrameWriter(channel, connection.writer))
-        self._frames = connection.frames
+        owner = Owner(self._arrive, lambda: self.is_open, self.mark_lost)
+        self._consumers = Consumers(channel, connection.frames, self._acknowledgements, owner)
         self._deliveries: deque[Delivery] = deque()
         self._changed = asyncio.Event()
-        self._consumers: list[Consumer] = []
-        self._tags: list[str] = []
-        self._prefetch = 0
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         channel.closing.add_done_callback(lambda closing: self.mark_lost(_reason_of(closing)))
         channel.on_consumer_cancel_callbacks.add(self._on_cancel)
@@ -93,34 +87,28 @@ class Intake:
         return [self._deliveries[0].received] if self._deliveries else []
 
     async def start(
-        self, queues: Sequence[str], prefetch: int, timeout: float, priority_prefetch: int = 0
+        self,
+        queues: Sequence[str],
+        prefetch: int,
+        timeout: float,
+        priority_prefetch: int = 0,
+        *,
+        by_bytes: bool = False,
     ) -> None:
         """Consume `queues` with fresh tags, at most `prefetch` unacknowledged deliveries each.
 
-        With `priority_prefetch` so many of them are for a consumer with priority, and the rest for a spare one.
+        With `priority_prefetch` so many of them are for a consumer with priority, and the rest for a spare one. With
+        `by_bytes` the spare one comes when it is needed, and is smaller where deliveries are large (`Window`).
         Raises BrokerUnavailable when the broker does not let us.
         """
-        self._prefetch = prefetch
         with broker_calls():
-            for consumer in consumers_of(queues, prefetch, priority_prefetch):
-                await self._channel.basic_qos(prefetch_count=consumer.prefetch, timeout=timeout)
-                self._frames.add_route(consumer.tag, consumer.queue, partial(self._arrive, consumer))
-                self._tags.append(consumer.tag)
-                unfiltered = partial(self._receive_unfiltered, consumer)
-                await self._channel.basic_consume(
-                    consumer.queue,
-                    unfiltered,
-                    consumer_tag=consumer.tag,
-                    arguments=consumer.arguments,
-                    timeout=timeout,
-                )
-                self._consumers.append(consumer)
+            await self._consumers.start(queues, prefetch, timeout, priority_prefetch, by_bytes)
 
     async def receive(self, limit: int, linger: float = 0.0) -> list[Delivery]:
         """Wait for deliveries and return up to `limit` of them in order; empty when there will be none.
 
-        With fewer there it waits up to `linger` seconds for more, unless the prefetch is used up. Bodies of 16 MiB
-        together are enough too: each is held in memory several times over.
+        With fewer there it waits up to `linger` seconds for more, unless the prefetch is used up. Bodies of
+        12 KiB times `limit` are enough too: each is held in memory several times over.
         """
         while not self._deliveries:
             if self._stopped or not self.is_open:
@@ -132,8 +120,8 @@ class Intake:
                     while len(self._deliveries) < limit and self._more_may_come():
                         await self._arrival()
         received: list[Delivery] = []
-        size = 0
-        while self._deliveries and len(received) < limit and size < MAX_BATCH_BYTES:
+        size, most = 0, limit * BATCH_EVENT_BYTES
+        while self._deliveries and len(received) < limit and size < most:
             received.append(self._deliveries.popleft())
             size += len(received[-1].body)
         return received
@@ -143,7 +131,7 @@ class Intake:
         await self._changed.wait()
 
     def _more_may_come(self) -> bool:
-        return self.is_open and not self._stopped and len(self._acknowledgements) < self._prefetch
+        return self.is_open and not self._stopped and len(self._acknowledgements) < self._consumers.prefetch
 
     async def acknowledge(self, tag: int, *, multiple: bool = False) -> bool:
         """Acknowledge a delivery (with `multiple` every earlier one too); False when the channel is gone."""
@@ -162,19 +150,8 @@ class Intake:
         With `hold` they leave a quorum queue without a redelivery (`worker.broker.leaving`): acknowledgements are
         held back meanwhile. That takes 5 s at most.
         """
-        leaving = Leaving(self._channel, self._consumers, lambda: self.is_open, timeout)
         try:
-            with broker_calls():
-                if hold:
-                    await leaving.cancel_idle_spares()
-                    self._acknowledgements.hold()
-                    await leaving.cancel_when_full()
-                else:
-                    await leaving.cancel_all()
-                # deliveries that a classic queue had sent before are here once the channel answers again
-                await self._channel.basic_qos(prefetch_count=self._prefetch, timeout=timeout)
-            if self.is_open:
-                await self._acknowledgements.release()
+            await self._consumers.stop(timeout, hold)
         except BrokerUnavailable as error:
             self.mark_lost(str(error))
         self._stopped = True
@@ -184,8 +161,7 @@ class Intake:
         """Close the channel: whatever is unacknowledged goes back to its queue."""
         self.mark_lost("closed")
         await close_quietly(self._channel)
-        for tag in self._tags:
-            self._frames.remove_route(tag)
+        self._consumers.forget()
 
     def mark_lost(self, reason: str) -> None:
         """Drop the deliveries: the channel is gone, and the broker delivers them again."""
@@ -203,15 +179,6 @@ class Intake:
 
     def _on_cancel(self, frame: commands.Basic.Cancel) -> None:
         self.mark_lost(f"the broker cancelled consumer {frame.consumer_tag}: its queue is gone or moved")
-
-    async def _receive_unfiltered(self, consumer: Consumer, message: DeliveredMessage) -> None:
-        """Receive a delivery that the library did not send through the frame filter: its seam has moved."""
-        log.error("frames.not_filtered", queue=consumer.queue)
-        frame = message.delivery
-        if isinstance(frame, commands.Basic.Deliver):
-            tag, again, key = frame.delivery_tag or 0, bool(frame.redelivered), frame.routing_key or ""
-            delivery = Delivery(consumer.queue, tag, again, key, message.header.marshal(), message.body)
-            self._arrive(consumer, delivery)
 
 
 def _reason_of(closing: "asyncio.Future[Any]") -> str:

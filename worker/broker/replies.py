@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pamqp.encode import short_string
+
 from worker.broker.connection import (
     FilteredConnection,
     broker_calls,
@@ -12,11 +14,12 @@ from worker.broker.connection import (
     open_channel,
     open_connection,
 )
-from worker.broker.delivery import Properties
-from worker.broker.frame_writer import Frame, FrameWriter, frames_of
+from worker.broker.frame_writer import FrameWriter
+from worker.broker.message import SMALLEST_FRAME, Address, message_of, reply_properties
 from worker.errors import BrokerUnavailable
 
 REPLY_SECONDS: Final = 5.0
+JSON: Final = short_string("application/json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,14 @@ class ReplyChannel:
         self._opening = asyncio.Lock()
         self._connection: FilteredConnection | None = None
         self._writer: FrameWriter | None = None
+        self._frame_bytes = SMALLEST_FRAME
 
     async def send(self, replies: Sequence[Reply]) -> bool:
         """Write all replies at once; False when the broker did not take them in time.
 
         A reply is not confirmed by the broker: a caller that has gone, or lost it, asks again.
         """
-        frames = [frame for reply in replies for frame in self._frames_of(reply)]
-        if not frames:
+        if not replies:
             return True
         try:
             with broker_calls():
@@ -75,7 +78,7 @@ class ReplyChannel:
                 if writer is None or writer.is_closed:
                     async with asyncio.timeout(REPLY_SECONDS):
                         writer = await self._open()
-                await writer.write(frames)
+                await writer.write(b"".join([self._message_of(reply, writer.channel) for reply in replies]))
         except BrokerUnavailable:
             return False
         return True
@@ -97,15 +100,12 @@ class ReplyChannel:
                 await self.close()
                 self._connection = await open_connection(self._url(), self._name, self._timeout)
                 channel = await open_channel(self._connection, confirms=False, timeout=self._timeout)
+                self._frame_bytes = self._connection.frame_bytes
                 self._writer = FrameWriter(channel, self._connection.writer)
             return self._writer
 
-    def _frames_of(self, reply: Reply) -> list[Frame]:
+    def _message_of(self, reply: Reply, channel: int) -> bytes:
         signed = self._sign(reply.correlation_id, reply.body) if reply.sign else {}
-        properties = Properties(
-            content_type="application/json",
-            correlation_id=reply.correlation_id,
-            headers={**(reply.headers or {}), **signed} or None,
-            delivery_mode=1,
-        )
-        return frames_of("", reply.reply_to, properties, reply.body)
+        headers = {**reply.headers, **signed} if reply.headers else signed
+        properties = reply_properties(JSON, reply.correlation_id, headers)
+        return message_of(channel, Address(reply.reply_to), properties, reply.body, self._frame_bytes)

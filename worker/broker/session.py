@@ -105,7 +105,9 @@ class BrokerSession:
                 raise TopologyError(f"{listed}; delete it or use another SESSION_STORE_PREFIX")
             raise TopologyMissing(f"{listed}; run: session-store topology")
 
-    async def open_intake(self, queues: Sequence[str], prefetch: int, priority_prefetch: int = 0) -> Intake:
+    async def open_intake(
+        self, queues: Sequence[str], prefetch: int, priority_prefetch: int = 0, *, by_bytes: bool = False
+    ) -> Intake:
         """Return a started intake (`Intake.start`) on a channel of its own; raises BrokerUnavailable.
 
         An intake that could not be started in time leaves no consumer, whose deliveries nobody would receive.
@@ -113,7 +115,7 @@ class BrokerSession:
         channel = await open_channel(self._consuming, confirms=False, timeout=self._timeout)
         intake = self._register(Intake(channel, self._consuming))
         try:
-            await intake.start(queues, prefetch, self._timeout, priority_prefetch)
+            await intake.start(queues, prefetch, self._timeout, priority_prefetch, by_bytes=by_bytes)
         except BrokerUnavailable:
             await intake.close()
             raise

@@ -43,7 +43,7 @@ class EventStoring:
         queues = (context.topology.write_queue.name, context.topology.delete_queue.name)
         writer, prefetch = context.storage.writer, context.settings.prefetch
         await self._wait_for_database()
-        while intake := await self._scope.open_intake(queues, prefetch, PRIORITY_PREFETCH):
+        while intake := await self._scope.open_intake(queues, prefetch, PRIORITY_PREFETCH, by_bytes=True):
             path = WritePath(intake, writer, self._settler, context.limits, context.instruments)
             self._newest = path.state
             context.outage.events = await self._scope.run(intake, path.run())

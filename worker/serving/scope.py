@@ -33,13 +33,16 @@ class SessionScope:
         return await sleep_unless_stopped(self.stop, seconds, self.broker.lost)
 
     async def open_intake(
-        self, queues: Sequence[str], prefetch: int, priority_prefetch: int = 0
+        self, queues: Sequence[str], prefetch: int, priority_prefetch: int = 0, *, by_bytes: bool = False
     ) -> Intake | None:
-        """Return a started intake; None when the scope is over, also because the intake could not be opened."""
+        """Return a started intake, as `BrokerSession.open_intake`.
+
+        None when the scope is over, also because the intake could not be opened.
+        """
         if self.is_over:
             return None
         try:
-            return await self.broker.open_intake(queues, prefetch, priority_prefetch)
+            return await self.broker.open_intake(queues, prefetch, priority_prefetch, by_bytes=by_bytes)
         except BrokerUnavailable as error:
             self.broker.mark_lost(str(error))
             return None
