@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from deploy.local.instance import PROJECT
+from tests.support.lines import laid_out
 from tests.support.prose import measure, passages, sentences, words
 from tests.unit.test_house import modules, tracked_texts
 
@@ -35,6 +36,19 @@ def test_a_page_is_easy_to_read(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(pages()))
 def test_a_page_has_no_dialect(name: str) -> None:
     assert [text for text in passages(tracked_texts()[name]) if DIALECT.search(text.lower())] == []
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_a_page_has_one_sentence_a_line(name: str) -> None:
+    page = tracked_texts()[name]
+    assert page == laid_out(page), f"make fmt, or: .venv/bin/python -m tests.support.lines {name}"
+
+
+def test_sentences_get_a_line_each_and_tables_and_code_stay() -> None:
+    page = "- One `a. B` is\n  long. Two.\n  Three: [x. Y](z).\n\n| A. B. |\n| --- |\n\n```\nA. B.\n```\n"
+    wanted = page.replace("is\n  long. Two.", "is long.\n  Two.")
+    assert laid_out(page) == wanted
+    assert laid_out(wanted) == wanted
 
 
 def docstrings() -> list[str]:
