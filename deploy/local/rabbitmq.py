@@ -55,7 +55,7 @@ class RabbitServer(Server):
         self._finish(signal.SIGTERM, _STOP_SECONDS)
 
     def restart(self, mode: Literal["stop", "kill"] = "stop") -> None:
-        """End the node in this way and start it again on the same port, unless somebody took it."""
+        """End the node in this way and start it again on the same port, unless it is taken."""
         if mode == "kill":
             self.kill()
         else:

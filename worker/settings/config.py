@@ -80,7 +80,11 @@ class Settings(BaseSettings):
         le=10_000,
     )
     prefetch: int = _setting(
-        1000, "SESSION_STORE_PREFETCH", "unacknowledged events a queue, whatever their size", ge=1, le=65_535
+        1000,
+        "SESSION_STORE_PREFETCH",
+        "most unacknowledged events of a queue, whatever their size",
+        ge=1,
+        le=65_535,
     )
     body_limit: int = _setting(
         BODY_LIMIT, "SESSION_STORE_BODY_LIMIT", "largest event in bytes", ge=1024, le=134_217_728
