@@ -80,8 +80,8 @@ GRANT EXECUTE ON FUNCTION delete_tombstones TO session_store_janitor;
 GRANT EXECUTE ON FUNCTION exact_session_stats, get_session_stats TO session_store_worker, session_store_reader;
 
 -- Ownership comes last, because its locks keep out all others until the end of the transaction. It changes only where
--- it differs, so another run waits for nothing. The tables are locked first, in the order of apply_session_events:
--- session_erasures for a second at most, which lets running calls end and makes new ones wait; then the others for
+-- it differs, so another run waits for nothing. The tables are locked first, in the order of apply_session_events.
+-- session_erasures comes first, for a second at most: running calls end, and new ones wait. The others follow, for
 -- 150 ms each. A transaction that locked those in another order, as a reader may, has not begun to look for a
 -- deadlock by then (deadlock_timeout, 1 s). This block then releases its locks, lets the others continue, and tries
 -- again.

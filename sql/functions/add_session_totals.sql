@@ -35,8 +35,8 @@ BEGIN
     END CASE;
 
     -- Rows are folded at READ COMMITTED only: an older snapshot fails on rows that another transaction has folded
-    -- since. They are read in the order of the key: where sequential scans are off, a scan has such a high cost that
-    -- PostgreSQL compiles it, which takes 100 ms.
+    -- since. They are read in the order of the key. A scan, where sequential scans are off, has such a high cost that
+    -- PostgreSQL compiles it for 100 ms.
     IF added % 512 = 0 AND current_setting('transaction_isolation') = 'read committed' THEN
         WITH folded AS (
             DELETE FROM session_totals

@@ -76,7 +76,7 @@ BEGIN
     SELECT * INTO won_ids, won_outcomes, replaced_revisions, replaced_event_ids, replaced_outcomes
       FROM advance_ledger(p_session_ids, p_revisions, p_event_ids, p_expected_revisions, p_deletes);
 
-    -- The table, in statements of their own: their snapshots are taken while the ledger's rows are locked, so they
+    -- The table, in statements of their own. Their snapshots are taken while the ledger's rows are locked, so they
     -- see every commit of an earlier call.
     IF won_ids IS NOT NULL THEN
         -- See adopt_inserted_sessions. It is not a setting of the function, because the owner, no superuser, may not
@@ -130,8 +130,8 @@ BEGIN
 END
 $function$;
 
--- It runs with its owner's rights: workers need no right on the tables. On Citus it runs with its caller's rights,
--- because Citus logs in to the other nodes as the caller, and the owner does not log in.
+-- It runs with its owner's rights: workers need no right on the tables. On Citus it runs with its caller's rights:
+-- Citus logs in to the other nodes as the caller, and the owner does not log in.
 DO $rights$
 BEGIN
     IF to_regclass('session_buckets') IS NULL THEN

@@ -113,9 +113,9 @@ BEGIN
         ADD COLUMN revision bigint,
         ADD COLUMN extra jsonb;
 
-    -- One rewrite of the table replaces an UPDATE of all rows: it leaves no dead rows, and the plugin's trigger,
-    -- which sets updated_at on every UPDATE, does not run. A future time is no revision: it would keep out the writes
-    -- of engines until then.
+    -- One rewrite of the table replaces an UPDATE of all rows, and leaves no dead rows. The plugin's trigger, which
+    -- sets updated_at on every UPDATE, does not run. A future time is no revision: it would keep out the writes of
+    -- engines until then.
     ALTER TABLE sessions
         ALTER COLUMN revision TYPE bigint USING greatest(1, floor(extract(epoch FROM
             least(coalesce(updated_at, created_at, started_at), now())) * 1000000))::bigint,
@@ -231,7 +231,7 @@ COMMENT ON COLUMN session_totals.seconds IS 'From start to completion.';
 \ir ../functions/store_sessions.sql
 -- 07769519036c15ec
 \ir ../functions/partitioned/store_sessions.sql
--- e5df376d1936725b
+-- 1658d4f2ceb0e773
 \ir ../functions/apply_session_events.sql
 -- 375fe7a92d703029
 \ir ../functions/delete_sessions.sql
@@ -260,7 +260,7 @@ COMMENT ON COLUMN session_totals.seconds IS 'From start to completion.';
 \ir ../functions/session_seconds.sql
 -- 5b3c8ec8ec9af73d
 \ir ../functions/note_session_change.sql
--- 347c926ddbcc4a26
+-- 4e8f172cff2be871
 \ir ../functions/add_session_totals.sql
 -- bb114f4fa841f771
 \ir ../functions/refuse_lower_revision.sql

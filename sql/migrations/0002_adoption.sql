@@ -1,5 +1,5 @@
 -- Writes ledger entries for the rows that were in `sessions` before 0001, or that other programs wrote since, and
--- counts them. It runs while all programs continue, and may run again at any time: after the storage plugin was
+-- counts them. It runs while all programs continue. It may run again at any time: after the storage plugin was
 -- stopped, or after triggers were disabled for a while.
 
 -- The entry of a row that no event wrote: an event of the row's revision stored it.

@@ -1,6 +1,6 @@
--- Begins to partition `sessions` by started_at: it makes an empty partitioned table beside it, sessions_by_date,
--- which gets every change from the end of this transaction on. copy_sessions copies the rest, and swap.sql replaces
--- the plain table.
+-- Begins to partition `sessions` by started_at. It makes an empty partitioned table beside it, sessions_by_date,
+-- which gets every change from the end of this transaction on. Then copy_sessions copies the rest, and swap.sql
+-- replaces the plain table.
 --
 -- No event is applied while this runs: it waits for the calls in flight, and the next ones wait for it.
 

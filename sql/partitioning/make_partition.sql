@@ -3,7 +3,7 @@
 -- lock_timeout.
 --
 -- All reads and writes wait meanwhile. A statement that had looked up the partitions before, and waited for the
--- default one alone, would not see the new one: an insert would be refused (SQLSTATE 23514), and a delete or a read
+-- default one alone, would not see the new one. An insert would be refused (SQLSTATE 23514), and a delete or a read
 -- would miss the moved rows.
 DO $make$
 DECLARE

@@ -1,4 +1,4 @@
--- Puts sessions_by_date in the place of `sessions`, once every session is copied and both were compared: with the
+-- Puts sessions_by_date in the place of `sessions`, once every session is copied and both were compared. It gets the
 -- triggers, grants, views and comment of the plain table, which is then dropped. It is one transaction, waits for
 -- running reads and writes of sessions, and makes new ones wait. So set a short lock_timeout; it may be tried again.
 

@@ -1,5 +1,5 @@
 -- The properties of this role beyond a login: its attributes, its memberships, the number of objects that it owns
--- here, and the time limits that its sessions do not begin with.
+-- here. Also the time limits that its sessions do not begin with.
 SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls AS is_privileged,
        rolname::text AS role,
        ARRAY(SELECT granted.rolname::text

@@ -1,4 +1,4 @@
--- The missing partitions, $1 wide (day, week, month or year), from $2 (now, where null) to $3 of them after now, and
+-- The missing partitions, $1 wide (day, week, month or year), from $2 (now, where null) to $3 of them after now. Also
 -- those for which the default partition has at least $4 sessions; in a conversion ($5) all sessions count. Each row
 -- has the bounds, cut to the gap between the existing partitions.
 WITH made AS (

@@ -16,8 +16,9 @@ MOST_WHATS: Final = 1.5
 MOST_WHATS_IN_DOCSTRINGS: Final = 3.0
 LONGEST_SENTENCE: Final = 25
 MOST_TERMS: Final = 25
+COMMENT: Final = re.compile(r"(?:^ *--.*\n)+", re.MULTILINE)
 DIALECT: Final = re.compile(
-    r"\b(?:save for|save where|of before|nobody's|is nobody|whoever|than before it)\b"
+    r"\b(?:save for|save where|of before|nobody's|is nobody|whoever|than before it|anew|for ever|is had)\b"
 )
 
 
@@ -51,6 +52,12 @@ def test_sentences_get_a_line_each_and_tables_and_code_stay() -> None:
     assert laid_out(wanted) == wanted
 
 
+@pytest.mark.parametrize("texts", ["docstrings", "comments in SQL"])
+def test_docstrings_and_comments_have_no_dialect(texts: str) -> None:
+    found = docstrings() if texts == "docstrings" else comments_in_sql()
+    assert [text for text in found if DIALECT.search(text.lower())] == []
+
+
 def docstrings() -> list[str]:
     """Return the passages of the product's docstrings, without those of its tests."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -66,6 +73,25 @@ def docstrings() -> list[str]:
 def test_docstrings_are_easy_to_read() -> None:
     found = measure(docstrings())
     assert found.what_rate <= MOST_WHATS_IN_DOCSTRINGS
+    assert found.sentence <= LONGEST_SENTENCE
+
+
+def comments_in_sql() -> list[str]:
+    """Return the paragraphs of the comments in every SQL file that a person writes, without commands."""
+    blocks = (
+        re.sub(r"^ *--", "", block, flags=re.MULTILINE)
+        for name, text in tracked_texts().items()
+        if name.startswith("sql/") and name.endswith(".sql") and name != "sql/schema.sql"
+        for block in COMMENT.findall(text)
+    )
+    paragraphs = (each for block in blocks for each in re.split(r"\n *\n", block))
+    return [" ".join(each.split()) for each in paragraphs if not each.lstrip("\n").startswith("     ")]
+
+
+def test_comments_in_sql_are_easy_to_read() -> None:
+    found = measure(comments_in_sql())
+    assert found.words > 4000
+    assert found.what_rate <= MOST_WHATS
     assert found.sentence <= LONGEST_SENTENCE
 
 
