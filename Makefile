@@ -59,7 +59,7 @@ test-all: setup check ## Check, then run everything: long tests, both layouts of
 fmt: .venv/stamp ## Format the code and the pages, and fix the findings that the linter can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	git ls-files -z '*.md' | xargs -0 $(BIN)/python -m tests.support.lines
+	git ls-files -z '*.md' ':!CHANGELOG.md' | xargs -0 $(BIN)/python -m tests.support.lines
 
 check: .venv/stamp ## Format, lint, types, import rules, dependencies, spelling, prose, links, migrations, security, secrets
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-types check-code check-secrets

@@ -16,6 +16,8 @@ MOST_WHATS: Final = 1.5
 MOST_WHATS_IN_DOCSTRINGS: Final = 3.0
 LONGEST_SENTENCE: Final = 25
 MOST_TERMS: Final = 25
+CHANGELOG: Final = "CHANGELOG.md"
+"""It has one entry a line."""
 COMMENT: Final = re.compile(r"(?:^ *--.*\n)+", re.MULTILINE)
 DIALECT: Final = re.compile(
     r"\b(?:save for|save where|of before|nobody's|is nobody|whoever|than before it|anew|for ever|is had)\b"
@@ -39,10 +41,15 @@ def test_a_page_has_no_dialect(name: str) -> None:
     assert [text for text in passages(tracked_texts()[name]) if DIALECT.search(text.lower())] == []
 
 
-@pytest.mark.parametrize("name", sorted(pages()))
+@pytest.mark.parametrize("name", sorted(pages() - {CHANGELOG}))
 def test_a_page_has_one_sentence_a_line(name: str) -> None:
     page = tracked_texts()[name]
     assert page == laid_out(page), f"make fmt, or: .venv/bin/python -m tests.support.lines {name}"
+
+
+def test_the_changelog_has_one_entry_a_line() -> None:
+    lines = tracked_texts()[CHANGELOG].splitlines()
+    assert [line for line in lines if line.startswith(" ")] == []
 
 
 def test_sentences_get_a_line_each_and_tables_and_code_stay() -> None:
