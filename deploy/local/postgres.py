@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from deploy.local.errors import CommandFailed, StartFailed
+from deploy.local.errors import CommandFailed, StartFailed, ends_in_time
 from deploy.local.ports import LOOPBACK
 from deploy.local.processes import Process, group_of, spawn
 from deploy.local.programs import postgres_programs
@@ -76,15 +76,16 @@ class PostgresServer(Server):
         command = [str(postgres_programs() / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1"]
         server = {"PGHOST": LOOPBACK, "PGPORT": str(self.port), "PGDATABASE": database}
         role = {"PGUSER": ROLE, "PGPASSWORD": self.password}
-        done = subprocess.run(
-            command,
-            input=sql,
-            env={**_environment(), **server, **role},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        with ends_in_time("psql"):
+            done = subprocess.run(
+                command,
+                input=sql,
+                env={**_environment(), **server, **role},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+            )
         if done.returncode != 0:
             raise CommandFailed(done.stderr.strip())
         return done.stdout.strip()
