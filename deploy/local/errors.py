@@ -33,4 +33,4 @@ def ends_in_time(program: str) -> Iterator[None]:
     try:
         yield
     except subprocess.TimeoutExpired as error:
-        raise CommandFailed(f"{program} did not end within {error.timeout:g} s") from error
+        raise CommandFailed(f"{program} did not end within {error.timeout:.0f} s") from error
