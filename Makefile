@@ -24,13 +24,13 @@ MADE_UP := --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector \
     --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs unit test test-all test-versions check check-types check-code check-secrets fmt chaos soak rolling lost-moves test-citus test-kubernetes test-containers test-systemd bench bench-scale up down status urls audit dist schema lock clean
+.PHONY: help setup demo docs pictures unit test test-all test-versions check check-types check-code check-secrets fmt chaos soak rolling lost-moves test-citus test-kubernetes test-containers test-systemd bench bench-scale up down status urls audit dist schema lock clean
 
-help: ## Say what the targets do
+help: ## List the targets
 	@echo "make <target>:"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: .venv/stamp ## Have everything needed in .venv and the servers' programs installed; free when nothing changed
+setup: .venv/stamp ## Install packages into .venv, and the servers' programs; free when nothing changed
 	@$(PYTHON) -m deploy.local install
 
 demo: setup ## Replay the samples on private servers and check the result
@@ -41,6 +41,9 @@ docs: .venv/stamp .venv-docs/stamp ## Build the site of the documentation; a bro
 	node deploy/site/pictures.mjs .local/pages
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --config-file deploy/site/mkdocs.yaml
 	@echo "the site is .local/site/index.html"
+
+pictures: setup ## Draw the demo, the status page and `top` for the docs; needs Chromium; OPTIONS="--seconds 60"
+	@$(BIN)/python -m deploy.pictures $(OPTIONS)
 
 unit: .venv/stamp ## Run the tests that need no server, in less than a minute; OPTIONS="-k words"
 	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS) --hypothesis-profile fast $(OPTIONS)
@@ -53,9 +56,10 @@ test-all: setup check ## Check, then run everything: long tests, both layouts of
 	@$(PYTHON) -m deploy.local install --for-tests
 	SESSIONS_LAYOUT=both PROGRAMS=executed $(BIN)/pytest $(PYTEST_OPTIONS) --hypothesis-profile all $(OPTIONS)
 
-fmt: .venv/stamp ## Format the code, and mend what the linter can mend
+fmt: .venv/stamp ## Format the code and the pages, and fix the findings that the linter can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	git ls-files -z '*.md' ':!CHANGELOG.md' | xargs -0 $(BIN)/python -m tests.support.lines
 
 check: .venv/stamp ## Format, lint, types, import rules, dependencies, spelling, prose, links, migrations, security, secrets
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-types check-code check-secrets
@@ -119,26 +123,26 @@ bench-scale: setup ## Measure one broker node beside three, and a pooler beside 
 up: setup ## Leave PostgreSQL, RabbitMQ and a worker running; prints how to use them
 	@$(PYTHON) -m deploy.local up --worker --instance $(INSTANCE)
 
-down: ## Stop what `make up` and `make demo` started; what it stored stays
+down: ## Stop the servers of `make up` and `make demo`; stored sessions stay
 	@for instance in $(INSTANCE) demo; do $(PYTHON) -m deploy.local down --instance $$instance; done
 
-status: ## Say what runs, where, and where the logs are
+status: ## Show which servers run, where, and where their logs are
 	@$(PYTHON) -m deploy.local status --instance $(INSTANCE)
 
-urls: ## Print DATABASE_URL and AMQP_URL of what runs
+urls: ## Print DATABASE_URL and AMQP_URL of the running servers
 	@$(PYTHON) -m deploy.local urls --instance $(INSTANCE)
 
-audit: setup .venv-release/stamp ## Ask the vulnerability databases about what is locked; exit 75 when they are not reachable
+audit: setup .venv-release/stamp ## Ask the vulnerability databases about the locked packages; exit 75 when they are not reachable
 	@$(BIN)/python -m deploy.release.audit
 
 dist: setup .venv-release/stamp ## Build wheels, sdists, npm package, lists of their parts and checksums into dist
 	@test -d contracts/typescript/node_modules || npm --prefix contracts/typescript install --silent --no-save
 	@$(BIN)/python -m deploy.release.build dist
 
-schema: setup ## Write sql/schema.sql, what the migrations make of an empty database
+schema: setup ## Write sql/schema.sql, the result of the migrations on an empty database
 	@$(BIN)/python -m deploy.schema
 
-lock: ## Resolve the dependencies anew and write the lock files (needs uv)
+lock: ## Resolve the dependencies and write the lock files (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o requirements.lock
 	uv pip compile pyproject.toml --extra traces --universal --python-version 3.11 --generate-hashes \
@@ -154,7 +158,7 @@ lock: ## Resolve the dependencies anew and write the lock files (needs uv)
 	uv pip compile tests/bench/requirements.in --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header -o tests/bench/requirements.lock
 
-clean: ## Remove .venv, caches, and the servers with all they store
+clean: ## Remove .venv, caches, and the servers with their data
 	@for directory in .local/*/; do \
 	    case $$directory in '.local/*/' | .local/test-*) ;; \
 	    *) $(PYTHON) -m deploy.local erase --instance "$$(basename $$directory)" ;; esac; \

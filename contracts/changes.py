@@ -1,6 +1,6 @@
 """The changes feed: committed changes of sessions as CloudEvents 1.0 in structured JSON form.
 
-The feed is optional. A message says which state a session has at a revision, and arrives at least once.
+The feed is optional. A message has the state of a session at a revision, and arrives at least once.
 Messages of one session are ordered by `(revision, id)`, as its events are. A reader that keeps the greatest, in
 whatever order messages arrive, has the stored state. Of a session that is written many times at once, one
 message announces the last state.

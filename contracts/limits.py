@@ -69,7 +69,7 @@ CALL_TIMEOUT_MS: Final = 5_000
 """The deadline of a call, where the client's options name none."""
 
 HEALTH_CHECK_TIMEOUT_MS: Final = 1_000
-"""Of a storage's health check, whatever the time-out of calls is: probes wait no longer."""
+"""Of a storage's health check, whatever the timeout of calls is: probes wait no longer."""
 
 REPUBLISH_DELAY_MS: Final = 50
 """The longest pause before a message that the broker did not confirm is published again, with jitter."""

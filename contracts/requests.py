@@ -1,7 +1,7 @@
 """The requests of engines: JSON-RPC 2.0 with parameters by name (contract: Request).
 
-An unknown parameter, filter or option is an error, and so is a filter that is null: ignoring one would return
-sessions that nobody asked for. An option that is null counts as absent.
+An unknown parameter, filter or option is an error, and so is a filter that is null: without it the answer would
+have sessions that the caller did not ask for. An option that is null counts as absent.
 """
 
 from collections.abc import Mapping

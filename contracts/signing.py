@@ -91,7 +91,7 @@ class Keyring:
     def parse(cls, text: str) -> Self:
         """Return the keys of a text like `k2:secret k1:secret`, separated by blanks, commas or newlines.
 
-        Raises ValueError, which says what is wrong with which key, without any secret.
+        Raises ValueError, which names the key and its fault, without any secret.
         """
         secrets: dict[str, bytes] = {}
         for place, pair in enumerate(filter(None, _BETWEEN.split(text)), start=1):

@@ -1,11 +1,11 @@
-"""Loads files into a TLS context. A ValueError names the file and what is wrong with it."""
+"""Loads files into a TLS context. A ValueError names the file and its fault."""
 
 import ssl
 from pathlib import Path
 from typing import Final
 
 SYSTEM: Final = "system"
-"""In place of a file of authorities: those that this machine trusts."""
+"""Stands for the authorities that this machine trusts, in place of a file."""
 
 
 def load_authorities(context: ssl.SSLContext, name: str, place: str) -> None:

@@ -19,8 +19,8 @@ MAJOR: Final = 15
 """The PostgreSQL whose pg_dump writes the page; others word a view or a condition differently."""
 
 HEAD: Final = """\
--- The whole schema on one page: what all migrations together make of an empty database, in the schema `public`. For
--- reading, and for psql. A database that is to be used is prepared by the migrations, which also record themselves.
+-- The whole schema on one page: the result of all migrations on an empty database, in the schema `public`. It is for
+-- reading, and for psql. The migrations prepare a database for use, because they also record themselves.
 --
 -- `make schema` writes this file; a test compares it with the migrations.
 
@@ -31,7 +31,7 @@ NOISE: Final = re.compile(
     r"^(?:--|SET |SELECT pg_catalog\.set_config|\\|ALTER TABLE ONLY \S+ ALTER COLUMN \w+ SET COMPRESSION ).*\n",
     re.MULTILINE,
 )
-"""What is left out; compression.sql says how columns are compressed on each server."""
+"""The lines that the page leaves out; compression.sql sets the compression of columns on each server."""
 
 
 def main(words: Sequence[str]) -> int:

@@ -1,8 +1,8 @@
--- The columns of JSON are compressed by lz4 where the server has it: PostgreSQL 14 or later, built with it. It takes less than
--- half of the processor time of pglz for large sessions. Values that are stored already stay as they are until they are
--- written again. New partitions take it from the table. Run again after the server was upgraded.
+-- Compresses the JSON columns by lz4 where the server has it: PostgreSQL 14 or later, built with it. For large
+-- sessions lz4 takes less than half of the processor time of pglz. Stored values stay unchanged until they are
+-- written again. New partitions inherit the setting from the table. Run it again after an upgrade of the server.
 --
--- Citus makes the tables of other nodes as the table is when it is distributed; there nothing is changed later.
+-- Citus copies the setting to other nodes when a table is distributed. A later change is not supported there.
 
 DO $compression$
 DECLARE

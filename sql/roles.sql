@@ -1,20 +1,19 @@
--- Who may do what. Run by a superuser with psql in the database of the sessions, after every migration;
--- running it again changes nothing:
+-- The rights of each role. Run it as a superuser with psql in the database of the sessions, after every migration;
+-- another run changes nothing:
 --
 --     psql -v ON_ERROR_STOP=1 -1 -f sql/roles.sql
 --
--- session_store_owner    owns the objects; for migrations, by a login that is its member. A login that owned
---                        the table before, as the storage plugin's may, no longer does: make it a member too
---                        for as long as it writes
--- session_store_worker   reads sessions, and calls what applies events and marks erasures; for workers
--- session_store_janitor  reads old sessions, and calls the functions that apply deletes, mark erasures and delete tombstones;
---                        for `session-store retain` and `session-store erase`
--- session_store_reader   reads sessions; for reports and people
+--     session_store_owner    owns the objects; for migrations, by a login that is its member. A login that owned the table before,
+--                            as the storage plugin's may, loses it: make it a member too while it writes
+--     session_store_worker   reads sessions, and calls the functions that apply events and mark erasures; for workers
+--     session_store_janitor  reads old sessions, and calls the functions that apply deletes, mark erasures and delete tombstones;
+--                            for `session-store retain` and `session-store erase`
+--     session_store_reader   reads sessions; for reports and people
 --
--- None of the last three writes to a table: they call functions, which hold the order law and nothing else.
--- They may log in once they have a password (\password session_store_worker) or a certificate.
--- Their limits are settings of the role, which members do not inherit: log in as the role itself. How many
--- connections each may have is set when it is made; change it with ALTER ROLE … CONNECTION LIMIT.
+-- None of the last three writes to a table: they call functions, which enforce the order law. They may log in once
+-- they have a password (\password session_store_worker) or a certificate. Their limits are settings of the role,
+-- which members do not inherit: log in as the role itself. The limit of connections is set when the role is made;
+-- change it with ALTER ROLE … CONNECTION LIMIT.
 
 DO $roles$
 DECLARE
@@ -35,7 +34,7 @@ BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), login.name);
     END LOOP;
     EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO session_store_owner', current_schema());
-    -- What everybody has unless it is taken away: tables of one's own, for good or for a session.
+    -- The rights that every login has by default: to make tables, permanent or temporary.
     EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', current_schema());
     EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
 END
@@ -64,7 +63,7 @@ REVOKE ALL ON FUNCTION delete_tombstones FROM PUBLIC, session_store_worker;
 REVOKE ALL ON FUNCTION exact_session_stats FROM PUBLIC;
 REVOKE ALL ON FUNCTION get_session_stats FROM PUBLIC;
 
--- Rights that the role does not need, whoever granted them.
+-- Rights that the role does not need, from any grantor.
 REVOKE INSERT, UPDATE, DELETE ON sessions, session_ledger FROM session_store_worker;
 REVOKE ALL ON session_erasures FROM session_store_worker;
 REVOKE ALL ON active_sessions FROM session_store_worker;
@@ -80,11 +79,12 @@ GRANT EXECUTE ON FUNCTION removed_since_erasure TO session_store_worker, session
 GRANT EXECUTE ON FUNCTION delete_tombstones TO session_store_janitor;
 GRANT EXECUTE ON FUNCTION exact_session_stats, get_session_stats TO session_store_worker, session_store_reader;
 
--- Ownership last, for its locks keep everybody out until the end of the transaction; and only where it differs, so that
--- running this again waits for nobody. The tables are locked first, in the order in which apply_session_events takes
--- them: session_erasures for a second at most, which ends what workers have begun and keeps them waiting, then the
--- others for 150 ms each. Whoever locked those in another order, as a reader may, has not begun to look for a deadlock
--- by then (deadlock_timeout, 1 s): this gives way, lets the others on, and tries again.
+-- Ownership comes last, because its locks keep out all others until the end of the transaction. It changes only where
+-- it differs, so another run waits for nothing. The tables are locked first, in the order of apply_session_events.
+-- session_erasures comes first, for a second at most: running calls end, and new ones wait. The others follow, for
+-- 150 ms each. A transaction that locked those in another order, as a reader may, has not begun to look for a
+-- deadlock by then (deadlock_timeout, 1 s). This block then releases its locks, lets the others continue, and tries
+-- again.
 DO $ownership$
 DECLARE
     tables   CONSTANT text[] := ARRAY[

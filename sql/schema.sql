@@ -1,5 +1,5 @@
--- The whole schema on one page: what all migrations together make of an empty database, in the schema `public`. For
--- reading, and for psql. A database that is to be used is prepared by the migrations, which also record themselves.
+-- The whole schema on one page: the result of all migrations on an empty database, in the schema `public`. It is for
+-- reading, and for psql. The migrations prepare a database for use, because they also record themselves.
 --
 -- `make schema` writes this file; a test compares it with the migrations.
 

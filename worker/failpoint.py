@@ -17,7 +17,7 @@ class Failpoint(StrEnum):
 
     BEFORE_COMMIT = "before-commit"  # decoded; the database knows nothing of it
     MID_BATCH = "mid-batch"  # the database is at work on it
-    AFTER_COMMIT = "after-commit"  # applied; nobody was told
+    AFTER_COMMIT = "after-commit"  # applied; no confirmation was sent
     BEFORE_ACKNOWLEDGE = "before-acknowledge"  # dead letters and confirmations are sent
 
 

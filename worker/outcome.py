@@ -9,9 +9,9 @@ from contracts.replies import Receipt
 class Verdict(NamedTuple):
     """The one outcome of an event (contract: Outcomes).
 
-    `revision` is the one stored after it, None when there is none. `code` and `message` say why a
-    `rejected` event was refused; `first` is what a `duplicate` was told when it was applied; `receipt` is an
-    erasure's. `kept_out` says of a `superseded` write that its player is erased: no session is there after it.
+    `revision` is the one stored after it, None when there is none. `code` and `message` are the
+    reason of a `rejected` event; `first` is the outcome of a `duplicate` when it was applied; `receipt` is an
+    erasure's. `kept_out` marks a `superseded` write of an erased player: no session exists after it.
     """
 
     outcome: Outcome

@@ -28,7 +28,7 @@ class Backoff:
 
     @classmethod
     def short(cls) -> Self:
-        """Return waits that grow from 0.05 s to 2 s, for work that somebody waits for."""
+        """Return waits that grow from 0.05 s to 2 s, for work with a waiting caller."""
         return cls(first=0.05, limit=2.0)
 
     def next(self) -> float:

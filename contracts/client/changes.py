@@ -114,7 +114,7 @@ class ChangeStreams:
         try:
             return CHANGE.validate_json(delivery.body)
         except ValidationError:
-            log.warning("ignored a message of the changes feed that is no change")
+            log.warning("ignored a message of the changes feed that has no valid change")
             return None
 
     async def _subscribe(self, kinds: Collection[ChangeKind], queue: str | None, first: bool) -> Subscription:

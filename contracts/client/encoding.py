@@ -1,4 +1,4 @@
-"""Values as JSON that is equal to them, or the reason why there is no such JSON."""
+"""Encodes values as JSON that is equal to them, or gives the reason why no JSON is equal."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The errors of the client, sorted by what the caller must do.
+"""The errors of the client, sorted by the action that the caller must take.
 
 SessionStoreError
 ├── Closed                the client is closed: open another
@@ -30,7 +30,7 @@ class Closed(SessionStoreError):
 class Misconfigured(SessionStoreError):
     """The broker has no queue for the message, or refuses the login: an operator must act.
 
-    The client goes on trying, so that later calls succeed once the operator has acted.
+    The client keeps trying, so later calls succeed once the operator has acted.
     """
 
 
@@ -59,7 +59,7 @@ class BadRequest(SessionStoreError):
 
 
 class NotFound(SessionStoreError):
-    """There is no session of this id."""
+    """The store has no session of this id."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"there is no session {session_id}")

@@ -1,8 +1,8 @@
-"""One connection of the client to the broker: when it is lost nothing is restored, the next link starts anew.
+"""One connection of the client to the broker. A lost one is not restored: the next link begins from nothing.
 
 Replies come to an exclusive queue of the link and not by direct reply-to. A direct address is valid for the one
 channel that sent the request, and RabbitMQ closes the connection of a worker that replies to an address which it
-cannot read any more (rabbitmq/rabbitmq-server#3751). A reply to a queue that is gone is dropped, which harms nobody.
+cannot decode (rabbitmq/rabbitmq-server#3751). A reply to a deleted queue is dropped, which does no harm.
 """
 
 import asyncio
@@ -31,11 +31,11 @@ from .tracing import trace_headers
 REFUSAL_SECONDS: Final = CHANNEL_REFUSAL_MS / 1000
 
 OnReply = Callable[[str, bytes, SignatureFault | None], None]
-"""Receives the correlation id and the body of a reply, and what is wrong with its signature."""
+"""Receives the correlation id and the body of a reply, and the fault of its signature."""
 
 
 class Link:
-    """An open connection with one channel; `lost` is done when it is over, whoever ended it."""
+    """An open connection with one channel; `lost` is done when it has ended, for any reason."""
 
     def __init__(
         self,
@@ -125,8 +125,8 @@ class Link:
     def _is_refused_too_long(self, routing_key: str) -> bool:
         """Return whether the broker has refused this key for so long that another channel is worth an attempt.
 
-        A channel whose first message arrives before a quorum queue has a new leader is refused for ever, while the
-        queue takes messages from all other channels (seen on RabbitMQ 3.10.8 when a node was killed).
+        A channel whose first message arrives before a quorum queue has a new leader is refused permanently, while
+        the queue accepts messages from all other channels (seen on RabbitMQ 3.10.8 when a node was killed).
         """
         return monotonic() - self._refused_since.setdefault(routing_key, monotonic()) > REFUSAL_SECONDS
 

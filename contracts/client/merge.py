@@ -52,8 +52,9 @@ def merge_sessions(
     - Maps merge key by key. A key deleted on both sides is gone; deleted on one and changed on the other collides.
     - Arrays that kept their length merge item by item, and the appended items follow: theirs, then mine.
     - A list or map that `base` lacks counts as an empty one, unless both sides made it the same.
-    - What both sides set to the same value agrees; removed items are gone once. What may be two steps instead of one
-      collides: a number, an appended item equal to one that the other side appended, the time of `completedAt`.
+    - Equal values that both sides set agree; items that both removed are removed once. A change that may be two
+      steps instead of one collides: a number, an appended item equal to one that the other side appended, the time
+      of `completedAt`.
     - A map whose `id` changed, and an array whose items moved, were inserted in the middle or removed, are replaced
       as a whole.
     - Everything else that both sides changed collides.

@@ -105,7 +105,7 @@ class SessionStore:
     async def update(
         self, session_id: str, change: ChangeSession | ChangeOrCreate, *, missing: Missing = "refuse"
     ) -> UpdateResult:
-        """Change a session as it is stored, and return the result. Always `stored`.
+        """Change the stored session, and return the result. Always `stored`.
 
         `change` gets the session as a dictionary, and changes it in place or returns another. It is called again with
         the newest state while others write in between, up to the deadline. It gets None for a missing session with

@@ -29,7 +29,7 @@ UNSUITABLE: Final = (ChannelNotFoundEntity, ChannelPreconditionFailed, ChannelLo
 
 
 class ChangeDelivery(NamedTuple):
-    """A message of the feed; the signature is the header's value of whatever type, None without the header."""
+    """A message of the feed; the signature is the header's value of any type, None without the header."""
 
     routing_key: str
     body: bytes
@@ -110,8 +110,8 @@ class Subscription:
     async def _arguments_of(self, name: str) -> Arguments:
         """Return the arguments of a named queue, and set `is_new`.
 
-        The queue of an earlier client stays as it is on RabbitMQ 3. RabbitMQ 4 would silently drop a message that was
-        returned to it 20 times: there it is deleted with its messages, and a new one begins with a Gap.
+        The queue of an earlier client stays unchanged on RabbitMQ 3. RabbitMQ 4 would silently drop a message that
+        was returned to it 20 times: there it is deleted with its messages, and a new one begins with a Gap.
         """
         self.is_new = not await self._can_declare(name, passive=True)
         if not self.is_new and await self._can_declare(name, EARLIER_SUBSCRIBER_ARGUMENTS):

@@ -190,7 +190,7 @@ class Transport:
         if isinstance(reply, dict):
             waiting.set_result(reply)
         else:
-            log.warning("ignored a reply that is no JSON object")
+            log.warning("ignored a reply that is not a JSON object")
 
 
 def _jittered(seconds: float) -> float:
@@ -214,4 +214,4 @@ def _fail(futures: "Iterable[asyncio.Future[Link] | asyncio.Future[Reply]]", err
     for future in futures:
         if not future.done():
             future.set_exception(error)
-            future.exception()  # marked as retrieved: perhaps nobody waits for it
+            future.exception()  # marked as retrieved: perhaps no caller waits for it

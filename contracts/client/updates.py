@@ -46,7 +46,7 @@ class SessionUpdater:
     async def update(
         self, session_id: str, change: ChangeOrCreate, missing: Missing, deadline: float
     ) -> UpdateResult:
-        """Return the session as it is stored; the deadline is monotonic, in seconds.
+        """Return the session that was stored; the deadline is monotonic, in seconds.
 
         Raises NotFound where there is no session and `missing` is `refuse`, BadRequest where `change` returns another
         session than this, Conflict or TimedOut where others write in between up to the deadline, and as a write does.

@@ -48,7 +48,7 @@ class WireSchema(GenerateJsonSchema):
         return said
 
     def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
-        """Return the alternatives; OpenAPI's `discriminator` is no keyword of JSON Schema."""
+        """Return the alternatives; JSON Schema has no keyword for OpenAPI's `discriminator`."""
         said = super().tagged_union_schema(schema)
         said.pop("discriminator", None)
         return said

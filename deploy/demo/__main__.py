@@ -72,9 +72,9 @@ async def judge(engine: Engine, expected: Expected, report: Report) -> Verdict:
 
 
 async def clear(endpoints: Endpoints) -> None:
-    """Leave the database as if nothing had ever been there, and every queue empty.
+    """Empty the database and every queue.
 
-    The queues stay: a quorum queue declared right after it was deleted may meet its own remains.
+    The queues stay: a quorum queue that is declared right after its deletion may meet its own remains.
     """
     database = await asyncpg.connect(endpoints.database_url)
     await database.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
@@ -108,7 +108,7 @@ async def run(report: Report, *, kill_halfway: bool) -> Verdict:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return the exit status: 0 only when everything is equal."""
+    """Return the exit status: 0 when the result is the expected one."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument(
         "--kill-worker-halfway", action="store_true", help="SIGKILL it in the middle of the replay"

@@ -88,7 +88,7 @@ class Engine:
                     await self._exchange.publish(message, routing_key)
                     await asyncio.wait((answer,), timeout=CONFIRM_SECONDS)
         except TimeoutError as error:
-            raise NoAnswer(f"nobody answered a message for {routing_key}") from error
+            raise NoAnswer(f"no worker answered a message for {routing_key}") from error
         finally:
             del self._waiting[correlation_id]
         return answer.result()

@@ -1,4 +1,4 @@
-"""The output of the demo; plain text where nobody looks at a terminal."""
+"""The output of the demo; plain text where stdout is no terminal."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,10 @@ Json = Mapping[str, object]
 
 
 class Report:
-    """Prints to stdout."""
+    """Prints to a console, by default to stdout."""
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False)
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False)
 
     def step(self, text: str) -> None:
         """Print the present step."""
@@ -29,12 +29,13 @@ class Report:
         return Progress(*columns, console=self._console, disable=not self._console.is_terminal)
 
     def outcomes(self, confirmations: Sequence[Json]) -> None:
-        """Print how many events ended how."""
+        """Print the number of events with each outcome."""
+        self._console.print()
         counts = Counter(str(confirmation["outcome"]) for confirmation in confirmations)
         self._table("Outcomes", ("outcome", "events"), [(word, str(n)) for word, n in counts.most_common()])
 
     def session(self, record: Json) -> None:
-        """Print one session, shortly."""
+        """Print the main fields of one session."""
         session = record["session"]
         assert isinstance(session, dict)  # noqa: S101 - the contract's Record
         encounter = session["encounter"]
@@ -72,9 +73,9 @@ class Report:
         self._table("Count and statistics", ("sessions", ""), rows)
 
     def dead_letters(self, letters: Sequence[AbstractIncomingMessage]) -> None:
-        """Print the dead letters: why each event was refused."""
+        """Print the code and the message of each dead letter."""
         rows = [(str(letter.headers["x-code"]), str(letter.headers["x-message"])) for letter in letters]
-        self._table("Dead letters", ("code", "why"), sorted(rows))
+        self._table("Dead letters", ("code", "message"), sorted(rows))
 
     def verdict(self, verdict: Verdict, seconds: float) -> None:
         """Print the verdict, and the differences when there are any."""

@@ -14,7 +14,7 @@ LATENCY: Final = (
 )
 
 Queries = dict[str, str]
-"""From what a line is called to its query."""
+"""The query of each line, by the name of the line."""
 
 
 def latency(name: str, by: str = "") -> Queries:

@@ -20,7 +20,7 @@ HEAD: Final = (
     "# Written by `python -m deploy.kubernetes.generate` from contracts/topology.py and access.py.\n"
 )
 KEPT: Final = {"deletionPolicy": "retain"}
-"""A resource that somebody deletes leaves the queue or virtual host, and the events in it, where they are."""
+"""The deletion of a resource keeps the queue or the virtual host, and the events in it."""
 
 Fields = dict[str, Any]
 

@@ -102,12 +102,12 @@ COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "erase": _erase,
 }
 HELP: Final = {
-    "install": "have the server programs on this machine",
-    "up": "have the instance's servers running",
+    "install": "install the server programs on this machine",
+    "up": "start the instance's servers",
     "down": "stop them; their data stays",
-    "status": "say what runs and where; exit 1 unless both servers run",
+    "status": "show which servers run and where; exit 1 unless both run",
     "urls": "print DATABASE_URL and AMQP_URL",
-    "erase": "stop them and remove all they store",
+    "erase": "stop them and remove their data",
 }
 
 
@@ -117,7 +117,9 @@ def _parse() -> argparse.Namespace:
     for name in COMMANDS:
         command = commands.add_parser(name, help=HELP[name], description=HELP[name])
         if name == "install":
-            command.add_argument("--for-tests", action="store_true", help="what the tests need beside, too")
+            command.add_argument(
+                "--for-tests", action="store_true", help="also the programs that only tests need"
+            )
         else:
             command.add_argument("--instance", default="dev", help="name under .local/ (default: dev)")
         if name == "up":

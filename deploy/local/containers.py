@@ -48,7 +48,7 @@ class ContainerServers:
         return self._compose("ps").splitlines()
 
     def has_consumers(self) -> bool:
-        """Say whether somebody takes events from the write queue."""
+        """Return whether the write queue has a consumer."""
         rows = self._compose(
             "exec", "-T", "rabbitmq", "rabbitmqctl", "-q", "list_queues", "name", "consumers"
         )

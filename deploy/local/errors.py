@@ -6,6 +6,10 @@ LocalServerError
 +-- CommandFailed      a client program (psql, rabbitmqctl, apt-get) refused; its words are in the message
 """
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class LocalServerError(Exception):
     """Anything a local server reports."""
@@ -20,4 +24,13 @@ class StartFailed(LocalServerError):
 
 
 class CommandFailed(LocalServerError):
-    """A program that was run to its end reported failure."""
+    """A program that was run to its end reported failure, or did not end in time."""
+
+
+@contextmanager
+def ends_in_time(program: str) -> Iterator[None]:
+    """Raise CommandFailed in place of the timeout of a program, as on a machine with a very high load."""
+    try:
+        yield
+    except subprocess.TimeoutExpired as error:
+        raise CommandFailed(f"{program} did not end within {error.timeout:.0f} s") from error

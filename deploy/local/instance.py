@@ -30,7 +30,7 @@ class Servers(Protocol):
         """Return a description of each, for a person."""
 
     def has_consumers(self) -> bool:
-        """Say whether somebody takes events from the write queue."""
+        """Return whether the write queue has a consumer."""
 
     def erase(self) -> None:
         """Have both gone with all they store."""

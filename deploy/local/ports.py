@@ -21,7 +21,7 @@ def is_free(port: int) -> bool:
 
 
 def answers(port: int) -> bool:
-    """Say whether somebody takes connections on this loopback port."""
+    """Return whether a server accepts connections on this loopback port."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=1):
             return True
@@ -40,7 +40,7 @@ def choose_port(avoid: frozenset[int] = frozenset()) -> int:
 
 
 def keep_or_choose(names: tuple[str, ...], kept: dict[str, int]) -> dict[str, int]:
-    """Return one free port a name: the kept one unless somebody took it."""
+    """Return a free port for each name: the kept one unless it is taken."""
     chosen: dict[str, int] = {}
     for name in names:
         port = kept.get(name)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from deploy.local.errors import CommandFailed, StartFailed
+from deploy.local.errors import CommandFailed, StartFailed, ends_in_time
 from deploy.local.ports import LOOPBACK
 from deploy.local.processes import Process, group_of, spawn
 from deploy.local.programs import postgres_programs
@@ -37,7 +37,7 @@ log_line_prefix = '%m [%p] %d '
 class PostgresServer(Server):
     """A private PostgreSQL with one superuser; durable as in production (fsync is on).
 
-    A standby is made from its primary, which must run then, and replays what that writes.
+    A standby is made from its primary, which must run then, and replays its log.
     """
 
     port_names: ClassVar[tuple[str, ...]] = ("postgres",)
@@ -67,7 +67,7 @@ class PostgresServer(Server):
         self._finish(numbers[mode], _STOP_SECONDS)
 
     def restart(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
-        """Stop in this mode and start again on the same port, unless somebody took it."""
+        """Stop in this mode and start again on the same port, unless it is taken."""
         self.stop(mode)
         self.start()
 
@@ -76,15 +76,16 @@ class PostgresServer(Server):
         command = [str(postgres_programs() / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1"]
         server = {"PGHOST": LOOPBACK, "PGPORT": str(self.port), "PGDATABASE": database}
         role = {"PGUSER": ROLE, "PGPASSWORD": self.password}
-        done = subprocess.run(
-            command,
-            input=sql,
-            env={**_environment(), **server, **role},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        with ends_in_time("psql"):
+            done = subprocess.run(
+                command,
+                input=sql,
+                env={**_environment(), **server, **role},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+            )
         if done.returncode != 0:
             raise CommandFailed(done.stderr.strip())
         return done.stdout.strip()
@@ -114,7 +115,7 @@ class PostgresServer(Server):
         if not (self._data / "PG_VERSION").exists():
             self._keep(replace(self._record, place=str(self._choose_place())))
             self._initialize()
-        # A killed postmaster that nobody waited for still has its pid: PostgreSQL would take it for alive.
+        # A killed postmaster without a waiting parent still has its pid: PostgreSQL would take it for alive.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
     def _launch(self) -> Process:

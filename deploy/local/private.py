@@ -42,7 +42,7 @@ class PrivateServers:
         return [f"{name}: {server.describe()}" for name, server in servers.items()]
 
     def has_consumers(self) -> bool:
-        """Say whether somebody takes events from the write queue."""
+        """Return whether the write queue has a consumer."""
         rows = self.rabbit.ctl("list_queues", "name", "consumers").splitlines()
         return any(row.startswith("session.write\t") and not row.endswith("\t0") for row in rows)
 

@@ -63,12 +63,12 @@ def spawn(
 
 
 def group_of(user: str | None) -> int | None:
-    """Return the id of the user's own group, None for nobody in particular."""
+    """Return the id of the user's own group, None without a user."""
     return None if user is None else pwd.getpwnam(user).pw_gid
 
 
 def is_alive(process: Process) -> bool:
-    """Say whether this very process runs or is frozen; a dead one that nobody waited for does not count."""
+    """Return whether this very process runs or is frozen; a dead one without a waiting parent does not count."""
     row = _look(process.pid)
     return row is not None and not row.zombie and row.birth == process.birth
 
@@ -110,7 +110,7 @@ def freeze_family(process: Process) -> None:
 
 
 def thaw_family(process: Process) -> None:
-    """Let the descendants and then the process itself go on."""
+    """Resume the descendants and then the process itself."""
     send(reversed(family(process)), signal.SIGCONT)
 
 

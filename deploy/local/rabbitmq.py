@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-from deploy.local.errors import CommandFailed
+from deploy.local.errors import CommandFailed, ends_in_time
 from deploy.local.ports import LOOPBACK
 from deploy.local.processes import Process, is_alive, spawn
 from deploy.local.programs import rabbitmq_programs
@@ -55,7 +55,7 @@ class RabbitServer(Server):
         self._finish(signal.SIGTERM, _STOP_SECONDS)
 
     def restart(self, mode: Literal["stop", "kill"] = "stop") -> None:
-        """End the node in this way and start it again on the same port, unless somebody took it."""
+        """End the node in this way and start it again on the same port, unless it is taken."""
         if mode == "kill":
             self.kill()
         else:
@@ -71,16 +71,17 @@ class RabbitServer(Server):
     def ctl(self, *arguments: str) -> str:
         """Run rabbitmqctl on this node; returns its output, raises CommandFailed with its complaint."""
         command = [str(rabbitmq_programs() / "rabbitmqctl"), "--quiet", *arguments]
-        done = subprocess.run(
-            command,
-            env=self._environment(),
-            cwd=self.directory,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_CTL_SECONDS,
-        )
+        with ends_in_time("rabbitmqctl"):
+            done = subprocess.run(
+                command,
+                env=self._environment(),
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_CTL_SECONDS,
+            )
         if done.returncode != 0:
             raise CommandFailed(
                 f"rabbitmqctl {' '.join(arguments)}: {done.stdout.strip()} {done.stderr.strip()}"

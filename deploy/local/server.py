@@ -77,7 +77,7 @@ class Server(ABC):
             freeze_family(process)
 
     def thaw(self) -> None:
-        """Let a frozen server go on."""
+        """Resume a frozen server."""
         if process := self._process:
             thaw_family(process)
 

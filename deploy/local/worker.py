@@ -3,7 +3,9 @@
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar, Final
 
 from deploy.local.errors import CommandFailed, StartFailed
@@ -22,9 +24,12 @@ class WorkerProcess(Server):
     taken_words: ClassVar[tuple[str, ...]] = ()
     start_seconds: ClassVar[float] = 30.0
 
-    def __init__(self, directory: Path, servers: Servers) -> None:
+    def __init__(
+        self, directory: Path, servers: Servers, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         super().__init__(directory)
         self._servers = servers
+        self._settings = settings
 
     def stop(self) -> None:
         """Have the worker ended after it has settled its deliveries."""
@@ -51,4 +56,4 @@ class WorkerProcess(Server):
         endpoints = self._servers.endpoints()
         if endpoints is None:
             raise StartFailed("the worker's servers are not running")
-        return {**os.environ, **endpoints.variables()}
+        return {**os.environ, **self._settings, **endpoints.variables()}

@@ -17,7 +17,7 @@ Definitions = dict[str, list[dict[str, Any]]]
 
 
 def definitions(topology: Topology, vhost: str = VHOST, bound: Iterable[Queue] | None = None) -> Definitions:
-    """Return exchanges, queues, and the bindings of those that are `bound`, of all when that is not said."""
+    """Return exchanges, queues, and the bindings of the `bound` queues, by default of all."""
     return {
         "vhosts": [{"name": vhost}],
         "exchanges": [_exchange(each, vhost) for each in topology.exchanges],

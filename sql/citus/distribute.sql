@@ -1,17 +1,19 @@
--- Spreads a migrated database over the nodes of a Citus cluster. Run on the coordinator, by a superuser, with no worker
--- running, in an empty database or one whose rows may be moved (each table is rewritten):
+-- Distributes a migrated database over the nodes of a Citus cluster. Run it on the coordinator, as a superuser, while
+-- no worker runs, in an empty database or in one whose rows may be moved (each table is rewritten):
 --
 --     psql -v ON_ERROR_STOP=1 -1 -f sql/citus/distribute.sql
 --
--- A session and its ledger entry are in the bucket that its id says, and a bucket is in one shard, so a call that names
--- the bucket is one task on one node. Distributed by session_id, a call is a task for every shard that the ids meet.
+-- The id of a session decides the bucket of its row and of its ledger entry. A bucket is in one shard, so a call that
+-- names the bucket is one task on one node. With a distribution by session_id a call would be a task for every shard
+-- of its ids.
 
--- One row a bucket: what a statement selects from, so that Citus sees that what it inserts stays in the shard.
+-- One row a bucket. Insertions select from this table, so that Citus keeps them in the shard.
 CREATE TABLE session_buckets (bucket integer PRIMARY KEY);
 
 \ir ../functions/citus/session_bucket.sql
 
--- Citus has no triggers on distributed tables: statistics are counted, and no wall but the function holds revisions up.
+-- Citus has no triggers on distributed tables: statistics are counted, and only the function refuses a lower
+-- revision.
 DO $triggers$
 DECLARE
     found record;
@@ -44,12 +46,12 @@ SELECT create_distributed_table('session_buckets', 'bucket', shard_count => 32);
 SELECT create_distributed_table('session_ledger', 'bucket', colocate_with => 'session_buckets');
 SELECT create_distributed_table('sessions', 'bucket', colocate_with => 'session_buckets');
 
--- `session_erasures` stays what it is, on the coordinator alone, where an erasure and those who store wait for each other as
--- ever: workers connect to the coordinator, and to no other node.
+-- `session_erasures` stays a local table of the coordinator, where erasures and batches wait for each other. So
+-- workers connect to the coordinator, and to no other node.
 INSERT INTO session_buckets SELECT generate_series(0, 31);
 
--- The law is the one of every layout; the functions that differ take the place of those of a plain table. A migration that
--- includes a function again knows the layout by `session_buckets`, and leaves these.
+-- The order law is the same in every layout. These functions replace those of a plain table. A migration that
+-- includes a function again recognises the layout by `session_buckets`, and leaves these functions.
 \ir ../functions/citus/advance_ledger.sql
 \ir ../functions/citus/ledger_entries.sql
 \ir ../functions/citus/store_sessions.sql

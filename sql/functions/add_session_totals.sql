@@ -1,5 +1,6 @@
--- add_session_totals: a trigger after each statement on `sessions`, which adds a row to session_totals: by how much the
--- statement changed them. It runs with its owner's rights, so that a login that may write sessions needs none on the totals.
+-- add_session_totals: a trigger after each statement on `sessions`. It adds a row to session_totals with the change
+-- that the statement made. It runs with its owner's rights: a login that may write sessions needs no right on the
+-- totals.
 
 CREATE OR REPLACE FUNCTION add_session_totals() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -33,8 +34,9 @@ BEGIN
         TRUNCATE session_totals;  -- like the sessions: gone for every snapshot, back after a rollback
     END CASE;
 
-    -- An older snapshot could not pass over what others have folded since; it would fail. In order of the key, because a
-    -- scan of the table counts as so dear where those are switched off that PostgreSQL compiles it, for 100 ms.
+    -- Rows are folded at READ COMMITTED only: an older snapshot fails on rows that another transaction has folded
+    -- since. They are read in the order of the key. A scan, where sequential scans are off, has such a high cost that
+    -- PostgreSQL compiles it for 100 ms.
     IF added % 512 = 0 AND current_setting('transaction_isolation') = 'read committed' THEN
         WITH folded AS (
             DELETE FROM session_totals

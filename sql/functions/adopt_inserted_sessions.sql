@@ -1,8 +1,9 @@
--- adopt_inserted_sessions: a trigger after each statement that inserted sessions and was not apply_session_events. It gives them
--- their ledger entries, as the adoption does: an event of the row's revision stored it. Without one a delete would be `absent`, and
--- no write could expect the row's revision. The order law holds here too: a row below its entry's revision changes no entry.
+-- adopt_inserted_sessions: a trigger after each statement that inserted sessions, other than apply_session_events. It
+-- writes their ledger entries as the adoption does: an event of the row's revision stored the session. Without an
+-- entry a delete would be `absent`, and no write could expect the row's revision. The order law holds here too: a row
+-- below its entry's revision changes no entry.
 --
--- It runs with its owner's rights, so that a login that may insert sessions needs none on the ledger.
+-- It runs with its owner's rights: a login that may insert sessions needs no right on the ledger.
 
 CREATE OR REPLACE FUNCTION adopt_inserted_sessions() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER

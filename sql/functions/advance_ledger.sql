@@ -1,6 +1,6 @@
--- advance_ledger: locks the ledger entries of a batch's sessions, and puts each event that wins in its entry's place. Returns
--- the sessions whose event won, the outcome of each, and the entry that it replaced; nulls when none won.
--- For apply_session_events alone. Citus has another: citus/advance_ledger.sql.
+-- advance_ledger: locks the ledger entries of a batch's sessions, and replaces the entry of each session whose event
+-- wins. Returns the sessions whose event won, the outcome of each, and the replaced entry; nulls when no event won.
+-- Only apply_session_events calls it. Citus has its own: citus/advance_ledger.sql.
 
 DO $layout$ BEGIN IF to_regclass('session_buckets') IS NULL THEN
 
@@ -20,8 +20,8 @@ LANGUAGE plpgsql
 AS $function$
 #variable_conflict use_column
 BEGIN
-    -- A row whose WHERE is false is locked all the same. An event that expects a revision never inserts, so it passes
-    -- only where there is an entry; the scalar subselect keeps that a look-up by key, which EXISTS under OR would not be.
+    -- A row is locked even if its WHERE is false. An event that expects a revision never inserts, so it passes only
+    -- where an entry exists. The scalar subselect makes this a look-up by key; EXISTS under OR would not.
     WITH won AS (
         INSERT INTO session_ledger AS entry
                     (session_id, revision, event_id, outcome, deleted_at, expected_revision)

@@ -1,38 +1,39 @@
--- apply_session_events: decides a batch of events by the order law, and applies it; one array a field, one element an event.
+-- apply_session_events: decides a batch of events by the order law, and applies it. Each field is an array, and each
+-- event an element.
 --
--- Every session id at most once in a call; SQLSTATE 21000 otherwise. Rows are locked in the order of
--- session ids, so calls that run at the same time wait for each other and never deadlock. The caller owns the
--- transaction, which must be READ COMMITTED; one call is one transaction unless it says otherwise.
+-- A call has every session id at most once; SQLSTATE 21000 otherwise. Rows are locked in the order of session ids, so
+-- concurrent calls wait for each other and never deadlock. The caller owns the transaction, which must be READ
+-- COMMITTED. By default a call is one transaction.
 --
--- Returns one row an event, in no order: its outcome (stored, deleted, absent, superseded, duplicate,
--- conflict) and the session's ledger entry as the event found it; nulls when there was none.
+-- Returns one row an event, in no order: its outcome (stored, deleted, absent, superseded, duplicate, conflict) and
+-- the session's ledger entry that the event found; nulls when there was none.
 --
--- A write of an erased player, up to the revision of the erasure, is a delete at its own revision, after every
--- other event of that revision, and its outcome is superseded. Its answer says that it found a delete at the erasure's
--- revision, unless it found something newer. A later write of that player which is stored gets the same answer.
+-- A write of an erased player, up to the revision of the erasure, is a delete at its own revision, after every other
+-- event of that revision. Its outcome is superseded. Its row reports a delete at the erasure's revision, unless it
+-- found a newer entry. A later write of that player that is stored has the same row.
 --
--- This text is the same in every layout. Three functions that it calls once a batch differ between layouts:
+-- This text is the same in every layout. Three functions differ between layouts, and are called once a batch:
 -- advance_ledger, store_sessions and ledger_entries.
 
 CREATE OR REPLACE FUNCTION apply_session_events(
     p_session_ids        text[],
     p_revisions          bigint[],
     p_event_ids          uuid[],
-    p_expected_revisions bigint[],       -- null: any; 0: must not be there; n: must be at revision n
-    p_deletes            boolean[],      -- true: a delete, whose fields from here on are null
+    p_expected_revisions bigint[],       -- null: any; 0: the session must not exist; n: it must be at revision n
+    p_deletes            boolean[],      -- true: a delete; its fields below are null
     p_player_ids         text[],
     p_encounters         text[],         -- JSON text, as are states and extras
     p_states             text[],
     p_extras             text[],         -- null when the session has no other fields
     p_started_ats        timestamptz[],
     p_completed_ats      timestamptz[],
-    p_updated_ats        timestamptz[] DEFAULT NULL  -- of an import: when a session was changed last; null: now
+    p_updated_ats        timestamptz[] DEFAULT NULL  -- of an import: the time of the session's last change; null: now
 )
 RETURNS TABLE (session_id text, outcome text, prior_revision bigint, prior_event_id uuid, prior_outcome text)
 LANGUAGE plpgsql
--- Plans are kept for the life of a connection, here and in what it calls. One made while the tables were small must not scan
--- them when they are large. Without the second setting a call of few events would plan each statement anew, which cost it more
--- than to run them.
+-- Plans are kept for the life of a connection, here and in the called functions. Without the first setting, a plan
+-- from the time when the tables were small would scan them when they are large. Without the second, a call of few
+-- events would plan each statement again, which costs more than to run it.
 SET enable_seqscan = off
 SET plan_cache_mode = force_generic_plan
 AS $function$
@@ -46,14 +47,13 @@ DECLARE
     erasures            bigint[];  -- for each event the revision up to which its player is erased, or null
     after_all           CONSTANT uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 BEGIN
-    -- A varchar(255) cuts off trailing spaces without a word.
+    -- A varchar(255) silently cuts off trailing spaces.
     IF EXISTS (SELECT FROM unnest(p_session_ids || p_player_ids) AS id WHERE length(id) > 255) THEN
         RAISE string_data_right_truncation USING MESSAGE = 'an id is longer than 255 characters';
     END IF;
 
-    -- Before anything else a lock that an erasure waits for, held to the end of the transaction, and taken in a
-    -- statement of its own: the next one sees every erasure that did not wait. No row is locked, and pg_dump
-    -- waits for nobody.
+    -- First a lock for which an erasure waits, held to the end of the transaction. It is a statement of its own, so
+    -- the next statement sees every erasure that did not wait. No row is locked, and pg_dump does not wait.
     PERFORM FROM session_erasures WHERE false FOR KEY SHARE;
     IF EXISTS (SELECT FROM session_erasures) THEN
         SELECT array_agg(erasure.revision ORDER BY event.place)
@@ -72,14 +72,15 @@ BEGIN
                AS event (revision, event_id, is_delete, erased, place);
     END IF;
 
-    -- First the ledger: lock, compare, take over.
+    -- The ledger: lock, compare, replace.
     SELECT * INTO won_ids, won_outcomes, replaced_revisions, replaced_event_ids, replaced_outcomes
       FROM advance_ledger(p_session_ids, p_revisions, p_event_ids, p_expected_revisions, p_deletes);
 
-    -- Then the table, in statements of their own: their snapshots are taken with the ledger's rows locked, so
-    -- they see what every call before this one committed.
+    -- The table, in statements of their own. Their snapshots are taken while the ledger's rows are locked, so they
+    -- see every commit of an earlier call.
     IF won_ids IS NOT NULL THEN
-        -- See adopt_inserted_sessions. Not a setting of the function: its owner, no superuser, may not give it one of ours.
+        -- See adopt_inserted_sessions. It is not a setting of the function, because the owner, no superuser, may not
+        -- give a function a custom setting.
         PERFORM set_config('session_store.applying', 'on', true);
         PERFORM store_sessions(p_session_ids, p_revisions, p_deletes, p_player_ids, p_encounters, p_states, p_extras,
                                p_started_ats, p_completed_ats, p_updated_ats, won_ids);
@@ -87,7 +88,7 @@ BEGIN
     END IF;
 
     IF coalesce(cardinality(won_ids), 0) < cardinality(p_session_ids) THEN
-        -- A session that came to be after this call found none still counts as not there.
+        -- A session that was created after this call found none still counts as absent.
         SELECT won_ids || array_agg(lost.session_id), won_outcomes || array_agg(lost.outcome),
                replaced_revisions || array_agg(lost.revision), replaced_event_ids || array_agg(lost.event_id),
                replaced_outcomes || array_agg(lost.entry_outcome)
@@ -129,8 +130,8 @@ BEGIN
 END
 $function$;
 
--- It runs with its owner's rights: workers need none on the tables. On Citus it runs with its caller's, because Citus logs in
--- to the other nodes as whoever runs a statement, and the owner does not log in.
+-- It runs with its owner's rights: workers need no right on the tables. On Citus it runs with its caller's rights:
+-- Citus logs in to the other nodes as the caller, and the owner does not log in.
 DO $rights$
 BEGIN
     IF to_regclass('session_buckets') IS NULL THEN

@@ -1,5 +1,5 @@
--- delete_sessions: applies deletes and nothing else, as apply_session_events does. For a login that removes old sessions and
--- must not write any.
+-- delete_sessions: applies deletes and no other event, as apply_session_events does. It is for a login that removes
+-- old sessions and must not write any.
 
 CREATE OR REPLACE FUNCTION delete_sessions(
     p_session_ids        text[],

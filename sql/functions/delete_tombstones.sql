@@ -1,6 +1,6 @@
--- delete_tombstones: deletes the ledger entries of these sessions where they were deleted more than so many days ago, one day
--- at least; returns the sessions whose entry is gone. It locks rows in the order in which events lock them, so that neither
--- waits for the other in a circle.
+-- delete_tombstones: deletes the ledger entries of these sessions that were deleted more than this number of days
+-- ago, one day at least. Returns the sessions whose entry is gone. It locks rows in the order of the events, so that
+-- the two never deadlock.
 
 CREATE OR REPLACE FUNCTION delete_tombstones(p_session_ids text[], p_days integer) RETURNS SETOF text
 LANGUAGE plpgsql SECURITY DEFINER

@@ -1,5 +1,5 @@
--- event_outcome: what an event that wins does to a session whose entry had this outcome; null when there was no entry.
--- The planner puts the body in the place of a call, so a call costs nothing.
+-- event_outcome: the outcome of an event that wins, by the outcome in the session's ledger entry; null when there was
+-- no entry. The planner inlines the body, so a call costs nothing.
 
 CREATE OR REPLACE FUNCTION event_outcome(p_is_delete boolean, p_replaced_outcome text) RETURNS text
 LANGUAGE sql IMMUTABLE

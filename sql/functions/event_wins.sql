@@ -1,6 +1,6 @@
--- event_wins: whether an event takes the place of a session's ledger entry. The order law: the event is greater by
--- (revision, event_id), and expects no revision or the one that is there; a deleted session is at revision 0.
--- The planner puts the body in the place of a call, so a call costs nothing.
+-- event_wins: whether an event replaces a session's ledger entry. This is the order law: the event is greater by
+-- (revision, event_id), and expects no revision or the present one. A deleted session is at revision 0. The planner
+-- inlines the body, so a call costs nothing.
 
 CREATE OR REPLACE FUNCTION event_wins(
     p_entry_revision    bigint,

@@ -1,8 +1,9 @@
--- exact_session_stats: the statistics of all sessions, from the totals, or of one player's, counted. The average is not rounded,
--- and null when no session is complete. Citus has another: citus/exact_session_stats.sql.
+-- exact_session_stats: the statistics of all sessions, from the totals, or of one player's sessions, counted. The
+-- average is not rounded, and null when no session is complete. Citus has its own: citus/exact_session_stats.sql.
 --
--- TRUNCATE locks sessions and then session_totals, so this names them in that order. Each half has its condition
--- outside, where it is not even planned when it is false: a plan of all sessions is dear enough to be compiled.
+-- TRUNCATE locks sessions and then session_totals, so this function names them in that order. The condition of each
+-- half is outside of it: a half whose condition is false is not even planned. A plan over all sessions has such a
+-- high cost that PostgreSQL compiles it.
 
 DO $layout$ BEGIN IF to_regclass('session_buckets') IS NULL THEN
 

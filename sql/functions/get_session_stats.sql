@@ -1,5 +1,5 @@
--- get_session_stats: the statistics of all sessions or of one player's, as the storage plugin offered them: the average is
--- rounded to two places. Workers answer with the exact one.
+-- get_session_stats: the statistics of all sessions or of one player's sessions, in the form of the storage plugin:
+-- the average is rounded to two places. Workers answer with the exact average.
 
 CREATE OR REPLACE FUNCTION get_session_stats(p_player_id varchar DEFAULT NULL)
 RETURNS TABLE (

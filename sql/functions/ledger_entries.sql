@@ -1,5 +1,5 @@
--- ledger_entries: the ledger entries of these sessions, in no order; those that have none are left out.
--- For apply_session_events alone. Citus has another: citus/ledger_entries.sql.
+-- ledger_entries: the ledger entries of these sessions, in no order; sessions without an entry are left out. Only
+-- apply_session_events calls it. Citus has its own: citus/ledger_entries.sql.
 
 DO $layout$ BEGIN IF to_regclass('session_buckets') IS NULL THEN
 

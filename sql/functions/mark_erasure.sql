@@ -1,6 +1,6 @@
--- mark_erasure: keeps the writes of a player out up to a revision, or up to the greater one of an earlier erasure. Returns
--- that revision and the time of this call. It waits until every transaction that applies events has ended, and keeps new ones
--- waiting until its own transaction ends.
+-- mark_erasure: keeps out the writes of a player up to a revision, or up to the greater revision of an earlier
+-- erasure. Returns that revision and the time of this call. It waits until every transaction that applies events has
+-- ended. New ones wait until its own transaction ends.
 
 CREATE OR REPLACE FUNCTION mark_erasure(p_player_id text, p_revision bigint)
 RETURNS TABLE (revision bigint, erased_at timestamptz)

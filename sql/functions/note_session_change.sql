@@ -1,9 +1,10 @@
--- note_session_change: a trigger for each updated row whose times changed. It adds up what that changes in the totals, in a
--- setting of the transaction, until the statement ends and add_session_totals reads it. A transition table would hold every
--- updated row, old and new, and cost each update a tenth.
+-- note_session_change: a trigger for each updated row whose times changed. It adds the change of the totals to a
+-- setting of the transaction. When the statement ends, add_session_totals reads the setting. A transition table would
+-- hold every updated row, old and new, and make each update a tenth slower.
 --
--- It looks up nothing, because a writer may have any search_path. It is an AFTER trigger of a plain table, where its result
--- is ignored, and a BEFORE trigger of partitions, where a row that moves to another partition has no AFTER UPDATE.
+-- It looks up no object, because a writer may have any search_path. On a plain table it is an AFTER trigger, whose
+-- result is ignored. On partitions it is a BEFORE trigger, because a row that moves to another partition has no AFTER
+-- UPDATE.
 
 CREATE OR REPLACE FUNCTION note_session_change() RETURNS trigger
 LANGUAGE plpgsql

@@ -1,5 +1,6 @@
--- refuse_expecting_insertion: a trigger for a new ledger entry of an event that expects a revision. There was an entry when
--- advance_ledger looked, and delete_tombstones has deleted it since. The caller applies the event again, and then finds none.
+-- refuse_expecting_insertion: a trigger for a new ledger entry of an event that expects a revision. advance_ledger
+-- found an entry, and delete_tombstones has deleted it since. The caller applies the event again, and then finds no
+-- entry.
 
 CREATE OR REPLACE FUNCTION refuse_expecting_insertion() RETURNS trigger
 LANGUAGE plpgsql

@@ -1,5 +1,5 @@
--- refuse_lower_revision: a trigger for a row whose revision goes down, and for no other: the condition of the trigger decides
--- without a call.
+-- refuse_lower_revision: a trigger for a row whose revision decreases. The condition of the trigger compares, so
+-- other rows cost no call.
 
 CREATE OR REPLACE FUNCTION refuse_lower_revision() RETURNS trigger
 LANGUAGE plpgsql

@@ -1,5 +1,6 @@
--- refuse_older_session: as refuse_lower_revision, for `sessions`, where a revision may go down to that of the ledger. The
--- storage plugin knows no order, and the next event of a session replaces what the plugin wrote, at whatever revision it has.
+-- refuse_older_session: as refuse_lower_revision, for `sessions`, where a revision may decrease to that of the
+-- ledger. The storage plugin follows no order. The next event of a session replaces the plugin's row, whatever
+-- revision the row has.
 
 CREATE OR REPLACE FUNCTION refuse_older_session() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER

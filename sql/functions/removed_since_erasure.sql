@@ -1,6 +1,7 @@
--- removed_since_erasure: the sessions that only a removal has touched since the player's last erasure marker: those of that
--- erasure, and those that others removed meanwhile. An erasure that runs again calls this and announces them. It reads the
--- whole ledger, because an index for it would end HOT updates there. The minute is for servers whose clocks differ.
+-- removed_since_erasure: the sessions that were removed since the player's last erasure marker: those of that
+-- erasure, and those that other removals deleted meanwhile. A repeated erasure calls this function and announces
+-- them. It reads the whole ledger, because an index for it would end HOT updates there. The minute allows for servers
+-- with different clocks.
 
 CREATE OR REPLACE FUNCTION removed_since_erasure(p_player_id text)
 RETURNS TABLE (session_id text, revision bigint)

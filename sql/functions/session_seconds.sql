@@ -1,4 +1,5 @@
--- session_seconds: how many seconds a session took; null when it is not complete, 0 when one of its times is infinite.
+-- session_seconds: the duration of a session in seconds; null when it is not complete, 0 when one of its times is
+-- infinite.
 
 CREATE OR REPLACE FUNCTION session_seconds(p_started_at timestamptz, p_completed_at timestamptz) RETURNS numeric
 LANGUAGE sql IMMUTABLE

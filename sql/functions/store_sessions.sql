@@ -1,5 +1,5 @@
--- store_sessions: writes the events that won in the ledger to the table of sessions. For apply_session_events alone, which has
--- locked the ledger's rows. This is the one of a plain table; partitioned/ and citus/ have the others.
+-- store_sessions: writes the events that won in the ledger to the table of sessions. Only apply_session_events calls
+-- it, and has locked the ledger's rows. This text is for a plain table; partitioned/ and citus/ have the others.
 
 DO $layout$ BEGIN IF to_regclass('session_buckets') IS NULL
                  AND (SELECT relkind = 'r' FROM pg_class WHERE oid = 'sessions'::regclass) THEN

@@ -1,11 +1,11 @@
 -- The schema: tables, indexes, functions, triggers.
 --
 -- A database may already have a table `sessions`, from the storage plugin that this program replaces: eight columns
--- and rows. It is adopted: same names, same types, every row kept, three columns added. That takes a lock that
--- keeps everybody out for as long as the rewrite lasts; 0002 does the rest, while everybody works.
+-- and rows. This migration adopts it: same names, same types, every row kept, three columns added. The rewrite holds
+-- an exclusive lock until it ends; 0002 does the rest while all programs continue.
 --
--- A function is a file of its own, which the newest migration that changed it includes again. The line before an include
--- has the first digits of the file's SHA-256 as of this migration; sql/README.md says why.
+-- Each function is a file of its own. The newest migration that changed it includes it again. The line before an
+-- include has the first digits of the file's SHA-256 as of this migration; sql/migrations/README.md has the reason.
 --
 -- Indexes are not built concurrently: the table is new, or locked by its rewrite.
 -- squawk-ignore-file require-concurrent-index-creation
@@ -25,7 +25,7 @@ BEGIN
 END
 $development$;
 
-SET LOCAL check_function_bodies = off;  -- a function may name what a later migration adds
+SET LOCAL check_function_bodies = off;  -- a function may name a column that a later migration adds
 
 CREATE TABLE IF NOT EXISTS session_store_migrations (
     version    bigint      PRIMARY KEY,
@@ -41,7 +41,7 @@ COMMENT ON COLUMN session_store_migrations.checksum
 COMMENT ON COLUMN session_store_migrations.replaced
     IS 'Objects of the storage plugin that are different ones now: their names, and how they were defined.';
 
--- What the plugin has under names that are used here too. The end of this file compares.
+-- The plugin's objects with names that are used here too. The end of this file compares them.
 DO $before$
 BEGIN
     PERFORM set_config('session_store.before', '{}', true);
@@ -65,8 +65,8 @@ BEGIN
 END
 $before$;
 
--- The view and the function of the plugin. One that has other columns cannot be replaced in place, so it is dropped. That
--- comes first: where something depends on it, this fails before the table is rewritten.
+-- The view and the function of the plugin. PostgreSQL cannot replace one with other columns, so it is dropped. This
+-- comes first: if an object depends on it, the migration fails before the table is rewritten.
 
 DO $adopt$
 DECLARE
@@ -104,7 +104,7 @@ BEGIN
         RETURN;
     END IF;
 
-    -- They are built again below, after the rewrite, some with other columns.
+    -- The indexes are built again below, after the rewrite, some with other columns.
     DROP INDEX IF EXISTS idx_sessions_player_id, idx_sessions_started_at, idx_sessions_completed_at,
                          idx_sessions_difficulty, idx_sessions_incomplete;
 
@@ -113,9 +113,9 @@ BEGIN
         ADD COLUMN revision bigint,
         ADD COLUMN extra jsonb;
 
-    -- One rewrite of the table instead of an UPDATE of all rows: no dead rows are left behind, and
-    -- the plugin's trigger, which sets updated_at on every UPDATE, does not run. A time to come is no revision: it
-    -- would keep out what engines write until then.
+    -- One rewrite of the table replaces an UPDATE of all rows, and leaves no dead rows. The plugin's trigger, which
+    -- sets updated_at on every UPDATE, does not run. A future time is no revision: it would keep out the writes of
+    -- engines until then.
     ALTER TABLE sessions
         ALTER COLUMN revision TYPE bigint USING greatest(1, floor(extract(epoch FROM
             least(coalesce(updated_at, created_at, started_at), now())) * 1000000))::bigint,
@@ -125,8 +125,8 @@ BEGIN
 END
 $adopt$;
 
--- fillfactor: engines write a session many times; a page with room takes the new version of a row
--- without touching an index (a HOT update), and is cleaned without VACUUM.
+-- fillfactor: engines write a session many times. A page with free space takes the new version of a row without a
+-- change of an index (a HOT update), and is cleaned without VACUUM.
 CREATE TABLE IF NOT EXISTS sessions (
     session_id   varchar(255) PRIMARY KEY,
     player_id    varchar(255) NOT NULL,
@@ -141,30 +141,31 @@ CREATE TABLE IF NOT EXISTS sessions (
     difficulty   text         GENERATED ALWAYS AS (encounter->>'difficulty') STORED
 ) WITH (fillfactor = 70);
 
--- No index has a column that changes with every write. updated_at does, and an index on it would end
--- HOT updates for the whole table, so a query sorted by updated_at sorts what its filter leaves.
+-- No index has a column that changes with every write. updated_at does, and an index on it would end HOT updates for
+-- the whole table. So a query sorted by updated_at sorts all rows that pass its filter.
 --
--- Where pages are read in an order, session_id breaks ties. Read backwards, these give the newest first,
--- equal times by ascending session_id, no time last; written forwards, they grow at their end.
+-- session_id breaks ties where pages have an order. Read backwards, these indexes give the newest first, equal times
+-- by ascending session_id, and no time last. Written forwards, they grow at their end.
 CREATE INDEX IF NOT EXISTS idx_sessions_player_id ON sessions (player_id);
 CREATE INDEX IF NOT EXISTS idx_sessions_started_at ON sessions (started_at, session_id DESC);
 CREATE INDEX IF NOT EXISTS idx_sessions_completed_at ON sessions (completed_at NULLS FIRST, session_id DESC)
     WHERE completed_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS idx_sessions_incomplete ON sessions (started_at, session_id DESC)
     WHERE completed_at IS NULL;
--- A player's open sessions, newest first: the plugin had an index of them too. Without it all sessions of the player are read.
+-- A player's open sessions, newest first; the plugin had such an index too. Without it all sessions of the player are
+-- read.
 CREATE INDEX IF NOT EXISTS idx_sessions_player_open ON sessions (player_id, started_at, session_id DESC)
     WHERE completed_at IS NULL;
--- An order by completed_at ends with the sessions that have none, by session_id. Without this index a page of them walked
--- through the complete ones too, or sorted all there are.
+-- An order by completed_at ends with the sessions without a time, by session_id. Without this index a page of them
+-- read the complete sessions too, or sorted all sessions.
 CREATE INDEX IF NOT EXISTS idx_sessions_incomplete_by_id ON sessions (session_id)
     WHERE completed_at IS NULL;
--- On the column, not on encounter->>'difficulty': with an expression over encounter every change of
--- encounter would count as a change of the index.
+-- On the column, not on encounter->>'difficulty': with an expression over encounter, every change of encounter would
+-- count as a change of the index.
 CREATE INDEX IF NOT EXISTS idx_sessions_difficulty ON sessions (difficulty);
 
--- The ledger. It holds the greatest event applied so far, and is locked and compared before anything else, so that the
--- order of events is that of (revision, event_id), whatever the order in which they arrive.
+-- The ledger holds the greatest event applied so far. It is locked and compared first, so that the order of events is
+-- that of (revision, event_id), in whatever order they arrive.
 
 CREATE TABLE IF NOT EXISTS session_ledger (
     session_id        varchar(255) PRIMARY KEY,
@@ -190,7 +191,7 @@ COMMENT ON COLUMN session_ledger.replaced_revision IS 'Of the entry before this 
 COMMENT ON COLUMN session_ledger.started_at
     IS 'Where the row is, if sessions are partitioned; null also where no event has said it yet.';
 
--- The id of an erased player would be what was to be erased; its digest is enough to recognise it.
+-- The table has the digest of an erased player's id, which is enough to recognise it. The id itself must be erased.
 
 CREATE TABLE IF NOT EXISTS session_erasures (
     player_digest bytea       PRIMARY KEY,
@@ -202,8 +203,8 @@ COMMENT ON TABLE session_erasures
     IS 'Erased players: no trace of their sessions stays, and no late event up to the revision brings one back.';
 COMMENT ON COLUMN session_erasures.player_digest IS 'SHA-256 of the player''s id in UTF-8.';
 
--- Rows are only added, so writers never wait for each other and nothing can deadlock. One in 512 puts the sum of the rows
--- that nobody has locked in their place. A change and its row commit together.
+-- Rows are only added, so writers never wait for each other and cannot deadlock. One writer in 512 replaces the rows
+-- that are not locked by their sum. A change and its row commit together.
 
 CREATE TABLE IF NOT EXISTS session_totals (
     id        bigint  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -215,58 +216,59 @@ COMMENT ON TABLE session_totals
     IS 'The sum of the rows is the statistics of all sessions, in every snapshot, whoever writes to sessions.';
 COMMENT ON COLUMN session_totals.seconds IS 'From start to completion.';
 
--- The order law. No login needs the right to write to a table: it calls functions, which run with their owner's rights.
+-- The order law. No login needs the right to write to a table: it calls functions, which run with their owner's
+-- rights.
 
--- 1bc54f24a57f3b09
+-- baec67a9b6bc050f
 \ir ../functions/event_wins.sql
--- 4fa6a31b5bc0767c
+-- adf559a005a06303
 \ir ../functions/event_outcome.sql
--- 1d7e6ea48d49f680
+-- c272be3b14fd10e8
 \ir ../functions/advance_ledger.sql
--- cff02d940a93ad2a
+-- a7354d98448cf9d5
 \ir ../functions/ledger_entries.sql
--- 940017b8c5d46408
+-- 4e7a03835d1f6c5b
 \ir ../functions/store_sessions.sql
--- 13ff61f7ee4bd20f
+-- 07769519036c15ec
 \ir ../functions/partitioned/store_sessions.sql
--- 766cb23518be2316
+-- 1658d4f2ceb0e773
 \ir ../functions/apply_session_events.sql
--- 85581e62b57923cf
+-- 375fe7a92d703029
 \ir ../functions/delete_sessions.sql
--- c64c3a43699eee6c
+-- 9b105c8b26f80f1b
 \ir ../functions/delete_tombstones.sql
--- 8d14e05d765e09ee
+-- 0fd3dcfb9ddfb327
 \ir ../functions/mark_erasure.sql
--- a41e01ac56f0a1d9
+-- 894c9bee7d61c626
 \ir ../functions/removed_since_erasure.sql
--- ed38ba050aa063a9
+-- 4b4c813b836f8159
 \ir ../functions/partitioned/stored_sessions.sql
--- e369263e6ddd93f8
+-- eb53f82c3779df7a
 \ir ../functions/partitioned/note_session_place.sql
--- d951a2ce78dfe74b
+-- 526150f69759bdad
 \ir ../functions/citus/session_bucket.sql
--- 89b3eab81ee7097d
+-- 2aacd658c966b652
 \ir ../functions/citus/advance_ledger.sql
--- 0f7309cfc11a86f3
+-- d250ba88b1b8e432
 \ir ../functions/citus/ledger_entries.sql
--- 67239cb747fdc1b7
+-- 6dce04bad2d95e01
 \ir ../functions/citus/store_sessions.sql
 
--- The statistics, and the refusal of a lower revision whoever writes: both by triggers.
+-- The statistics, and the refusal of a lower revision from every writer: both by triggers.
 
--- 2c240e27a9f86a6c
+-- f6972996def80cd2
 \ir ../functions/session_seconds.sql
--- a91a6e6042ded665
+-- 5b3c8ec8ec9af73d
 \ir ../functions/note_session_change.sql
--- aa260d6960c737e0
+-- 4e8f172cff2be871
 \ir ../functions/add_session_totals.sql
--- d7b495173e13c726
+-- bb114f4fa841f771
 \ir ../functions/refuse_lower_revision.sql
--- 9088db5f1f20d78a
+-- 7379a52f2c9aec8a
 \ir ../functions/refuse_older_session.sql
--- f33deeaef7910a67
+-- 08d1264bfdef423c
 \ir ../functions/refuse_expecting_insertion.sql
--- 251eeae6494c3cd0
+-- c24515c410ad01bc
 \ir ../functions/adopt_inserted_sessions.sql
 
 DO $triggers$
@@ -276,7 +278,7 @@ BEGIN
     IF to_regclass('session_buckets') IS NOT NULL THEN
         RETURN;  -- Citus has no triggers on distributed tables
     END IF;
-    FOR wanted IN  -- the tables in the order in which events lock them
+    FOR wanted IN  -- the tables in the order of the events' locks
         SELECT * FROM (VALUES
             ('session_erasures', 'revisions_only_rise', 'BEFORE UPDATE',
              'FOR EACH ROW WHEN (NEW.revision < OLD.revision) EXECUTE FUNCTION refuse_lower_revision()'),
@@ -311,7 +313,7 @@ BEGIN
 END
 $triggers$;
 
--- What the plugin offered to SQL, with the same columns.
+-- The plugin's view and function, with the same columns.
 
 CREATE OR REPLACE VIEW active_sessions AS
 SELECT session_id, player_id, encounter, state, started_at,
@@ -320,14 +322,14 @@ SELECT session_id, player_id, encounter, state, started_at,
  WHERE completed_at IS NULL
  ORDER BY started_at DESC;
 
--- 4382f9cc2cbf0f4b
+-- 21447fbcde240ef7
 \ir ../functions/exact_session_stats.sql
--- a24d6e6924598856
+-- 9959318f782f8e3d
 \ir ../functions/citus/exact_session_stats.sql
--- 0e41d2a790f203c3
+-- fa7eb710678f0181
 \ir ../functions/get_session_stats.sql
 
--- Whoever may read sessions may read their totals.
+-- A role that may read sessions may read their totals.
 DO $grants$
 DECLARE
     reader text;

@@ -1,11 +1,11 @@
--- The rows that were in `sessions` before 0001, or that others than this program wrote since: they get their ledger entries,
--- and are counted. It runs while everybody works, and again at any time: once the storage plugin is off, or when triggers
--- were switched off for a while.
+-- Writes ledger entries for the rows that were in `sessions` before 0001, or that other programs wrote since, and
+-- counts them. It runs while all programs continue. It may run again at any time: after the storage plugin was
+-- stopped, or after triggers were disabled for a while.
 
--- The entry of a row that no event wrote says that some event of the row's revision stored it.
+-- The entry of a row that no event wrote: an event of the row's revision stored it.
 \ir ../statements/adopt_sessions.sql
 
--- Both halves of the difference are of one snapshot.
+-- Both sides of the difference are of one snapshot.
 WITH counted AS (
     SELECT count(*) AS sessions, count(completed_at) AS completed,
            coalesce(sum(session_seconds(started_at, completed_at)), 0) AS seconds

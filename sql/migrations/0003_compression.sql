@@ -1,4 +1,5 @@
--- Less processor time for large sessions, in new databases and in those that exist. Old workers are not concerned.
+-- Less processor time for large sessions, in new databases and in existing ones. Workers of an earlier release are
+-- not affected.
 
 \ir ../compression.sql
 

@@ -1,4 +1,4 @@
--- Gives a conversion up that has not come to its end: `sessions` is as it was, and what was copied is gone.
+-- Abandons an unfinished conversion: `sessions` is unchanged, and the copies are dropped.
 LOCK TABLE session_erasures IN EXCLUSIVE MODE;
 DROP FUNCTION mirror_changes CASCADE;
 DROP FUNCTION mirror_sessions, copy_sessions;

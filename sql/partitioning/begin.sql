@@ -1,5 +1,6 @@
--- Begins to partition `sessions` by started_at: an empty partitioned table beside it, sessions_by_date, which from the
--- end of this transaction on gets every change. copy_sessions copies the rest, swap.sql puts it in place.
+-- Begins to partition `sessions` by started_at. It makes an empty partitioned table beside it, sessions_by_date,
+-- which gets every change from the end of this transaction on. Then copy_sessions copies the rest, and swap.sql
+-- replaces the plain table.
 --
 -- No event is applied while this runs: it waits for the calls in flight, and the next ones wait for it.
 
@@ -20,7 +21,7 @@ DECLARE
     obstacle text;
     index    record;
 BEGIN
-    -- What a partitioned table cannot have, or what would not be carried over, before any work is done.
+    -- First it refuses objects that a partitioned table cannot have, or that would not be carried over.
     SELECT string_agg(found.obstacle, '; ') INTO obstacle
       FROM (SELECT 'PostgreSQL is older than 13' WHERE current_setting('server_version_num')::integer < 130000
              UNION ALL
@@ -65,8 +66,8 @@ BEGIN
                 || substring(index.definition FROM 'USING .*');
     END LOOP;
 
-    -- mirror_sessions: the partitioned table has of these sessions what the plain one has, and the ledger says where. For
-    -- a caller that has locked the ledger's rows, and takes this statement's snapshot with them locked.
+    -- mirror_sessions: copies these sessions from the plain table to the partitioned one, and notes their place in
+    -- the ledger. Its caller has locked the ledger's rows, and takes this statement's snapshot while they are locked.
     EXECUTE format($mirror$
     CREATE FUNCTION mirror_sessions(p_session_ids text[]) RETURNS void
     LANGUAGE plpgsql
@@ -92,20 +93,21 @@ BEGIN
     END
     $function$ $mirror$, names, excluded);
 
-    -- copy_sessions: mirrors these, and returns how many of them the ledger knows.
+    -- copy_sessions: mirrors these sessions, and returns the number of those in the ledger.
     CREATE FUNCTION copy_sessions(p_session_ids text[]) RETURNS integer
     LANGUAGE plpgsql
     AS $function$
     DECLARE
         ids CONSTANT text[] := ARRAY(SELECT session_id FROM session_ledger WHERE session_id = ANY (p_session_ids)
-                                      ORDER BY session_id COLLATE "C" FOR UPDATE);  -- as events lock them
+                                      ORDER BY session_id COLLATE "C" FOR UPDATE);  -- in the order of the events' locks
     BEGIN
         PERFORM mirror_sessions(ids);
         RETURN cardinality(ids);
     END
     $function$;
 
-    -- Whatever a statement changes, it changes in both. With the owner's rights: who may write sessions may not more.
+    -- A statement's changes go to both tables. With the owner's rights: a login that may write sessions gets no more
+    -- rights.
     CREATE FUNCTION mirror_changes() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     AS $function$
@@ -125,7 +127,7 @@ BEGIN
     CREATE TRIGGER session_mirror_delete AFTER DELETE ON sessions REFERENCING OLD TABLE AS changed
         FOR EACH STATEMENT EXECUTE FUNCTION mirror_changes();
 
-    -- Who may do what to the one may do it to the other.
+    -- The grants of the plain table.
     FOR index IN SELECT * FROM pg_class, aclexplode(relacl) AS held
                   WHERE pg_class.oid = plain AND held.grantee <> pg_class.relowner
     LOOP

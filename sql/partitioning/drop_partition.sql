@@ -1,5 +1,5 @@
--- The partition that the setting session_store.partition names is gone if it is empty: nothing is there to be counted,
--- and its space is given back at once. Reads and writes wait from the lock to the end of the transaction.
+-- Drops the partition in the setting session_store.partition if it is empty: no totals change, and its space is free
+-- at once. Reads and writes wait from the lock to the end of the transaction.
 DO $drop$
 DECLARE
     partition CONSTANT regclass := current_setting('session_store.partition');
@@ -7,9 +7,9 @@ DECLARE
 BEGIN
     EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', partition) INTO is_empty;
     IF NOT is_empty THEN
-        RETURN;  -- nobody waits for that
+        RETURN;  -- no lock was taken
     END IF;
-    LOCK TABLE session_erasures IN EXCLUSIVE MODE;  -- which keeps calls that apply events out
+    LOCK TABLE session_erasures IN EXCLUSIVE MODE;  -- keeps out calls that apply events
     LOCK TABLE ONLY sessions IN ACCESS EXCLUSIVE MODE;
     LOCK TABLE sessions_default IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', partition) INTO is_empty;

@@ -1,8 +1,10 @@
--- One partition, from the setting session_store.partition_from up to session_store.partition_to, with the rows of that time
--- that are in the default partition. In a transaction; `SET LOCAL timezone = 'UTC'` and a lock_timeout are wise.
+-- Makes one partition, from the setting session_store.partition_from up to session_store.partition_to, with the rows
+-- of that time in the default partition. Run it in a transaction, best with `SET LOCAL timezone = 'UTC'` and a
+-- lock_timeout.
 --
--- Everybody waits meanwhile. Who had looked up the partitions before, and waited for the default one alone, would go on
--- without the new one: an insert would be refused (SQLSTATE 23514), a delete and a read would miss what was moved.
+-- All reads and writes wait meanwhile. A statement that had looked up the partitions before, and waited for the
+-- default one alone, would not see the new one. An insert would be refused (SQLSTATE 23514), and a delete or a read
+-- would miss the moved rows.
 DO $make$
 DECLARE
     parent  CONSTANT regclass := coalesce(to_regclass('sessions_by_date'), 'sessions');
@@ -14,7 +16,7 @@ DECLARE
     names   CONSTANT text := (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
                                WHERE attrelid = parent AND attnum > 0 AND NOT attisdropped AND attgenerated = '');
 BEGIN
-    LOCK TABLE session_erasures IN EXCLUSIVE MODE;  -- which keeps calls that apply events out
+    LOCK TABLE session_erasures IN EXCLUSIVE MODE;  -- keeps out calls that apply events
     EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', parent);
     LOCK TABLE sessions_default IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('CREATE TABLE %I (LIKE %s INCLUDING ALL EXCLUDING INDEXES) %s', fresh, parent, options);

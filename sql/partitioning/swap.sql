@@ -1,6 +1,6 @@
--- Puts sessions_by_date in the place of `sessions`, once every session is copied and the two were compared: with the triggers,
--- grants, views and comment of the plain table, which is gone afterwards. One transaction; it waits for what reads and writes
--- sessions, and everybody waits for it, so a short lock_timeout is wise: it may be tried again.
+-- Puts sessions_by_date in the place of `sessions`, once every session is copied and both were compared. It gets the
+-- triggers, grants, views and comment of the plain table, which is then dropped. It is one transaction, waits for
+-- running reads and writes of sessions, and makes new ones wait. So set a short lock_timeout; it may be tried again.
 
 LOCK TABLE session_erasures IN EXCLUSIVE MODE;
 LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE;
@@ -37,8 +37,8 @@ BEGIN
         EXECUTE format('ALTER INDEX %s RENAME TO %I', index.name, substr(index.relname, length('by_date_') + 1));
     END LOOP;
     FOREACH definition IN ARRAY triggers LOOP
-        -- A row that moves to another partition is a delete and an insert to its triggers, but its statement is an update:
-        -- so what an update changes is noted before it.
+        -- A row that moves to another partition is a delete and an insert to its triggers, but its statement is an
+        -- update. So the change of the totals is noted before it.
         EXECUTE CASE WHEN definition ~ 'EXECUTE FUNCTION (\S+\.)?note_session_change\('
                      THEN replace(definition, ' AFTER ', ' BEFORE ') ELSE definition END;
     END LOOP;

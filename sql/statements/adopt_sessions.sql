@@ -1,4 +1,4 @@
--- Gives the sessions that no event wrote their ledger entries.
+-- Writes ledger entries for the sessions that no event wrote.
 INSERT INTO session_ledger (session_id, revision, event_id, outcome)
 SELECT session_id, revision, md5(session_id)::uuid, 'stored'
   FROM sessions

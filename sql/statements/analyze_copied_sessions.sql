@@ -1,2 +1,2 @@
--- Has the planner know what is copied before anybody asks it.
+-- Gives the planner statistics of the copied sessions before the first query.
 ANALYZE sessions_by_date;

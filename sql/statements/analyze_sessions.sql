@@ -1,2 +1,2 @@
--- Has the planner know the sessions as a whole; autovacuum sees to the partitions alone.
+-- Gives the planner statistics of the whole table; autovacuum analyzes only the partitions.
 ANALYZE sessions;

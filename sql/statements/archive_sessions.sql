@@ -1,4 +1,4 @@
--- Sessions by id ($1) that are at a revision ($2) still, in no order, as an export has them.
+-- Sessions by id ($1) that are still at a revision ($2), in no order, in the form of an export.
 SELECT
 \ir session_columns.sql
      , coalesce(event_id, md5(session_id)::uuid) AS event_id

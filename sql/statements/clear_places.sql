@@ -1,4 +1,5 @@
--- Clears the place in 5,000 ledger entries that have one: the plain layout has no use for it. Returns how many there were.
+-- Clears the place in 5,000 ledger entries that have one: the plain layout does not use it. Returns the number of
+-- entries.
 WITH cleared AS (
 UPDATE session_ledger
    SET started_at = NULL

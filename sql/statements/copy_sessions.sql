@@ -1,2 +1,2 @@
--- Copies these sessions as they are now; how many of them there are.
+-- Copies these sessions in their present state; returns their number.
 SELECT copy_sessions($1::text[]);

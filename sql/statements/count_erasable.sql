@@ -1,4 +1,4 @@
--- How many sessions of player $1 there are up to revision $2, how many after it, and the greatest revision of all.
+-- The number of sessions of player $1 up to revision $2, the number after it, and the greatest revision of all.
 SELECT count(*) FILTER (WHERE revision <= $2) AS up_to,
        count(*) FILTER (WHERE revision > $2) AS later,
        max(revision) AS greatest

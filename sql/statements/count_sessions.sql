@@ -1,4 +1,4 @@
--- How many sessions pass the filter.
+-- The number of sessions that pass the filter.
 SELECT count(*)
   FROM sessions
  WHERE

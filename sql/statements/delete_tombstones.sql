@@ -1,2 +1,2 @@
--- Deletes the tombstones of these sessions where they are still older than $2 days; one row for each that is gone.
+-- Deletes the tombstones of these sessions that are still older than $2 days; one row for each deleted tombstone.
 SELECT delete_tombstones($1, $2);

@@ -1,4 +1,5 @@
--- At most $1 sessions that are not the same in both tables, or are not where the ledger says; all of one snapshot.
+-- At most $1 sessions that differ between the two tables, or are not at the place that the ledger names; all of one
+-- snapshot.
 SELECT session_id
   FROM sessions AS plain
   FULL JOIN sessions_by_date AS dated USING (session_id, started_at)

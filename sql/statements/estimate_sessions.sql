@@ -1,2 +1,2 @@
--- About how many sessions there are, as the last ANALYZE found; 0 where there was none.
+-- The number of sessions as of the last ANALYZE; 0 before the first.
 SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = 'sessions'::regclass;

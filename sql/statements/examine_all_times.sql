@@ -1,4 +1,4 @@
--- At most $1 sessions with a time that no answer can hold, and the columns. Reads the whole table.
+-- At most $1 sessions with a time that no answer can represent, and the columns. Reads the whole table.
 SELECT session_id, string_agg(name, ', ' ORDER BY place) AS columns
   FROM sessions,
        LATERAL (VALUES (1, 'started_at', started_at), (2, 'completed_at', completed_at), (3, 'created_at', created_at),

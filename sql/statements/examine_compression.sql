@@ -1,5 +1,5 @@
--- The tables of sessions: whether the server has lz4, and the columns of JSON that are compressed in another way. PostgreSQL
--- before 14 has no choice. No rows on Citus, which makes tables on other nodes.
+-- The tables of sessions: whether the server has lz4, and the JSON columns that are compressed in another way.
+-- PostgreSQL before 14 has no choice. No rows on Citus, which makes the tables on other nodes.
 SELECT "table".relname AS table_name,
        EXISTS (SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)) AS has_lz4,
        coalesce(array_agg(attribute.attname::text ORDER BY attribute.attnum)

@@ -1,4 +1,4 @@
--- How many connections this role may have, how many are open, and how many of those are workers'.
+-- The limit of this role's connections, the number of open ones, and the number of workers' connections among them.
 SELECT least(
            current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer,
            (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),

@@ -1,5 +1,5 @@
--- What this role may do in the schema and the worker's role in sql/roles.sql may not, and the statement that takes it
--- away. Functions that run with their owner's rights count; those that only a trigger can call do not.
+-- The rights in the schema that this role has and the worker's role in sql/roles.sql has not, with the statement that
+-- revokes each. Functions that run with their owner's rights count; functions that only a trigger can call do not.
 SELECT format('REVOKE %s ON %I FROM %I, PUBLIC', privilege, relname, current_user) AS statement,
        privilege || ' on ' || relname AS name
   FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS privilege

@@ -1,5 +1,5 @@
--- Walls that are missing: triggers that refuse a lower revision, and functions that run with their owner's rights and
--- look where that one looks.
+-- Missing guards: triggers that refuse a lower revision, and functions that run with their owner's rights and with
+-- the owner's search_path.
 SELECT 'no trigger revisions_only_rise on ' || name AS missing
   FROM unnest(ARRAY['session_erasures', 'session_ledger', 'sessions']) AS name
  WHERE NOT EXISTS (SELECT

@@ -1,5 +1,6 @@
--- Every index of our tables, and of the partitions of one: whether it is used, its size, and what one built anew would have, in bytes. The estimate is
--- a line pointer, a tuple header and the columns' mean width an entry, and pages nine tenths full.
+-- Every index of our tables and of their partitions: whether it is used, its size, and the estimated size of a new
+-- one, in bytes. The estimate is a line pointer, a tuple header and the columns' mean width for each entry, in pages
+-- that are nine tenths full.
 SELECT index.relname AS name,
        "table".relname AS table_name,
        entry.indisvalid AS is_valid,

@@ -1,4 +1,5 @@
--- Sessions, live or deleted, whose last event has a revision greater than $1: no event below it changes them. The first few.
+-- Sessions, live or deleted, whose last event has a revision greater than $1, so that no event below it changes them;
+-- at most a few.
 SELECT session_id, revision
   FROM session_ledger
  WHERE revision > $1

@@ -1,5 +1,5 @@
--- What the worker's role in sql/roles.sql may do and this one may not, as the statement that grants it. Objects
--- that are not there are no matter of rights.
+-- The rights that the worker's role in sql/roles.sql has and this role has not, as the statement that grants each.
+-- Missing objects are left out.
 SELECT format('GRANT %s ON %I TO %I', granted, object, current_user) AS statement,
        granted || ' on ' || object AS name
   FROM (VALUES ('sessions', 'SELECT'), ('session_ledger', 'SELECT'), ('session_totals', 'SELECT'),

@@ -1,5 +1,5 @@
--- What this role is beyond a login: its attributes, the roles it is a member of, how many objects it owns here, and which
--- limits in time its sessions do not begin with.
+-- The properties of this role beyond a login: its attributes, its memberships, the number of objects that it owns
+-- here. Also the time limits that its sessions do not begin with.
 SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls AS is_privileged,
        rolname::text AS role,
        ARRAY(SELECT granted.rolname::text

@@ -1,5 +1,5 @@
--- Functions of ours that look for tables in another schema than their own, as after ALTER SCHEMA … RENAME: the statement
--- that puts each right. The schema is the one whose migrations the caller sees.
+-- Functions of ours with a search_path of another schema than their own, as after ALTER SCHEMA … RENAME, with the
+-- statement that corrects each. The schema is the one whose migrations the caller sees.
 SELECT format('ALTER FUNCTION %s SET search_path = %I, pg_temp', function.oid::regprocedure, namespace.nspname) AS statement,
        function.proname AS name
   FROM pg_class AS migrations

@@ -1,4 +1,5 @@
--- What the server is, its encoding, what a new transaction of this role may do there, and the names of role and database, quoted.
+-- The kind of server, its encoding, the state of a new transaction of this role, and the quoted names of role and
+-- database.
 SELECT current_setting('server_version') AS version,
        current_setting('server_version_num')::integer AS number,
        current_setting('server_encoding') AS encoding,

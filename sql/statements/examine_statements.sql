@@ -1,5 +1,5 @@
--- Statements of this database that take longer than $1 milliseconds in the mean. Constants in these are replaced
--- by parameters, which is not so for what is neither a query nor a change: that may hold a password.
+-- Statements of this database with a mean time of more than $1 milliseconds. PostgreSQL replaces constants in queries
+-- and changes by parameters. It does not do so in other statements, which may therefore hold a password.
 SELECT statements.calls,
        statements.mean_exec_time AS milliseconds,
        left(regexp_replace(statements.query, '\s+', ' ', 'g'), 100) AS query

@@ -1,4 +1,4 @@
--- At most $1 sessions that start or end at a time that no answer can hold, and the columns. Indexes find them.
+-- At most $1 sessions whose start or end no answer can represent, and the columns. Indexes find them.
 SELECT session_id, string_agg(name, ', ' ORDER BY name DESC) AS columns
   FROM (SELECT session_id, 'started_at' AS name FROM sessions WHERE started_at < '0001-01-01 00:00:00+00'
          UNION ALL

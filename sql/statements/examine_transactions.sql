@@ -1,5 +1,5 @@
--- Transactions of this database that are older than $1 seconds, oldest first, and how many sessions wait for each.
--- Not those that wait for a lock: they are what ails from the others.
+-- Transactions of this database that are older than $1 seconds, oldest first, and the number of sessions that wait
+-- for each. Transactions that wait for a lock are left out: they are the victims.
 SELECT activity.pid,
        activity.usename AS role,
        activity.application_name AS application,

@@ -1,4 +1,4 @@
--- Whether autovacuum runs, on the server and on each of our tables, and what it has left to do.
+-- Whether autovacuum runs, on the server and on each of our tables, and the work that it has left.
 SELECT current_setting('autovacuum')::boolean AND current_setting('track_counts')::boolean AS is_on,
        "table".relname AS table_name,
        coalesce("table".reloptions && ARRAY['autovacuum_enabled=off', 'autovacuum_enabled=false'], false) AS is_off_here,

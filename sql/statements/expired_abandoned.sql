@@ -1,4 +1,4 @@
--- Sessions that are not complete and that no event has touched for more than $1 days, and their revisions, in no order.
+-- Incomplete sessions that no event has changed for more than $1 days, and their revisions, in no order.
 SELECT session_id, revision
   FROM sessions
  WHERE completed_at IS NULL

@@ -1,5 +1,5 @@
--- Every session that passes the filter, in no order, with the event that wrote it. A session that the ledger does not
--- know yet has the id under which it will be adopted.
+-- Every session that passes the filter, in no order, with the event that wrote it. A session without a ledger entry
+-- has the id under which it will be adopted.
 SELECT
 \ir session_columns.sql
      , coalesce(event_id, md5(session_id)::uuid) AS event_id

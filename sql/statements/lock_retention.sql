@@ -1,2 +1,2 @@
--- Whether this transaction may remove what is old; nobody else may until it ends.
+-- Whether this transaction has the lock for removing old sessions; it keeps the lock until it ends.
 SELECT pg_try_advisory_xact_lock(hashtext('session_store retention'), hashtext(current_schema()));

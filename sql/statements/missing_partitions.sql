@@ -1,6 +1,6 @@
--- The partitions, $1 wide (day, week, month or year), that are missing from $2 (now, where null) to $3 of them after now, and
--- those for which at least $4 sessions are in the default partition; in a conversion ($5) all sessions count. From when, up to
--- when: cut to what others leave.
+-- The missing partitions, $1 wide (day, week, month or year), from $2 (now, where null) to $3 of them after now. Also
+-- those for which the default partition has at least $4 sessions; in a conversion ($5) all sessions count. Each row
+-- has the bounds, cut to the gap between the existing partitions.
 WITH made AS (
 SELECT starts, ends
   FROM (
@@ -16,7 +16,7 @@ SELECT date_trunc($1, started_at)
   FROM (SELECT started_at FROM sessions WHERE $5::boolean
          UNION ALL
         SELECT started_at FROM sessions_default WHERE NOT $5) AS loose
- WHERE started_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-01-01 00:00:00+00' -- whose bounds Python has a datetime for
+ WHERE started_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-01-01 00:00:00+00' -- the years for which Python has a datetime
  GROUP BY 1
 HAVING count(*) >= $4::bigint
 ), clear AS (

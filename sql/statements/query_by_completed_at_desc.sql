@@ -1,5 +1,5 @@
--- A page of sessions by completed_at, newest first, incomplete ones last; $14 and $15 are the last page's
--- last key and id. The index has the complete ones only, in order; the others are read when those do not suffice.
+-- A page of sessions by completed_at, newest first, incomplete ones last; $14 and $15 are the last page's last key
+-- and id. The index has only the complete sessions, in order; the others are read when those are too few.
 WITH complete AS (
 SELECT *
   FROM sessions
@@ -9,7 +9,7 @@ SELECT *
    AND ($15::text IS NULL
         OR (completed_at <= $14::text::timestamptz
             AND (completed_at < $14::text::timestamptz OR session_id > $15)))
- ORDER BY completed_at DESC NULLS LAST, session_id  -- there are none: as the index is written
+ ORDER BY completed_at DESC NULLS LAST, session_id  -- no row has null here: the order is the index's
  LIMIT $12::bigint + $13::bigint
 ), incomplete AS (
 SELECT *

@@ -1,5 +1,5 @@
--- A page of sessions by started_at, newest first; $14 and $15 are the last page's last key and id.
--- The inner query works on rows as they are stored: only those of the page are turned into text.
+-- A page of sessions by started_at, newest first; $14 and $15 are the last page's last key and id. The inner query
+-- works on stored rows, so only the rows of the page become text.
 SELECT
 \ir record.sql
      , to_json(started_at) #>> '{}' AS position

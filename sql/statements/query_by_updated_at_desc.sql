@@ -1,5 +1,5 @@
--- A page of sessions by updated_at, newest first; $14 and $15 are the last page's last key and id.
--- No index has updated_at, so this sorts what the filter leaves; as rows, of which only the page's become text.
+-- A page of sessions by updated_at, newest first; $14 and $15 are the last page's last key and id. No index has
+-- updated_at, so this sorts all rows that pass the filter; only the rows of the page become text.
 SELECT
 \ir record.sql
      , to_json(updated_at) #>> '{}' AS position

@@ -1,4 +1,4 @@
--- One session by id; no row when it is not there.
+-- One session by id; no row when it does not exist.
 SELECT
 \ir record.sql
   FROM sessions

@@ -1,5 +1,5 @@
--- The revision of the latest event applied to a session, and the session once that is $2 or newer, both of one
--- moment: two questions could meet two replicas. No row when there was no event.
+-- The revision of the latest event applied to a session, and the session once that revision is $2 or newer. Both are
+-- of one moment, because two queries could reach two replicas. No row when there was no event.
 SELECT ledger.revision AS applied, session.*
   FROM session_ledger AS ledger
   LEFT JOIN LATERAL (

@@ -1,4 +1,4 @@
--- Sessions by id, in no order; those that are not there are left out.
+-- Sessions by id, in no order; unknown ids are left out.
 SELECT
 \ir record.sql
   FROM sessions

@@ -1,6 +1,7 @@
--- The JSON of a Record. SQL of others may store times that no answer can hold: of those it has the nearest that it can.
+-- The JSON of a Record. Other SQL may store times that no answer can represent: those become the nearest possible
+-- time.
        session_id,
-       convert_to(concat(  -- which copies each part once
+       convert_to(concat(  -- copies each part once
            '{"session":{"sessionId":', to_json(session_id), ',"playerId":', to_json(player_id),
            ',"encounter":', encounter, ',"state":', state, ',"startedAt":"', replace(to_char(least(greatest(
                started_at, '0001-01-01Z'), '9999-12-31 23:59:59.999999Z') AT TIME ZONE 'UTC',

@@ -1,5 +1,5 @@
--- The parameters of `filter_values` in worker/store/reader.py, in its order. The queries have four more: $12 the limit, $13 the
--- offset, $14 and $15 the last key and id of the page before.
+-- The parameters of `filter_values` in worker/store/reader.py, in its order. The queries have four more: $12 the
+-- limit, $13 the offset, $14 and $15 the last key and id of the page before.
        ($1::text IS NULL OR player_id = $1)                               -- $1: playerId
    AND ($2::boolean IS NULL OR (completed_at IS NOT NULL) = $2)           -- $2: completed
    AND ($3::text IS NULL OR difficulty = $3)                              -- $3: difficulty

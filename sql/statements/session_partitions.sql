@@ -1,5 +1,5 @@
--- The partitions of the sessions, by time: from when and up to when (null for the one that takes what the others do not), how
--- many rows the last ANALYZE saw, and the size in bytes with indexes. Bounds that are no moments are infinite.
+-- The partitions of the sessions, by time: the bounds (null for the default partition), the rows as of the last
+-- ANALYZE, and the size in bytes with indexes. Bounds that are no moments are infinite.
 SELECT relname AS name,
        CASE WHEN bound <> 'DEFAULT' THEN coalesce(substring(bound FROM $$FROM \('([^']*)'\)$$), '-infinity') END::timestamptz
            AS starts,

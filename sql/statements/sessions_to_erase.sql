@@ -1,5 +1,5 @@
--- 500 sessions of player $1 up to revision $2: each one's id, the revision at which it goes, and the one that a delete
--- has to expect. A row that the storage plugin wrote may be in the table and not, or as deleted, in the ledger.
+-- 500 sessions of player $1 up to revision $2: the id, the revision of the removal, and the revision that a delete
+-- must expect. The ledger may have no entry for a row that the storage plugin wrote, or an entry of a delete.
 SELECT session_id,
        greatest(sessions.revision, entry.revision) AS revision,
        CASE WHEN entry.outcome = 'stored' THEN entry.revision ELSE 0 END AS expected

@@ -1,2 +1,2 @@
--- Says for sql/partitioning/make_partition.sql, in this transaction, from when and up to when.
+-- Sets the bounds for sql/partitioning/make_partition.sql, in this transaction.
 SELECT set_config('session_store.partition_from', $1, true), set_config('session_store.partition_to', $2, true);

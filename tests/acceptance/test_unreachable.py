@@ -17,7 +17,7 @@ TRY_LATER: Final = 75
 CORRECT_SOMETHING: Final = 78
 PLAIN: Final = {"SESSION_STORE_ALLOW_PLAIN_TEXT": "true"}
 ADVICE: Final = (
-    "session-store: run session-store doctor with the same settings: it finds the cause and says what to do"
+    "session-store: run session-store doctor with the same settings: it finds the cause and prints the fix"
 )
 
 

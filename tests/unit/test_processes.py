@@ -1,9 +1,12 @@
-"""When a process of `deploy.local` has ended."""
+"""When a process of `deploy.local` has ended, or did not end in time."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from deploy.local.errors import CommandFailed, ends_in_time
 from deploy.local.processes import Process, family, is_alive
 
 FIRST_THREAD_ENDS = """
@@ -22,6 +25,11 @@ def test_a_process_whose_first_thread_has_ended_is_alive() -> None:
         child.kill()
         child.wait()
         assert not is_alive(process)
+
+
+def test_a_program_that_does_not_end_in_time_is_a_failed_command() -> None:
+    with pytest.raises(CommandFailed, match=r"^tail did not end within 0 s$"), ends_in_time("tail"):
+        subprocess.run(["tail", "-f", "/dev/null"], timeout=0.01, check=False)
 
 
 def _state(pid: int) -> str:

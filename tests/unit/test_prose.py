@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from deploy.local.instance import PROJECT
+from tests.support.lines import laid_out
 from tests.support.prose import measure, passages, sentences, words
 from tests.unit.test_house import modules, tracked_texts
 
@@ -15,8 +16,11 @@ MOST_WHATS: Final = 1.5
 MOST_WHATS_IN_DOCSTRINGS: Final = 3.0
 LONGEST_SENTENCE: Final = 25
 MOST_TERMS: Final = 25
+CHANGELOG: Final = "CHANGELOG.md"
+"""It has one entry a line."""
+COMMENT: Final = re.compile(r"(?:^ *--.*\n)+", re.MULTILINE)
 DIALECT: Final = re.compile(
-    r"\b(?:save for|save where|of before|nobody's|is nobody|whoever|than before it)\b"
+    r"\b(?:save for|save where|of before|nobody's|is nobody|whoever|than before it|anew|for ever|is had)\b"
 )
 
 
@@ -37,6 +41,30 @@ def test_a_page_has_no_dialect(name: str) -> None:
     assert [text for text in passages(tracked_texts()[name]) if DIALECT.search(text.lower())] == []
 
 
+@pytest.mark.parametrize("name", sorted(pages() - {CHANGELOG}))
+def test_a_page_has_one_sentence_a_line(name: str) -> None:
+    page = tracked_texts()[name]
+    assert page == laid_out(page), f"make fmt, or: .venv/bin/python -m tests.support.lines {name}"
+
+
+def test_the_changelog_has_one_entry_a_line() -> None:
+    lines = tracked_texts()[CHANGELOG].splitlines()
+    assert [line for line in lines if line.startswith(" ")] == []
+
+
+def test_sentences_get_a_line_each_and_tables_and_code_stay() -> None:
+    page = "- One `a. B` is\n  long. Two.\n  Three: [x. Y](z).\n\n| A. B. |\n| --- |\n\n```\nA. B.\n```\n"
+    wanted = page.replace("is\n  long. Two.", "is long.\n  Two.")
+    assert laid_out(page) == wanted
+    assert laid_out(wanted) == wanted
+
+
+@pytest.mark.parametrize("texts", ["docstrings", "comments in SQL"])
+def test_docstrings_and_comments_have_no_dialect(texts: str) -> None:
+    found = docstrings() if texts == "docstrings" else comments_in_sql()
+    assert [text for text in found if DIALECT.search(text.lower())] == []
+
+
 def docstrings() -> list[str]:
     """Return the passages of the product's docstrings, without those of its tests."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -52,6 +80,25 @@ def docstrings() -> list[str]:
 def test_docstrings_are_easy_to_read() -> None:
     found = measure(docstrings())
     assert found.what_rate <= MOST_WHATS_IN_DOCSTRINGS
+    assert found.sentence <= LONGEST_SENTENCE
+
+
+def comments_in_sql() -> list[str]:
+    """Return the paragraphs of the comments in every SQL file that a person writes, without commands."""
+    blocks = (
+        re.sub(r"^ *--", "", block, flags=re.MULTILINE)
+        for name, text in tracked_texts().items()
+        if name.startswith("sql/") and name.endswith(".sql") and name != "sql/schema.sql"
+        for block in COMMENT.findall(text)
+    )
+    paragraphs = (each for block in blocks for each in re.split(r"\n *\n", block))
+    return [" ".join(each.split()) for each in paragraphs if not each.lstrip("\n").startswith("     ")]
+
+
+def test_comments_in_sql_are_easy_to_read() -> None:
+    found = measure(comments_in_sql())
+    assert found.words > 4000
+    assert found.what_rate <= MOST_WHATS
     assert found.sentence <= LONGEST_SENTENCE
 
 

@@ -17,6 +17,9 @@ PAGES: Final = sorted(
     name for name in tracked_texts() if name.endswith(".md") and name != "tests/bench/notes.md"
 )
 """Without the part of docs/benchmarks.md that `make bench` takes over."""
+PICTURE: Final = re.compile(r"!\[[^\]]*\]\((?!\w+:)([^)\s]+)\)")
+LARGEST_PICTURE: Final = 200_000
+REFERENCE: Final = re.compile(r"(?:href=|src=|url\()[\"']?(?:https?:)?//")
 ANCHORED: Final = re.compile(r"\]\((?!\w+:)([^)#\s]*)#([^)\s]+)\)")
 
 
@@ -32,6 +35,27 @@ def test_every_anchor_of_a_link_is_a_heading(name: str) -> None:
         (page.parent / path if path else page, anchor) for path, anchor in ANCHORED.findall(page.read_text())
     ]
     assert [(str(target), anchor) for target, anchor in links if anchor not in headings_of(target)] == []
+
+
+def pictures() -> set[Path]:
+    """Return the pictures that the pages show."""
+    return {
+        (PROJECT / name).parent / picture
+        for name in PAGES
+        for picture in PICTURE.findall((PROJECT / name).read_text(encoding="utf-8"))
+    }
+
+
+@pytest.mark.parametrize("name", ["docs/demo.svg", "docs/status.png", "docs/top.svg"])
+def test_a_page_shows_each_picture_of_a_running_installation(name: str) -> None:
+    assert PROJECT / name in {picture.resolve() for picture in pictures()}
+
+
+def test_a_picture_is_small_and_loads_nothing() -> None:
+    for picture in pictures():
+        content = picture.read_bytes()
+        assert len(content) < LARGEST_PICTURE, picture
+        assert picture.suffix != ".svg" or not REFERENCE.search(content.decode()), picture
 
 
 def headings_of(page: Path) -> set[str]:

@@ -37,7 +37,7 @@ class ChangeMessage(NamedTuple):
 def sign_changes(
     messages: Sequence[ChangeMessage], exchange: str, keyring: Keyring
 ) -> Sequence[ChangeMessage]:
-    """Return the messages signed for that exchange; as they are without keys."""
+    """Return the messages signed for that exchange; unchanged without keys."""
     if not keyring:
         return messages
     return [
@@ -88,7 +88,7 @@ class ChangesChannel:
     ) -> list[tuple[ChangeMessage, str]]:
         """Return the messages that the broker refused, and why; all others it has confirmed.
 
-        A message for which nobody has bound a queue is confirmed too. Waits for as long as the channel is open.
+        A message without a bound queue is confirmed too. Waits for as long as the channel is open.
         Raises BrokerUnavailable.
         """
         if not messages:

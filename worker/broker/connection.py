@@ -32,11 +32,11 @@ CLOSE_SECONDS = 3.0
 USUAL_FRAME = 131_072  # of a broker that takes any
 
 PASSING = (OSError, TimeoutError, EOFError, aiormq.exceptions.AMQPError, RuntimeError)
-"""What the libraries raise when a connection or channel is lost, or was lost a moment ago."""
+"""The libraries' errors when a connection or channel is lost, or was lost a moment ago."""
 
 IN_THE_BROKERS_WORDS = (ConnectionNotAllowed, ProbableAuthenticationError)
 REFUSALS = (ConnectionNotAllowed, ProbableAuthenticationError, AuthenticationError)
-"""What the broker answers to a login until a person corrects the password, the virtual host or the rights."""
+"""The broker's answers to a login until a person corrects the password, the virtual host or the rights."""
 
 LIMIT = "connection limit"
 """RabbitMQ's words for a user or a virtual host with as many connections as it may have; its code is the same."""
@@ -44,10 +44,10 @@ LIMIT = "connection limit"
 
 @contextmanager
 def broker_calls() -> Iterator[None]:
-    """Raise BrokerUnavailable in place of whatever the libraries raise.
+    """Raise BrokerUnavailable in place of the libraries' errors.
 
-    aiormq also ends calls in flight with a CancelledError of its own when a channel closes: only one that
-    somebody asked this task for is a cancellation.
+    aiormq also ends calls in flight with a CancelledError of its own when a channel closes: only a
+    CancelledError that was requested of this task is a cancellation.
     """
     try:
         yield
@@ -129,7 +129,7 @@ async def open_connection(url: str, name: str, timeout: float) -> FilteredConnec
 async def open_address(address: BrokerAddress, name: str, timeout: float) -> FilteredConnection:
     """Return an open connection to an address; as `open_connection`.
 
-    A failure has a note for whoever called the command: which broker, and as whom.
+    A failure has a note for the caller of the command: the broker and the user.
     """
     try:
         context = address.context()

@@ -17,7 +17,7 @@ _FIELDS: Final = [
 ]
 
 UNDECODABLE = (ValueError, TypeError, LookupError, ArithmeticError, OSError, RecursionError)
-"""What pamqp raises for properties that are not what the protocol says."""
+"""pamqp's errors for properties that break the protocol."""
 
 
 @dataclass(slots=True, eq=False)

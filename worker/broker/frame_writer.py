@@ -38,7 +38,7 @@ class FrameWriter:
     async def write(self, frames: bytes) -> None:
         """Have whole frames written in the order they came, at the end of this turn; raises BrokerUnavailable.
 
-        Waits while the peer does not read; nobody knows whether it reads these.
+        Waits while the peer does not read. Whether the peer reads these frames is unknown.
         """
         if self.is_closed:
             raise BrokerUnavailable("the channel is closed")

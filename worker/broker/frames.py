@@ -1,9 +1,9 @@
 """Takes deliveries out of the byte stream before aiormq sees them.
 
 Two reasons. A delivery whose properties cannot be decoded makes pamqp raise inside aiormq's reader, which
-closes the connection; redelivered, it does so to the next replica, for ever (mosquito/aiormq and gmr/pamqp
-up to 7.2.4 and 4.0.1). And aiormq spends two queues and a task on each delivery, and likewise on each confirmation
-of what is published: those of a channel that asks for them are taken out too.
+closes the connection; redelivered, it does so to the next replica, without end (mosquito/aiormq and gmr/pamqp
+up to 7.2.4 and 4.0.1). And aiormq spends two queues and a task on each delivery, and likewise on each publisher
+confirm: those of a channel that asks for them are taken out too.
 All other frames go to aiormq as they came. The seam is the public `transport_factory` of `aiormq.Connection`.
 """
 
@@ -74,7 +74,7 @@ class Partial:
 
 
 class BrokenStream(Exception):
-    """What arrived at `position` is not an AMQP frame."""
+    """The bytes at `position` are not an AMQP frame."""
 
     def __init__(self, position: int) -> None:
         super().__init__(f"no frame at byte {position}")
@@ -119,7 +119,7 @@ class FrameFilter:
         try:
             position = self._split(data, passed)
         except BrokenStream as error:
-            self._broken = True  # aiormq reads the rest, and says what is wrong with it
+            self._broken = True  # aiormq reads the rest, and reports its fault
             return b"".join(passed) + data[error.position :]
         self._rest = data[position:]
         if position and not passed:

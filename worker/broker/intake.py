@@ -77,7 +77,7 @@ class Intake:
         try:
             await asyncio.wait((working, self.lost), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            working.cancel()  # nobody waits any more; a finished task stays finished
+            working.cancel()  # its result is not needed any more; a finished task stays finished
         if not working.done():
             raise BrokerUnavailable(f"the channel was lost: {self.lost.result()}")
         return working.result()
@@ -145,7 +145,7 @@ class Intake:
         return True
 
     async def stop(self, timeout: float, *, hold: bool = True) -> None:
-        """Cancel the consumers; deliveries of before can still be received and acknowledged.
+        """Cancel the consumers; earlier deliveries can still be received and acknowledged.
 
         With `hold` they leave a quorum queue without a redelivery (`worker.broker.leaving`): acknowledgements are
         held back meanwhile. That takes 5 s at most.
@@ -158,7 +158,7 @@ class Intake:
         self._changed.set()
 
     async def close(self) -> None:
-        """Close the channel: whatever is unacknowledged goes back to its queue."""
+        """Close the channel: unacknowledged deliveries go back to their queues."""
         self.mark_lost("closed")
         await close_quietly(self._channel)
         self._consumers.forget()

@@ -107,8 +107,8 @@ class Publisher:
     async def _change_channel(self) -> None:
         """Publish by another channel from now on.
 
-        A channel whose first message comes before a quorum queue has a new leader is refused for ever, though the
-        queue takes messages from all others (seen on RabbitMQ 3.10.8 when a node was killed).
+        A channel whose first message comes before a quorum queue has a new leader is refused permanently, though
+        the queue accepts messages from all others (seen on RabbitMQ 3.10.8 when a node was killed).
         """
         if self._reopen is None or self._channel.is_closed:
             return

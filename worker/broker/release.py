@@ -18,7 +18,7 @@ class Release:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """Major and minor version, as far as they are numbers."""
+        """Major and minor version, where they are numbers."""
         return tuple(int(part) for part in self.version.split(".")[:2] if part.isdigit())
 
     @property

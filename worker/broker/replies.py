@@ -1,4 +1,4 @@
-"""Answers to whoever asked, without confirms, on a connection of their own."""
+"""Sends replies to callers and publishers, without confirms, on a connection of their own."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -24,10 +24,10 @@ JSON: Final = short_string("application/json")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer to whoever asked, already in bytes.
+    """A reply to a caller or a publisher, already in bytes.
 
-    One to a question that cannot be trusted is not `sign` for, and not signed: whoever copied a genuine question
-    and spoiled it would get a genuine refusal to hand on.
+    `sign` is False for a refusal of an unverified request: an attacker could damage a copy of a genuine request, and
+    would get a signed refusal to pass on.
     """
 
     reply_to: str
@@ -47,7 +47,7 @@ def no_signature(_correlation_id: str, _body: bytes) -> Mapping[str, str]:
 
 
 class ReplyChannel:
-    """A connection for replies alone, opened for the first one, and anew for the next when it is gone.
+    """A connection for replies alone, opened for the first one, and again for the next after a loss.
 
     A direct reply-to address that the broker cannot decode, made up or of another cluster, makes it close the
     connection that the reply came by (rabbitmq/rabbitmq-server#3751): that must cost no consumer.

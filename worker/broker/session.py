@@ -34,7 +34,7 @@ PROBE_SECONDS: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class BrokerOptions:
-    """How to reach the broker, its URL asked for anew at each connection; times in seconds."""
+    """How to reach the broker; the URL is read again for each connection, times are in seconds."""
 
     url: Callable[[], str] = field(repr=False)
     name: str
@@ -43,14 +43,14 @@ class BrokerOptions:
 
 
 class TopologyMissing(BrokerUnavailable):
-    """An exchange or a queue is missing: somebody may be about to declare it."""
+    """An exchange or a queue is missing, and may be declared soon."""
 
 
 class BrokerSession:
     """A consuming and a publishing connection; `lost` is done, with the reason, once either has gone.
 
     They are two because a broker short of memory or disk blocks a connection that publishes, and
-    acknowledging must go on all the same. Replies have a connection of their own, whose loss loses nothing else.
+    acknowledging must continue all the same. Replies have a connection of their own, whose loss loses nothing else.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class BrokerSession:
     ) -> Intake:
         """Return a started intake (`Intake.start`) on a channel of its own; raises BrokerUnavailable.
 
-        An intake that could not be started in time leaves no consumer, whose deliveries nobody would receive.
+        An intake that could not be started in time leaves no consumer: its deliveries would never be received.
         """
         channel = await open_channel(self._consuming, confirms=False, timeout=self._timeout)
         intake = self._register(Intake(channel, self._consuming))

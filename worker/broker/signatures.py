@@ -71,7 +71,7 @@ class SignatureVerifier:
         return {SIGNATURE_HEADER: keyring.sign(reply_content(self._policy.exchange, correlation_id, body))}
 
     def sign_changes(self, exchange: str, messages: Sequence[ChangeMessage]) -> Sequence[ChangeMessage]:
-        """Return messages of the changes feed signed; as they are without keys."""
+        """Return messages of the changes feed signed; unchanged without keys."""
         return sign_changes(messages, exchange, self._keys())
 
     def _refuse(

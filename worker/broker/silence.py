@@ -25,7 +25,7 @@ Probe = Callable[[], Awaitable[None]]
 async def end_silent_connections(
     connections: Callable[[], Iterable[FilteredConnection]], probe: Probe, *, tick: float = TICK_SECONDS
 ) -> None:
-    """Watch the connections for ever; end one from which nothing came for 6 s while `probe` succeeds.
+    """Watch the connections without end; close one that was silent for 6 s while `probe` succeeds.
 
     Time counts in turns of the event loop, so that a process that was frozen does not take itself for the broker.
     """

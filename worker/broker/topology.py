@@ -1,4 +1,4 @@
-"""Exchanges and queues at the broker: declared, compared with what this program was written for, and counted."""
+"""Declares, compares and counts the exchanges and queues at the broker."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -31,10 +31,10 @@ class Difference(StrEnum):
 
 
 class QueueState(NamedTuple):
-    """How many messages wait in a queue, without those that consumers hold, and how many consumers it has.
+    """The number of messages that wait in a queue, without those that consumers hold, and of its consumers.
 
-    Where it is not certain, the numbers are no answer: RabbitMQ waits 250 ms for the leader of a quorum queue and
-    then says 0 and 0 (rabbit_quorum_queue:stat/2).
+    Where they are not certain, ignore the numbers: RabbitMQ waits 250 ms for the leader of a quorum queue and then
+    answers 0 and 0 (rabbit_quorum_queue:stat/2).
     """
 
     messages: int

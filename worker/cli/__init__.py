@@ -97,7 +97,7 @@ def main() -> None:
 
 
 def _run() -> NoReturn:
-    """Run the command, and have its results written before the process ends; a reader that went is no sentence."""
+    """Run the command, and write its results before the process ends; a pipe without a reader is no error."""
     try:
         status = app(standalone_mode=False)
     except SystemExit as end:
@@ -126,7 +126,7 @@ def _fail(error: Exception, code: int) -> NoReturn:
     for line in str(error).splitlines() or [type(error).__name__]:
         complain(f"{where}{line}")
     if where or isinstance(error, StorageUnavailable | BrokerUnavailable):
-        warn("run session-store doctor with the same settings: it finds the cause and says what to do")
+        warn("run session-store doctor with the same settings: it finds the cause and prints the fix")
     with suppress(OSError):
         finish_output()
     sys.exit(code)

@@ -23,7 +23,7 @@ def print_config(as_json: AsJson = False) -> None:
 
 
 def warn_of_unknown(loaded: Loaded) -> None:
-    """Warn of each name that looks like a setting and is none."""
+    """Warn of each unknown name that looks like a setting."""
     for name, meant in loaded.unknown.items():
         warn(f"{name} is not a setting" + (f"; is {meant} meant?" if meant else ""))
 

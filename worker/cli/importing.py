@@ -43,7 +43,7 @@ From = Annotated[
     ),
 ]
 Way = Annotated[Via, typer.Option("--via", help="Directly into the database, or through a running worker.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would happen; change nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the result of an import; change nothing.")]
 Report = Annotated[
     Path | None,
     typer.Option(

@@ -1,4 +1,4 @@
-"""Reads the settings for a command, and warns of what its servers' URLs ask for and do not get."""
+"""Reads the settings for a command, and warns of ignored parameters in the URLs of its servers."""
 
 from collections.abc import Sequence
 

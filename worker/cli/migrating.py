@@ -19,7 +19,8 @@ def migrate_database(
     show_status: Annotated[
         bool,
         typer.Option(
-            "--status", help="Print which migrations are applied and what they replaced; change nothing."
+            "--status",
+            help="Print the applied migrations and the objects that they replaced; change nothing.",
         ),
     ] = False,
     dry_run: Annotated[

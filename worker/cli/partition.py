@@ -64,7 +64,7 @@ def convert_sessions(
 
 @app.command("abandon")
 def abandon_conversion(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """Give up an unfinished conversion: the copies are removed, the sessions stay as they are."""
+    """Abandon an unfinished conversion: the copies are removed, the sessions stay unchanged."""
     done = run_to_end(_abandon(_dsn(database_url)))
     if as_json:
         print_json({"abandoned": done})

@@ -47,7 +47,9 @@ ArchiveTo = Annotated[
 ArchiveAs = Annotated[
     ArchiveFormat, typer.Option("--archive-as", help="Parquet for analysis, NDJSON to import again.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Count what would be removed; change nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Count the sessions and tombstones to remove; change nothing.")
+]
 
 
 def retain(
@@ -60,9 +62,9 @@ def retain(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what is older than the given ages, while workers run; an age that is not given removes nothing.
+    """Remove sessions and tombstones that are older than the given ages, while workers run.
 
-    Exit status 75 when another process does it already.
+    An age that is not given removes nothing. Exit status 75 when another process does it already.
     """
     ages = Ages(completed_days, abandoned_days, tombstone_days)
     if ages == Ages(None, None, None):

@@ -45,7 +45,7 @@ class CallOptions(BrokerOptions):
 def get_session(
     session_id: Annotated[str, typer.Argument(help="The session's id.")], call: CallOptions
 ) -> None:
-    """Print one record as JSON. Exit status 1 when there is no such session."""
+    """Print one record as JSON. Exit status 1 when the session does not exist."""
     record = _ask(call, lambda store: store.read(session_id))
     if record is None:
         raise SessionStoreError(f"there is no session {session_id}")

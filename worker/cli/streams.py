@@ -49,7 +49,7 @@ class MessageOutput(io.TextIOWrapper):
 def prepare_streams() -> None:
     """Have all three streams open, so that no connection takes the number of a closed one.
 
-    Reading from a closed standard input is an error; what is written to a closed output is dropped.
+    Reading from a closed standard input is an error; output to a closed stream is dropped.
     """
     for number, flags in ((STDIN, os.O_WRONLY), (STDOUT, os.O_WRONLY), (STDERR, os.O_WRONLY)):
         if not _is_open(number):

@@ -25,7 +25,7 @@ def make_dead_letter(
 ) -> DeadLetterMessage:
     """Return the dead letter to publish for a rejected delivery, its properties in `room` bytes.
 
-    Properties that the broker would act on again are kept under another name. Properties that cannot be decoded, or
+    Properties on which the broker would act again are kept under another name. Properties that cannot be decoded, or
     not be encoded again in that room, go as bytes into the header `x-undecodable-properties`. The header `x-history`
     of a replayed message stays as it is.
     """

@@ -1,4 +1,4 @@
-"""Moves what waits in a queue to another one that the same routing keys lead to; nothing is lost on the way.
+"""Moves the messages of a queue to another one with the same routing keys; none is lost on the way.
 
 A message is removed from its queue once the broker has confirmed its copy. A process that ends in between leaves it
 in both: a second dead letter with the same event id, or a request that is answered twice.
@@ -24,7 +24,7 @@ from worker.dead_letters.peek import PageSizes, QueuePeek, count_messages
 AT_ONCE: Final = PageSizes(first=64, largest=64)
 
 PropertiesOf = Callable[[Delivery, int], Properties | None]
-"""Returns what to publish a message with, in so many bytes; None for one that is worth nothing any more."""
+"""Returns the properties with which to publish a message, in this number of bytes; None to drop the message."""
 
 
 async def move_messages(
@@ -34,9 +34,9 @@ async def move_messages(
     exchange: str,
     properties_of: PropertiesOf,
 ) -> int:
-    """Return how many messages of the queue went through the exchange, in order, and were removed.
+    """Move the messages of the queue through the exchange, in order; return their number.
 
-    What arrives in the queue meanwhile may stay. Raises BrokerUnavailable; what was not confirmed is where it was.
+    Messages that arrive meanwhile may stay. Raises BrokerUnavailable; unconfirmed messages stay in the queue.
     """
     moved = 0
     peek = QueuePeek(connection, queue, await count_messages(connection, queue), AT_ONCE)
@@ -67,7 +67,7 @@ def properties_of_dead_letter(delivery: Delivery, room: int) -> Properties:
 
 
 def properties_of_request(delivery: Delivery, _room: int) -> Properties | None:
-    """Return the properties of a request as they came; one whose properties cannot be read has nobody to answer."""
+    """Return the properties of a request unchanged; None for undecodable ones: they name no reply address."""
     return delivery.read_properties()
 
 

@@ -164,8 +164,8 @@ class QueuePeek:
     async def _close(self, page: Page) -> None:
         """Return a page, and wait until the queue has its messages: it learns of a closed channel after we do.
 
-        Nobody may be told that the reading is over while the last ones are on their way: whoever reads next, such as
-        an erasure, would not find them. They do not come while another consumer takes them.
+        The reading must not end while the last messages are in transit: the next reader, such as an erasure, would
+        not find them. They do not come back while another consumer takes them.
         """
         expected = await self._count_waiting() + page.unreturned if page.unreturned else 0
         await page.close()
@@ -175,7 +175,7 @@ class QueuePeek:
                     await asyncio.sleep(POLL_SECONDS)
 
     async def _count_waiting(self) -> float:
-        """Return how many messages wait; infinity where the broker does not answer, so that nobody waits for it."""
+        """Return the number of messages that wait; infinity where the broker does not answer, to end the wait."""
         try:
             return await count_messages(self._connection, self._queue)
         except BrokerUnavailable:
@@ -207,7 +207,7 @@ class QueuePeek:
 
 
 async def count_messages(connection: FilteredConnection, queue: str) -> int:
-    """Return how many messages wait in a queue; messages that consumers hold do not count.
+    """Return the number of messages that wait in a queue; messages that consumers hold do not count.
 
     Raises BrokerUnavailable, also when there is no such queue.
     """

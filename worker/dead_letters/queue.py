@@ -85,7 +85,7 @@ async def open_dead_letters(
 
 
 async def _count(connection: FilteredConnection, queue: str) -> int | None:
-    """Return how many messages wait in a queue; None where there is no such queue. Raises BrokerUnavailable."""
+    """Return the number of messages that wait in a queue; None for an unknown queue. Raises BrokerUnavailable."""
     try:
         return await count_messages(connection, queue)
     except BrokerUnavailable as error:

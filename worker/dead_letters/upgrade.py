@@ -1,8 +1,8 @@
-"""Brings the topology of an earlier release to this one's; where it is cut off, the next run goes on.
+"""Upgrades the topology of an earlier release; after an interruption the next run continues.
 
-Dead letters move from the former queue, which RabbitMQ 4 lets be looked at 20 times, to one that keeps them. The
+Dead letters move from the former queue, whose messages RabbitMQ 4 drops after 20 reads, to one that keeps them. The
 former queue stays, empty, because a worker of the earlier release may hold messages of it. The queue of requests is
-declared anew under its name, and its messages wait in another meanwhile.
+declared again under its name, and its messages wait in another queue meanwhile.
 """
 
 import asyncio
@@ -24,23 +24,23 @@ from worker.errors import TopologyError
 
 NAME: Final = "session-store topology"
 TIMEOUT_SECONDS: Final = 10.0
-SETTLE_SECONDS: Final = 1.5  # in which what was routed to a queue before it was unbound has reached it
+SETTLE_SECONDS: Final = 1.5  # messages that were routed before the unbinding have reached the queue by then
 RETURN_SECONDS: Final = 2.0
 POLL_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Upgraded:
-    """How many dead letters were moved, and how many wait in the former queue because nobody may take them yet."""
+    """The numbers of dead letters that were moved, and that must still wait in the former queue."""
 
     moved: int = 0
     waiting: int = 0
 
 
 async def upgrade_topology(url: str, topology: Topology) -> Upgraded:
-    """Leave the whole topology declared, and what an earlier release left behind in it.
+    """Declare the whole topology, and move the messages of an earlier release into it.
 
-    Raises TopologyError when something is there and differs or the user may not declare, BrokerUnavailable.
+    Raises TopologyError when a part differs or the user may not declare, BrokerUnavailable.
     """
     async with (
         connected(url, NAME, TIMEOUT_SECONDS) as connection,
@@ -63,7 +63,7 @@ class _Upgrade:
         self._topology = topology
 
     async def redeclare(self, queue: Queue) -> None:
-        """Have a queue that an earlier release declared otherwise declared as it is now, its messages in it."""
+        """Replace a queue that an earlier release declared otherwise; keep its messages."""
         spare = queue.moving
         if await find_difference(self._connection, queue) is Difference.EARLIER:
             await self._lead(queue, to=spare)

@@ -9,7 +9,7 @@ MAKE_ROLES: Final = f"session-store roles  # as a superuser; then log in as {WOR
 
 
 def psql(*statements: str, run_as: str = "") -> str:
-    """Return the command that runs these statements one by one; `run_as` says who may, where not everybody may."""
+    """Return the command that runs these statements one by one; `run_as` names the login that it needs."""
     options = "".join(f" -c {shlex.quote(statement)}" for statement in statements)
     return f'psql "$DATABASE_URL"{options}' + (f"  # as {run_as}" if run_as else "")
 

@@ -37,7 +37,7 @@ class Scope:
 
 
 async def examine_installation(loaded: Loaded | str, scope: Scope, report: Report) -> None:
-    """Report each check's finding, in order; a text in place of settings says why there are none."""
+    """Report each check's finding, in order; a text in place of settings is the reason why they are missing."""
     settings = Settings() if isinstance(loaded, str) else loaded.settings
     database = DatabaseChecks(settings, scope.timeout, scope.long_after)
     broker = BrokerChecks(settings, scope.timeout, scope.policies)

@@ -23,7 +23,7 @@ SIGNING_GUIDE: Final = "docs/secure.md, *Signed messages*, says how to reach enf
 
 
 def check_variables(loaded: Loaded) -> Finding:
-    """Find variables that begin with our prefix and are no setting."""
+    """Find unknown variables that begin with our prefix."""
     if not loaded.unknown:
         return ok(f"{len(loaded.origins)} set, all are known")
     close = [f"{name} is meant by {unknown}" for unknown, name in loaded.unknown.items() if name]
@@ -102,8 +102,8 @@ def _is_in_file(name: str, origin: str) -> bool:
 def _is_loose(path: Path) -> bool:
     """Whether others may read or change it, or its group may change it.
 
-    Kubernetes mounts secrets read-only: nobody can change such a directory, whatever its mode, and the modes of its
-    files say who may read them.
+    Kubernetes mounts secrets read-only: such a directory cannot be changed, whatever its mode, and the modes of its
+    files decide who may read them.
     """
     if path.is_dir() and os.statvfs(path).f_flag & os.ST_RDONLY:
         return False

@@ -61,7 +61,7 @@ def _judge(health: HealthResult, release: str, clocks: str | None) -> Finding:
     if clocks:
         return warning(f"{message}; {clocks}", "timedatectl set-ntp true  # on the host whose clock is wrong")
     if health.lag_seconds > MAX_LAG_SECONDS:
-        return warning(message, "session-store top  # shows what delays the events")
+        return warning(message, "session-store top  # shows the part that delays the events")
     if health.version != release:
         return warning(f"{message}; this command is {release}", "upgrade the older of the two")
     return ok(message)

@@ -33,7 +33,7 @@ def shapes_of(body: bytes) -> bytes:
 def may_change_numbers(body: bytes, shapes: bytes) -> bool:
     """Whether the bytes of a body hold something like a number that orjson might change; False is certain.
 
-    Every other number is one that PostgreSQL keeps as it is written.
+    PostgreSQL keeps every other number as it is written.
     """
     return (
         (_LONG in shapes and _may_change(body, shapes, _LONG))
@@ -59,7 +59,7 @@ def _may_change(body: bytes, shapes: bytes, shape: bytes) -> bool:
 
 
 def changes_numbers(body: bytes, *, whole: bool) -> bool:
-    """Whether orjson changes a number of the body; unless `whole`, only what is under `data` counts."""
+    """Whether orjson changes a number of the body; unless `whole`, only numbers under `data` count."""
     changed = False
 
     def check_float(text: str) -> float | LossyNumber:
@@ -96,7 +96,7 @@ def _is_equal(text: str, kept: float) -> bool:
         return True
     try:
         return Decimal(repr(kept)) == Decimal(text)
-    except ArithmeticError:  # an exponent beyond what a Decimal can have
+    except ArithmeticError:  # an exponent that a Decimal cannot have
         return False
 
 

@@ -1,8 +1,8 @@
-"""The quick way to read a good event: the content of a write stays the text in which it came.
+"""Reads a valid event quickly: the content of a write stays the text of its message.
 
-Nothing is refused here. An event that this module does not take goes to the models of the contract, which alone
-decide what is wrong with it. The models take every event that this module takes, and make the same row of it, except
-that they write the JSON anew.
+This module refuses nothing. An event that it does not accept goes to the models of the contract, which alone find its
+fault. The models accept every event that this module accepts, and make the same row of it, except that they encode
+the JSON again.
 """
 
 import re

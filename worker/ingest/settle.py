@@ -91,7 +91,7 @@ class Settler:
         return make_dead_letter(settlement.delivery, settlement.properties, code, message, room)
 
     def _address_of(self, settlement: Settlement) -> tuple[str, str] | None:
-        """Return where to confirm; None when nobody asked, or the reply queue is not a caller's."""
+        """Return the address of the confirmation; None without a `reply_to`, or where no caller may own it."""
         address = settlement.reply_address
         return address if address and self._topology.may_reply_to(address[0]) else None
 

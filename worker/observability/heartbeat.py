@@ -36,9 +36,9 @@ class Probe:
         self.schema: str | None = None
 
     async def run(self) -> None:
-        """Ask for ever. A question that hangs is not cancelled, which could hang as well: it counts as failed.
+        """Ask without end. A query that hangs counts as failed, and is not cancelled, because that could hang too.
 
-        Whatever changes is logged: an idle worker makes no other call that could fail.
+        Each change is logged: an idle worker makes no other call that could fail.
         """
         while True:
             asking = asyncio.create_task(self._ask())
@@ -69,7 +69,7 @@ class Probe:
 
 
 async def watch(replica: Replica) -> None:
-    """Check the replica every 2 s for ever; as with the probe, a check that hangs counts as failed."""
+    """Check the replica every 2 s without end; as with the probe, a check that hangs counts as failed."""
     while True:
         probing = asyncio.create_task(replica.probe())
         while (await asyncio.wait((probing,), timeout=MAX_PROBE_SECONDS))[1]:
@@ -100,7 +100,7 @@ class Heartbeat:
         self._sampled = 0.0
 
     async def run(self) -> None:
-        """Beat once a second for ever."""
+        """Beat once a second without end."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._probe.run())
             if self._storage.replica:

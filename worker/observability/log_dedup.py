@@ -90,7 +90,7 @@ class Deduplicator:
             burst.since, burst.held = monotonic(), 0
 
     def _end_bursts(self) -> None:
-        """Write what is held and begin anew: the next line of each kind is written at once."""
+        """Write the held lines and begin again: the next line of each kind is written at once."""
         ended, self._bursts = self._bursts, {}
         for burst in ended.values():
             if burst.held:

@@ -20,7 +20,7 @@ MAX_LINES: Final = 1000
 MAX_BYTES: Final = 1024 * 1024
 EXIT_SECONDS: Final = 1.0
 ERROR_PREFIX: Final = priority_prefix("error").encode()
-"""Of what is not logged, as a traceback, in the journal (sd-daemon(3))."""
+"""The journal's priority of output that is no log line, such as a traceback (sd-daemon(3))."""
 
 DescribeDropped = Callable[[int], str]
 """Returns the line that says how many lines were dropped."""

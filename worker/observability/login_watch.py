@@ -1,8 +1,8 @@
 """Ends a worker whose login stays refused while its service manager may have a newer one.
 
 systemd copies a unit's credentials when it starts the unit, and at no other time. After a change of a password such a
-worker goes on with the connections that it has, and is refused for ever once it needs another. A new start gives it
-the new password. Where the files of the logins are current, as mounted secrets are, the worker reads them itself.
+worker continues with its connections, and is refused without end once it needs another. A new start gives it the new
+password. Where the files of the logins are current, as mounted secrets are, the worker reads them itself.
 """
 
 from collections.abc import Callable

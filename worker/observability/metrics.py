@@ -160,7 +160,7 @@ class Metrics:
         )
         self.pool_size = self._gauge("pool_size", "Most connections a pool may have", "pool")
         self.database_failures = self._counter("database_failures", "Failed calls that store", "reason")
-        self.reconnects = self._counter("broker_reconnects", "Attempts to connect to the broker anew")
+        self.reconnects = self._counter("broker_reconnects", "Attempts to reconnect to the broker")
         self.queue_messages = self._gauge("queue_messages", "Messages waiting in a queue", "queue")
         self.queue_consumers = self._gauge("queue_consumers", "Consumers of a queue", "queue")
 

@@ -1,4 +1,4 @@
-"""Notifies the service manager of the worker's state, as sd_notify(3) says; silent where nobody listens."""
+"""Notifies the service manager of the worker's state, by sd_notify(3); silent without a listener."""
 
 import socket
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 
 class SystemdNotifier:
-    """systemd, behind the datagram socket `NOTIFY_SOCKET` names; an empty address is nobody."""
+    """systemd, behind the datagram socket `NOTIFY_SOCKET` names; an empty address means no service manager."""
 
     def __init__(self, address: str) -> None:
         self._address = f"\0{address[1:]}" if address.startswith("@") else address

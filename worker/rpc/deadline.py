@@ -41,8 +41,8 @@ class Patience(NamedTuple):
 def patience_of(delivery: Delivery, properties: Properties, limit: float) -> Patience:
     """Return the patience of a request, of at most `limit` seconds from now.
 
-    `expiration` says how long the caller waits: the broker drops a request that has waited so long, and what it has
-    waited here is counted. The header `deadline` is by the caller's clock, so beside an `expiration` it may only
+    `expiration` is the time that the caller waits: the broker drops a request that has waited longer, and its wait in
+    this worker is counted. The header `deadline` is by the caller's clock, so beside an `expiration` it may only
     shorten that time. A deadline that is over although the broker has just handed the request out, or further away
     than the caller waits, shows that the clocks differ.
     """

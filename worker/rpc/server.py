@@ -52,7 +52,7 @@ class RpcServer:
     async def run(self) -> None:
         """Return once the intake has ended and everything received from it is answered.
 
-        When the channel was lost nobody gets these answers any more: the broker delivers the requests again.
+        After a loss of the channel these answers reach no caller: the broker delivers the requests again.
         """
         serving: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as tasks:

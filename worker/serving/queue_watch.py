@@ -30,8 +30,8 @@ class QueueWatch:
     async def run(self) -> None:
         """Return once the session is over.
 
-        A queue that was declared anew between the session's check and our consumers' start did not cancel them:
-        so the topology is checked once more while they are there.
+        A queue that was declared again between the session's check and our consumers' start did not cancel them. So
+        the topology is checked once more while they consume.
         """
         broker = self._scope.broker
         rounds, suspects = 0, frozenset[Intake]()

@@ -29,7 +29,7 @@ class SessionScope:
         return self.stop.is_set() or self.broker.lost.done()
 
     async def sleep(self, seconds: float) -> bool:
-        """Wait, but no longer than the scope; return whether it goes on."""
+        """Wait, but no longer than the scope; return whether the scope continues."""
         return await sleep_unless_stopped(self.stop, seconds, self.broker.lost)
 
     async def open_intake(

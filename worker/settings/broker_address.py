@@ -17,7 +17,7 @@ IGNORED: Final = {
     "heartbeat": "this program has one of its own",
     "timeout": "SESSION_STORE_CONNECTION_TIMEOUT_MS is in force",
     "connection_timeout": "SESSION_STORE_CONNECTION_TIMEOUT_MS is in force",
-    "name": "connections are named after what they are for",
+    "name": "connections are named after their use",
     "channel_max": "the broker's own limit is in force",
     "frame_max": "the broker's own limit is in force",
     "fail_if_no_peer_cert": "only a server asks for that",

@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     prefetch: int = _setting(
         1000,
         "SESSION_STORE_PREFETCH",
-        "unacknowledged events a queue; fewer where they are larger than 24 KiB",
+        "most unacknowledged events of a queue; fewer where they are larger than 24 KiB",
         ge=1,
         le=65_535,
     )

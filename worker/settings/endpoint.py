@@ -1,4 +1,4 @@
-"""Which hosts a server has, as whom and to what a program logs in there, and whether it may do so in plain text."""
+"""The hosts of a server, the login and the database or virtual host, and whether plain text is allowed."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address

@@ -17,7 +17,7 @@ DOTENV: Final = ".env"
 def read_dotenv(settings: type[BaseSettings]) -> dict[str, Any]:
     """Return the values in `.env`, none where there is no file; raises ConfigurationError when it cannot be read.
 
-    A directory that this user may not enter holds no file of theirs, as where `sudo -u postgres` is called.
+    A directory that this user may not enter counts as empty, such as the one where `sudo -u postgres` is called.
     """
     if not os.access(".", os.X_OK):
         return {}

@@ -25,7 +25,7 @@ _DESCRIPTIONS: Final = {field.validation_alias: field.description for field in S
 class Loaded:
     """The settings in force, each value's origin by variable, unknown variables with a likely name, and the flags.
 
-    `notices` name what a server's URL asks for and does not get.
+    `notices` name the ignored parameters of the servers' URLs.
     """
 
     settings: Settings
@@ -45,7 +45,7 @@ def load(flags: Flags | None = None, required: Sequence[str] = SERVERS, *, with_
     """Return the settings from flags, environment, `.env`, secrets directory and defaults, in this order.
 
     Raises ConfigurationError that names every wrong variable, its value (unless secret) and the rule it breaks,
-    every `required` variable that is not set, and every `required` server that cannot be reached as it is asked for.
+    every missing `required` variable, and every `required` server that cannot be reached with its parameters.
     """
     values: dict[str, object] = {}
     origins: dict[str, str] = {}

@@ -1,6 +1,6 @@
-"""Whether servers can be reached as the settings ask: their parameters, their files, and nothing in plain text.
+"""Checks whether servers can be reached by the settings: parameters, files, and no plain text.
 
-The judgement is of the value that the driver is given, whatever set it: the URL, a variable, a file.
+It judges the value that the driver gets, from any origin: the URL, a variable, a file.
 """
 
 from collections.abc import Iterator, Sequence

@@ -29,7 +29,7 @@ INSTEAD: Final = {
     "idx_sessions_player_id": _ORDER,
     "idx_sessions_started_at": _ORDER,
 }
-"""What now stands under the name of an object of the plugin, and what to write where that matters."""
+"""The object that now has the name of an object of the plugin, and the change that SQL needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ReplacedObject:
 
     @property
     def instead(self) -> str:
-        """What stands under its name now."""
+        """The object that has the name now."""
         return INSTEAD.get(self.name, "another object")
 
 
@@ -86,10 +86,10 @@ async def read_replaced(connection: Connection) -> list[ReplacedObject]:
 
 
 async def read_times(connection: Connection, scan_seconds: float | None = SCAN_SECONDS) -> FoundTimes:
-    """Return the first sessions with times that no answer can hold.
+    """Return the first sessions with times that no answer can represent.
 
-    For that every row is read. After so many seconds (None: however long it takes) it is given up, and only what
-    indexes find is returned.
+    This reads every row. After this number of seconds (None: without a limit) it gives up, and returns only the
+    sessions that indexes find.
     """
     limit = "0" if scan_seconds is None else f"{scan_seconds * 1000:.0f}"
     try:

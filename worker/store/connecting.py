@@ -71,7 +71,7 @@ _WITHOUT_ANSWER: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.TargetServerAttributeNotMatched,
 )
-"""What ends an attempt because the server has no TLS, has nothing else, or has a rule for one of the two alone."""
+"""The errors of an attempt when the server has no TLS, has only TLS, or has a rule for one of the two alone."""
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""Partition the sessions while events go on: copied in batches beside the table, compared, put in its place.
+"""Partitions the sessions while events continue: copies them in batches, compares, and swaps the tables.
 
-Whatever ends it in the middle, the next run goes on from there: the ledger says which sessions are copied.
+After any interruption the next run continues: the ledger marks the copied sessions.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ ROUNDS: Final = 3
 
 
 class ComparisonFailed(SessionStoreError):
-    """Somebody else than events goes on writing to the sessions, so the two tables do not become equal."""
+    """A program other than the workers keeps writing to the sessions, so the two tables never become equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +85,4 @@ async def _compare(connection: Connection) -> None:
             return
         await connection.execute(sql.statement("adopt_sessions"))
         await connection.fetchval(sql.statement("copy_sessions"), [row[0] for row in rows])
-    raise ComparisonFailed("sessions are written past the events: stop what does it, and run it again")
+    raise ComparisonFailed("a program writes sessions without events: stop it, and run the command again")

@@ -46,13 +46,13 @@ class Erasures:
     """Marks players as erased, and reads their sessions; raises StorageUnavailable."""
 
     def __init__(self, pool: Pool) -> None:
-        self._pool = pool  # the writing pool: a replica may lack what was written
+        self._pool = pool  # the writing pool: a replica may lag
 
     async def mark(self, player_id: str, revision: int) -> Marker:
         """Keep the player's writes out up to the revision, and return the marker, committed.
 
         Every transaction that applied events before has ended by then, and every later one sees the marker. Waits at
-        most 1.5 s for the transactions that run, and then raises StorageUnavailable, so that they can go on.
+        most 1.5 s for running transactions, and then raises StorageUnavailable, so that they can continue.
         """
         return await uncancelled(self._mark(player_id, revision))
 

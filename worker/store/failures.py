@@ -17,8 +17,8 @@ REFUSED_CLASSES: Final = ("22", "23", "54")
 
 LOGIN_REFUSED: Final = "login refused"
 REFUSED_LOGINS: Final = ("08P01", "22023", "28", "3D", "42", "55P02")
-"""What a server answers to a login until a person corrects something: the pooler or the server does not take a
-parameter, no rule or no password admits the role, there is no such database, or the role may not enter it.
+"""A server's answers to a login until a person corrects something: the pooler or the server refuses a parameter, no
+rule or no password admits the role, the database does not exist, or the role may not enter it.
 """
 
 PARAMETERS: Final = ("22023", "42704", "55P02")

@@ -33,7 +33,7 @@ _REFUSAL_CLASSES: Final = (
 
 
 class LayoutRefused(SchemaError):
-    """The database cannot have this layout as it is, or this role may not change it."""
+    """The database in its present state cannot have this layout, or this role may not change it."""
 
 
 class LayoutBusy(UnavailableError):

@@ -57,8 +57,8 @@ class MigrationBlocked(UnavailableError):
 class MigrationStatus:
     """How a database's schema compares with this program's; versions, oldest first.
 
-    `applied` is what the database has, `pending` what it lacks, `ahead` what only the database knows,
-    `altered` what both know under different checksums, `replaced` what the database has under another name.
+    `applied` are in the database, `pending` are not, `ahead` are unknown to this program, `altered` have different
+    checksums, `replaced` have another name in the database.
     """
 
     applied: tuple[int, ...]
@@ -74,7 +74,7 @@ class MigrationStatus:
 
 
 async def migrate(dsn: str) -> list[int]:
-    """Apply what is pending, and return its versions: none when the database was up to date.
+    """Apply the pending migrations, and return their versions: none when the database was up to date.
 
     Safe to run from several places at once: one does the work, the others wait and find it done.
     Raises EncodingRefused, SchemaMoved, MigrationsReplaced, SchemaAhead or MigrationAltered before anything is
@@ -203,7 +203,7 @@ async def _fill_in_checksums(connection: asyncpg.Connection) -> None:
     if not await connection.fetchval(
         "SELECT EXISTS (SELECT FROM session_store_migrations WHERE checksum IS NULL)"
     ):
-        return  # so that whoever may not write learns that nothing is to be done
+        return  # so that a login without the right to write learns that nothing is to be done
     await connection.executemany(
         "UPDATE session_store_migrations SET checksum = $2 WHERE version = $1 AND checksum IS NULL",
         [(file.version, file.checksum) for file in migration_files()],

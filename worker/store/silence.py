@@ -1,8 +1,8 @@
-"""Ends calls over connections that went silent: a machine in between has forgotten them and tells neither side.
+"""Ends calls over connections that went silent: a machine in between has forgotten them and notifies neither side.
 
-The kernel ends a connection whose packets nobody acknowledges (`contracts/sockets.py`). A proxy that acknowledges and
-does not forward is found by a question on a fresh connection: a backend that does not work on a call for which this
-side waits has not got the call, or its answer is lost.
+The kernel ends a connection without acknowledgements (`contracts/sockets.py`). A query on a new connection finds a
+proxy that acknowledges and does not forward: a backend that does not work on a call for which this side waits has not
+received the call, or its answer is lost.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ class WatchedConnection(SocketConnection):
 
 
 async def reset_for_pool(connection: asyncpg.Connection) -> None:
-    """Note that nobody waits any more. Sends nothing to the server: no code here changes a session's settings."""
+    """Note that no call waits any more. Sends nothing to the server: no code here changes a session's settings."""
     if isinstance(connection, WatchedConnection):
         connection.waiting_since = None
 
@@ -92,7 +92,7 @@ class SilenceWatch:
         connection.add_termination_listener(self._connections.discard)
 
     async def run(self, expire: Callable[[], Awaitable[None]]) -> None:
-        """Look twice a second for ever; `expire` has the pool replace the connections that wait for work."""
+        """Check twice a second without end; `expire` makes the pool replace the idle connections."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
             if waiting := self._waiting_long():

@@ -18,7 +18,7 @@ class SchemaMoved(SchemaError):
 
 
 async def refuse_unfit(connection: Connection) -> None:
-    """Raise EncodingRefused or SchemaMoved for a database in which events would be lost or wait for ever."""
+    """Raise EncodingRefused or SchemaMoved for a database in which events would be lost or wait without end."""
     refuse_encoding(getattr(connection.get_settings(), "server_encoding", ENCODING))
     moved = await connection.fetch(sql.statement("examine_search_paths"))
     if moved:

@@ -92,7 +92,7 @@ class NoTracing:
         return self
 
     def sending(self, replies: list[Reply]) -> AbstractContextManager[list[Reply]]:
-        """Yield the replies as they are."""
+        """Yield the replies unchanged."""
         return nullcontext(replies)
 
     def record_outcomes(self, batch: Sequence[SettledMessage]) -> None:

@@ -24,7 +24,7 @@ class TracedMessages:
 
     @contextmanager
     def sending(self, replies: list[Reply]) -> Iterator[list[Reply]]:
-        """Trace the replies to messages that have a span; the others are yielded as they are."""
+        """Trace the replies to messages that have a span; the others are yielded unchanged."""
         spans: list[Span] = []
         addressed: list[Reply] = []
         for reply in replies:

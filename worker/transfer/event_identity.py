@@ -38,13 +38,13 @@ def revision_of(session: Session, now: datetime) -> int:
 def updated_at_of(session: Session) -> datetime:
     """Return the time of the session's last change, as the engine's file storage sorts by it.
 
-    That is its completion, or its start where it has none; no other field, and whatever the clock says now.
+    That is its completion, or its start where it has none; no other field and no clock has an effect.
     """
     return session.completed_at or session.started_at
 
 
 def event_id_of(session: Session) -> UUID:
-    """Return the id of the event that writes exactly this, whatever the order of keys."""
+    """Return the id of the event that writes exactly this, in any order of keys."""
     content = (
         session.session_id,
         session.player_id,

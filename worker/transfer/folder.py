@@ -102,6 +102,6 @@ def _bytes_of(path: str, max_file_bytes: int) -> bytes:
 
 
 def _printable(name: str) -> str:
-    """Return a name as UTF-8 text without control characters, whatever the file system has."""
+    """Return a name of any file system as UTF-8 text without control characters."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace") if not name.isascii() else name
     return text if text.isprintable() else ascii(text)[1:-1]

@@ -95,7 +95,7 @@ def _rejections_of(events: Sequence[ParsedEvent], verdicts: Sequence[Verdict]) -
 
 
 def _reason_of(verdict: Verdict) -> tuple[str, str] | None:
-    """Return code and reason of a rejection; None for a verdict that is none."""
+    """Return code and reason of a rejection; None for another verdict."""
     match verdict:
         case Verdict(outcome=Outcome.REJECTED, code=code, message=message):
             return str(code), str(message)

@@ -2,7 +2,7 @@
 
 A session is removed by a delete of the contract that expects the revision at which it was old: a session that was
 written since stays. The delete has the session's own revision, and the greatest id there is. So events from before
-stay out, as after any delete, and any newer write stores the session again, whatever an engine takes for revisions.
+stay out, as after any delete, and any newer write stores the session again, in any unit of revisions.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Ages:
-    """Ages in days beyond which something is removed; None where it stays for ever."""
+    """Ages in days after which sessions and tombstones are removed; None keeps them."""
 
     completed: int | None
     abandoned: int | None

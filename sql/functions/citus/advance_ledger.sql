@@ -1,8 +1,9 @@
--- advance_ledger: as ../advance_ledger.sql, on Citus. One statement a bucket, which is one task on one node, in the order of
--- buckets, so that calls that run at the same time never deadlock.
+-- advance_ledger: as ../advance_ledger.sql, on Citus. Each statement is for one bucket, which is one task on one
+-- node. The order of buckets is fixed, so concurrent calls never deadlock.
 --
--- Citus cannot share the text of the plain one: every statement names the bucket, the conflict is on (bucket, session_id), an
--- insertion selects from `session_buckets`, and the look-up of known sessions in the insertion would be a task for every shard.
+-- Citus cannot share the text of the plain layout: every statement names the bucket, the conflict is on (bucket,
+-- session_id), and an insertion selects from `session_buckets`. The look-up of known sessions within the insertion
+-- would be a task for every shard.
 
 DO $layout$ BEGIN IF to_regclass('session_buckets') IS NOT NULL THEN
 
@@ -19,7 +20,7 @@ CREATE OR REPLACE FUNCTION advance_ledger(
     OUT replaced_outcomes  text[]
 )
 LANGUAGE plpgsql
-SET plan_cache_mode = auto  -- Citus finds the node by the values at hand
+SET plan_cache_mode = auto  -- Citus finds the node by the actual values
 AS $function$
 #variable_conflict use_column
 DECLARE
@@ -37,7 +38,8 @@ BEGIN
          GROUP BY session_bucket(event.session_id)
          ORDER BY session_bucket(event.session_id)
     LOOP
-        -- The entries that events expect are locked, so that none is deleted meanwhile: there is no trigger to see to it.
+        -- Entries whose revision an event expects are locked, so that none is deleted meanwhile: Citus has no trigger
+        -- to refuse that.
         known_ids := '{}';
         IF 0 < ANY (share.expected_revisions) THEN
             FOR won IN

@@ -1,4 +1,5 @@
--- exact_session_stats: as ../exact_session_stats.sql, on Citus, where no trigger keeps the totals: all are counted.
+-- exact_session_stats: as ../exact_session_stats.sql, on Citus, where no trigger maintains the totals: all sessions
+-- are counted.
 
 DO $layout$ BEGIN IF to_regclass('session_buckets') IS NOT NULL THEN
 

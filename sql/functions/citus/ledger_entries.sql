@@ -1,11 +1,12 @@
--- ledger_entries: as ../ledger_entries.sql, on Citus: one statement a bucket, which is one task on one node.
+-- ledger_entries: as ../ledger_entries.sql, on Citus. Each statement is for one bucket, which is one task on one
+-- node.
 
 DO $layout$ BEGIN IF to_regclass('session_buckets') IS NOT NULL THEN
 
 CREATE OR REPLACE FUNCTION ledger_entries(p_session_ids text[])
 RETURNS TABLE (session_id text, revision bigint, event_id uuid, outcome text)
 LANGUAGE plpgsql STABLE
-SET plan_cache_mode = auto  -- Citus finds the node by the values at hand
+SET plan_cache_mode = auto  -- Citus finds the node by the actual values
 AS $function$
 #variable_conflict use_column
 DECLARE

@@ -1,4 +1,4 @@
--- session_bucket: the bucket of a session by its id, which a worker computes too (`worker/store/buckets.py`).
+-- session_bucket: the bucket of a session by its id. A worker computes it too (`worker/store/buckets.py`).
 
 DO $layout$ BEGIN IF to_regclass('session_buckets') IS NOT NULL THEN
 

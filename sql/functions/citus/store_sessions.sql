@@ -1,5 +1,5 @@
--- store_sessions: as ../store_sessions.sql, on Citus: statements of one bucket, each one task on one node, in the order of
--- buckets. An insertion selects from `session_buckets`, so that Citus sees that it stays in the shard.
+-- store_sessions: as ../store_sessions.sql, on Citus. Each statement is for one bucket, which is one task on one
+-- node, in the order of buckets. An insertion selects from `session_buckets`, so that Citus keeps it in the shard.
 
 DO $layout$ BEGIN IF to_regclass('session_buckets') IS NOT NULL THEN
 
@@ -9,7 +9,7 @@ CREATE OR REPLACE FUNCTION store_sessions(
     p_updated_ats timestamptz[], p_won_ids text[]
 ) RETURNS void
 LANGUAGE plpgsql
-SET plan_cache_mode = auto  -- Citus finds the node by the values at hand
+SET plan_cache_mode = auto  -- Citus finds the node by the actual values
 AS $function$
 #variable_conflict use_column
 DECLARE

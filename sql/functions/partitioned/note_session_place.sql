@@ -1,5 +1,6 @@
--- note_session_place: a trigger for a session that SQL other than the events' moves to another start: the ledger then says
--- where it is. It runs with its owner's rights, so that a login that may write sessions needs none on the ledger.
+-- note_session_place: a trigger for a session whose start was changed by SQL other than the events'. It notes the
+-- session's new place in the ledger. It runs with its owner's rights: a login that may write sessions needs no right
+-- on the ledger.
 
 DO $layout$ BEGIN IF (SELECT relkind = 'p' FROM pg_class WHERE oid = 'sessions'::regclass) THEN
 

@@ -1,9 +1,9 @@
--- store_sessions: as ../store_sessions.sql, where `sessions` is partitioned. Each snapshot here is taken with the ledger's rows
--- locked.
+-- store_sessions: as ../store_sessions.sql, where `sessions` is partitioned. Each snapshot here is taken while the
+-- ledger's rows are locked.
 --
--- A session is in one partition, and the ledger says in which. A row that is in another one is deleted before the new row
--- comes, which keeps its creation time. The ledger entry of a row that no event wrote does not say where the row is: every
--- partition is searched then, as it is for a delete of a session whose place is unknown.
+-- A session is in one partition, which the ledger names. A row in another partition is deleted before the new row is
+-- inserted, which keeps its creation time. The ledger entry of a row that no event wrote does not name its place.
+-- Every partition is searched then, as for a delete of a session with an unknown place.
 
 DO $layout$ BEGIN IF (SELECT relkind = 'p' FROM pg_class WHERE oid = 'sessions'::regclass) THEN
 
@@ -13,7 +13,7 @@ CREATE OR REPLACE FUNCTION store_sessions(
     p_updated_ats timestamptz[], p_won_ids text[]
 ) RETURNS void
 LANGUAGE plpgsql
-SET plan_cache_mode = auto  -- a plan for the values at hand has one partition
+SET plan_cache_mode = auto  -- a plan for the actual values has one partition
 AS $function$
 #variable_conflict use_column
 DECLARE

@@ -1,7 +1,7 @@
--- stored_sessions: sessions by id, in no order; those that are not there are left out. It reads the ledger first: with the
--- place in hand one partition is opened and read. The plan is kept, because one for these very values would cost more than it
--- reads; it has every partition, of which all but one are removed before it begins. An id that the ledger does not have is
--- looked for in every partition: SQL other than the events' may have inserted the session.
+-- stored_sessions: sessions by id, in no order; unknown ids are left out. It reads the place in the ledger first, so
+-- that only one partition is opened and read. The plan is kept, because a plan for the actual values would cost more
+-- than the read. It has every partition, and all but one are excluded before it runs. An id without a ledger entry is
+-- looked up in every partition: SQL other than the events' may have inserted the session.
 
 DO $layout$ BEGIN IF (SELECT relkind = 'p' FROM pg_class WHERE oid = 'sessions'::regclass) THEN
 

@@ -38,7 +38,7 @@ Queue = Annotated[str | None, typer.Option("--queue", help="Failed in this queue
 EventId = Annotated[str | None, typer.Option("--id", help="The event has this id.")]
 Number = Annotated[int | None, typer.Option("--number", min=1, help="The place in the queue, as listed.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most this many, from the front.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done; change nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the selected dead letters; change nothing.")]
 Rate = Annotated[float | None, typer.Option("--rate", min=0.01, help="At most this many a second.")]
 Sign = Annotated[
     bool,

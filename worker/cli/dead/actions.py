@@ -56,7 +56,7 @@ async def find_first(selected: Selected) -> DeadLetter | None:
 
 
 async def replay_selected(selected: Selected, rate: float | None, counts: Counts, *, sign: bool) -> int:
-    """Publish the dead letters again; return how many are no events and stay."""
+    """Publish the dead letters again; return the number of messages that are no events and stay."""
     no_events = 0
     largest = SIZES.largest if rate is None else min(SIZES.largest, max(1, int(rate * HOLD_SECONDS)))
     with progress_bar(shown=True) as bar:
@@ -82,7 +82,7 @@ async def replay_selected(selected: Selected, rate: float | None, counts: Counts
 async def discard_selected(
     selected: Selected, listing: Listing, file: DeadLetterFile | None, question: str | None, counts: Counts
 ) -> bool:
-    """Print the dead letters, save them to the file, and remove them; False when the answer to the question is no."""
+    """Print the dead letters, save them to the file, and remove them; False if the person answers no."""
     marked: list[tuple[Page, list[int], list[str]]] = []
     async with _reading(selected, counts, progress_bar(shown=False)) as pages:
         async for chosen in pages:
@@ -107,7 +107,7 @@ async def discard_selected(
 async def _reading(
     selected: Selected, counts: Counts, bar: Progress, sizes: PageSizes = SIZES
 ) -> AsyncIterator[AsyncIterator[Match]]:
-    """Yield the selected dead letters by pages; the end puts back what was not removed."""
+    """Yield the selected dead letters by pages; the end returns the others to the queue."""
     async with open_dead_letters(selected.url, selected.topology, sizes) as dead:
         counts.total = dead.total
         async with aclosing(_count_read(dead, selected, counts, bar)) as pages:

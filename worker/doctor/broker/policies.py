@@ -44,7 +44,7 @@ def check_policies(path: Path, topology: Topology, vhost: str) -> Finding:
     ours = [policy for policy in policies if policy.get("vhost", vhost) == vhost]
     found = [fault for queue in topology.queues for fault in _faults_of(queue, ours)]
     if not found:
-        return ok("none drops what waits in a queue, or lets it be delivered less often")
+        return ok("none drops waiting messages, or lowers a delivery limit")
     names = dict.fromkeys(fault.policy for fault in found)
     message = "; ".join(fault.message for fault in found)
     clearing = (rabbitmqctl("clear_policy", "--vhost", vhost, name) for name in names)
@@ -77,8 +77,6 @@ def _faults_of(queue: Queue, policies: Sequence[Policy]) -> Iterator[_Fault]:
         )
     ttl = definition.get("message-ttl")
     if ttl is not None and "x-message-ttl" not in queue.arguments:
-        yield _Fault(name, f"policy {name} drops what waits in {queue.name} for {ttl} ms", True)
+        yield _Fault(name, f"policy {name} drops the waiting messages of {queue.name} for {ttl} ms", True)
     if "expires" in definition:
-        yield _Fault(
-            name, f"policy {name} deletes {queue.name}, and what waits in it, when nobody uses it", True
-        )
+        yield _Fault(name, f"policy {name} deletes {queue.name}, and its messages, when it is unused", True)

@@ -1,4 +1,4 @@
-"""What remains of the original storage plugin: replaced objects, and rows with times that no answer can hold."""
+"""Finds remains of the storage plugin: replaced objects, and rows with times that no answer can represent."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ CHANGE: Final = "UPDATE sessions SET {0} = {1} WHERE {0} <> {1}"
 
 
 async def check_adoption(database: ExaminedDatabase) -> Finding:
-    """Name the objects of the original plugin that were replaced, and what to write in SQL of one's own instead."""
+    """Name the replaced objects of the original plugin, and the change that your own SQL needs."""
     replaced = await database.replaced_objects()
     if not replaced:
         return ok("no object of another program was replaced")

@@ -76,7 +76,7 @@ def _fix_of_sqlstate(state: str, to: Destination) -> str:
             "ALTER SYSTEM SET max_connections = 200", run_as="a superuser; then restart PostgreSQL"
         ),
         "08P01": "give the doctor the server itself: session-store doctor --database-url postgresql://…",
-        "57P03": "wait until the server has started; its log says what it does",
+        "57P03": "wait until the server has started; its log shows the progress",
         "42501": f'psql -U postgres -c \'GRANT CONNECT ON DATABASE "{to.name}" TO "{to.user}"\'',
     }
     return fixes.get(state, f"look up SQLSTATE {state}, and read the server's log")

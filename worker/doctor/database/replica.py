@@ -24,7 +24,7 @@ async def check_replica_url(url: str) -> Finding:
 
 
 async def check_replica(url: str, timeout: float) -> Finding:
-    """Find a replica that is away, is no replica, lacks the schema or is far behind; workers go on without it."""
+    """Find a replica that is away, is a primary, lacks the schema or is far behind; workers continue without it."""
     try:
         replica = await log_in(url, timeout)
     except StorageUnavailable as failure:

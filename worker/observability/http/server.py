@@ -46,7 +46,7 @@ class Pages:
         return application
 
     async def live(self, _: web.Request) -> web.Response:
-        """200 while the event loop turns: whoever waits for this answer waits for the loop."""
+        """Answer 200 while the event loop runs: a stalled loop does not answer."""
         live = self._view.health.is_live
         return web.json_response({"live": live}, status=200 if live else 503)
 

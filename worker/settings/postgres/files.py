@@ -1,4 +1,4 @@
-"""libpq's files of connection parameters and of passwords. A ValueError names the file and never what it holds."""
+"""libpq's files of connection parameters and of passwords. A ValueError names the file and nothing of its content."""
 
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,7 +71,7 @@ def _read(path: Path, passed_over: tuple[type[OSError], ...]) -> str | None:
 
 
 def _fields(line: str) -> Iterator[str]:
-    """Yield the fields of a line, of which the last has the rest of it; a backslash escapes what follows."""
+    """Yield the fields of a line, the last with the rest of the line; a backslash escapes the next character."""
     text, count, characters = "", 1, iter(line)
     for character in characters:
         if character == "\\":

@@ -94,7 +94,7 @@ UNSUPPORTED: Final[Mapping[str, Unsupported]] = {
         "a client's certificate is sent where there is one and the server asks",
     ),
     "requirepeer": Unsupported(
-        "PGREQUIREPEER", _never, "the driver does not ask who listens at a socket; use TLS to 127.0.0.1"
+        "PGREQUIREPEER", _never, "the driver does not check the owner of a socket; use TLS to 127.0.0.1"
     ),
     "replication": Unsupported(None, _among("false", "off", "no", "0"), "a worker does not replicate"),
     "scram_client_key": Unsupported(None, _never, "give a password"),

@@ -64,7 +64,7 @@ class Tls:
 
 
 def read_tls(parameters: Parameters, home: Path | None) -> Tls:
-    """Return what the parameters ask for; raises ValueError for one that cannot be done."""
+    """Return the TLS mode and files of the parameters; raises ValueError for a parameter that cannot be honoured."""
     mode = _mode_of(parameters)
     direct = _one_of(parameters, "sslnegotiation", ("postgres", "direct"), "postgres") == "direct"
     if direct and mode in PLAIN_TEXT_MODES:

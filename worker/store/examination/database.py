@@ -110,7 +110,7 @@ class ExaminedDatabase:
             return await read_replaced(self._connection)
 
     async def odd_times(self) -> FoundTimes:
-        """Return the first sessions with times that no answer can hold, of what a second finds."""
+        """Return the first sessions with times that no answer can represent; the search ends after a second."""
         async with self._reading():
             return await read_times(self._connection)
 

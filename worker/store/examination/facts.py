@@ -43,7 +43,7 @@ class ConnectionCounts:
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """examine_rights, examine_excess, examine_search_paths: what is missing or too much, and the statement for it."""
+    """examine_rights, examine_excess, examine_search_paths: the wrong right, and the statement that corrects it."""
 
     name: str
     statement: str
