@@ -1,8 +1,7 @@
-"""What somebody changes on a server that runs: time limits, functions, names (docs/guarantees.md)."""
+"""What somebody changes on a server that runs: time limits and functions (docs/guarantees.md)."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -60,9 +59,9 @@ async def test_a_server_that_ends_idle_sessions_costs_nothing(calm_stage: Stage)
     for _ in range(3):
         await calm_stage.probe()
         await until_open(calm_stage, 0)
-    assert replica.count("storage.unavailable") == 0, replica.tail()
     report = await calm_stage.finish()
     assert report.is_clean, report
+    assert replica.count("consuming.paused") == 0  # a session may end while it is asked, and is asked again
 
 
 async def test_a_function_that_is_dropped_and_made_again_costs_nothing(calm_stage: Stage) -> None:
@@ -100,30 +99,3 @@ async def test_a_broker_that_waits_no_longer_for_acknowledgements_delivers_once_
     await stage.probe()
     report = await stage.finish()
     assert report.is_clean, report
-
-
-SLOW_NAMES: Final = """
-import pathlib, socket, time
-real = socket.getaddrinfo
-def getaddrinfo(*given, **options):
-    if pathlib.Path({flag!r}).exists():
-        time.sleep(60)
-    return real(*given, **options)
-socket.getaddrinfo = getaddrinfo
-"""
-
-
-async def test_a_name_service_that_does_not_answer_keeps_no_worker_from_its_end(
-    calm_stage: Stage, tmp_path: Path
-) -> None:
-    (tmp_path / "sitecustomize.py").write_text(SLOW_NAMES.format(flag=str(tmp_path / "slow")))
-    urls = {
-        "AMQP_URL": calm_stage.amqp_url().replace("127.0.0.1", "localhost"),
-        "DATABASE_URL": calm_stage.database_url().replace("127.0.0.1", "localhost"),
-    }
-    replica = await calm_stage.start_replica({**urls, "PYTHONPATH": str(tmp_path)})
-    await calm_stage.probe()
-    (tmp_path / "slow").touch()
-    await sql(calm_stage, f"{KICK_OUT} AND datname = '{calm_stage.database}'")
-    await replica.logged("database.away")
-    assert await replica.stop() == 0, replica.tail()
