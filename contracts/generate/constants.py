@@ -5,6 +5,8 @@ from types import ModuleType
 from typing import Final
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
+MAX_LINE: Final = 118
+"""Of the formatter of TypeScript, which breaks a longer line after the sign of equality."""
 
 
 def render_constants(module: ModuleType) -> str:
@@ -14,9 +16,7 @@ def render_constants(module: ModuleType) -> str:
     """
     source = module.__name__.replace(".", "/")
     head = f"// Generated from {source}.py, which explains each, by `python -m contracts.generate`. Do not edit.\n\n"
-    return head + "".join(
-        f"export const {name} = {_literal(value)}\n" for name, value in constants_of(module).items()
-    )
+    return head + "".join(_export(name, _literal(value)) for name, value in constants_of(module).items())
 
 
 def constants_of(module: ModuleType) -> dict[str, int | str]:
@@ -26,6 +26,11 @@ def constants_of(module: ModuleType) -> dict[str, int | str]:
         for name, value in vars(module).items()
         if name.isupper() and not name.startswith("_") and isinstance(value, int | str)
     }
+
+
+def _export(name: str, literal: str) -> str:
+    line = f"export const {name} = {literal}\n"
+    return line if len(line) <= MAX_LINE + 1 else f"export const {name} =\n  {literal}\n"
 
 
 def _literal(value: int | str) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import shutil
-import tarfile
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -36,8 +36,8 @@ def plugins(program: Path, tmp_path: Path) -> Path:
     source = tmp_path / "package"
     shutil.copytree(PACKAGE, source, ignore=shutil.ignore_patterns("node_modules", "dist"))
     packed = run_node("npm", "pack", "--silent", "--ignore-scripts", directory=source).strip()
-    with tarfile.open(source / packed) as archive:
-        archive.extractall(tmp_path / "packed", filter="data")
+    (tmp_path / "packed").mkdir()
+    subprocess.run(["tar", "-xf", source / packed, "-C", tmp_path / "packed"], check=True)
     folder = Path(tempfile.mkdtemp(prefix="plugins-", dir=program.parent))
     shutil.copytree(tmp_path / "packed" / "package" / "plugin", folder / "session-store")
     return folder

@@ -87,7 +87,7 @@ async def test_whoever_writes_past_the_events_for_ever_stops_it_before_the_end(
     await connection.execute("DELETE FROM session_ledger WHERE session_id = 'a'")
     monkeypatch.setattr("worker.store.conversion.CHUNK_ROWS", 0)
     monkeypatch.setattr("worker.store.conversion.ROUNDS", 0)
-    with pytest.raises(ComparisonFailed, match="past the events"):
+    with pytest.raises(ComparisonFailed, match="without events"):
         await convert(converter, PLAN)
     assert await read_layout(connection) == "converting"
 

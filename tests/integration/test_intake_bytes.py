@@ -104,12 +104,27 @@ async def test_a_window_of_small_deliveries_shrinks_for_large_ones_without_a_red
     assert max(held[PREFETCH:]) <= 10
 
 
-async def test_an_intake_that_grows_can_stop(amqp_url: str, queue: str, intake: Intake) -> None:
+async def test_an_intake_that_grows_stops_without_a_redelivery(
+    amqp_url: str, queue: str, intake: Intake
+) -> None:
     await publish(amqp_url, queue, [b"x"] * PLENTY)
     await intake.start([queue], PREFETCH, 10, 4, by_bytes=True)
-    await intake.receive(1)
-    await intake.stop(10)
-    while received := await intake.receive(PREFETCH):
+    received = await intake.receive(4)  # the small consumer is full, and the spare one starts
+    stopping = asyncio.create_task(intake.stop(10))
+    while received:
         assert await intake.acknowledge(received[-1].tag, multiple=True)
+        received = await intake.receive(PREFETCH)
+    await stopping
     assert intake.is_open
     assert intake.unacknowledged == 0
+    assert not any(await redelivered(amqp_url, queue))
+
+
+async def redelivered(amqp_url: str, queue: str) -> list[bool]:
+    """Return of each message that is left in the queue whether it was delivered before."""
+    async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
+        left = await channel.get_queue(queue)
+        found = []
+        while message := await left.get(fail=False, no_ack=True):
+            found.append(bool(message.redelivered))
+        return found

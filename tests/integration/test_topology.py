@@ -170,8 +170,8 @@ async def test_an_intake_that_was_not_started_in_time_leaves_no_consumer(
     await declare_topology(amqp_url, topology)
     start, queue = Intake.start, topology.rpc_queue.name
 
-    async def start_late(intake: Intake, *given: Any) -> None:
-        await start(intake, *given)
+    async def start_late(intake: Intake, *given: Any, **options: Any) -> None:
+        await start(intake, *given, **options)
         raise BrokerUnavailable("the broker answered too late")
 
     broker = await open_broker_session(BrokerOptions(lambda: amqp_url, "test"))

@@ -29,8 +29,17 @@ def test_a_consumer_may_leave_when_it_is_full_or_nothing_comes() -> None:
 
 def test_a_spare_consumer_is_of_no_use_while_the_one_before_it_has_room() -> None:
     first = Consumer("queue", 4, priority=1, held=1)
-    spare = Consumer("queue", 10, primary=first, arrived=monotonic() - SPARE_SILENCE_SECONDS)
+    spare = Consumer("queue", 10, primary=first, arrived=monotonic() - SPARE_SILENCE_SECONDS, is_fresh=False)
     assert spare.is_idle_spare()
     first.held = 2
     assert not spare.is_idle_spare()
     assert not first.is_idle_spare()
+
+
+def test_a_spare_consumer_that_has_just_started_is_not_idle() -> None:
+    first = Consumer("queue", 4, priority=1)
+    spare = Consumer("queue", 10, primary=first, arrived=monotonic() - SPARE_SILENCE_SECONDS)
+    assert not spare.is_idle_spare()
+    assert not spare.can_cancel()
+    spare.arrived -= SILENCE_SECONDS
+    assert spare.is_idle_spare()

@@ -20,7 +20,7 @@ class Consumer:
     """A consumer as the broker knows it; `held` counts its deliveries that are not acknowledged.
 
     A spare consumer gets the messages for which its `primary`, and those of other replicas, have no room. `arrived`
-    is when the last one came, monotonic.
+    is when the last one came, or when the consumer started, monotonic; `is_fresh` until the first one comes.
     """
 
     queue: str
@@ -30,6 +30,7 @@ class Consumer:
     tag: str = field(default_factory=lambda: f"session-store.{uuid4().hex}")
     held: int = 0
     arrived: float = 0.0
+    is_fresh: bool = True
 
     @property
     def arguments(self) -> FieldTable:
@@ -41,9 +42,12 @@ class Consumer:
         return self.held >= self.prefetch or self._silence() >= SILENCE_SECONDS
 
     def is_idle_spare(self) -> bool:
-        """Whether this is a spare consumer that gets nothing for now, because its primary has room."""
+        """Whether this is a spare consumer that gets nothing for now, because its primary has room.
+
+        A whole prefetch may be in transit to one that has just started.
+        """
         has_room = self.primary is not None and self.primary.held <= self.primary.prefetch // 4
-        return has_room and self._silence() >= SPARE_SILENCE_SECONDS
+        return has_room and self._silence() >= (SILENCE_SECONDS if self.is_fresh else SPARE_SILENCE_SECONDS)
 
     def _silence(self) -> float:
         return monotonic() - self.arrived

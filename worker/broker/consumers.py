@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 
 import structlog
 from aiormq.abc import AbstractChannel, DeliveredMessage
@@ -108,6 +109,7 @@ class Consumers:
                 arguments=consumer.arguments,
                 timeout=self._timeout,
             )
+        consumer.arrived = monotonic()
         self._consumers.append(consumer)
 
     def _arrive(self, window: Window, consumer: Consumer, delivery: Delivery) -> None:

@@ -59,7 +59,7 @@ class Intake:
 
     @property
     def last_arrival(self) -> float:
-        """When the last delivery came, monotonic; 0 before the first one."""
+        """When the last delivery came or the last consumer started, monotonic; 0 before."""
         return max((consumer.arrived for consumer in self._consumers), default=0.0)
 
     async def wait_while_open(self, seconds: float) -> bool:
@@ -174,6 +174,7 @@ class Intake:
         self._deliveries.append(delivery)
         self._acknowledgements.expect(delivery.tag, consumer)
         consumer.arrived = delivery.received
+        consumer.is_fresh = False
         if not self._changed.is_set():
             self._changed.set()
 
