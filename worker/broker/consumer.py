@@ -12,7 +12,7 @@ PRIORITY_REQUESTS: Final = 8
 """The priority prefetch of requests: there are fewer than events, and a stop waits until it is full."""
 
 SILENCE_SECONDS: Final = 1.0
-SPARE_SILENCE_SECONDS: Final = 0.05
+SPARE_SILENCE_SECONDS: Final = 0.2
 
 
 @dataclass(slots=True, eq=False)
@@ -20,7 +20,7 @@ class Consumer:
     """A consumer as the broker knows it; `held` counts its deliveries that are not acknowledged.
 
     A spare consumer gets the messages for which its `primary`, and those of other replicas, have no room. `arrived`
-    is when the last one came, or when the consumer started, monotonic; `is_fresh` until the first one comes.
+    is when the last one came, or when the consumer started, monotonic; `is_fresh` until it was full once.
     """
 
     queue: str

@@ -174,7 +174,7 @@ class Intake:
         self._deliveries.append(delivery)
         self._acknowledgements.expect(delivery.tag, consumer)
         consumer.arrived = delivery.received
-        consumer.is_fresh = False
+        consumer.is_fresh = consumer.is_fresh and consumer.held < consumer.prefetch
         if not self._changed.is_set():
             self._changed.set()
 
