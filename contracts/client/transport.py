@@ -73,11 +73,13 @@ class Transport:
     async def publish(self, message: OutgoingMessage, deadline: float) -> None:
         """Return once the broker has confirmed the message on a queue."""
         patience = REPUBLISH_UNANSWERED
-        link = await self._connected(message.call, deadline)
-        while not await self._send(link, message, deadline, min(deadline, monotonic() + patience)):
-            await self._pause(message.call, deadline)
-            patience *= 2
+        while True:
             link = await self._connected(message.call, deadline)
+            until = min(deadline, monotonic() + patience)
+            if await self._send(link, message, deadline, until):
+                return
+            patience *= 2 if monotonic() >= until else 1
+            await self._pause(message.call, deadline)
 
     async def request(self, message: OutgoingMessage, deadline: float) -> Reply:
         """Publish, and return the reply; the same message is published again after the loss of a link.

@@ -59,8 +59,8 @@ class Link:
             self.now += seconds
 
 
-async def waits_of(monkeypatch: pytest.MonkeyPatch, link: Link, message: OutgoingMessage) -> list[float]:
-    """Return how long a request waited each time before it was published again, until its reply came."""
+def transport_on(monkeypatch: pytest.MonkeyPatch, link: Link) -> Transport:
+    """Return an open transport that uses the link and its clock."""
     monkeypatch.setattr("contracts.client.transport.Link.open", link.open)
     monkeypatch.setattr("contracts.client.transport._first_of", link.wait)
     monkeypatch.setattr("contracts.client.transport.RECONNECT_DELAY", 0.001)
@@ -68,6 +68,12 @@ async def waits_of(monkeypatch: pytest.MonkeyPatch, link: Link, message: Outgoin
     transport = Transport(BrokerAddress.parse("amqp://nowhere"), "engine", Topology(""))
     link.replies = transport._waiting
     transport.open()
+    return transport
+
+
+async def waits_of(monkeypatch: pytest.MonkeyPatch, link: Link, message: OutgoingMessage) -> list[float]:
+    """Return how long a request waited each time before it was published again, until its reply came."""
+    transport = transport_on(monkeypatch, link)
     assert await transport.request(message, DEADLINE) == {"outcome": "stored"}
     await transport.close()
     return link.waits
@@ -94,3 +100,21 @@ async def test_every_message_is_published_again_while_the_broker_confirms_nothin
     monkeypatch: pytest.MonkeyPatch, message: OutgoingMessage
 ) -> None:
     assert await waits_of(monkeypatch, Link(confirms=False), message) == [2, 4, 8, 16, 32]
+
+
+async def test_a_refusal_is_no_silence_and_lengthens_no_wait_for_a_confirm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    link, patiences = Link(), []
+
+    async def publish(_: OutgoingMessage, _life: float, patience: float, _id: str | None) -> bool:
+        patiences.append(patience)
+        if len(patiences) > 3:  # before that the broker refuses it at once
+            link.now += patience
+        return len(patiences) == 6
+
+    monkeypatch.setattr(link, "publish", publish)
+    transport = transport_on(monkeypatch, link)
+    await transport.publish(EVENT, DEADLINE)
+    assert patiences == [2, 2, 2, 2, 4, 8]
+    await transport.close()

@@ -47,7 +47,7 @@ class Consumers:
         self._timeout = 0.0
         self._starting = (
             asyncio.Lock()
-        )  # a prefetch is of the next consumer on the channel, whoever starts it
+        )  # basic.qos is for the next consumer on the channel, and two may start
         self._resizing: asyncio.Task[None] | None = None
         self._leaves = False
         self.prefetch = 0

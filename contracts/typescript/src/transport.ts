@@ -64,10 +64,12 @@ export class Transport {
 
   /** Resolves once the broker has confirmed the message on a queue. */
   async publish(message: OutgoingMessage, deadline: number): Promise<void> {
-    for (let patience: number = REPUBLISH_UNANSWERED_MS; ; patience *= 2) {
+    let patience: number = REPUBLISH_UNANSWERED_MS
+    for (;;) {
       const link = await this.#connected(message.call, deadline)
       const until = Math.min(deadline, performance.now() + patience)
       if (await raceUntil(until, link.publish(this.#publication(message, deadline)))) return
+      if (performance.now() >= until) patience *= 2
       await this.#pause(message.call, deadline)
     }
   }
