@@ -37,10 +37,12 @@ SESSIONS: Final = 200
 UNTIL_EVENTS: Final = 300  # between two looks whether it is over
 POOL_SIZE: Final = 10
 MOST_FILES: Final = 32  # three connections to the broker, the pool, and what the interpreter has
-STATES: Final = """
-    SELECT state FROM pg_stat_activity
+CONNECTIONS: Final = """
+    SELECT pid, state, xact_start FROM pg_stat_activity
      WHERE usename = 'session_store_worker' AND datname = current_database()
 """
+IDLE: Final = "idle in transaction"
+ENDED_AS_IDLE: Final = "idle-in-transaction timeout"  # what PostgreSQL logs of one that it ends
 
 
 class Stage:
@@ -189,12 +191,25 @@ class Stage:
         return judge(self.history, Aftermath(ledger, rows, tuple(self.letters), waiting))
 
     async def assert_whole(self) -> None:
-        """Fail when a worker holds more than it needs, or a session of the database idles in a transaction."""
+        """Fail when a worker holds more than it needs, or leaves a transaction open.
+
+        A worker at work is between two statements now and then, so each such transaction is watched to its end.
+        """
         for replica in self.running:
             assert replica.count_open_files() <= MOST_FILES, f"{replica.pid} has {replica.count_open_files()}"
-        states = (await asyncio.to_thread(self.postgres.psql, STATES, self.database)).splitlines()
-        assert "idle in transaction" not in states
-        assert len(states) <= POOL_SIZE * len(self.running), states
+        logged = self.postgres.log.stat().st_size
+        connections = await self._connections()
+        assert len(connections) <= POOL_SIZE * len(self.running), connections
+        idle = {line for line in connections if IDLE in line}
+        deadline = monotonic() + LONGEST_WAIT
+        while idle := idle & await self._connections():
+            assert monotonic() < deadline, idle
+            await asyncio.sleep(POLL_SECONDS)
+        assert ENDED_AS_IDLE not in self.postgres.log.read_bytes()[logged:].decode(), "a worker left a transaction open"
+
+    async def _connections(self) -> set[str]:
+        """Return the workers' connections to the database, each with its state and its transaction."""
+        return set((await asyncio.to_thread(self.postgres.psql, CONNECTIONS, self.database)).splitlines())
 
     async def take_letters(self) -> int:
         """Add what is in the dead-letter queue to `letters`; return how many events wait in the others."""
