@@ -16,6 +16,7 @@ from deploy.local.record import read_record
 from deploy.local.server import Server
 from tests.support.selection import long
 from tests.support.servers import slots
+from tests.support.servers.slots import claim_slot
 
 _AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
 _POSTGRES_GREETING = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # an SSLRequest
@@ -134,27 +135,40 @@ def test_erasing_a_server_leaves_neither_process_nor_file(tmp_path: Path) -> Non
     assert not server.directory.exists()
 
 
-def test_servers_of_a_killed_run_end_when_the_next_run_begins(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(slots, "LOCAL", tmp_path)
+def test_servers_of_a_killed_run_end_when_the_next_run_begins(tmp_path: Path) -> None:
     (tmp_path / "test-0.lock").touch()
     abandoned = PostgresServer(tmp_path / "test-0" / "postgres")
     abandoned.start()
     processes = _processes_of(abandoned)
-    with slots.claim_slot() as slot:
+    with claim_slot([tmp_path]) as slot:
         assert [process for process in processes if is_alive(process)] == []
         assert list(slot.iterdir()) == []
+        (slot / "postgres").mkdir()
+    assert not slot.exists()
 
 
-def test_two_runs_at_a_time_have_different_directories(
+def test_two_runs_at_a_time_have_different_directories(tmp_path: Path) -> None:
+    with claim_slot([tmp_path]) as one, claim_slot([tmp_path]) as two:
+        assert one != two
+    with claim_slot([tmp_path]) as again:
+        assert again == one
+
+
+def test_a_place_without_room_or_of_somebody_else_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slots, "LOCAL", tmp_path)
-    with slots.claim_slot() as one, slots.claim_slot() as two:
-        assert one != two
-    with slots.claim_slot() as again:
-        assert again == one
+    memory, disk = tmp_path / "memory", tmp_path / "disk"
+    monkeypatch.setattr(slots, "ENOUGH_BYTES", 0)
+    with claim_slot([memory, disk]) as slot:
+        assert slot.parent == memory
+    memory.rename(tmp_path / "other")
+    memory.symlink_to(tmp_path / "other")
+    with claim_slot([memory, disk]) as slot:
+        assert slot.parent == disk
+    memory.unlink()
+    monkeypatch.setattr(slots, "ENOUGH_BYTES", 1 << 60)
+    with claim_slot([memory, disk]) as slot:
+        assert slot.parent == disk
 
 
 @pytest.mark.parametrize(
