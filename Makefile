@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTANCE ?= dev
-# Three processes for two cores, because tests wait; the tests of one file run in one of them, in the order that tests/support/selection.py gives.
-PYTEST_OPTIONS ?= -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --durations 10
+# Four processes for two cores, because tests wait; the tests of one file run in one of them, in the order that tests/support/selection.py gives.
+PYTEST_OPTIONS ?= -n 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --durations 10
 
 # Where it is set, each of the processes would compile every test again, which is half the time until the first one.
 unexport PYTHONDONTWRITEBYTECODE

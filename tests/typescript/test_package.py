@@ -66,7 +66,8 @@ def built() -> None:
 def packed(built: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project with the packed package installed."""
     directory = tmp_path_factory.mktemp("packed")
-    archive = run_node("npm", "pack", "--silent", "--pack-destination", str(directory)).strip()
+    words = ("npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", str(directory))
+    archive = run_node(*words).strip()
     (directory / "package.json").write_text('{"private": true, "type": "module"}\n')
     run_node("npm", "install", "--silent", "--no-save", f"./{archive}", directory=directory)
     return directory

@@ -19,7 +19,7 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.rabbitmq import RabbitServer
 
 ENOUGH_BYTES: Final = 4 << 30
-"""Three processes need 1.5 GB."""
+"""Four processes need 1.5 GB."""
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 — a directory of our own is made there
 IN_MEMORY: Final = _MEMORY / f"session-store-{os.getuid()}-{sha256(bytes(PROJECT)).hexdigest()[:8]}"
 PLACES: Final = (IN_MEMORY, LOCAL)

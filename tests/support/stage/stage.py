@@ -205,7 +205,9 @@ class Stage:
         while idle := idle & await self._connections():
             assert monotonic() < deadline, idle
             await asyncio.sleep(POLL_SECONDS)
-        assert ENDED_AS_IDLE not in self.postgres.log.read_bytes()[logged:].decode(), "a worker left a transaction open"
+        assert ENDED_AS_IDLE not in self.postgres.log.read_bytes()[logged:].decode(), (
+            "a worker left a transaction open"
+        )
 
     async def _connections(self) -> set[str]:
         """Return the workers' connections to the database, each with its state and its transaction."""
