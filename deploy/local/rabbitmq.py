@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from deploy.local.errors import CommandFailed, ends_in_time
@@ -70,18 +71,7 @@ class RabbitServer(Server):
 
     def ctl(self, *arguments: str) -> str:
         """Run rabbitmqctl on this node; returns its output, raises CommandFailed with its complaint."""
-        command = [str(rabbitmq_programs() / "rabbitmqctl"), "--quiet", *arguments]
-        with ends_in_time("rabbitmqctl"):
-            done = subprocess.run(
-                command,
-                env=self._environment(),
-                cwd=self.directory,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_CTL_SECONDS,
-            )
+        done = self._run([str(rabbitmq_programs() / "rabbitmqctl"), "--quiet", *arguments])
         if done.returncode != 0:
             raise CommandFailed(
                 f"rabbitmqctl {' '.join(arguments)}: {done.stdout.strip()} {done.stderr.strip()}"
@@ -105,20 +95,25 @@ class RabbitServer(Server):
         """Have the node evaluate an expression of Erlang."""
         program = shutil.which("erl_call")  # in C: rabbitmqctl starts an Erlang, a second of processor time
         port = self._record.ports["distribution"]
-        if program is None or not self._call([program, "-address", f"{LOOPBACK}:{port}", "-e"], expression):
-            self.ctl("eval", expression)
+        if program:
+            done = self._run([program, "-address", f"{LOOPBACK}:{port}", "-e"], f"{expression}\n")
+            if done.returncode == 0 and done.stdout.startswith("{ok,"):
+                return
+        self.ctl("eval", expression)
 
-    def _call(self, command: list[str], expression: str) -> bool:
-        done = subprocess.run(
-            command,
-            input=f"{expression}\n",
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_CTL_SECONDS,
-        )
-        return done.returncode == 0 and done.stdout.startswith("{ok,")
+    def _run(self, command: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a program that reaches this node, with a text on its standard input, to its end."""
+        with ends_in_time(Path(command[0]).name):
+            return subprocess.run(
+                command,
+                input=text,
+                env=self._environment(),
+                cwd=self.directory,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_CTL_SECONDS,
+            )
 
     def _prepare(self) -> None:
         rabbitmq_programs()

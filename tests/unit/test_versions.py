@@ -10,13 +10,14 @@ from tests.versions import __main__, matrix, trees
 from tests.versions.matrix import BROKER_PARTS, COMBINATIONS, PARTS, QUICK, Cell, Versions
 
 NEWEST: Final = "newest RabbitMQ"
+SERVERS: Final = next(each for each in COMBINATIONS if each.name == NEWEST)
+VERSIONS: Final = Versions("4.3.6", "15.18", "3.11.7")
 
 
 @pytest.fixture(autouse=True)
 def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Have nothing made and nothing kept, and a page of this test's own; return its path."""
     monkeypatch.setattr(trees, "PLACE", tmp_path)
-    monkeypatch.setattr(matrix, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(matrix, "PAGE", tmp_path / "page.md")
     page = tmp_path / "page.md"
     page.write_text(f"before\n{matrix.BEGIN}\nold\n{matrix.END}\nafter\n")
@@ -39,18 +40,34 @@ def test_each_change_is_tried_with_something_of_every_part_that_a_broker_can_cha
     assert set(QUICK) == set(BROKER_PARTS)
 
 
+def rows_of(page: Path) -> dict[str, dict[str, str]]:
+    """Return the rows of the table, by their servers and then by column."""
+    lines = [line for line in page.read_text().splitlines() if line.startswith("|")]
+    head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    return {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+
+
 def test_the_page_says_what_was_not_run(place: Path) -> None:
-    combination = next(each for each in COMBINATIONS if each.name == NEWEST)
     cells = {"topology": Cell(18, 0, 0), "erasure": Cell(1, 2, 3), "cluster": Cell(4, 0, 1)}
-    matrix.keep(combination, Versions("4.3.6", "15.18", "3.11.7"), cells)
-    matrix.write_page()
+    matrix.write_page(SERVERS, VERSIONS, cells)
     lines = place.read_text().splitlines()
     assert (lines[0], lines[-1]) == ("before", "after")
-    head, _, *rows = (
-        [cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")
-    )
-    assert head[4:] == list(PARTS)
-    row = dict(zip(head, next(row for row in rows if row[0] == NEWEST), strict=True))
+    rows = rows_of(place)
+    assert list(rows) == [each.name for each in COMBINATIONS]
+    row = rows[NEWEST]
+    assert list(row)[4:] == list(PARTS)
     assert (row["topology"], row["erasure"], row["cluster"]) == ("18", "**2 failed**", "4 (1 skipped)")
     assert (row["dead letters"], row["order law"]) == ("not run", "")
-    assert [row[0] for row in rows] == [each.name for each in COMBINATIONS]
+
+
+def test_the_page_keeps_the_results_of_earlier_runs(place: Path) -> None:
+    matrix.write_page(SERVERS, VERSIONS, {"topology": Cell(18, 0, 0)})
+    other = next(each for each in COMBINATIONS if each.name == "PostgreSQL 12")
+    matrix.write_page(other, Versions("3.10.8", "12.22", "3.11.7"), {"roles": Cell(25, 0, 0)})
+    matrix.write_page(SERVERS, VERSIONS, {"cluster": Cell(4, 0, 0)})
+    rows = rows_of(place)
+    assert (rows[NEWEST]["topology"], rows[NEWEST]["cluster"]) == ("18", "4")
+    assert (rows["PostgreSQL 12"]["roles"], rows["PostgreSQL 12"]["PostgreSQL"]) == ("25", "12.22")
+    matrix.write_page(SERVERS, VERSIONS._replace(rabbitmq="4.3.7"), {"cluster": Cell(4, 0, 0)})
+    assert rows_of(place)[NEWEST]["topology"] == "not run"
+    assert rows_of(place)[NEWEST]["RabbitMQ"] == "4.3.7"

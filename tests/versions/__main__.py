@@ -19,7 +19,6 @@ from tests.versions.matrix import (
     Cell,
     Combination,
     Versions,
-    keep,
     read_cell,
     write_page,
 )
@@ -42,8 +41,6 @@ def main() -> int:
                 failed.append(each.name)
         except CannotMake as reason:
             skipped.append(f"NOT TESTED: {each.name}, because it cannot be had here: {reason}")
-    if chosen.page:
-        write_page()
     print("\n".join([*(f"failed: {name}" for name in failed), *skipped]), file=sys.stderr)
     return 1 if failed or (skipped and not chosen.may_skip) else 0
 
@@ -66,7 +63,7 @@ def _has_passed(combination: Combination, chosen: argparse.Namespace) -> bool:
     cells: dict[str, Cell] = {}
     for part in parts:
         cells[part] = _run(combination, PARTS[part], chosen.workers)
-        keep(combination, versions, cells)
+        write_page(combination, versions, cells)
     return not any(cell.failed for cell in cells.values())
 
 

@@ -1,16 +1,14 @@
 """Which parts of the suite run on which servers, and the page that says how they went."""
 
-import json
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from deploy.local.instance import PROJECT
-from tests.versions.trees import PLACE
 
 PAGE: Final = PROJECT / "docs" / "versions.md"
-RESULTS: Final = PLACE / "results"
 BEGIN, END = "<!-- matrix: begin -->", "<!-- matrix: end -->"
 
 INTEGRATION, FAULTS, ACCEPTANCE = "tests/integration", "tests/faults", "tests/acceptance"
@@ -39,6 +37,8 @@ PARTS: Final = {
     ),
     "clients": ("tests/conformance", "tests/typescript"),
 }
+HEAD: Final = ["servers", "RabbitMQ", "PostgreSQL", "Python", *PARTS]
+FIRST_PART: Final = 4
 QUICK: Final = {
     "dead letters": (
         f"{INTEGRATION}/test_dead_letters_are_kept.py",
@@ -131,37 +131,33 @@ def read_cell(report: Path) -> Cell:
     return Cell(tests - failed - skipped, failed, skipped)
 
 
-def keep(combination: Combination, versions: Versions, cells: dict[str, Cell]) -> None:
-    """Add to what earlier runs on these servers have kept."""
-    RESULTS.mkdir(exist_ok=True)
-    row = _kept(combination) or {"cells": {}}
-    row["versions"] = versions
-    row["cells"].update(cells)
-    _path_of(combination).write_text(json.dumps(row, indent=1) + "\n")
+def write_page(combination: Combination, versions: Versions, cells: Mapping[str, Cell]) -> None:
+    """Put these cells into the row of the servers; the page keeps all other results.
 
-
-def write_page() -> None:
-    """Put the table of all that was kept between the marks of the page."""
-    rows = [_row(each, _kept(each)) for each in COMBINATIONS]
-    head = ["servers", "RabbitMQ", "PostgreSQL", "Python", *PARTS]
-    table = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
+    Results of other versions of the same servers go: their parts were not run on these.
+    """
     before, _, rest = PAGE.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(before + "\n".join((BEGIN, *table, END)) + after)
+    table, _, after = rest.partition(END)
+    kept = {row[0]: row for row in map(_cells_of, table.splitlines()) if row}
+    rows = [_row(each, kept.get(each.name)) for each in COMBINATIONS]
+    changed = next(row for row in rows if row[0] == combination.name)
+    if changed[1:FIRST_PART] != [*versions]:
+        changed[:] = _row(combination, [combination.name, *versions])
+    for part, cell in cells.items():
+        changed[FIRST_PART + list(PARTS).index(part)] = str(cell)
+    lines = ["| " + " | ".join(row) + " |" for row in (HEAD, ["---"] * len(HEAD), *rows)]
+    PAGE.write_text(before + "\n".join((BEGIN, *lines, END)) + after)
 
 
-def _kept(combination: Combination) -> dict[str, Any] | None:
-    path = _path_of(combination)
-    return json.loads(path.read_text()) if path.exists() else None
+def _cells_of(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
 
 
-def _path_of(combination: Combination) -> Path:
-    return RESULTS / f"{combination.slug}.json"
-
-
-def _row(combination: Combination, kept: dict[str, Any] | None) -> list[str]:
+def _row(combination: Combination, kept: list[str] | None) -> list[str]:
     """Return a row: a part of the combination without a result was not run, and one of no combination is empty."""
-    cells = {part: str(Cell(*numbers)) for part, numbers in kept["cells"].items()} if kept else {}
-    versions = kept["versions"] if kept else ("", "", "")
-    absent = dict.fromkeys(combination.parts, "not run")
-    return [combination.name, *map(str, versions), *({**absent, **cells}.get(part, "") for part in PARTS)]
+    known = kept or [combination.name]
+    row = known + [""] * (len(HEAD) - len(known))
+    for number, part in enumerate(PARTS, FIRST_PART):
+        if part in combination.parts and not row[number]:
+            row[number] = "not run"
+    return row
