@@ -12,10 +12,9 @@ async def main() -> None:
     connection = await aio_pika.connect(os.environ["AMQP_URL"])
     channel = await connection.channel(publisher_confirms=False)
     await channel.set_qos(prefetch_count=64)
-    quorum = {"x-queue-type": "quorum"}
     queues = (
         await channel.declare_queue("bench.echo", auto_delete=True),
-        await channel.declare_queue("bench.echo.quorum", durable=True, arguments=quorum),
+        await channel.declare_queue("bench.echo.quorum", durable=True, arguments={"x-queue-type": "quorum"}),
     )
 
     async def answer(message: aio_pika.abc.AbstractIncomingMessage) -> None:
