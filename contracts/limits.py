@@ -63,6 +63,9 @@ RECONNECT_DELAY_MS: Final = 100
 MAX_RECONNECT_DELAY_MS: Final = 3_000
 """The first and the longest pause before another attempt to connect; it doubles, with jitter."""
 
+FORGETTABLE_BINDING_MS: Final = 3_000
+"""For so long a broker that is killed may forget a new binding: Mnesia's log is written every two seconds."""
+
 # A client's calls
 
 CALL_TIMEOUT_MS: Final = 5_000

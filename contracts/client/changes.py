@@ -89,13 +89,14 @@ class ChangeStreams:
         attempt finds no exchange or the broker refuses the login.
         """
         newest = NewestSeen()
-        first = True
+        first, is_forgotten = True, False
         while True:
             subscription = await self._subscribe(kinds, queue, first)
             first = False
             self._open.add(subscription)
+            has_gap = subscription.is_new or is_forgotten
             try:
-                if subscription.is_new:
+                if has_gap:
                     yield Gap()
                 while not self._closed.is_set() and (delivery := await subscription.next()):
                     change = self._parse(delivery)
@@ -105,6 +106,7 @@ class ChangeStreams:
             finally:
                 self._open.discard(subscription)
                 await subscription.close()
+            is_forgotten = has_gap and subscription.ended_soon
 
     def _parse(self, delivery: ChangeDelivery) -> SessionStored | SessionDeleted | None:
         content = change_content(self._topology.changes.name, delivery.routing_key, delivery.body)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
+from time import monotonic
 from typing import Final, NamedTuple, Self
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from aiormq.exceptions import ChannelLockedResource
 
-from ..limits import CHANGES_PREFETCH
+from ..limits import CHANGES_PREFETCH, FORGETTABLE_BINDING_MS
 from ..topology import (
     CHANGES_QUEUE_PREFIX,
     EARLIER_SUBSCRIBER_ARGUMENTS,
@@ -24,6 +25,7 @@ from .address import BrokerAddress
 from .connecting import CONNECT_SECONDS, LinkLost, broker_calls, close_quietly, open_connection
 from .errors import Misconfigured
 
+FORGETTABLE_SECONDS: Final = FORGETTABLE_BINDING_MS / 1000
 LIMITING_MAJOR: Final = 4  # the first RabbitMQ that gives a quorum queue without a delivery limit one of 20
 UNSUITABLE: Final = (ChannelNotFoundEntity, ChannelPreconditionFailed, ChannelLockedResource)
 
@@ -43,7 +45,10 @@ class Subscription:
         self._connection = connection
         self._received: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         self._current: AbstractIncomingMessage | None = None
+        self._begun = monotonic()
         self.is_new = True
+        self.ended_soon = False
+        """Whether it was lost so soon that a killed broker may have forgotten its binding."""
 
     @classmethod
     async def open(
@@ -88,6 +93,7 @@ class Subscription:
 
     def mark_lost(self, *_: object) -> None:
         """End the subscription; messages that have arrived are still returned."""
+        self.ended_soon = self.ended_soon or monotonic() - self._begun < FORGETTABLE_SECONDS
         self._received.put_nowait(None)
 
     async def close(self) -> None:
@@ -105,6 +111,7 @@ class Subscription:
         queue = await _declare(channel, name, arguments)
         for kind in kinds:
             await queue.bind(topology.changes.name, kind)
+        self._begun = monotonic()
         await queue.consume(self._receive)
 
     async def _arguments_of(self, name: str) -> Arguments:

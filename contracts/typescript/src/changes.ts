@@ -90,11 +90,13 @@ export class ChangeStreams {
    */
   async *stream({ kinds = KINDS, queue }: ChangesOptions): AsyncGenerator<Change | Gap> {
     const newest = new NewestSeen()
+    let isForgotten = false
     for (let isFirst = true; ; isFirst = false) {
       const subscription = await this.#subscribe(kinds, queue, isFirst)
       this.#open.add(subscription)
+      const hasGap = subscription.isNew || isForgotten
       try {
-        if (subscription.isNew) yield { type: 'gap' }
+        if (hasGap) yield { type: 'gap' }
         for (let message = await subscription.next(); message; message = await subscription.next()) {
           const change = this.#isVerified(message) ? parse(message.content) : undefined
           if (change && kinds.includes(change.type) && newest.advance(change)) yield change
@@ -104,6 +106,7 @@ export class ChangeStreams {
         this.#open.delete(subscription)
         await subscription.close()
       }
+      isForgotten = hasGap && subscription.endedSoon
     }
   }
 

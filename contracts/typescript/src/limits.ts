@@ -18,6 +18,7 @@ export const CONNECT_TIMEOUT_MS = 5000
 export const CLOSE_TIMEOUT_MS = 3000
 export const RECONNECT_DELAY_MS = 100
 export const MAX_RECONNECT_DELAY_MS = 3000
+export const FORGETTABLE_BINDING_MS = 3000
 export const CALL_TIMEOUT_MS = 5000
 export const HEALTH_CHECK_TIMEOUT_MS = 1000
 export const REPUBLISH_DELAY_MS = 50

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage, Options } from 'amqplib'
 import { openConnection } from './connecting.js'
 import { MisconfiguredError } from './errors.js'
-import { CHANGES_PREFETCH } from './limits.js'
+import { CHANGES_PREFETCH, FORGETTABLE_BINDING_MS } from './limits.js'
 import { closeQuietly, EXCLUSIVE, isRefusal } from './link.js'
 import { CHANGES_QUEUE_PREFIX, NEVER_REACHED } from './topology.js'
 import { type Deferred, defer } from './waiting.js'
@@ -18,11 +18,14 @@ const PRECONDITION_FAILED = 406
 export class Subscription {
   /** Whether the queue was declared just now. */
   isNew = true
+  /** Whether it was lost so soon that a killed broker may have forgotten its binding. */
+  endedSoon = false
   readonly #model: ChannelModel
   readonly #channel: ConfirmChannel
   readonly #received: ConsumeMessage[] = []
   #wake: Deferred<void> = defer()
   #isLost = false
+  #begun = performance.now()
 
   private constructor(model: ChannelModel, channel: ConfirmChannel) {
     this.#model = model
@@ -69,6 +72,7 @@ export class Subscription {
 
   /** Ends the subscription at once. */
   markLost(): void {
+    if (!this.#isLost) this.endedSoon = performance.now() - this.#begun < FORGETTABLE_BINDING_MS
     this.#isLost = true
     this.#received.length = 0
     this.#wake.resolve()
@@ -89,6 +93,7 @@ export class Subscription {
     await this.#channel.prefetch(CHANGES_PREFETCH)
     await this.#channel.assertQueue(name, options)
     for (const kind of kinds) await this.#channel.bindQueue(name, exchange, kind)
+    this.#begun = performance.now()
     await this.#channel.consume(name, (message) => {
       if (!message) return this.markLost() // somebody deleted the queue
       this.#received.push(message)

@@ -134,6 +134,19 @@ test('a lost connection is a gap, and what follows it is told', async () => {
   await relay.close()
 })
 
+test('a new named queue whose connection ends soon is a gap', async () => {
+  const queue = `${options().prefix}${randomUUID()}`
+  const relay = new Relay(options().url)
+  const far = new SessionStore(options({ url: await relay.open() }))
+  const changes = await follow(far, { queue })
+  relay.cut()
+  for (let told = await changes.next(); told.value.type !== 'gap'; told = await changes.next());
+  await changes.return(undefined)
+  await far.shutdown()
+  await relay.close()
+  await remove(queue)
+})
+
 test('a named queue keeps what comes while nobody follows, and one that was deleted is a gap', async () => {
   const queue = `${options().prefix}${randomUUID()}`
   const [first, second] = [randomUUID(), randomUUID()]

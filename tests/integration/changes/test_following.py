@@ -65,6 +65,29 @@ async def test_a_lost_connection_is_a_gap_and_what_follows_it_is_told(
             assert [change.subject for change in await take(changes, 1)] == ["sess_2"]
 
 
+@pytest.mark.parametrize(("forgettable", "gaps"), [(60.0, 1), (0.0, 0)])
+async def test_a_new_named_queue_whose_connection_ends_soon_is_a_gap(
+    installation: Variables,
+    announce: Announce,
+    monkeypatch: pytest.MonkeyPatch,
+    forgettable: float,
+    gaps: int,
+) -> None:
+    monkeypatch.setattr("contracts.client.subscription.FORGETTABLE_SECONDS", forgettable)
+    name = f"{installation['SESSION_STORE_PREFIX']}search-index"
+    host, _, port = installation["AMQP_URL"].rpartition("@")[2].strip("/").partition(":")
+    async with Proxy(host, int(port)) as proxy:
+        url = installation["AMQP_URL"].replace(f":{port}", f":{proxy.port}")
+        async with open_store(installation, url) as far, aclosing(far.changes(queue=name)) as changes:
+            assert await take(changes, 1) == [Gap()]
+            proxy.cut()
+            for session_id in ("sess_1", "sess_2"):  # the first may still come over the old connection
+                await announce(session_id, 1)
+            told = await take(changes, 2 + gaps)
+            assert told.count(Gap()) == gaps
+    await delete_queue(installation, name)
+
+
 async def test_a_named_queue_keeps_what_comes_while_nobody_follows(
     store: SessionStore, installation: Variables
 ) -> None:
