@@ -94,7 +94,7 @@ export class ChangeStreams {
     for (let isFirst = true; ; isFirst = false) {
       const subscription = await this.#subscribe(kinds, queue, isFirst)
       this.#open.add(subscription)
-      const hasGap = subscription.isNew || isForgotten
+      const hasGap: boolean = subscription.isNew || isForgotten
       try {
         if (hasGap) yield { type: 'gap' }
         for (let message = await subscription.next(); message; message = await subscription.next()) {
