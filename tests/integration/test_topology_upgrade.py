@@ -89,7 +89,8 @@ async def test_letters_that_the_broker_may_drop_wait_until_a_policy_keeps_them(
     await send(channel, earlier.dead.name, WRITE_KEY, range(3))
     variables = {"AMQP_URL": amqp_url, "SESSION_STORE_PREFIX": earlier.prefix}
     refused = await asyncio.to_thread(run_command, "topology", variables=variables)
-    if int(rabbit_server.ctl("version").split(".")[0]) < 4:
+    version = await asyncio.to_thread(rabbit_server.ctl, "version")
+    if int(version.split(".")[0]) < 4:
         assert refused.returncode == 0
         assert "moved 3 dead letters" in refused.stderr
         return
@@ -98,9 +99,9 @@ async def test_letters_that_the_broker_may_drop_wait_until_a_policy_keeps_them(
     set_it, again, clear_it = (
         shlex.split(line) for line in refused.stderr.splitlines() if line.startswith("    ")
     )
-    rabbit_server.ctl(*set_it[1:])
+    await asyncio.to_thread(rabbit_server.ctl, *set_it[1:])
     moved = await asyncio.to_thread(run_command, *again[1:], variables=variables)
-    rabbit_server.ctl(*clear_it[1:])
+    await asyncio.to_thread(rabbit_server.ctl, *clear_it[1:])
     assert (moved.returncode, "moved 3 dead letters" in moved.stderr) == (0, True), moved.stderr
     assert await take_all(amqp_url, earlier.dead_queue.name) == bodies(3)
 
