@@ -19,6 +19,8 @@ from worker.broker.frame_writer import FrameWriter
 from worker.errors import BrokerUnavailable
 
 BATCH_EVENT_BYTES: Final = 12 * 1024
+CLOSED: Final = "closed"
+"""The end of an intake that `close` ended."""
 
 T = TypeVar("T")
 
@@ -46,6 +48,12 @@ class Intake:
     def is_open(self) -> bool:
         """Whether deliveries that were received here can still be acknowledged."""
         return not self.lost.done()
+
+    @property
+    def loss(self) -> str | None:
+        """Why the channel was lost; None while it is open, and where `close` ended it."""
+        reason = self.lost.result() if self.lost.done() else CLOSED
+        return None if reason == CLOSED else reason
 
     @property
     def queues(self) -> frozenset[str]:
@@ -159,7 +167,7 @@ class Intake:
 
     async def close(self) -> None:
         """Close the channel: unacknowledged deliveries go back to their queues."""
-        self.mark_lost("closed")
+        self.mark_lost(CLOSED)
         await close_quietly(self._channel)
         self._consumers.forget()
 

@@ -141,10 +141,15 @@ class WritePath:
             with self._traces.storing(decoded, begun) as trace:
                 settled = await self._store(decoded, order, trace)
         except UnavailableError as error:
-            log.error("batch.given_up", deliveries=len(batch), reason=str(error))
+            log.error("batch.given_up", deliveries=len(batch), reason=self._reason_of(error))
         finally:
             del self._in_flight[batch[0].tag]
             order.finished.set_result(settled)
+
+    def _reason_of(self, error: UnavailableError) -> str:
+        """Return why a batch was given up; a channel may be lost while the batch waits for the database."""
+        loss = self._intake.loss
+        return str(error) if loss is None or loss in str(error) else f"{error}; the channel was lost: {loss}"
 
     async def _store(
         self, decoded: Sequence[DecodedEvent | Settlement], order: SettleOrder, trace: Trace
