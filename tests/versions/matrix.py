@@ -38,7 +38,7 @@ PARTS: Final = {
     "clients": ("tests/conformance", "tests/typescript"),
 }
 HEAD: Final = ["servers", "RabbitMQ", "PostgreSQL", "Python", *PARTS]
-FIRST_PART: Final = 4
+FIRST_PART: Final = len(HEAD) - len(PARTS)
 QUICK: Final = {
     "dead letters": (
         f"{INTEGRATION}/test_dead_letters_are_kept.py",

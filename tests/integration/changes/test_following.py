@@ -1,7 +1,8 @@
 """The changes feed, from real workers to the Python client."""
 
 import asyncio
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 import aio_pika
 import pytest
@@ -54,15 +55,12 @@ async def test_only_the_kind_asked_for_is_told(store: SessionStore) -> None:
 async def test_a_lost_connection_is_a_gap_and_what_follows_it_is_told(
     store: SessionStore, installation: Variables
 ) -> None:
-    host, _, port = installation["AMQP_URL"].rpartition("@")[2].strip("/").partition(":")
-    async with Proxy(host, int(port)) as proxy:
-        url = installation["AMQP_URL"].replace(f":{port}", f":{proxy.port}")
-        async with open_store(installation, url) as far, aclosing(far.changes()) as changes:
-            await take(changes, 1)
-            proxy.cut()
-            assert await take(changes, 1) == [Gap()]
-            await store.write(session_of(2))
-            assert [change.subject for change in await take(changes, 1)] == ["sess_2"]
+    async with store_behind_a_proxy(installation) as (far, proxy), aclosing(far.changes()) as changes:
+        await take(changes, 1)
+        proxy.cut()
+        assert await take(changes, 1) == [Gap()]
+        await store.write(session_of(2))
+        assert [change.subject for change in await take(changes, 1)] == ["sess_2"]
 
 
 @pytest.mark.parametrize(("forgettable", "gaps"), [(60.0, 1), (0.0, 0)])
@@ -75,16 +73,16 @@ async def test_a_new_named_queue_whose_connection_ends_soon_is_a_gap(
 ) -> None:
     monkeypatch.setattr("contracts.client.subscription.FORGETTABLE_SECONDS", forgettable)
     name = f"{installation['SESSION_STORE_PREFIX']}search-index"
-    host, _, port = installation["AMQP_URL"].rpartition("@")[2].strip("/").partition(":")
-    async with Proxy(host, int(port)) as proxy:
-        url = installation["AMQP_URL"].replace(f":{port}", f":{proxy.port}")
-        async with open_store(installation, url) as far, aclosing(far.changes(queue=name)) as changes:
-            assert await take(changes, 1) == [Gap()]
-            proxy.cut()
-            for session_id in ("sess_1", "sess_2"):  # the first may still come over the old connection
-                await announce(session_id, 1)
-            told = await take(changes, 2 + gaps)
-            assert told.count(Gap()) == gaps
+    async with (
+        store_behind_a_proxy(installation) as (far, proxy),
+        aclosing(far.changes(queue=name)) as changes,
+    ):
+        assert await take(changes, 1) == [Gap()]
+        proxy.cut()
+        for session_id in ("sess_1", "sess_2"):  # the first may still come over the old connection
+            await announce(session_id, 1)
+        told = await take(changes, 2 + gaps)
+        assert told.count(Gap()) == gaps
     await delete_queue(installation, name)
 
 
@@ -189,3 +187,13 @@ async def delete_queue(installation: Variables, name: str) -> None:
     connection = await aio_pika.connect(installation["AMQP_URL"])
     async with connection, connection.channel() as channel:
         await channel.queue_delete(name)
+
+
+@asynccontextmanager
+async def store_behind_a_proxy(installation: Variables) -> AsyncIterator[tuple[SessionStore, Proxy]]:
+    """Yield a client whose connections pass a proxy, and the proxy."""
+    host, _, port = installation["AMQP_URL"].rpartition("@")[2].strip("/").partition(":")
+    async with Proxy(host, int(port)) as proxy:
+        url = installation["AMQP_URL"].replace(f":{port}", f":{proxy.port}")
+        async with open_store(installation, url) as store:
+            yield store, proxy
