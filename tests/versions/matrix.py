@@ -36,7 +36,9 @@ PARTS: Final = {
         f"{ACCEPTANCE}/test_doctor_command.py",
     ),
     "clients": ("tests/conformance", "tests/typescript"),
+    "whole suite": ("tests", "-m", "not long"),
 }
+"""Of each part, the arguments of pytest. The whole suite is what `make test` runs after its checks."""
 HEAD: Final = ["servers", "RabbitMQ", "PostgreSQL", "Python", *PARTS]
 FIRST_PART: Final = len(HEAD) - len(PARTS)
 QUICK: Final = {
