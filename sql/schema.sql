@@ -133,8 +133,6 @@ CREATE INDEX idx_sessions_incomplete_by_id ON sessions USING btree (session_id) 
 
 CREATE INDEX idx_sessions_player_id ON sessions USING btree (player_id);
 
-CREATE INDEX idx_sessions_player_open ON sessions USING btree (player_id, started_at, session_id DESC) WHERE (completed_at IS NULL);
-
 CREATE INDEX idx_sessions_started_at ON sessions USING btree (started_at, session_id DESC);
 
 \ir functions/add_session_totals.sql

@@ -152,10 +152,6 @@ CREATE INDEX IF NOT EXISTS idx_sessions_completed_at ON sessions (completed_at N
     WHERE completed_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS idx_sessions_incomplete ON sessions (started_at, session_id DESC)
     WHERE completed_at IS NULL;
--- A player's open sessions, newest first; the plugin had such an index too. Without it all sessions of the player are
--- read.
-CREATE INDEX IF NOT EXISTS idx_sessions_player_open ON sessions (player_id, started_at, session_id DESC)
-    WHERE completed_at IS NULL;
 -- An order by completed_at ends with the sessions without a time, by session_id. Without this index a page of them
 -- read the complete sessions too, or sorted all sessions.
 CREATE INDEX IF NOT EXISTS idx_sessions_incomplete_by_id ON sessions (session_id)

@@ -24,7 +24,7 @@ INSTEAD: Final = {
     "idx_sessions_difficulty": "an index of the column difficulty: write difficulty = 'hard' in place of "
     "encounter->>'difficulty' = 'hard'",
     "idx_sessions_incomplete": "an index of everybody's open sessions by their start; a player's are found by "
-    "idx_sessions_player_open",
+    "idx_sessions_player_id",
     "idx_sessions_completed_at": _ORDER,
     "idx_sessions_player_id": _ORDER,
     "idx_sessions_started_at": _ORDER,
