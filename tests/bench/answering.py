@@ -76,6 +76,7 @@ def _over_the_broker(caller: Caller, ids: Iterator[str]) -> list[Question]:
     questions = [
         ("echo", lambda: caller.ask("bench.echo", b"x" * 100, JSON)),
         ("an echo on a quorum queue", lambda: caller.ask("bench.echo.quorum", b"x" * 100, JSON)),
+        ("an echo of a page, on a quorum queue", lambda: caller.ask("bench.echo.page", b"x" * 100, JSON)),
         ("session.read", over_rpc(caller, "session.read", lambda: {"sessionId": next(ids)})),
         ("session.query, 100 records", over_rpc(caller, "session.query", lambda: PAGE)),
         ("session.count", over_rpc(caller, "session.count", lambda: {"filter": {"completed": True}})),
@@ -88,7 +89,7 @@ def _over_the_broker(caller: Caller, ids: Iterator[str]) -> list[Question]:
             if b'"record"' not in told:
                 raise RuntimeError(told.decode())
 
-        questions.insert(3, ("FastStream's RPC, the same read", ask))
+        questions.insert(4, ("FastStream's RPC, the same read", ask))
     return questions
 
 
