@@ -1,6 +1,6 @@
-"""Servers for the tests: real, private, started when the first test asks, ended with the run.
+"""The servers of the tests: real and private, started for the first test that asks, ended with the run.
 
-A server that does not start is an error, never a skipped test. tests/README.md says which one to ask for.
+A server that does not start is an error, never a skipped test. tests/README.md lists the fixtures.
 """
 
 import os
@@ -26,27 +26,25 @@ from tests.support.servers.slots import claim_slot
 __all__ = ["installation", "plain_installation", "servers", "start_replica"]  # fixtures for every suite
 
 register_profiles()
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # a run in the background: programs would be deaf to Ctrl-C
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a run in the background: programs would ignore Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that has a database on each layout that is asked for."""
+    """Run a test that has a database on each requested layout."""
     if layouts := on_which_layouts(metafunc.definition):
         metafunc.parametrize("layout", layouts, scope="session")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the suites with long files begin first."""
+    """Start the suites with long files first."""
     order(items)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note that a test failed: the servers that it may have left broken are made anew."""
+    """Note that a test failed: the breakable servers that it used are replaced."""
     report = yield
     item.stash[HAS_FAILED] = item.stash.get(HAS_FAILED, False) or report.failed
     return report
@@ -61,7 +59,7 @@ def slot() -> Iterator[Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def fork_server() -> Iterator[None]:
-    """Have programs forked from a process that has their modules, unless the run says `PROGRAMS=executed`."""
+    """Fork programs from a process with their modules loaded, unless `PROGRAMS` is `executed`."""
     server = ForkServer()
     if os.environ.get("PROGRAMS") != "executed":
         FORKING.server = server
@@ -102,7 +100,7 @@ def breakable_postgres(
 def breakable_rabbit(
     breakable_servers: BreakableServers, request: pytest.FixtureRequest
 ) -> Iterator[RabbitServer]:
-    """Yield a running RabbitMQ that this test may stop, kill and freeze; it takes its policies and limits back."""
+    """Yield a RabbitMQ that this test may stop, kill and freeze; the test must reset policies and limits."""
     yield breakable_servers.ready_rabbit()
     breakable_servers.put_back_rabbit(has_failed=request.node.stash.get(HAS_FAILED, False))
 
@@ -121,7 +119,7 @@ def own_rabbit(slot: Path, request: pytest.FixtureRequest) -> Iterator[RabbitSer
 
 @pytest.fixture(scope="session")
 def secure_servers(slot: Path) -> Iterator[SecureServers]:
-    """Yield servers that take nobody without TLS and a certificate, migrated and with the topology declared."""
+    """Yield servers that require TLS and a client certificate, with the schema and the topology in place."""
     postgres, rabbit = PostgresServer(slot / "postgres-tls"), RabbitServer(slot / "rabbitmq-tls")
     try:
         with prepared_servers(postgres, rabbit) as secure:
@@ -133,13 +131,13 @@ def secure_servers(slot: Path) -> Iterator[SecureServers]:
 
 @pytest.fixture(scope="session")
 def layout() -> str:
-    """Return the layout of the sessions, where a test does not run on each."""
+    """Return the layout of the sessions for a test that does not run on each layout."""
     return CHOSEN_LAYOUT
 
 
 @pytest.fixture(scope="session")
 def templates() -> Templates:
-    """Return what keeps the run's migrated databases, which nobody is connected to."""
+    """Return the run's template databases: migrated, and without a connection."""
     return Templates()
 
 
@@ -159,19 +157,19 @@ def database_url(postgres_server: PostgresServer, template_database: str) -> Ite
 def breakable_database_url(
     breakable_postgres: PostgresServer, templates: Templates, layout: str
 ) -> Iterator[str]:
-    """Yield what `database_url` does, on the server that the test may break."""
+    """Yield the same as `database_url`, on the server that the test may break."""
     yield from database_copy(breakable_postgres, templates.name_of(breakable_postgres, layout))
 
 
 @pytest.fixture
 def own_database_url(own_postgres: PostgresServer, templates: Templates, layout: str) -> Iterator[str]:
-    """Yield what `database_url` does, on the module's own server."""
+    """Yield the same as `database_url`, on the module's own server."""
     yield from database_copy(own_postgres, templates.name_of(own_postgres, layout))
 
 
 @pytest.fixture
 def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
-    """Yield the URL of a database of this test alone with nothing in it."""
+    """Yield the URL of an empty database of this test alone, not migrated."""
     yield from database_copy(postgres_server, None)
 
 
@@ -190,7 +188,7 @@ async def prefix(rabbit_server: RabbitServer) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def breakable_prefix(breakable_rabbit: RabbitServer) -> AsyncIterator[str]:
-    """Yield what `prefix` does, for the RabbitMQ that the test may break."""
+    """Yield the same as `prefix`, for the RabbitMQ that the test may break."""
     async with prefix_on(breakable_rabbit) as prefix:
         yield prefix
 

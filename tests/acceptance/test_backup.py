@@ -1,4 +1,4 @@
-"""The commands of docs/data.md bring a database back, and it still refuses what is late."""
+"""The commands of docs/data.md restore a database, and the restored one still refuses late events."""
 
 import shutil
 import tempfile
@@ -32,7 +32,7 @@ Variables = dict[str, str]
 
 @asynccontextmanager
 async def serving(database: str, amqp_url: str, prefix: str) -> AsyncIterator[SessionStore]:
-    """Yield a client of a worker that stores in this database, and is ended in good order."""
+    """Yield a client of a worker that stores in this database, and stop the worker afterwards."""
     variables = {"DATABASE_URL": database, "AMQP_URL": amqp_url, "SESSION_STORE_PREFIX": prefix}
     assert run_command("topology", variables=variables).returncode == 0
     replica = await Replica.start(variables)
@@ -70,7 +70,7 @@ async def assert_late_events_are_refused(store: SessionStore) -> None:
 
 
 def login(server: PostgresServer, database: str) -> Variables:
-    """Return what PostgreSQL's programs read."""
+    """Return the variables that PostgreSQL's programs read."""
     address = URL(server.url_of(database))
     parts = (address.host, address.port, address.user, address.password, database)
     names = ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE")

@@ -1,4 +1,4 @@
-"""The benchmark measures and reports; what it measures is judged by people, not by a test."""
+"""The benchmark measures and reports; people judge the figures, not a test."""
 
 import json
 import subprocess

@@ -50,12 +50,12 @@ async def caller(installation: Variables, topology: Topology) -> AsyncIterator[C
 
 
 async def dead(*arguments: str, on: Variables) -> subprocess.CompletedProcess[str]:
-    """Return a finished command."""
+    """Run a `dead` command and return the finished process."""
     return await asyncio.to_thread(run_command, "dead", *arguments, variables=on)
 
 
 async def listed(*arguments: str, on: Variables) -> list[dict[str, Any]]:
-    """Return what `list --json` prints."""
+    """Return the letters that `list --json` prints."""
     done = await dead("list", "--json", *arguments, on=on)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -106,7 +106,7 @@ async def test_what_the_broker_dead_lettered_is_shown_with_its_code_and_replayed
 
 
 async def refuse_for_ever(url: str, topology: Topology) -> None:
-    """Give a message back until the broker dead-letters it."""
+    """Requeue a message until the broker dead-letters it."""
     connection = await aiormq.connect(url)
     channel = await connection.channel()
 
@@ -199,7 +199,7 @@ async def test_a_missing_queue_and_a_missing_broker_have_their_own_exit_codes(
 
 
 async def start(*arguments: str, on: Variables, stdin: int) -> asyncio.subprocess.Process:
-    """Return a command that has just been started."""
+    """Start a `dead` command and return its process."""
     return await asyncio.create_subprocess_exec(
         PROGRAM,
         "dead",

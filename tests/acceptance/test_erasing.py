@@ -1,4 +1,4 @@
-"""After an erasure nothing that people or programs can read holds the player's id or anything of theirs."""
+"""After an erasure no text that people or programs can read has the player's id or data."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ async def caller(installation: Variables, replica: Replica) -> AsyncIterator[Cal
 
 
 async def write_everything(caller: Caller) -> None:
-    """Leave sessions and dead letters of the player, and some of another one."""
+    """Create sessions and dead letters of the player, and some of another player."""
     for number in range(3):
         await caller.write(make_session(f"mine{number}", PLAYER, **SECRET), 10)
     await caller.write(make_session("theirs", OTHER), 10)
@@ -74,7 +74,7 @@ async def test_nothing_of_an_erased_player_is_left_anywhere_that_can_be_read(
 
 
 async def assert_only_the_other_is_left(installation: Variables, replica: Replica, *said: str) -> None:
-    """Search all that is stored, dead-lettered, logged and said."""
+    """Search the database, the dead letters, the log and the commands' output for the erased player."""
     topology = Topology(installation["SESSION_STORE_PREFIX"])
     letters = await read_letters(installation["AMQP_URL"], topology)
     assert [letter.session_ids for letter in letters] == [("x",)]
@@ -130,7 +130,7 @@ async def test_an_erasure_waits_for_the_database_and_is_done_then(
     connection = await asyncpg.connect(installation["DATABASE_URL"])
     transaction = connection.transaction()
     await transaction.start()
-    await connection.execute("LOCK TABLE session_erasures IN ROW SHARE MODE")  # as one that applies events
+    await connection.execute("LOCK TABLE session_erasures IN ROW SHARE MODE")  # as a call that applies events
     asking = asyncio.create_task(caller.send(event_body(ERASE_KEY, PLAYER, {"revision": 100}), ERASE_KEY))
     assert (await replica.logged("erasure.retrying"))["reason"] == "lock not available"
     await transaction.rollback()

@@ -1,4 +1,4 @@
-"""`session-store export`: what is written imports back equal."""
+"""`session-store export`: the written files import back equal."""
 
 import asyncio
 import json
@@ -23,14 +23,14 @@ EVENTS = "SELECT session_id, revision, event_id, outcome FROM session_ledger ORD
 
 
 async def run(*words: str, variables: Variables, status: int = 0) -> str:
-    """Run a command and return what it printed."""
+    """Run a command and return its output."""
     done = await asyncio.to_thread(run_command, *words, variables=variables)
     assert done.returncode == status, done.stderr
     return done.stdout
 
 
 def names_in(folder: Path) -> list[str]:
-    """Return what is in a folder."""
+    """Return the names in a folder."""
     return [path.name for path in folder.iterdir()]
 
 

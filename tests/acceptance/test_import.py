@@ -1,4 +1,4 @@
-"""`session-store import`, as somebody who moves in runs it."""
+"""`session-store import`, as somebody who moves from another storage runs it."""
 
 import asyncio
 import json
@@ -106,7 +106,7 @@ async def test_a_dry_run_tells_what_would_be_and_changes_nothing(
 
 
 def start_import(folder: Path, variables: Variables) -> subprocess.Popen[bytes]:
-    """Begin to import a folder, in silence."""
+    """Start an import of a folder, without its output."""
     return subprocess.Popen(
         [PROGRAM, "import", "--source", str(folder)],
         env={"PATH": os.environ["PATH"], **variables},
@@ -119,7 +119,7 @@ def start_import(folder: Path, variables: Variables) -> subprocess.Popen[bytes]:
 async def importing(
     connection: asyncpg.Connection, folder: Path, count: int, variables: Variables
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """Yield an import that has stored all chunks but the one with the first session, which it waits for."""
+    """Yield an import that waits for the first session's lock, and has stored all chunks but that one's."""
     async with connection.transaction():
         await write_live(connection, session_of(0), 1, str(uuid4()))
         process = start_import(folder, variables)
@@ -131,7 +131,7 @@ async def importing(
         finally:
             process.kill()
             process.wait()
-            await connection.execute(  # what its server process waits for would still be done
+            await connection.execute(  # its server process would still finish the statement
                 "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND application_name LIKE 'session-store%'"
             )
@@ -145,7 +145,7 @@ async def test_an_import_that_was_killed_is_resumed_by_running_it_again(
     async with importing(connection, folder, count, variables):
         pass
     stored = await connection.fetchval("SELECT count(*) FROM sessions")
-    assert stored == count - CHUNK_FILES + 1  # and the one that it waited for
+    assert stored == count - CHUNK_FILES + 1  # and the session that it waited for
     counts = await import_from(folder, variables)
     assert (counts["imported"], counts["unchanged"]) == (CHUNK_FILES, count - CHUNK_FILES)
     assert await connection.fetchval("SELECT count(*) FROM sessions") == count

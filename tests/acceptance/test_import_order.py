@@ -22,7 +22,7 @@ FILE_STORAGE_SORTS: dict[str, Callable[[dict[str, str]], str]] = {
     "updatedAt": lambda session: session.get("completedAt") or session["startedAt"],
     "completedAt": lambda session: session["completedAt"],
 }
-"""What the file storage sorts by; all times are text of the same form."""
+"""The keys that the file storage sorts by; all times are text of the same form."""
 
 
 @on_both_layouts

@@ -1,4 +1,4 @@
-"""Start and stop of the real process: exit codes, signals, and what it says."""
+"""Start and stop of the real process: exit codes, signals and messages."""
 
 import asyncio
 import signal
@@ -13,7 +13,7 @@ from tests.support.programs.command import run_command
 from tests.support.programs.installation import StartReplica, Variables
 from tests.support.programs.replica import Replica
 
-NOWHERE = "127.0.0.1:9"  # the discard port: nobody listens
+NOWHERE = "127.0.0.1:9"  # the discard port, without a listener
 
 
 async def until_somebody_waits_for_a_lock(database: asyncpg.Connection) -> None:
@@ -26,7 +26,7 @@ async def until_somebody_waits_for_a_lock(database: asyncpg.Connection) -> None:
 
 
 async def refused(variables: Variables) -> tuple[int, str]:
-    """Return the exit code and the complaints of a worker that does not start."""
+    """Return the exit code and the messages of a worker that does not start."""
     replica = await Replica.start(variables)
     status = await replica.ended(timeout=30)
     return status, "\n".join(replica.said)

@@ -1,4 +1,4 @@
-"""The real process while nobody can take its log: it starts, stores, answers and stops as ever."""
+"""The real process while its log cannot be written: it starts, stores, answers and stops as usual."""
 
 import asyncio
 import os
@@ -54,7 +54,7 @@ def stopped_reader() -> Iterator[int]:
 
 
 async def until_lines_are_dropped(port: int) -> None:
-    """Return once the worker's metrics count lines that nobody took."""
+    """Return once the worker's metrics count dropped log lines."""
     async with asyncio.timeout(LONGEST_WAIT), ClientSession(f"http://{LOOPBACK}:{port}") as http:
         while True:
             async with http.get("/metrics") as answer:
@@ -86,7 +86,7 @@ async def test_a_log_that_nobody_takes_stops_nothing(
 
 
 async def store_and_read(installation: Variables) -> None:
-    """Have a session stored and counted."""
+    """Store a session, and count it by a request."""
     topology = Topology(installation["SESSION_STORE_PREFIX"])
     caller = await Caller.connect(installation["AMQP_URL"], topology)
     assert (await caller.write(make_session("sess_1")))["outcome"] == "stored"

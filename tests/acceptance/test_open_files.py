@@ -1,4 +1,4 @@
-"""How many files a worker may have open: it takes what it needs, or says at its start that it may not."""
+"""A worker raises its limit of open files as far as it needs, or does not start and says why."""
 
 import os
 import re
@@ -28,7 +28,7 @@ def test_a_worker_that_may_not_open_what_it_needs_does_not_start(installation: V
 
 
 def open_files(replica: Replica) -> int:
-    """Return how many files the process may have open."""
+    """Return the process's limit of open files."""
     [limit] = OPEN_FILES.findall(Path(f"/proc/{replica.pid}/limits").read_text())
     return int(limit)
 

@@ -1,4 +1,4 @@
-"""The whole main job on the real process: sample events in, the expected sessions out."""
+"""The main job of the real process: sample events in, the expected sessions out."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ async def publish_all(engine: Engine, lines: list[bytes]) -> list[Json]:
 
 
 async def differences(engine: Engine) -> tuple[str, ...]:
-    """Return how what is stored differs from what the samples must leave."""
+    """Return the differences between the stored state and the expected state of the samples."""
     expected = Expected.load()
     letters = await engine.read_dead_letters()
     codes = {str(orjson.loads(letter.body)["id"]): str(letter.headers["x-code"]) for letter in letters}

@@ -1,4 +1,4 @@
-"""What systemd is told, and what it is given."""
+"""The messages of a worker to systemd, and the units and installer for it."""
 
 import asyncio
 import os
@@ -26,11 +26,11 @@ NIGHTLY: Final = [
     for kind in ("service", "timer")
 ]
 LARGEST_EXPOSURE: Final = 1.5
-SILENCE_SECONDS: Final = 2.5  # it beats every second
+SILENCE_SECONDS: Final = 2.5  # a worker notifies the watchdog every second
 
 
 class Manager:
-    """A service manager that listens."""
+    """A service manager that receives notifications."""
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -51,7 +51,7 @@ class Manager:
         return lines
 
     def forget(self) -> None:
-        """Drop what was said and not heard."""
+        """Drop the messages that were not read."""
         while True:
             try:
                 self._socket.recv(4096)

@@ -1,4 +1,4 @@
-"""Signed messages as the person who runs them has them: commands, dead letters, and keys that are rotated."""
+"""Signed messages for the person who runs the workers: commands, dead letters, and the rotation of keys."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ EXIT_CONFIGURATION: Final = 78
 
 @pytest.fixture
 def enforcing(installation: Variables) -> Variables:
-    """Return the variables of an installation whose workers believe its keys alone."""
+    """Return the variables of an installation whose workers trust only its keys."""
     signing = {"SESSION_STORE_SIGNATURES": "enforce", "SESSION_STORE_SIGNING_KEYS": KEYS}
     installation.update(signing)
     return installation
@@ -41,7 +41,7 @@ def client(variables: Variables, keys: str, timeout: float = 20) -> SessionStore
 
 
 async def run(*words: str, on: Variables, status: int = 0) -> str:
-    """Return what a command printed."""
+    """Return the output of a command: its errors where the status is not 0."""
     done = await asyncio.to_thread(run_command, *words, variables=on)
     assert done.returncode == status, done.stderr
     assert not [secret for secret in SECRETS if secret in done.stdout + done.stderr]
@@ -67,7 +67,7 @@ async def test_every_command_that_asks_a_worker_signs_and_verifies(
 
 
 def command_line_of(worker: Replica) -> str:
-    """Return what the list of processes shows of a worker."""
+    """Return the command line of a worker, as the list of processes shows it."""
     return Path(f"/proc/{worker.pid}/cmdline").read_text()
 
 
@@ -187,7 +187,7 @@ async def test_keys_are_rotated_without_a_restart_and_without_a_refusal(
         await write_with(installation, [f"{FIRST} {SECOND}", f"{SECOND} {FIRST}"])  # engines change to it
         keys.write_text(f"{SECOND}\n{FIRST}\n")  # workers sign with it
         await write_with(installation, [f"{SECOND} {FIRST}"])
-        keys.write_text(SECOND)  # the old one is forgotten
+        keys.write_text(SECOND)  # the old key is removed
         await write_with(installation, [SECOND])  # waits for the worker to sign with it, 10 s at most
         await until_refused(installation, FIRST)
         assert not [secret for secret in SECRETS if secret in str(worker.log)]
@@ -196,7 +196,7 @@ async def test_keys_are_rotated_without_a_restart_and_without_a_refusal(
 
 
 async def write_with(variables: Variables, keyrings: Sequence[str]) -> None:
-    """Have clients with each of these keys write and read."""
+    """Write and read with a client for each of these keyrings."""
     for keys in keyrings:
         async with client(variables, keys) as store:
             await store.write(make_session("sess"))
@@ -204,7 +204,7 @@ async def write_with(variables: Variables, keyrings: Sequence[str]) -> None:
 
 
 async def until_refused(variables: Variables, keys: str) -> None:
-    """Return once a worker does not believe these keys any more: it looks every 10 s."""
+    """Return once a worker no longer trusts these keys; it reads its keys every 10 s."""
     async with asyncio.timeout(40):
         while True:
             try:

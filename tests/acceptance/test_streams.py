@@ -1,4 +1,4 @@
-"""Streams that are full or closed, words that are not UTF-8, and `-`: a sentence and the right exit status."""
+"""Full and closed streams, words that are not UTF-8, and `-`: a clear message and the right exit status."""
 
 import os
 import subprocess

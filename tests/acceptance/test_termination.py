@@ -1,4 +1,4 @@
-"""SIGTERM ends every command, as the first process of a container too, where the signal's default does nothing."""
+"""SIGTERM ends every command, also as a container's first process, where it does nothing by default."""
 
 import asyncio
 import os
@@ -27,19 +27,19 @@ COMMANDS = {
     "retain": ["--completed-days", "90"],
     "partition": ["maintain"],
 }
-"""Those that the manifests for Kubernetes run as jobs."""
+"""The commands that the manifests for Kubernetes run as jobs."""
 
 
 @pytest.fixture
 def silent_server() -> Iterator[socket.socket]:
-    """Yield a server that accepts connections and never says a word."""
+    """Yield a server that accepts connections and never sends a byte."""
     with socket.create_server((LOOPBACK, 0)) as listening:
         listening.settimeout(LONGEST_WAIT)
         yield listening
 
 
 def ignore_sigterm() -> None:
-    """Have the program begin as the first process of a container does: SIGTERM does nothing by default."""
+    """Ignore SIGTERM by default, as for the first process of a container."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
@@ -82,7 +82,7 @@ while True:
 
 
 def terminated(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Return the status of a process that is sent SIGTERM, and what it still says."""
+    """Send SIGTERM to a process; return its status and the rest of its output."""
     try:
         process.terminate()
         said, _ = process.communicate(timeout=STOP_SECONDS)
@@ -93,7 +93,7 @@ def terminated(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def started(*command: str | Path, **variables: str) -> "subprocess.Popen[str]":
-    """Return a process that began with SIGTERM ignored."""
+    """Return a process that was started with SIGTERM ignored."""
     return subprocess.Popen(
         command,
         env={"PATH": os.environ.get("PATH", os.defpath), **variables},

@@ -20,7 +20,7 @@ NOBODY = f"http://{LOOPBACK}:1"
 
 
 async def work(variables: Variables, works: asyncio.Event) -> None:
-    """Write and count for ever."""
+    """Write and count until the task is cancelled."""
     url, prefix = variables["AMQP_URL"], variables["SESSION_STORE_PREFIX"]
     async with SessionStore(url, prefix=prefix, timeout=20) as store:
         while True:
@@ -30,7 +30,7 @@ async def work(variables: Variables, works: asyncio.Event) -> None:
 
 
 async def until_queues_are_known(url: str) -> None:
-    """Return once the worker has asked the broker how its queues are."""
+    """Return once the worker has read the state of its queues from the broker."""
     async with asyncio.timeout(60):
         while len(read_queues(await scrape_all([url], 5))) < len(QUEUES):
             await asyncio.sleep(0.05)
@@ -93,7 +93,7 @@ def test_ctrl_c_ends_the_live_view_in_good_order() -> None:
     try:
         while chunk := os.read(ours, 65536):
             seen += chunk
-    except OSError:  # what Linux says once the other end is closed
+    except OSError:  # Linux's error once the other end is closed
         pass
     os.close(ours)
     assert process.wait(20) == 0

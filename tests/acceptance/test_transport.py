@@ -56,7 +56,7 @@ def test_a_server_of_an_unknown_authority_is_refused(secure_servers: SecureServe
 
 
 def test_a_mode_that_only_prefers_tls_goes_on_without_it(secure_servers: SecureServers) -> None:
-    """The server takes TLS with a client's certificate alone, and plain text without."""
+    """The server takes TLS only with a client's certificate, and plain text without a certificate."""
     plain = variables(secure_servers) | {"DATABASE_URL": secure_servers.postgres.url}
     for mode in ("prefer", "allow", "disable"):
         url = f"{secure_servers.postgres.url}?sslmode={mode}"

@@ -1,4 +1,4 @@
-"""The commonest mistakes in a URL: each command says which server, as whom, what it answered, and who knows more."""
+"""Common mistakes in a URL: each command names the server, the user, the answer, and `doctor` for more."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -23,7 +23,7 @@ ADVICE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What is changed in a URL, and what is said then."""
+    """A change of a URL, and the message that it must give."""
 
     said: str
     status: int = CORRECT_SOMETHING

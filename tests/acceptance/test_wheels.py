@@ -1,4 +1,4 @@
-"""What an engine and an operator install: the built wheels, each alone in a fresh virtual environment."""
+"""The built wheels for engines and operators, each alone in a fresh virtual environment."""
 
 import zipfile
 from pathlib import Path

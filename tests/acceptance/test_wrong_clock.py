@@ -1,4 +1,4 @@
-"""A worker whose host has a clock in the past: revisions are judged by the database's clock then."""
+"""A worker whose host's clock is in the past judges revisions by the database's clock."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A URL that cannot be read, or leads somewhere in plain text: exit status 78, the rule, nothing of the URL."""
+"""A URL that is unreadable, or leads elsewhere in plain text: status 78 and the rule, without the URL."""
 
 from pathlib import Path
 from typing import Final
@@ -28,7 +28,7 @@ OF_THE_BROKER: Final = (("run",), ("topology",), ("dead", "list"), ("health",))
 
 
 def refusal_of(command: tuple[str, ...], variables: Variables) -> str:
-    """Return what a command says of a wrong configuration, without the program's name."""
+    """Return a command's message about a wrong configuration, without the program's name."""
     done = run_command(*command, variables={**LOCAL, **variables})
     assert (done.returncode, done.stdout) == (78, "")
     assert "secret" not in done.stderr

@@ -1,4 +1,4 @@
-"""The steps of the cases in which calls on one session overlap."""
+"""The steps of the cases with overlapping calls on one session."""
 
 import asyncio
 from typing import Any, Final
@@ -16,7 +16,7 @@ class AlreadyCompleted(Exception):
 
 
 async def overlap(store: SessionStore, step: Step) -> None:
-    """Make the step's calls at once, and compare with what is stored afterwards."""
+    """Make the step's calls at once, and compare the results with the stored session."""
     match step["call"]:
         case "moves":
             assert len(await asyncio.gather(*_moves(store, step))) == step["told"]
@@ -29,7 +29,7 @@ async def overlap(store: SessionStore, step: Step) -> None:
 
 
 async def _delete_amid(store: SessionStore, step: Step) -> None:
-    """A session that a caller was told to be deleted is gone; otherwise it holds every move that was told."""
+    """Delete a session between moves: it is gone if the delete found it, else it has all successful moves."""
     moves = _moves(store, step)
     deletion = asyncio.ensure_future(store.delete(step["id"]))
     told = _told(await asyncio.gather(*moves, return_exceptions=True), NotFound)
@@ -58,7 +58,7 @@ def _complete(session: EditableSession) -> None:
 
 
 def _told(results: list[UpdateResult | BaseException], other: type[Exception]) -> int:
-    """Return how many calls were told that they succeeded; each of the others must have raised `other`."""
+    """Return how many calls succeeded; each of the others must have raised `other`."""
     failed = [result for result in results if isinstance(result, BaseException)]
     assert all(isinstance(result, other) for result in failed), failed
     return len(results) - len(failed)

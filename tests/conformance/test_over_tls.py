@@ -27,7 +27,7 @@ PREFIX = "secure."
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served(secure_servers: SecureServers) -> AsyncIterator[Variables]:
-    """Yield the variables of an installation with a worker that believes certificates and keys alone."""
+    """Yield the variables of an installation with a worker that requires certificates and signatures."""
     asked = {"SESSION_STORE_SIGNATURES": "enforce", "SESSION_STORE_SIGNING_KEYS": KEYS}
     urls = secure_servers.urls()
     variables = {**urls, **asked, "SESSION_STORE_PREFIX": PREFIX, "SESSION_STORE_CHANGES_FEED": "true"}

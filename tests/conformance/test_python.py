@@ -30,7 +30,7 @@ async def served(
     template_database: str,
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[Variables]:
-    """Yield the variables of an installation with a worker, which asks for signatures or does not."""
+    """Yield the variables of an installation with a worker, which requires signatures or does not."""
     keys = KEYS if request.param == "enforce" else ""
     asked = {"SESSION_STORE_SIGNATURES": request.param, "SESSION_STORE_SIGNING_KEYS": keys}
     async with shared_installation(postgres_server, rabbit_server, template_database, asked) as variables:
@@ -48,7 +48,7 @@ async def store(served: Variables) -> AsyncIterator[SessionStore]:
 
 
 def session_in(record: Record | None) -> dict[str, object] | None:
-    """Return the session as it came over the wire."""
+    """Return the session in wire form."""
     return record.session.model_dump(mode="json", by_alias=True, exclude_unset=True) if record else None
 
 
@@ -79,7 +79,7 @@ async def ids_of(store: SessionStore, step: Step) -> list[str]:
 
 
 async def take(store: SessionStore, step: Step) -> None:
-    """Make the step's call and compare; a closed client must say so whatever it is asked."""
+    """Make the step's call and compare the result; a closed client must raise Closed for every call."""
     if step.get("closed"):
         with pytest.raises(Closed):
             await compare(store, step)

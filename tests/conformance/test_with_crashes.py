@@ -1,4 +1,4 @@
-"""What a caller was told holds, though workers are killed at each point of a batch: moves, completions, deletes."""
+"""Moves, completions and deletes that succeeded are kept, though workers die at each point of a batch."""
 
 import asyncio
 from collections import Counter
@@ -28,7 +28,7 @@ __all__ = ["built"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OVERLAPPING: Final = [case for case in CASES if any(step["call"] in CALLS for step in case["steps"])]
-BATCHES: Final = 3  # that a worker settles before it is killed at the next one
+BATCHES: Final = 3  # a worker settles these, and is killed at the next one
 REPLICAS: Final = 2
 
 

@@ -1,4 +1,4 @@
-"""A container engine with Compose: this machine's, or Debian's in a tree where there is none."""
+"""A container engine with Compose: this machine's, or else Debian's in a tree."""
 
 import os
 import shutil
@@ -32,32 +32,32 @@ PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 
 class Docker:
-    """Where `docker` is called: `enter` are the words in front of a command, which runs in the checkout."""
+    """A container engine; the words in `enter` precede each command, which runs in the checkout."""
 
     def __init__(self, enter: list[str], name: str) -> None:
         self._enter = enter
         self.name = name
 
     def type(self, commands: str, seconds: float = COMMAND_SECONDS) -> str:
-        """Return what a person sees after these commands; fails at the first that fails."""
+        """Return the output of these commands; fail at the first one that fails."""
         done = self._run(["bash", "-euo", "pipefail", "-c", commands], None, seconds)
         said = done.stdout.decode(errors="replace")
         assert done.returncode == 0, f"{commands}\n{said[-6_000:]}"
         return said
 
     def load(self, words: list[str], given: IO[bytes]) -> None:
-        """Have `docker` take this from its standard input."""
+        """Run `docker` with this standard input."""
         done = self._run(["docker", *words], given, COMMAND_SECONDS)
         assert done.returncode == 0, done.stdout.decode(errors="replace")
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
-        """Return a program that runs on."""
+        """Start a program and return its process."""
         return subprocess.Popen(
             [*self._enter, *words], cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
         )
 
     def until(self, wanted: str, commands: str, seconds: float = START_SECONDS) -> str:
-        """Return what the commands print once this is part of it."""
+        """Repeat the commands until their output has this text; return the output."""
         end = time.monotonic() + seconds
         while wanted not in (said := self.type(commands)):
             assert time.monotonic() < end, f"{commands} does not say {wanted!r}:\n{said[-6_000:]}"
@@ -80,7 +80,7 @@ class Docker:
 
 @contextmanager
 def container_engine() -> Iterator[Docker]:
-    """Yield an engine that answers, and end it where it was started here; raises CannotMake."""
+    """Yield an engine that answers, and end it if it was started here; raise CannotMake without one."""
     if engine_answers():
         yield Docker([], "this machine's engine")
         return
@@ -112,22 +112,22 @@ def _wait_for(running: subprocess.Popen[bytes], tree: Path) -> Docker:
 
 
 def _first_inside(running: subprocess.Popen[bytes]) -> str:
-    """Return the engine's process, which is the first in its namespace; "" before it is there."""
+    """Return the engine's process id, the first in its namespace; "" before it exists."""
     listed = subprocess.run(["pgrep", "-P", str(running.pid)], capture_output=True, text=True, check=False)
     return listed.stdout.strip()
 
 
 def _end(running: subprocess.Popen[bytes]) -> None:
-    """Have the engine stopped, with every container: `unshare` itself passes no signal on."""
+    """Stop the engine with every container by its own process id: `unshare` passes no signal on."""
     if first := _first_inside(running):
         os.kill(int(first), signal.SIGTERM)
     running.wait(START_SECONDS)
 
 
 def has_registry(docker: Docker) -> bool:
-    """Say whether the engine reaches the registry that has the base images."""
+    """Return whether the engine reaches the registry that has the base images."""
     if shutil.which("getent") and not docker.name.startswith("this"):
-        return False  # nothing leads out of its network
+        return False  # its network has no way out
     try:
         docker.type("timeout 60 docker pull --quiet python:3.13-slim")
     except AssertionError:

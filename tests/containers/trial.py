@@ -1,4 +1,4 @@
-"""The image and the stack, in the order of the page; each test goes on where the one before it ended.
+"""The image and the stack, in the order of the page; each test continues after the one before it.
 
 `make test-containers` runs this file. It is no part of `make test`: it needs a container engine, or root and a Debian
 mirror to make one.
@@ -22,13 +22,13 @@ PAGE: Final = "docs/install-containers.md"
 COMPOSE: Final = "docker compose --file deploy/compose/stack.yaml"
 SERVERS: Final = ("postgres", "rabbitmq", "prometheus", "grafana")
 READY: Final = 4
-"""The workers of the stack, those for callers included."""
+"""The number of workers of the stack, those for callers included."""
 BUILD, START, SHOW = commands_of(PAGE, "Build and start the stack")[0].splitlines()
 
 
 @pytest.fixture(scope="module")
 def docker() -> Iterator[Docker]:
-    """Yield an engine with the base images: of the registry, or else of Debian's packages."""
+    """Yield an engine with the base images, from the registry or else from Debian's packages."""
     try:
         with container_engine() as engine:
             print(f"\nengine: {engine.name}", flush=True)
@@ -69,7 +69,7 @@ def redelivered(docker: Docker) -> int:
 
 @contextmanager
 def under_load(docker: Docker, *, redeliveries: bool = False) -> Iterator[None]:
-    """Write for as long as the block lasts; afterwards every last state is stored, and no write has failed."""
+    """Write during the block; assert afterwards that every last state is stored and no write has failed."""
     before = redelivered(docker)
     engine = docker.begin(*engine_words(docker, "session-store-load", "load", "/tmp/end"))  # noqa: S108 - inside
     assert engine.stdout
@@ -80,7 +80,7 @@ def under_load(docker: Docker, *, redeliveries: bool = False) -> Iterator[None]:
         docker.type("docker exec session-store-load touch /tmp/end")
         said, _ = engine.communicate(timeout=300)
     found: dict[str, Any] = json.loads(said.splitlines()[-1])
-    repeated = max(0, redelivered(docker) - before)  # a broker that was restarted counts anew
+    repeated = max(0, redelivered(docker) - before)  # a restarted broker counts from 0
     print(
         f"  {found['written']} events written, {repeated} redelivered, {len(found['failed'])} failed",
         flush=True,
@@ -91,7 +91,7 @@ def under_load(docker: Docker, *, redeliveries: bool = False) -> Iterator[None]:
 
 
 def started_of(docker: Docker) -> dict[str, str]:
-    """Return when each server's container was started, and which container it is."""
+    """Return the id and the start time of each server's container."""
     shown = "{{.Id}} {{.State.StartedAt}}"
     return {
         name: docker.type(f"docker inspect --format '{shown}' $({COMPOSE} ps --quiet {name})")
@@ -100,7 +100,7 @@ def started_of(docker: Docker) -> dict[str, str]:
 
 
 def wait_for_workers(docker: Docker, number: int = READY) -> None:
-    """Return once so many workers are healthy."""
+    """Return once this many workers are healthy."""
     health = "docker inspect --format '{{.State.Health.Status}}'"
     command = f"{health} $({COMPOSE} ps --quiet worker answers) | sort | uniq -c | tr '\\n' ' '"
     docker.until(f" {number} healthy", command, seconds=300)
@@ -134,7 +134,7 @@ def test_the_health_check_follows_the_port(docker: Docker) -> None:
         "--env SESSION_STORE_HTTP_PORT=9999 session-store"
     )
     log = "docker inspect --format '{{json .State.Health.Log}}' session-store-port"
-    docker.until("503", log)  # it answers that it is not ready, where nobody listens on the other port
+    docker.until("503", log)  # not ready; nothing listens on the other port
     docker.type("docker stop --time 15 session-store-port")
     state = docker.type("docker inspect --format '{{.State.ExitCode}}' session-store-port")
     assert state.strip() == "0", "the first process ends at SIGTERM"

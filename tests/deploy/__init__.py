@@ -1,1 +1,1 @@
-"""What is deployed beside the worker."""
+"""Tests of the files that are deployed beside the worker."""

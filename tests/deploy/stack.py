@@ -1,4 +1,4 @@
-"""The compose stack without containers: its services' own commands, files and settings, on private servers."""
+"""The compose stack without containers: its services' commands, files and settings on private servers."""
 
 import sys
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tests.support.programs.page import run_commands
 PLACE: Final = PROJECT / "deploy" / "compose"
 PAGE: Final = PLACE / "stack.yaml"
 LOGINS: Final = "/run/logins"
-"""Where a service finds what it logs in with."""
+"""The directory in which a service finds its logins."""
 
 Service = dict[str, Any]
 
@@ -29,18 +29,18 @@ def services() -> dict[str, Service]:
 
 
 def mounts(service: Service) -> dict[str, str]:
-    """Return the volumes, or paths of the project, by where the service sees them."""
+    """Return the volumes, or paths of the project, by their path in the service."""
     return {volume.split(":")[1]: volume.split(":")[0] for volume in service.get("volumes", [])}
 
 
 class StackBroker(RabbitServer):
-    """A node with the stack's settings, but for paths and ports."""
+    """A node with the stack's settings, except paths and ports."""
 
     definitions: Path
 
     @property
     def address(self) -> str:
-        """Host and port; before the first start, when only its definitions are needed, no port of ours."""
+        """Host and port; before the first start, which needs only definitions, the port is not ours."""
         return f"{LOOPBACK}:{self._record.ports.get('amqp', 1)}"
 
     def _configuration(self) -> str:
@@ -53,14 +53,14 @@ class StackBroker(RabbitServer):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The stack's logins in `directory`, and servers that have been told of them."""
+    """The stack's logins in `directory`, and servers that accept them."""
 
     directory: Path
     postgres: PostgresServer
     rabbit: StackBroker
 
     def make_logins(self, *words: str) -> str:
-        """Run what the service `logins` runs, and return what it prints."""
+        """Run the command of the service `logins`, and return its output."""
         places = {
             "/logins": str(self.directory),
             "postgres:5432/sessions": f"{LOOPBACK}:{self.postgres.port}/sessions",
@@ -71,7 +71,7 @@ class Stack:
         return run_commands(" ".join([*(places.get(word, word) for word in entrypoint), *words]), {})
 
     def place_of(self, service: str) -> Path:
-        """Return the directory that the service sees as its logins: that of its volume among those of `logins`."""
+        """Return the directory of the service's logins: that of its volume, as `logins` writes it."""
         volume = mounts(services()[service])[LOGINS]
         [seen] = [place for place, name in mounts(services()["logins"]).items() if name == volume]
         return Path(seen.replace("/logins", str(self.directory)))
@@ -83,7 +83,7 @@ class Stack:
         return {name: value.replace(LOGINS, place) for name, value in given.items()}
 
     def run(self, service: str) -> str:
-        """Run a service of ours to its end, and return what it printed; fails where it does."""
+        """Run one of our services to its end, assert that it succeeds, and return its output."""
         place = str(self.place_of(service))
         words = [word.replace(LOGINS, place) for word in services()[service]["command"]]
         done = run_command(*words, variables=self.variables_of(service))
@@ -91,6 +91,6 @@ class Stack:
         return done.stdout
 
     def shown(self) -> dict[str, str]:
-        """Return what the stack shows people to log in with."""
+        """Return the logins that the stack shows to people."""
         lines = self.make_logins("--show").splitlines()
         return {line[:13].strip(): line[13:].strip() for line in lines}

@@ -1,4 +1,4 @@
-"""What `deploy/systemd/install.sh` leaves to a person, and the command that it puts on the path."""
+"""The steps that `deploy/systemd/install.sh` leaves to a person, and the command that it installs."""
 
 import os
 import re
@@ -28,7 +28,7 @@ SHOW: Final = "#!/bin/sh\nenv | grep ^SESSION_STORE_ | sort\n"
 
 @pytest.fixture(scope="module")
 def said() -> str:
-    """Return what the installer prints, having done nothing."""
+    """Return the output of the installer's dry run."""
     done = subprocess.run(
         ["sh", UNITS / "install.sh", "--dry-run"], capture_output=True, text=True, check=False
     )
@@ -92,13 +92,13 @@ def test_the_logins_are_sorted_by_who_needs_them(tmp_path: Path, capsys: pytest.
     assert {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*") if path.is_file()} == {0o400}
     assert make_logins([str(tmp_path), "--show", "postgres"]) == 0
     assert "session_store_worker " in capsys.readouterr().out
-    make_logins(words)  # again, as for a new password of another login
+    make_logins(words)  # again, as after a new password of another login
     assert (tmp_path / "worker" / "DATABASE_URL").read_text() == urls["worker/DATABASE_URL"]
 
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Callable[..., dict[str, str]]:
-    """Return the command of the path, installed below a directory, as a function that returns what it sets."""
+    """Return the installed command below a directory, as a function that returns the variables it sets."""
     (tmp_path / "etc/credentials").mkdir(parents=True)
     (tmp_path / "etc/environment").write_text(ENVIRONMENT)
     wants = tmp_path / "wants"

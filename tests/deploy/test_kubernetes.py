@@ -1,6 +1,7 @@
 """The manifests, as kustomize makes them; no cluster is needed.
 
-The schemas of custom resources belong to their operators. `FIELDS` lists what we use of them, each looked up there.
+The schemas of custom resources belong to their operators. `FIELDS` lists the fields that we use; each was
+looked up there.
 """
 
 import os
@@ -48,7 +49,7 @@ def kustomized_at(folder: Path) -> list[Resource]:
 
 
 def kustomized_with(folder: Path, *components: str) -> list[Resource]:
-    """Return what an overlay in the folder makes of the base with some components."""
+    """Return the resources of the base with some components, by an overlay in the folder."""
     paths = {name: os.path.relpath(PLACE / name, folder.resolve()) for name in ("base", *components)}
     told = {
         "namespace": "session-store",
@@ -67,7 +68,7 @@ def test_kubernetes_own_resources_fit_their_schemas(
 
 
 def assert_fits(everything: list[Resource], tmp_path: Path, version: str) -> None:
-    """Hold Kubernetes' own resources against their schemas."""
+    """Assert that Kubernetes' own resources fit their schemas."""
     page = tmp_path / "resources.yaml"
     page.write_text(yaml.safe_dump_all([resource for resource in everything if not is_custom(resource)]))
     program = Path(sys.executable).with_name("kubernetes-validate")
@@ -146,7 +147,7 @@ def test_servers_that_are_prepared_by_hand_get_no_job(tmp_path: Path) -> None:
 
 
 def logins(resources: list[Resource]) -> dict[str, set[str]]:
-    """Return the volumes by the secret that they show."""
+    """Return the volumes that show each secret, by the secret's name."""
     found: dict[str, set[str]] = {}
     for pod in [r["spec"]["template"]["spec"] for r in resources if r["kind"] in ("Deployment", "Job")]:
         for volume in pod["volumes"]:
@@ -161,7 +162,7 @@ def is_custom(resource: Resource) -> bool:
 
 
 def paths(value: object, at: str = "spec") -> Iterator[str]:
-    """Yield the path of every leaf; an element of a list stands where the list does."""
+    """Yield the path of every leaf; an element of a list has the path of the list."""
     match value:
         case dict():
             for name, inner in value.items():

@@ -1,4 +1,4 @@
-"""The commands that the page on Kubernetes prints, held against the manifests; no cluster is needed."""
+"""The commands that the page on Kubernetes prints, compared with the manifests; no cluster is needed."""
 
 import os
 import re
@@ -161,7 +161,7 @@ def test_an_upgrade_deletes_the_job_before_it_is_applied_again() -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_printed_manifests_are_what_kubernetes_takes(tmp_path: Path, version: str) -> None:
     overlay, policy = YAML.findall((PROJECT / PAGE).read_text(encoding="utf-8"))
-    deploy = os.path.relpath(PROJECT / "deploy", tmp_path.resolve())  # kustomize takes no other path
+    deploy = os.path.relpath(PROJECT / "deploy", tmp_path.resolve())  # kustomize takes only relative paths
     (tmp_path / "kustomization.yaml").write_text(overlay.replace("../deploy", deploy))
     resources = kustomized_at(tmp_path)
     assert "registry.example/session-store:0.1.0" in yaml.safe_dump(resources)
@@ -195,7 +195,7 @@ def test_the_topology_operator_is_told_of_the_secret_that_the_command_makes() ->
 def test_the_job_alone_makes_a_database_that_a_worker_may_use(
     own_postgres: PostgresServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The job's own steps for the database, in their order, with the printed secrets, and nothing besides."""
+    """Run only the job's own steps for the database, in their order, with the printed secrets."""
     secrets = printed_secrets(OWN, tmp_path, capsys)
     own_postgres.create_database("sessions")
     own_postgres.psql("CREATE ROLE postgres SUPERUSER LOGIN PASSWORD 'a b/c@d:e%f'")
@@ -216,7 +216,7 @@ def test_the_job_alone_makes_a_database_that_a_worker_may_use(
 
 
 def show(pod: Resource, volume: str, secrets: dict[str, dict[str, str]], directory: Path, port: int) -> None:
-    """Write the files that a container sees where it mounts a volume of secrets."""
+    """Write the files of a volume of secrets, as a container sees them."""
     (found,) = [each["projected"]["sources"] for each in pod["volumes"] if each["name"] == volume]
     for secret in (source["secret"] for source in found):
         for item in secret["items"]:
@@ -226,7 +226,7 @@ def show(pod: Resource, volume: str, secrets: dict[str, dict[str, str]], directo
 
 
 def here(value: str, port: int) -> str:
-    """Return a URL of the printed servers for the test's own, which have no TLS; another value as it is."""
+    """Return the URL of the test's server, without TLS, for a printed URL; return other values unchanged."""
     if not value.startswith("postgresql://"):
         return value
     return value.partition("?")[0].replace("db.example:5432", f"127.0.0.1:{port}")

@@ -1,4 +1,4 @@
-"""No command that a pod runs sends its login to another host in plain text, whoever wrote the URL."""
+"""No command of a pod sends its login to another host in plain text, whatever its URL."""
 
 from pathlib import Path
 from typing import Any

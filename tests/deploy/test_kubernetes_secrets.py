@@ -1,4 +1,4 @@
-"""The secrets of the overlay `operators`: those that it names, each with the login that its reader needs."""
+"""The secrets that the overlay `operators` names: each exists, with the login that its reader needs."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def read_secrets(printed: str) -> list[Resource]:
 
 
 def named_in(value: Any) -> set[str]:
-    """Return the secrets that a manifest names, wherever in it."""
+    """Return the secrets that a manifest names anywhere."""
     if isinstance(value, list):
         return {name for each in value for name in named_in(each)}
     if not isinstance(value, dict):

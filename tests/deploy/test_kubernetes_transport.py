@@ -33,7 +33,7 @@ def urls(capsys: pytest.CaptureFixture[str]) -> list[URL]:
 
 
 def one(resources: list[Resource], kind: str, name: str = "") -> dict[str, Any]:
-    """Return the specification of the only resource of this kind, or of this kind and name."""
+    """Return the specification of the only resource with this kind, or with this kind and name."""
     (found,) = [
         each["spec"]
         for each in resources
@@ -44,7 +44,7 @@ def one(resources: list[Resource], kind: str, name: str = "") -> dict[str, Any]:
 
 
 def services(resources: list[Resource]) -> dict[str, int]:
-    """Return the host and port of each server, as its operator names the service in its namespace."""
+    """Return the host and port of each server, by its operator's name for the service in the namespace."""
     by_kind = {each["kind"]: each["metadata"] for each in resources}
     broker, database = by_kind["RabbitmqCluster"], by_kind["Cluster"]
     assert {broker["namespace"], database["namespace"]} == {NAMESPACE}
@@ -55,7 +55,7 @@ def services(resources: list[Resource]) -> dict[str, int]:
 
 
 def test_every_url_names_a_service_with_its_namespace(overlay: list[Resource], urls: list[URL]) -> None:
-    """A bare service name resolves in its own namespace alone: KEDA and engines are in others."""
+    """A bare service name resolves only in its own namespace, and KEDA and engines are in others."""
     assert {(each.host, each.port) for each in urls} == set(services(overlay).items())
     named = re.findall(r"https?://([^:/\s]+)", yaml.safe_dump_all(overlay))
     assert named
@@ -92,7 +92,7 @@ def test_no_server_takes_plain_text(overlay: list[Resource]) -> None:
 
 
 def test_each_server_shows_a_certificate_for_the_host_of_the_urls(overlay: list[Resource]) -> None:
-    """cert-manager puts the authority beside each certificate that it issues: one authority for all of them."""
+    """cert-manager puts the authority beside each certificate that it issues: all have the same authority."""
     broker, database = one(overlay, "RabbitmqCluster")["tls"], one(overlay, "Cluster")["certificates"]
     shown = {
         broker["secretName"],
@@ -113,7 +113,7 @@ def test_each_server_shows_a_certificate_for_the_host_of_the_urls(overlay: list[
 def test_keda_asks_for_tls_and_believes_the_authority(
     overlay: list[Resource], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """KEDA takes `tls` and `ca` from secrets alone, and uses neither unless `tls` is `enable`."""
+    """KEDA takes `tls` and `ca` only from secrets, and uses neither unless `tls` is `enable`."""
     told = {each["parameter"]: each for each in one(overlay, "TriggerAuthentication")["secretTargetRef"]}
     assert (told["ca"]["name"], told["ca"]["key"]) == ("session-store-certificates", "ca.crt")
     assert main([]) == 0

@@ -1,4 +1,4 @@
-"""`make test-kubernetes` without a cluster: it says why, and its steps are tried on a kubectl that agrees."""
+"""`make test-kubernetes` without a cluster: it gives the reason, and its steps run with a fake kubectl."""
 
 import os
 import subprocess
@@ -78,7 +78,7 @@ def run_trial(*words: str, path: str, **variables: str) -> subprocess.CompletedP
 
 
 def kubectl_in(directory: Path, script: str) -> str:
-    """Have a kubectl in the directory, and return a path with it."""
+    """Write a fake kubectl into the directory, and return a search path with it."""
     directory.mkdir(exist_ok=True)
     program = directory / "kubectl"
     program.write_text(script, encoding="utf-8")
@@ -166,7 +166,7 @@ async def test_the_steps_of_the_trial_call_kubectl_as_a_cluster_expects(
     installation: Variables,
     start_replica: StartReplica,
 ) -> None:
-    """The load is real, and so are the printed commands; kubectl says yes to all of it."""
+    """Run a real load and the printed commands, with a kubectl that accepts everything."""
     await start_replica()
     agrees = AGREES.format(python=sys.executable, replicas=REPLICAS)
     monkeypatch.setenv("PATH", kubectl_in(tmp_path / "bin", agrees))

@@ -19,7 +19,7 @@ PAGE = "<title>page</title><h1>ready</h1>"
 
 
 class RecordingEngine:
-    """Keeps the events and the requests that it is given."""
+    """A fake engine that keeps its events and counts its requests."""
 
     def __init__(self) -> None:
         self.published: list[tuple[str, bytes]] = []

@@ -1,4 +1,4 @@
-"""The pods, held against Kubernetes' level *restricted*, whose rules are listed here one by one."""
+"""The pods meet Kubernetes' level *restricted*; the rules are listed here one by one."""
 
 import json
 from typing import Any, Final
@@ -8,7 +8,7 @@ import pytest
 from tests.deploy.test_kubernetes import Resource, kustomized
 
 REACHED: Final = {53, 4318, 5432, 5671, 5672, 6432}
-"""Names, a collector of traces, PostgreSQL, RabbitMQ and PgBouncer."""
+"""The ports of DNS, a collector of traces, PostgreSQL, RabbitMQ and PgBouncer."""
 VOLUMES: Final = {
     "configMap",
     "csi",
@@ -37,7 +37,7 @@ def test_every_pod_meets_the_restricted_level(resources: list[Resource]) -> None
 
 
 def assert_restricted(pods: list[dict[str, Any]]) -> None:
-    """Hold pods against the level's rules."""
+    """Assert that pods meet the level's rules."""
     for pod in pods:
         assert not pod.keys() & {"hostNetwork", "hostPID", "hostIPC"}
         assert pod["securityContext"]["runAsNonRoot"] is True

@@ -1,4 +1,4 @@
-"""The users, permissions and settings that an installation's broker is given."""
+"""The users, permissions and settings of an installation's broker."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def test_a_prefix_is_taken_as_it_is_written() -> None:
 
 
 class Configured(RabbitServer):
-    """A node with the advised settings, but for paths, ports, and a listener to look at it by."""
+    """A node with the advised settings, except paths, ports, and an added plain listener for the test."""
 
     def _prepare(self) -> None:
         super()._prepare()

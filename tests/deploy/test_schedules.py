@@ -1,4 +1,4 @@
-"""What is done every night, as Kubernetes and systemd are told of it."""
+"""The nightly jobs of Kubernetes and systemd."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ UNITS: Final = PROJECT / "deploy" / "systemd"
 
 @pytest.fixture(params=["retention", "partitions"])
 def resources(tmp_path: Path, request: pytest.FixtureRequest) -> list[Resource]:
-    """Return what an overlay makes of the base with the component."""
+    """Return the resources of the base with the component, by an overlay."""
     overlay = tmp_path / "overlay"
     overlay.mkdir()
     base, component = (
@@ -58,7 +58,7 @@ def test_its_words_are_a_command_that_there_is(resources: list[Resource]) -> Non
 
 @pytest.mark.parametrize("name", ["retain", "partition"])
 def test_what_is_done_at_night_stands_behind_the_walls_of_a_worker(name: str) -> None:
-    """One unit cannot include another; so each has them, and they are the same."""
+    """Compare the restrictions of the units: one unit cannot include another, so each repeats them."""
     worker, nightly = (
         (UNITS / unit).read_text(encoding="utf-8").partition("\nDynamicUser=")[2].partition("\n\n[")[0]
         for unit in ("session-store@.service", f"session-store-{name}.service")

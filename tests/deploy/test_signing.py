@@ -1,4 +1,4 @@
-"""The manifests' component for signed messages, over the base as a person puts it."""
+"""The manifests' component for signed messages, with the base in a person's overlay."""
 
 import os
 from pathlib import Path

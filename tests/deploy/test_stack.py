@@ -1,4 +1,4 @@
-"""The stack's logins: made by one command, each with what it needs and no more."""
+"""The stack's logins: one command makes them, each with the rights that it needs and no more."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -25,7 +25,7 @@ PREPARE: Final = ("roles", "migrate", "rights", "topology")
 def stack(
     slot: Path, own_postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """Yield the stack once what prepares it has ended, in the order that it asks for."""
+    """Yield the stack after the services that prepare it have run, in their order."""
     directory = tmp_path_factory.mktemp("logins")
     (slot / "rabbitmq-stack").mkdir()
     rabbit = StackBroker(slot / "rabbitmq-stack")
@@ -35,11 +35,11 @@ def stack(
         made.make_logins()
         before = made.shown()
         rabbit.start()
-        made.make_logins()  # as at each start of the stack
+        made.make_logins()  # the service runs at each start of the stack
         assert made.shown()["superuser"] == before["superuser"]
         own_postgres.create_database("sessions")
         password = (made.place_of("postgres") / "password").read_text()
-        own_postgres.psql(f"CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '{password}'")  # as the image does
+        own_postgres.psql(f"CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '{password}'")  # the image does so
         for service in PREPARE:
             made.run(service)
         yield made
@@ -49,7 +49,7 @@ def stack(
 
 @pytest.fixture
 async def workers(stack: Stack) -> AsyncIterator[list[Replica]]:
-    """Yield a worker of each kind, which serves."""
+    """Yield a serving worker of each kind."""
     started = [await Replica.start(stack.variables_of(service)) for service in ("worker", "answers")]
     for replica in started:
         await replica.logged("broker.connected")
@@ -86,7 +86,7 @@ def test_the_doctor_finds_nothing_that_a_workers_login_may_too_much(stack: Stack
     found = {each["check"].removeprefix("security."): each["state"] for each in json.loads(done.stdout)}
     assert {name: found[name] for name in CHECKS} == {
         **dict.fromkeys(CHECKS, "ok"),
-        **dict.fromkeys(("exposure", "broker_tls"), "warning"),  # it is told to allow plain text
+        **dict.fromkeys(("exposure", "broker_tls"), "warning"),  # its settings allow plain text
     }
     assert found["broker.topology"] == found["database.rights"] == "ok"
 
@@ -94,7 +94,7 @@ def test_the_doctor_finds_nothing_that_a_workers_login_may_too_much(stack: Stack
 def test_each_login_has_a_password_of_its_own_and_the_broker_no_other_user(stack: Stack) -> None:
     files = [path for path in (stack.directory / "passwords").glob("*/*") if path.is_file()]
     assert len({path.read_text() for path in files}) == len(files) == 11
-    stack.rabbit.restart()  # it loads its definitions again
+    stack.rabbit.restart()  # the broker loads its definitions again
     told = stack.rabbit.ctl("list_users", "--formatter", "json")
     assert {user["user"] for user in json.loads(told)} == {user.name for user in USERS}
     assert (

@@ -1,4 +1,4 @@
-"""What `deploy/systemd/uninstall.sh` does, told by a systemctl that knows some units and writes down each call."""
+"""The actions of `deploy/systemd/uninstall.sh`, with a fake systemctl that knows units and logs calls."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ esac
 
 
 def run_script(words: list[str | Path], programs: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Return the finished script; `programs` come before those of this machine."""
+    """Run the script, and return the finished process; `programs` precede those of this machine."""
     path = os.pathsep.join([*([str(programs)] if programs else []), os.environ["PATH"]])
     return subprocess.run(
         ["sh", UNITS / "uninstall.sh", *words],

@@ -31,7 +31,7 @@ def workflow(name: str) -> dict[str, Any]:
 
 
 def commands(job: dict[str, Any]) -> list[str]:
-    """Return what the steps of a job run."""
+    """Return the commands of a job's steps."""
     return [step["run"] for step in job["steps"] if "run" in step]
 
 

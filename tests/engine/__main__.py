@@ -40,7 +40,7 @@ def row(name: str, losses: Losses, sessions: int) -> str:
 
 
 async def play(chosen: argparse.Namespace) -> bool:
-    """Print the table row by row; return whether the store kept what is promised."""
+    """Print the table row by row; return whether the store kept its promises."""
     header = " | ".join(COLUMNS).format(chosen.sessions * OBJECTIVES)
     print(f"| {header} |\n|{' --- |' * len(COLUMNS)}")
     is_clean = True
@@ -61,7 +61,7 @@ async def play(chosen: argparse.Namespace) -> bool:
 
 
 def main() -> int:
-    """Return 0 when everything was kept that is promised; of `queued` that is less on several engines."""
+    """Return 0 when every promise was kept; there are fewer for `queued` on several engines."""
     parser = argparse.ArgumentParser(prog="make lost-moves", description=__doc__)
     parser.add_argument("--engines", type=int, nargs="+", default=[1, 2], help="a row each (default: 1 2)")
     parser.add_argument("--workers", type=int, default=1, help="replicas that store (default: 1)")

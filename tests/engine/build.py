@@ -1,4 +1,4 @@
-"""The engine of the tests, compiled against the client as its users' engine is."""
+"""The engine of the tests, compiled against the client like the engines of its users."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ COMPILER: Final = str(PACKAGE / "node_modules" / ".bin" / "tsc")
 
 
 def build_engine(directory: Path) -> Path:
-    """Return the program that `node` runs, built in a new directory with a copy of the client in it."""
+    """Build the engine in a new directory with a copy of the client; return the program for `node`."""
     install_dependencies()
     directory.mkdir(exist_ok=True)
     client = directory / "node_modules" / "session-store-client"

@@ -1,4 +1,4 @@
-"""The engine's program, compiled once a run by whichever process needs it first."""
+"""The engine's program, compiled once a run by the first process that needs it."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from tests.engine.build import PROGRAM, build_engine
 from tests.engine.process import EngineProcess
 from tests.support.stage.fixtures import calm_stage, fault_seed, stage
 
-__all__ = ["calm_stage", "fault_seed", "stage"]  # a stage for each test here too
+__all__ = ["calm_stage", "fault_seed", "stage"]  # for the tests of this folder
 
 
 StartEngine = Callable[[Mapping[str, str]], Awaitable[EngineProcess]]
@@ -30,7 +30,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def start_engine(program: Path) -> AsyncIterator[StartEngine]:
-    """Return what starts an engine with these variables; all are ended with the test."""
+    """Yield a function that starts an engine with given variables; engines end with the test."""
     started: list[EngineProcess] = []
 
     async def start(variables: Mapping[str, str]) -> EngineProcess:

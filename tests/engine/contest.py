@@ -1,4 +1,4 @@
-"""One row of the table: engines with one kind of storage, played on until everything is stored."""
+"""One row of the table: players on engines with one kind of storage, until everything is stored."""
 
 import asyncio
 import json
@@ -21,14 +21,14 @@ SESSIONS: Final = "SELECT session_id, encounter, state, completed_at FROM sessio
 
 @dataclass(frozen=True)
 class Contest:
-    """What is played on: so many engines with this storage, and workers behind them."""
+    """The engines with one storage, and the workers behind them."""
 
     storage: Literal["file", "session-store", "last-writer", "plugin"]
     engines: int = 1
     workers: int = 1
     durability: Literal["stored", "queued"] = "stored"
     ends: Literal["nobody", "workers", "engines", "broker"] = (
-        "nobody"  # who is killed and replaced again and again
+        "nobody"  # these are killed and replaced again and again
     )
     plugins: Path = Path("plugins")  # the engine's folder of plugins
 
@@ -56,19 +56,19 @@ class Contest:
         return tuple(each.name for each in fields(Losses) if each.name not in left_out)
 
     def is_kept(self, losses: Losses) -> bool:
-        """Whether the losses are those that are promised: none."""
+        """Return whether every promised figure is 0."""
         return all(getattr(losses, name) == 0 for name in self.promised)
 
 
 async def play_on_files(program: Path, folder: Path, sessions: int) -> Losses:
-    """Return the losses of one engine with the storage that it came with."""
+    """Return the losses of one engine with its own file storage."""
     variables = {"ENGINE_STORAGE": "file", "ENGINE_FOLDER": str(folder)}
     async with _engines(program, variables, 1) as urls, _http() as http:
         return await Players(http, urls, sessions).play(_over_http(http, urls[0]))
 
 
 async def play_on_workers(contest: Contest, stage: Stage, program: Path, sessions: int) -> Losses:
-    """Return the losses of engines on a stage, where no worker runs before or afterwards."""
+    """Return the losses of engines on a stage without workers; the workers of the contest end with it."""
     await asyncio.gather(*(stage.start_replica() for _ in range(contest.workers)))
     variables = {
         "ENGINE_STORAGE": contest.storage,
@@ -124,7 +124,7 @@ def _over_http(http: aiohttp.ClientSession, url: str) -> Read:
 
 def _from_the_table(stage: Stage) -> Read:
     async def read(session_ids: Sequence[str]) -> Stored:
-        """Return what is stored once every event is: the workers settle what they hold when they end."""
+        """Return the stored sessions once all events are stored; workers settle their events at the end."""
         await stage.drained()
         for replica in stage.running:
             assert await replica.stop() == 0, replica.tail()

@@ -9,10 +9,10 @@ from tests.engine.process import EngineProcess
 from tests.support.stage.stage import Stage
 
 ANSWERS: Final = 25
-"""So many moves are answered between two ends, while others are on their way."""
+"""The number of answered moves between two ends, while others are under way."""
 
 SLOW_ANSWERS: Final = 4 * ANSWERS
-"""The same for somebody that takes seconds to start."""
+"""The same for a program that takes seconds to start."""
 
 
 class Engines(Sequence[str]):
@@ -24,7 +24,7 @@ class Engines(Sequence[str]):
         self._running: list[EngineProcess] = []
 
     async def start(self, count: int) -> None:
-        """Start so many."""
+        """Start this many engines."""
         for _ in range(count):
             self._running.append(await EngineProcess.start(self._program, self._variables))
 
@@ -34,7 +34,7 @@ class Engines(Sequence[str]):
         self._running[place] = await EngineProcess.start(self._program, self._variables)
 
     async def stop(self) -> None:
-        """Have all ended by SIGTERM."""
+        """End all engines by SIGTERM."""
         for engine in self._running:
             await engine.stop()
 
@@ -45,7 +45,7 @@ class Engines(Sequence[str]):
     def __getitem__(self, place: slice) -> list[str]: ...
 
     def __getitem__(self, place: int | slice) -> str | list[str]:
-        """Return where an engine answers."""
+        """Return the URL of an engine, or of several."""
         return (
             [engine.url for engine in self._running[place]]
             if isinstance(place, slice)
@@ -53,12 +53,12 @@ class Engines(Sequence[str]):
         )
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of engines."""
         return len(self._running)
 
 
 class Ends:
-    """Ends somebody each time that so many moves were answered; calls meanwhile do not wait."""
+    """Calls `end` each time that this many moves were answered; other calls do not wait for it."""
 
     def __init__(self, end: Callable[[], Awaitable[None]], every: int = ANSWERS) -> None:
         self._end = end
@@ -83,7 +83,7 @@ class WorkerEnd:
         self._stage = stage
 
     async def __call__(self) -> None:
-        """Return once the other serves."""
+        """Return once the other worker serves."""
         await self._stage.running[0].kill()
         await self._stage.start_replica()
 
@@ -95,7 +95,7 @@ class BrokerEnd:
         self._stage = stage
 
     async def __call__(self) -> None:
-        """Return once it is up."""
+        """Return once the broker runs again."""
         await asyncio.to_thread(self._stage.rabbit.restart, "kill")
 
 
@@ -107,6 +107,6 @@ class EngineEnd:
         self._turn = 0
 
     async def __call__(self) -> None:
-        """Return once the other answers."""
+        """Return once the other engine answers."""
         await self._engines.replace(self._turn % len(self._engines))
         self._turn += 1

@@ -1,4 +1,4 @@
-"""Players of the engines: moves of one session that overlap, and a count of those that were lost."""
+"""Players of the engines: overlapping moves of one session, and a count of the lost ones."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ import aiohttp
 from tests.support.patience import LONGEST_WAIT
 
 OBJECTIVES: Final = 4
-FAILED: Final = 599  # the status that stands for a connection that was lost
+FAILED: Final = 599  # the status for a lost connection
 
 Session = dict[str, Any]
 NOTHING: Final[Session] = {
@@ -27,16 +27,16 @@ Read = Callable[[Sequence[str]], Awaitable[Stored]]
 
 @dataclass(frozen=True)
 class Losses:
-    """What players were told and what is stored; every figure is 0 where the engines keep their promises."""
+    """Differences between answers to players and stored sessions; all are 0 where promises are kept."""
 
-    lost: int = 0  # objectives that were told to be completed, and are not stored
-    errors: int = 0  # moves that touch places of their own, and were told an error
-    reopened: int = 0  # sessions that were told to be completed, and are open
+    lost: int = 0  # objectives that were answered as completed, and are not stored
+    errors: int = 0  # moves that touch places of their own, and were answered by an error
+    reopened: int = 0  # sessions that were answered as completed, and are open
     overwritten: int = (
-        0  # objectives that were told to be completed, and were lost to the session's completion
+        0  # objectives that were answered as completed, and were lost to the session's completion
     )
-    doubled: int = 0  # sessions whose completion two players were told
-    revived: int = 0  # sessions that were told to be deleted, and are there
+    doubled: int = 0  # sessions whose completion was answered to two players
+    revived: int = 0  # sessions that were answered as deleted, and still exist
 
     def __add__(self, other: Self) -> "Losses":
         """Return the sums."""
@@ -48,7 +48,7 @@ async def pass_on() -> None:
 
 
 class Players:
-    """Moves of many sessions, over HTTP, in turn on each of the engines; `engines` may change meanwhile."""
+    """Moves of many sessions over HTTP, on each of the engines in turn; `engines` may change meanwhile."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Players:
         self._on_answer = on_answer
 
     async def play(self, read: Read) -> Losses:
-        """Return the losses of all rounds; `read` gives what is stored once everything is."""
+        """Return the losses of all rounds; `read` returns the stored sessions once every event is stored."""
         objectives = await self._round(*(f"objectives/{number}" for number in range(OBJECTIVES)))
         completions = await self._round("complete", "objectives/0")
         doubles = await self._round("complete", "complete")
@@ -83,7 +83,7 @@ class Players:
         return sum(losses, Losses())
 
     async def _round(self, *moves: str) -> dict[str, list[int]]:
-        """Return the statuses that the moves of each session were told; all are made at once. '' is its deletion."""
+        """Make all moves at once; return the statuses of their answers by session. '' is the deletion."""
         made = await asyncio.gather(*(self._create() for _ in range(self._sessions)))
         told = await asyncio.gather(
             *(
@@ -95,7 +95,7 @@ class Players:
         return {each: list(told[turn * len(moves) :][: len(moves)]) for turn, each in enumerate(made)}
 
     async def _create(self) -> str:
-        """Return the id of a new session that every engine has; an engine that is being restarted is asked again."""
+        """Return the id of a new session that every engine has; an engine that restarts is asked again."""
         async with asyncio.timeout(LONGEST_WAIT):
             while not (session_id := await self._created()):
                 await asyncio.sleep(0.05)
@@ -112,7 +112,7 @@ class Players:
         return None
 
     async def _is_seen(self, turn: int, session_id: str) -> bool:
-        """Whether an engine has the session: another one's write may be on its way where it is only queued."""
+        """Return whether an engine has the session: a queued write of another engine may be under way."""
         with suppress(aiohttp.ClientError):
             async with self._http.get(f"{self._engines[turn]}/sessions/{session_id}") as answer:
                 return answer.status == 200
@@ -150,14 +150,14 @@ def reopened(told: Sequence[int], session: Session) -> Losses:
 
 
 def completed_twice(told: Sequence[int], session: Session) -> Losses:
-    """Judge a session that two players completed at once: one of them does, and the other is told that it is."""
+    """Judge a session that two players completed at once: exactly one of them must get 200."""
     completions = told.count(200)
     is_completed = completions > 0 and session.get("completedAt")
     return Losses(doubled=int(completions > 1), errors=int(not is_completed))
 
 
 def revived(told: Sequence[int], session: Session) -> Losses:
-    """Judge a session that was deleted amid moves: after 200 it is gone, and after 404 it is there."""
+    """Judge a session that was deleted between moves: after 200 it is gone, and after 404 it is there."""
     deletion = told[0]
     is_there = session is not NOTHING and "encounter" in session
     is_wrong = deletion not in (200, 404) or (deletion == 404 and not is_there)

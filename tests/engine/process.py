@@ -1,4 +1,4 @@
-"""A running engine: started with a storage, asked over HTTP, ended in every way a process can end."""
+"""A running engine: started with a storage, called over HTTP, and ended by SIGTERM or SIGKILL."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from tests.support.patience import LONGEST_WAIT
 
 
 class EngineFailed(Exception):
-    """The engine ended before it answered; says what it wrote."""
+    """The engine ended before it answered; the message is its output."""
 
 
 class EngineProcess:
@@ -38,23 +38,23 @@ class EngineProcess:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The URL of the engine."""
         return f"http://127.0.0.1:{self._port}"
 
     async def kill(self) -> None:
-        """Have it ended by SIGKILL."""
+        """End the engine by SIGKILL."""
         await self._end(signal.SIGKILL)
 
     async def stop(self) -> int:
-        """Have it ended by SIGTERM and return the exit status."""
+        """End the engine by SIGTERM and return the exit status."""
         return await self._end(signal.SIGTERM)
 
     async def errors(self) -> str:
-        """Return what it wrote to stderr, once it has ended."""
+        """Return the engine's standard error, once it has ended."""
         return (await self._errors).decode(errors="replace")
 
     async def _answers(self) -> None:
-        """Return once it answers: then it has printed its port."""
+        """Return once the engine answers: then it has printed its port."""
         async with asyncio.timeout(LONGEST_WAIT):
             line = await self._output.readline()
             if not line:

@@ -1,4 +1,4 @@
-"""Memory of an engine that reads: what a million reads keep."""
+"""The memory of an engine after a million reads."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ class Heaps(NamedTuple):
 
 
 async def read_many(stage: Stage, program: Path, reads: int) -> Heaps:
-    """Return the heaps of an engine that reads a thousand sessions so many times in all."""
+    """Return the heaps of an engine that makes this many reads of a thousand sessions."""
     await stage.start_replica()
     process = await asyncio.create_subprocess_exec(
         *("node", "--expose-gc", str(program.with_name("reads.js")), str(reads)),

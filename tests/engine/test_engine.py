@@ -1,4 +1,4 @@
-"""The small engine itself: on its file storage it loses nothing, on a store where the last writer wins it does."""
+"""The small engine itself: its file storage loses nothing, and a last-writer-wins store loses moves."""
 
 import json
 from pathlib import Path
@@ -79,7 +79,7 @@ async def test_moves_that_were_told_are_kept_though_the_broker_is_killed(
 @pytest.mark.timeout(3600)
 async def test_a_million_reads_keep_nothing(program: Path, calm_stage: Stage) -> None:
     heaps = await read_many(calm_stage, program, 1_000_000)
-    assert heaps.end - heaps.middle < 500_000, heaps  # a byte for each read, where they keep nothing: noise
+    assert heaps.end - heaps.middle < 500_000, heaps  # less than a byte for each read is noise
 
 
 @pytest.mark.timeout(400)

@@ -1,4 +1,4 @@
-"""docs/engine.md, followed from an empty directory by somebody who has an engine on its file storage."""
+"""The steps of docs/engine.md, from an empty directory, for an engine on its file storage."""
 
 import json
 import re
@@ -52,7 +52,7 @@ process.once('SIGTERM', async () => {
 
 
 def command(start: str) -> str:
-    """Return the page's first command that begins so."""
+    """Return the page's first command with this beginning."""
     (line,) = [line for line in PAGE.splitlines() if line.startswith(f"    {start}")][:1]
     return line.strip()
 
@@ -68,14 +68,14 @@ def patched(main: str, diff: str) -> str:
 
 
 def compile_engine(project: Path, main: str, prefix: str, url: str) -> None:
-    """Compile the engine; what the reader fills in is the URL, and here a prefix beside it."""
+    """Compile the engine with the URL, which a reader fills in, and with the test's prefix."""
     options = f"{{ url: '{url}', prefix: '{prefix}' }}"
     (project / "main.ts").write_text(main.replace(f"{{ url: '{URL}' }}", options))
     run_node(COMPILER, "-p", ".", directory=project)
 
 
 def make_project(project: Path) -> None:
-    """Put an engine that runs on its file storage into an empty directory, and the package of `make dist`."""
+    """Put an engine on its file storage and the package of `make dist` into an empty directory."""
     install_dependencies()
     shutil.copytree(
         APP, project, dirs_exist_ok=True, ignore=shutil.ignore_patterns("main.ts", "reads.ts", "last-*")
@@ -83,7 +83,7 @@ def make_project(project: Path) -> None:
     (project / "package.json").write_text('{"private": true, "type": "module"}\n')
     types = (
         project.parent / "node_modules" / "@types"
-    )  # npm removes from the project's own what it did not install
+    )  # npm removes packages that it did not install from the project
     types.parent.mkdir()
     types.symlink_to(PACKAGE / "node_modules" / "@types")
     (project / "dist").mkdir()
@@ -91,7 +91,7 @@ def make_project(project: Path) -> None:
 
 
 async def play(project: Path, known: Mapping[str, int], complete: int) -> list[str]:
-    """Start the engine, ask for known sessions, play three more, complete some; return the ids of the new ones."""
+    """Start the engine, read known sessions, play three more and complete some; return the new ids."""
     engine = await EngineProcess.start(project / "main.js", {}, project)
     async with aiohttp.ClientSession() as http:
         for session_id, status in known.items():
@@ -123,7 +123,7 @@ async def test_the_page_leads_from_the_file_storage_to_this_store(
     run_node(*command("npm install ./dist/").split(), directory=project)
     await start_replica()
     run_commands(command("session-store import"), installation, project)
-    known = {done: 200, also_done: 200, left_open: 404}  # which is in no file, as the page says
+    known = {done: 200, also_done: 200, left_open: 404}  # an open session is in no file, as the page says
     compile_engine(project, patched(MAIN % "", constructor), prefix, url)
     ids = await play(project, known, complete=1)
 

@@ -1,4 +1,4 @@
-"""What counts as lost: the driver can fail."""
+"""The count of lost moves: the driver can fail."""
 
 from collections.abc import Sequence
 from typing import Any

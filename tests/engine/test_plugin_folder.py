@@ -23,7 +23,7 @@ from tests.typescript.node import PACKAGE, run_node
 pytestmark = pytest.mark.timeout(400)
 
 SESSIONS: Final = 10
-NAMES: Final = ("session-store", "postgres-storage")  # ours, and that of the plugin that it replaces
+NAMES: Final = ("session-store", "postgres-storage")  # our plugin, and the one that it replaces
 METADATA: Final = """
 const { default: Plugin, ...named } = await import(process.argv[1])
 console.log(JSON.stringify([new Plugin().getMetadata(), Object.keys(named).filter((name) => named[name] === Plugin)]))
@@ -32,7 +32,7 @@ console.log(JSON.stringify([new Plugin().getMetadata(), Object.keys(named).filte
 
 @pytest.fixture
 def plugins(program: Path, tmp_path: Path) -> Path:
-    """Return an engine's folder of plugins, with the folder out of the packed package in it."""
+    """Return an engine's folder of plugins, with the plugin folder of the packed package."""
     source = tmp_path / "package"
     shutil.copytree(PACKAGE, source, ignore=shutil.ignore_patterns("node_modules", "dist"))
     packed = run_node("npm", "pack", "--silent", "--ignore-scripts", directory=source).strip()
@@ -44,7 +44,7 @@ def plugins(program: Path, tmp_path: Path) -> Path:
 
 
 def configure(plugins: Path, **changes: Any) -> None:
-    """Change the manifest as its user does."""
+    """Change the manifest like its user."""
     manifest = plugins / "session-store" / "plugin.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **changes}))
 

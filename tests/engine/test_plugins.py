@@ -1,4 +1,4 @@
-"""The engine's loader of plugins: what it takes, in which order it calls it, and what it passes over."""
+"""The engine's loader of plugins: the ones that it loads, the order of calls, and those that it skips."""
 
 import json
 from pathlib import Path
@@ -45,7 +45,7 @@ def add_plugin(folder: Path, name: str, code: str) -> None:
 
 
 async def steps_of_a_play(start_engine: StartEngine, folder: Path) -> list[str]:
-    """Return what the plugins said while a session was written and read."""
+    """Write and read a session, and return the lines that the plugins printed."""
     engine = await start_engine({"ENGINE_STORAGE": "plugin", "ENGINE_FOLDER": str(folder)})
     async with aiohttp.ClientSession() as http:
         async with http.post(f"{engine.url}/players/player_1/sessions") as answer:

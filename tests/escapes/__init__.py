@@ -1,1 +1,1 @@
-"""Attempts to get out of what a login may do, each with the one who denies it."""
+"""Attempts to exceed the rights of a login, each with the server or worker that denies it."""

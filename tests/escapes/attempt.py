@@ -1,4 +1,4 @@
-"""What an attempt is; docs/threat-model.md lists every one of them."""
+"""The description of an attempt; docs/threat-model.md lists every attempt."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ Denier = Literal["broker", "database", "worker", "host"]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Something that somebody tries, and who denies it with which answer; `name` is the test's id."""
+    """An action that somebody tries, its denier and the denier's answer; `name` is the test's id."""
 
     name: str
     tried: str

@@ -1,4 +1,4 @@
-"""What is tried at the broker, each with a user's own login; the answers are the broker's."""
+"""Attempts at the broker, each with a user's own login; the answers are the broker's."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

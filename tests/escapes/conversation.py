@@ -1,4 +1,4 @@
-"""Two workers behind walls, one for engines and one for callers, and how to talk to them as each."""
+"""Two workers with restricted logins, one for engines and one for callers, and a client of each."""
 
 import os
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from tests.support.programs.replica import Replica
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """An engine with the worker of its virtual host, a caller with its own, and where the first's secrets are."""
+    """An engine and a caller, each with the worker of its virtual host, and the engine worker's secrets."""
 
     walls: Walls
     directory: Path
@@ -28,7 +28,7 @@ class Conversation:
     database: asyncpg.Connection = field(repr=False)
 
     async def page(self, path: str, replica: Replica | None = None) -> str:
-        """Return what a worker's HTTP server answers at a path."""
+        """Return the answer of a worker's HTTP server at a path."""
         line = await (replica or self.events).logged("http.listening")
         async with (
             aiohttp.ClientSession() as http,
@@ -39,7 +39,7 @@ class Conversation:
 
 @asynccontextmanager
 async def conversation(walls: Walls, directory: Path) -> AsyncIterator[Conversation]:
-    """Yield workers that have answered; their logins are the restricted ones, and in files."""
+    """Yield workers that have answered; their restricted logins are in files."""
     variables = {vhost: keep_secrets(walls, directory / vhost, vhost) for vhost in (EVENTS_VHOST, RPC_VHOST)}
     events, requests = [await Replica.start(each) for each in variables.values()]
     try:

@@ -1,4 +1,4 @@
-"""What is tried at the database, each as a role's own login; the answers are PostgreSQL's."""
+"""Attempts at the database, each with a role's own login; the answers are PostgreSQL's."""
 
 from dataclasses import dataclass
 from typing import Final

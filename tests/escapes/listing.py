@@ -29,7 +29,7 @@ DENIERS: Final = ("broker", "database", "worker", "host")
 
 
 def table(attempts: Iterable[Attempt]) -> str:
-    """Return the rows, those of each denier together."""
+    """Return the table, with the rows of each denier together."""
     ordered = sorted(attempts, key=lambda each: DENIERS.index(each.by))
     rows = [f"| {each.tried} | {each.by} | {each.answer} |" for each in ordered]
     return "\n".join(["| tried | denied by | how |", "| --- | --- | --- |", *rows]) + "\n"

@@ -1,4 +1,4 @@
-"""What is tried by messages; the worker refuses them, and what it passes on is the database's parameters."""
+"""Attempts by messages: the worker refuses them, and passes content to the database only as parameters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

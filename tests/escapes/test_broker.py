@@ -1,4 +1,4 @@
-"""What the broker denies, tried with each user's own login."""
+"""The actions that the broker denies, tried with each user's own login."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A recognisable secret is looked for wherever a worker shows, writes or leaves something."""
+"""The tests look for a recognisable secret in everything that a worker shows, writes or leaves behind."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ CANARY_ATTEMPTS: Final = tuple(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def talk(walls: Walls, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Conversation]:
-    """Yield workers that have lived through load and every kind of trouble with their logins."""
+    """Yield workers after load and after every kind of trouble with their logins."""
     async with conversation(walls, tmp_path_factory.mktemp("canary")) as talk:
         await under_load(talk)
         await without_a_database(talk)
@@ -57,7 +57,7 @@ async def talk(walls: Walls, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
 
 
 async def under_load(talk: Conversation) -> None:
-    """Store events, refuse others, and answer, in words and in errors."""
+    """Have events stored and refused, and requests answered with results and errors."""
     for number in range(50):
         session = make_session(f"sess_canary_{number}", "canary")
         body = orjson.dumps({"revision": 7, "session": session})
@@ -66,7 +66,7 @@ async def under_load(talk: Conversation) -> None:
 
 
 async def without_a_database(talk: Conversation) -> None:
-    """Change the database's password, end its sessions, have the worker refused, and change it back."""
+    """Change the database's password and end its connections; change it back once the worker was refused."""
     walls = talk.walls
     seen = talk.events.mark()
     walls.postgres.psql(f"ALTER ROLE {WORKER} PASSWORD 'another'")
@@ -82,7 +82,7 @@ async def without_a_database(talk: Conversation) -> None:
 
 
 async def without_a_broker(talk: Conversation) -> None:
-    """Change the broker's password, end its connections, have the worker refused, and change it back."""
+    """Change the broker's password and end its connections; change it back once the worker was refused."""
     walls, seen = talk.walls, talk.events.mark()
     walls.rabbit.ctl("change_password", WORKER, "another")
     walls.rabbit.ctl("close_all_user_connections", WORKER, "over")
@@ -93,7 +93,7 @@ async def without_a_broker(talk: Conversation) -> None:
 
 
 def shown_of(replica: Replica, name: str) -> bytes:
-    """Return what the system shows of a worker's process."""
+    """Return a file of a worker's process under /proc."""
     return Path(f"/proc/{replica.pid}/{name}").read_bytes()
 
 
@@ -172,7 +172,7 @@ async def test_no_repr_of_the_settings_has_it(talk: Conversation) -> None:
 
 
 async def test_a_secret_in_the_environment_is_seen_there_and_nowhere_else(talk: Conversation) -> None:
-    """What holds for those who set variables and not files: the process's user and root see them."""
+    """Start a worker with its URLs in variables: the process's user and root can see them."""
     urls = {"DATABASE_URL": talk.walls.database_url(), "AMQP_URL": talk.walls.amqp_url(WORKER)}
     replica = await Replica.start(urls)
     await replica.logged("broker.connected")

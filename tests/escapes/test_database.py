@@ -1,4 +1,4 @@
-"""What the database denies, tried with each role's own login."""
+"""The statements that the database denies, tried with each role's own login."""
 
 import asyncio
 
@@ -74,7 +74,7 @@ async def test_a_role_begins_with_its_limits_in_time(walls: Walls, watched: asyn
 
 
 async def test_the_worker_still_does_its_work(walls: Walls) -> None:
-    """Otherwise everything above would be denied by a login that can do nothing."""
+    """Show that the tests above do not pass merely because the login can do nothing."""
     connection = await asyncpg.connect(walls.database_url(WORKER))
     nothing = ", ".join(["'{}'"] * 11)
     assert await connection.fetch(f"SELECT * FROM apply_session_events({nothing})") == []  # noqa: S608

@@ -1,4 +1,4 @@
-"""What the doctor advises to the users of an installation takes no wall down."""
+"""The doctor's fixes for the users of an installation give no login more than its rights."""
 
 import shlex
 

@@ -1,4 +1,4 @@
-"""`session-store doctor --security`: what it says of an installation with walls, and of one without."""
+"""`session-store doctor --security`: its findings for installations with and without restricted logins."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ CHECKS = (
 
 @pytest.fixture
 def guest_gone(rabbit_server: RabbitServer) -> Iterator[None]:
-    """Have guest's password known to nobody, as if it had been deleted."""
+    """Change guest's password to an unknown one, as if the user had been deleted."""
     rabbit_server.ctl("change_password", "guest", token_hex(12))
     yield
     rabbit_server.ctl("change_password", "guest", "guest")
@@ -78,7 +78,7 @@ def test_an_installation_as_documented_has_nothing_to_mend_but_tls(walls: Walls,
         **dict.fromkeys(CHECKS, "ok"),
         "broker_tls": "warning",  # the test's broker is on this host
     }
-    assert found["settings.signatures"]["state"] == "warning"  # there are none yet
+    assert found["settings.signatures"]["state"] == "warning"  # no signatures are set up yet
     assert found["broker.login"]["state"] == found["database.rights"]["state"] == "ok"
     assert not [password for password in walls.passwords.values() if password in done.stdout + done.stderr]
     assert asyncio.run(walls.count_all(EVENTS_VHOST)) == before
@@ -92,7 +92,7 @@ async def test_the_logins_of_a_first_try_are_told_from_a_workers(walls: Walls) -
         **dict.fromkeys(("exposure", "guards", "database_tls"), "ok"),
         **dict.fromkeys(
             ("rights", "permissions"), "skipped"
-        ),  # after the role, and a topology that is not there
+        ),  # skipped after the role's error, and without a topology
         "broker_tls": "warning",
     }
     assert "flag" in found["secrets"].message
@@ -217,7 +217,7 @@ def test_a_secret_that_others_may_read_is_found(tmp_path: Path, mode: int, state
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 def test_a_directory_that_is_mounted_read_only_may_have_any_mode(tmp_path: Path) -> None:
-    """Kubernetes shows a secret so: mode 1777, on a file system that nobody writes to."""
+    """Mount a secret as Kubernetes does: mode 1777, on a read-only file system."""
     (tmp_path / "AMQP_URL").write_text("amqp://u:p@127.0.0.1:1/", encoding="utf-8")
     (tmp_path / "AMQP_URL").chmod(0o440)
     tmp_path.chmod(0o1777)

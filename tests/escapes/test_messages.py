@@ -1,4 +1,4 @@
-"""What messages cannot do: each is sent by a login that may send it, to a worker that holds restricted ones."""
+"""Harmful messages have no effect: an allowed login sends each to a worker with restricted logins."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4

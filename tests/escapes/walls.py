@@ -1,4 +1,4 @@
-"""An installation with the logins that the documentation makes, and nothing else to log in with."""
+"""An installation with the logins that the documentation creates, and no other login."""
 
 import os
 import secrets
@@ -23,7 +23,7 @@ LOGINS: Final = ("session_store_worker", "session_store_janitor", "session_store
 
 @dataclass(frozen=True, slots=True)
 class Walls:
-    """Servers that hold an installation's users, roles and rights, and how to log in as each."""
+    """Servers with an installation's users, roles and rights, and the URL of each login."""
 
     rabbit: RabbitServer
     postgres: PostgresServer
@@ -36,7 +36,7 @@ class Walls:
         return str(url.with_path(f"/{quote(vhost, safe='')}", encoded=True))
 
     async def count(self, vhost: str, queue: str) -> int | None:
-        """Return how many messages wait in a queue; `rabbitmqctl` would say how many did some time ago."""
+        """Return how many messages wait in a queue now; the count of `rabbitmqctl` may be older."""
         async with await aiormq.connect(self.amqp_url(MONITOR, vhost)) as connection:
             channel = await connection.channel()
             return (await channel.queue_declare(queue, passive=True)).message_count
@@ -52,9 +52,10 @@ class Walls:
 
 
 def build(rabbit: RabbitServer, postgres: PostgresServer, database: str, directory: Path) -> Walls:
-    """Return an installation as docs/secure.md has it made: users, virtual hosts, roles.
+    """Return an installation with the users, virtual hosts and roles of docs/secure.md.
 
-    Passwords that are there stay: a role's is that of the user of its name, for the canary; the migrator's is made.
+    The commands keep existing passwords: a role and the user of its name share one, for the canary. The
+    commands create the migrator's.
     """
     users = [user.name for user in USERS]
     passwords = {name: secrets.token_hex(12) for name in (*users, *LOGINS)}

@@ -35,11 +35,11 @@ class Load:
 
     @property
     def share(self) -> float:
-        """How much of the publications has been made, 1.0 for all of them."""
+        """The share of the events that are published, 1.0 for all of them."""
         return self.published / self._events
 
     async def publish(self) -> None:
-        """Return once every event is confirmed, the load being over."""
+        """Publish until the load is over; return once every event is confirmed."""
         await self._stage.producer.publish(self._stream())
 
     def _stream(self) -> Iterator[Sent]:
@@ -52,7 +52,7 @@ class Load:
 
 
 async def rage(faults: RandomFaults, load: Load, kills: int, minutes: float) -> None:
-    """Cause faults evenly over the events until all were published and there were enough kills, or time is up."""
+    """Cause faults, spread over the events, until all are published with enough kills, or time is up."""
     until = monotonic() + minutes * 60
     while (load.share < 1 or faults.done[KILL] < kills) and monotonic() < until:
         await asyncio.sleep(REST_SECONDS)
@@ -63,13 +63,13 @@ async def rage(faults: RandomFaults, load: Load, kills: int, minutes: float) -> 
 
 
 def progress(faults: RandomFaults, load: Load) -> str:
-    """Return one line of what has happened so far."""
+    """Return one line with the events, kills and faults so far."""
     numbers = f"{load.published:>9,} events, {faults.done[KILL]:>5} kills, {faults.done.total():>5} faults"
     return f"{strftime('%H:%M:%S')} {numbers}"
 
 
 async def run(stage: Stage, chosen: argparse.Namespace) -> bool:
-    """Return whether every promise was kept; prints the table."""
+    """Run the load and the faults, print the table, and return whether every promise was kept."""
     began = monotonic()
     await stage.prepare()
     load = Load(stage, chosen.events)
@@ -88,7 +88,7 @@ async def run(stage: Stage, chosen: argparse.Namespace) -> bool:
 
 
 async def cut_every_byte(stage: Stage) -> bool:
-    """Cut each of a worker's connections after every byte of a batch's conversation; prints how often."""
+    """Cut each of a worker's connections after every byte of a batch's conversation; print the counts."""
     await stage.prepare()
     database, broker = Proxy(LOOPBACK, stage.postgres.port), Proxy(LOOPBACK, stage.rabbit.port)
     async with database, broker:

@@ -38,7 +38,7 @@ BURSTS: Final = 10
 class RandomFaults:
     """Causes faults in an installation and keeps its replicas running; a context manager.
 
-    Half of the workers connect through proxies, whose connections can go silent.
+    Half of the workers connect through proxies, whose connections can become silent.
     """
 
     def __init__(self, stage: Stage, replicas: int) -> None:
@@ -52,7 +52,7 @@ class RandomFaults:
         self.silenced: Counter[str] = Counter()
 
     async def __aenter__(self) -> Self:
-        """Have the proxies and the replicas started."""
+        """Start the proxies and the replicas."""
         await asyncio.gather(self._database.start(), self._broker.start())
         await self._replenish()
         return self
@@ -60,16 +60,16 @@ class RandomFaults:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Have the proxies stopped."""
+        """Stop the proxies."""
         await asyncio.gather(self._database.stop(), self._broker.stop())
 
     async def cause_one(self) -> None:
-        """Cause a drawn fault, which is over or ends by itself, and have as many replicas as there should be."""
+        """Cause a drawn fault, which has ended or ends by itself, and replace the replicas that ended."""
         (fault,) = self._draw.choices(list(WEIGHTS), list(WEIGHTS.values()))
         await self.cause(fault)
 
     async def cause(self, fault: str) -> None:
-        """Cause this fault, count it, and have as many replicas as there should be."""
+        """Cause this fault, count it, and replace the replicas that ended."""
         match fault:
             case "worker killed":
                 await self._draw.choice(self._stage.running).kill()
@@ -86,12 +86,12 @@ class RandomFaults:
         await self._replenish()
 
     def end_silence(self) -> None:
-        """Have the forgotten connections reset, as by a machine that answers for them at last."""
+        """Reset the forgotten connections, as a machine that answers for them again."""
         self._database.reset_forgotten()
         self._broker.reset_forgotten()
 
     def lines(self) -> list[str]:
-        """Return one aligned line a fault, and how many connections went silent and how often workers noticed."""
+        """Return aligned lines: the counts of each fault, of silent connections, and of workers' notices."""
         kinds = [f"{fault:<34}{number:>6}" for fault, number in sorted(self.done.items())]
         silent = [f"{fault + ': in all':<44}{number:>6}" for fault, number in sorted(self.silenced.items())]
         return [*kinds, *silent, *[f"{'logged ' + event:<34}{self._count(event):>6}" for event in NOTICES]]
@@ -115,19 +115,19 @@ class RandomFaults:
                 rabbit.ctl("close_all_connections", "chaos")
 
     def _follow(self) -> None:
-        """Connect to the servers where they are now: a port may have been taken while a server was away."""
+        """Connect to the servers' current ports: a port may have been taken while a server was away."""
         self._stage.producer.follow(self._stage.rabbit.url)
         self._database.follow(self._stage.postgres.port)
         self._broker.follow(self._stage.rabbit.port)
 
     async def _silence(self, fault: str, proxy: Proxy) -> None:
-        """Have the proxy forget its connections, and nothing else happen until a part of the workers noticed."""
+        """Have the proxy forget its connections, and wait until some of the workers may have noticed."""
         self.end_silence()
         self.silenced[fault] += proxy.forget()
         await asyncio.sleep(self._draw.uniform(0, SILENT_SECONDS))
 
     async def _slow_down(self) -> None:
-        """Let the broker work in short bursts only, and kill a worker after each."""
+        """Let the broker work in short bursts only, and kill a worker after some of them."""
         rabbit = self._stage.rabbit
         for _ in range(BURSTS):
             await asyncio.to_thread(rabbit.freeze)

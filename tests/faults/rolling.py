@@ -27,7 +27,7 @@ REDELIVERED: Final = (
 
 @dataclass(slots=True)
 class Rolled:
-    """What a run came to; times in seconds."""
+    """The figures of a run; times are in seconds."""
 
     restarts: int = 0
     published: int = 0
@@ -41,7 +41,7 @@ class Rolled:
     failures: str = ""
 
     def lines(self) -> list[str]:
-        """Return one line a figure."""
+        """Return a line for each figure."""
         return [
             f"{'restarts':<22}{self.restarts:>9}",
             f"{'events published':<22}{self.published:>9}",
@@ -56,12 +56,12 @@ class Rolled:
 
 
 def count_redelivered(rabbit: RabbitServer) -> int:
-    """Return how many deliveries the broker itself counts as repeated, of all queues, since it was started."""
+    """Return the broker's own count of repeated deliveries, of all queues, since its start."""
     return int(rabbit.ctl("eval", REDELIVERED).strip())
 
 
 class Rolling:
-    """Load, callers and restarts on one stage, and what they came to."""
+    """Load, callers and restarts on one stage, and their figures."""
 
     def __init__(self, stage: Stage, rate: float, *, surge: bool) -> None:
         self._stage = stage
@@ -70,7 +70,7 @@ class Rolling:
         self.rolled = Rolled()
 
     async def roll(self, restarts: int) -> Report:
-        """Return the judge's verdict after so many restarts under load; every worker has ended with status 0."""
+        """Return the judge's verdict after these restarts under load; each worker must end with status 0."""
         stage, over = self._stage, asyncio.Event()
         await asyncio.gather(*(stage.start_replica() for _ in range(REPLICAS)))
         before = await asyncio.to_thread(count_redelivered, stage.rabbit)
@@ -86,7 +86,7 @@ class Rolling:
         return report
 
     async def _restart(self, restarts: int) -> None:
-        """Restart the oldest again and again: with `surge` the new one is there before the old one goes."""
+        """Restart the oldest replica each time; with `surge` the new one starts before the old one stops."""
         for number in range(restarts):
             oldest = self._stage.running[0]
             if self._surge:
@@ -127,7 +127,7 @@ class Rolling:
 
 
 async def play(chosen: argparse.Namespace) -> bool:
-    """Return whether nothing was redelivered, no call failed and every promise was kept; prints the figures."""
+    """Print the figures; return whether nothing was redelivered, no call failed and promises were kept."""
     async with own_stage("rolling", chosen.seed) as stage:
         await stage.prepare()
         rolling = Rolling(stage, chosen.rate, surge=chosen.surge)

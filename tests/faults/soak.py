@@ -28,7 +28,7 @@ def slope(samples: list[Sample]) -> float:
 
 
 async def run(stage: Stage, minutes: float, rate: float) -> bool:
-    """Return whether every promise was kept; prints the slope."""
+    """Print the slope, and return whether every promise was kept."""
     await stage.prepare()
     replica = await stage.start_replica()
     publishing = asyncio.create_task(stage.publish(int(minutes * 60 * rate), rate))

@@ -1,7 +1,7 @@
-"""Every alert is made to fire by causing what it watches, before a real Prometheus, and clears by itself.
+"""Every alert fires in a real Prometheus once the test causes its condition, and clears by itself.
 
-What is quicker than deployed: Prometheus looks every half second, no rule has a `for`, windows are seconds
-(`WINDOWS`, 10 s where none is named), and three limits are lower (`LIMITS`).
+Some values are lower than in production: Prometheus looks every half second and no rule has a `for`. Windows
+are seconds (`WINDOWS`, 10 s where none is named), and three limits are lower (`LIMITS`).
 """
 
 import asyncio
@@ -69,7 +69,7 @@ class Scene:
         await self.stage.producer.publish(events)
 
     def make_event(self, size: int = 0) -> Sent:
-        """Return a valid write to a session of its own, of at least so many bytes."""
+        """Return a valid write to a new session, of at least this many bytes."""
         event = replace(self.stage.make_probe(), asks=False)
         if not size:
             return event
@@ -91,7 +91,7 @@ async def worker_killed_again_and_again(scene: Scene) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def replies_refused(scene: Scene) -> AsyncIterator[None]:
-    """The worker connects for replies when it has the first one: the broker takes no more connections then."""
+    """Refuse more connections before the first reply, for which the worker opens a connection."""
     await scene.publish(scene.make_event())
     await scene.ctl("set_vhost_limits", "-p", "/", '{"max-connections": 0}')
     await scene.publish(replace(scene.make_event(), asks=True))
@@ -101,7 +101,7 @@ async def replies_refused(scene: Scene) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def table_locked(scene: Scene) -> AsyncIterator[None]:
-    """What comes meanwhile is large, and one event of it is bad."""
+    """Lock the table, and publish large events and one bad event meanwhile."""
     locking = await asyncpg.connect(scene.stage.postgres.url_of(scene.stage.database))
     transaction = locking.transaction()
     await transaction.start()
@@ -120,14 +120,14 @@ async def table_locked(scene: Scene) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def broker_short_of_memory(scene: Scene) -> AsyncIterator[None]:
-    """Since before the lock was released, and a dead letter is due."""
+    """Keep the broker short of memory, since before the lock was released, while a dead letter is due."""
     yield
     await scene.ctl("set_vm_memory_high_watermark", "0.4")
 
 
 @asynccontextmanager
 async def bad_event_refused(_: Scene) -> AsyncIterator[None]:
-    """It was published while the table was locked, and waits in the dead-letter queue from now on."""
+    """Cause nothing: the bad event of `table_locked` waits in the dead-letter queue from now on."""
     yield
 
 
@@ -164,7 +164,7 @@ async def worker_stalled(scene: Scene) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def event_unsigned(scene: Scene) -> AsyncIterator[None]:
-    """The worker that looks at signatures stays, so it is the silence afterwards that clears the alert."""
+    """Start a worker that verifies signatures; it stays, so the silence afterwards clears the alert."""
     await scene.replica.kill()
     await scene.start_worker(SESSION_STORE_SIGNATURES="warn", SESSION_STORE_SIGNING_KEYS=f"k1:{'k' * 32}")
     await scene.prometheus.until_true('session_store_bad_signatures_total{reason="unsigned"} == 0')
@@ -234,7 +234,7 @@ async def test_every_alert_fires_by_what_it_watches_and_clears(stage: Stage, tmp
             print(f"{monotonic() - began:5.1f} s  {cause.__name__}")
         await stage.producer.ask(stage.make_probe())
         await prometheus.until_silent(prometheus.seen - {MEMORY})
-        await scene.replica.kill()  # memory comes back with the process
+        await scene.replica.kill()  # the memory is freed with the process
         await scene.start_worker()
         await prometheus.until_silent([MEMORY])
     assert prometheus.seen | NOT_CAUSED.keys() == {rule["alert"] for rule in rules()}

@@ -1,4 +1,4 @@
-"""The broker is restarted, killed, frozen, cut off, filled up and reconfigured under a running worker."""
+"""The broker is restarted, killed, frozen, disconnected, filled and reconfigured under a running worker."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ from tests.support.stage.stream import Mix
 from worker.broker.topology import declare_topology
 
 BackInTime = Callable[[float], None]
-ALARM_SECONDS = 22  # the watchdog looks every 10 s, and asks for up to 5 s
+ALARM_SECONDS = 22  # the watchdog checks every 10 s, and waits up to 5 s for an answer
 
 
 @pytest.fixture
@@ -161,9 +161,7 @@ async def test_bad_events_wait_while_the_dead_letter_queue_is_full(
     policy = ("full", f"^{stage.topology.dead_queue.name}$", full, "--apply-to", "queues")
     await asyncio.to_thread(stage.rabbit.ctl, "set_policy", *policy)
     published = 0
-    while not replica.count(
-        "dead_letters.retrying"
-    ):  # a quorum queue tells its publishers late that it is full
+    while not replica.count("dead_letters.retrying"):  # a full quorum queue refuses publications late
         await stage.producer.publish([_bad_event(stage) for _ in range(10)])
         published += 10
     while len(stage.letters) < published:
@@ -194,7 +192,7 @@ async def test_a_broker_short_of_memory_gets_each_dead_letter_once(
 
 
 def _bad_event(stage: Stage) -> Sent:
-    """Return an event that belongs into the dead-letter queue."""
+    """Return an invalid event, which becomes a dead letter."""
     return replace(spoil(stage.make_probe(), stage.draw), asks=False)
 
 

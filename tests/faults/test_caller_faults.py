@@ -1,4 +1,4 @@
-"""Callers go away, ask for answers where nobody is, and wait while the link is lost."""
+"""Callers disconnect, ask for answers at addresses without a reader, and wait while the link is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +14,7 @@ from tests.support.stage.caller import Caller
 from tests.support.stage.stage import Stage
 
 OTHER_FORM = long("another address that the broker cannot decode")
-NOWHERE = (  # RabbitMQ 3.10 closes the connection on which a reply goes to one that it cannot decode
+NOWHERE = (  # RabbitMQ 3.10 closes a connection that sends a reply to an address that it cannot decode
     "amq.rabbitmq.reply-to.g1h2AA9yZXBseUAxMTE.abc",
     "session.reply.nobody",
     *(
@@ -31,7 +31,7 @@ NOWHERE = (  # RabbitMQ 3.10 closes the connection on which a reply goes to one 
 
 @pytest.fixture
 def stage(calm_stage: Stage) -> Stage:
-    """Return a stage whose servers stay: clients alone go away."""
+    """Return a stage whose servers stay: only clients disconnect."""
     return calm_stage
 
 
@@ -65,7 +65,7 @@ async def test_an_answer_that_leads_nowhere_costs_no_consumer(
     replica = await stage.start_replica()
     await caller.send("session.count", reply_to=address)
     await _publish_asking(stage, address)
-    while not await caller.ask("session.count", 1):  # an answer on the line that the broker cuts may be lost
+    while not await caller.ask("session.count", 1):  # an answer on the closed connection may be lost
         pass
     await stage.probe()
     assert replica.count("broker.connected") == 1, replica.tail()
@@ -87,7 +87,7 @@ async def test_a_request_that_is_waited_for_does_not_keep_events_waiting(
 
 
 async def _publish_asking(stage: Stage, address: str) -> None:
-    """Publish an event whose publisher wants to be told at this address."""
+    """Publish an event whose publisher asks for a confirmation at this address."""
     event = replace(stage.make_probe(), asks=False)
     stage.history.note_attempt(event)
     message = aio_pika.Message(

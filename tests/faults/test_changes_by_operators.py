@@ -1,4 +1,4 @@
-"""What somebody changes on a server that runs: time limits and functions (docs/guarantees.md)."""
+"""Changes of a running server by its operators: time limits and functions (docs/guarantees.md)."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -44,7 +44,7 @@ async def ctl(rabbit: RabbitServer, *words: str) -> str:
 
 
 async def until_open(stage: Stage, connections: int) -> None:
-    """Return once the workers have at most so many connections to the database."""
+    """Return once the workers have at most this many connections to the database."""
     while int(await sql(stage, OPEN.format(stage.database))) > connections:
         await asyncio.sleep(0.1)
 
@@ -61,7 +61,7 @@ async def test_a_server_that_ends_idle_sessions_costs_nothing(calm_stage: Stage)
         await until_open(calm_stage, 0)
     report = await calm_stage.finish()
     assert report.is_clean, report
-    assert replica.count("consuming.paused") == 0  # a session may end while it is asked, and is asked again
+    assert replica.count("consuming.paused") == 0  # a session that ends during a statement gets it again
 
 
 async def test_a_function_that_is_dropped_and_made_again_costs_nothing(calm_stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""What `make chaos` causes: each of its faults in turn, and a machine that is starved."""
+"""The faults of `make chaos`: each in turn, and busy processes that starve the machine."""
 
 import asyncio
 from collections import Counter

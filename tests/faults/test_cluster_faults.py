@@ -1,4 +1,4 @@
-"""A broker of three nodes loses one: the one that leads the queues, and that workers and engines are connected to."""
+"""A broker of three nodes loses the leader of the queues, to which workers and engines are connected."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -119,7 +119,7 @@ async def test_events_never_wait_for_a_queue_of_requests_whose_node_is_down(
     for each in (replica, late):
         await each.logged("requests.unavailable")
     assert (await store.write(SESSION)).outcome == "stored"
-    assert replica.count("broker.lost") <= 1  # with its node, and not for the requests
+    assert replica.count("broker.lost") <= 1  # for its node, not for the requests
     await asyncio.to_thread(lost.start)
     for each in (replica, late):
         await each.logged("requests.available")
@@ -146,7 +146,7 @@ async def test_a_dead_letter_outlives_a_channel_that_is_refused_for_ever(
 
 
 async def declare_requests_as_before(stage: Stage) -> None:
-    """Have the queue of requests as earlier releases declared it: classic, on the first node."""
+    """Declare the queue of requests as earlier releases did: classic, on the first node."""
     queue = stage.topology.rpc_queue
     connection = await aio_pika.connect(stage.rabbit.url)
     async with connection, connection.channel() as channel:
@@ -156,14 +156,14 @@ async def declare_requests_as_before(stage: Stage) -> None:
 
 
 async def lose(stage: Stage, lost: ClusterNode, survivor: ClusterNode) -> None:
-    """Have a node killed; the stage looks at, and publishes to, the survivor from then on."""
+    """Kill a node; the stage then reads from and publishes to the survivor."""
     stage.producer.follow(survivor.url)
     await asyncio.to_thread(lost.kill)
     stage.rabbit = survivor
 
 
 def leader_of(stage: Stage) -> str:
-    """Return the node that leads the write queue, on which three hold every event."""
+    """Return the node that leads the write queue; assert that three nodes have the queue."""
     rows = stage.rabbit.ctl("list_queues", "name", "leader", "members").splitlines()
     name, leader, members = next(
         row.split("\t") for row in rows if row.startswith(stage.topology.write_queue.name + "\t")

@@ -16,7 +16,7 @@ PLACES = pytest.mark.parametrize(
         pytest.param(12, marks=long("more places to cut at; `make chaos OPTIONS=--cuts` takes every byte")),
     ],
 )
-"""How many places a direction."""
+"""The number of places to cut at, for each direction."""
 
 
 @PLACES

@@ -22,13 +22,13 @@ Run = tuple[History, Aftermath]
 
 @pytest.fixture(params=range(2))
 def draw(request: pytest.FixtureRequest) -> random.Random:
-    """Return what chooses the events of the run and the one that is damaged."""
+    """Return the random source that chooses the events of the run and the damaged one."""
     return random.Random(request.param)
 
 
 @pytest.fixture
 def run(draw: random.Random) -> Run:
-    """Return a run in which every publish was confirmed, and what the order law makes of it."""
+    """Return a run with every publish confirmed, and the state that follows by the order law."""
     history, entries, dead = History(), dict[str, ModelEntry](), dict[str, DeadLetter]()
     for event in islice(Stream(draw.getrandbits(64), SESSIONS), EVENTS):
         history.note_attempt(event)
@@ -84,7 +84,7 @@ Damage = Callable[[History, Aftermath, random.Random], Aftermath]
 
 
 def lose_a_session(history: History, found: Aftermath, draw: random.Random) -> Aftermath:
-    """Nothing is left of a session whose greatest event was confirmed."""
+    """Remove every trace of a session whose greatest event was confirmed."""
     lost = draw.choice(_stored_for_sure(history, found))
     ledger, rows = dict(found.ledger), dict(found.rows)
     del ledger[lost], rows[lost]
@@ -92,7 +92,7 @@ def lose_a_session(history: History, found: Aftermath, draw: random.Random) -> A
 
 
 def lose_the_last_event(history: History, found: Aftermath, draw: random.Random) -> Aftermath:
-    """A session is as the event before its last one left it: the last one was confirmed, and is nowhere."""
+    """Set a session back to the event before its last one, which was confirmed and is then nowhere."""
     name = draw.choice(_stored_for_sure(history, found))
     last = found.ledger[name].key
     event = max(_earlier(history, name, last), key=lambda each: each.key or last)
@@ -100,14 +100,14 @@ def lose_the_last_event(history: History, found: Aftermath, draw: random.Random)
 
 
 def keep_an_old_content(history: History, found: Aftermath, draw: random.Random) -> Aftermath:
-    """The ledger has a session's last event, and the row still has the fields of an earlier one."""
+    """Put the fields of an earlier event into a row whose ledger entry has the last event."""
     name = draw.choice(_stored_for_sure(history, found))
     old = draw.choice(_earlier(history, name, found.ledger[name].key))
     return replace(found, rows={**found.rows, name: Row(found.rows[name].revision, old.content)})
 
 
 def bring_a_deleted_session_back(history: History, found: Aftermath, draw: random.Random) -> Aftermath:
-    """A row of an earlier write is there again beside the ledger's delete."""
+    """Add a row of an earlier write beside the ledger's delete."""
     gone = [name for name, entry in found.ledger.items() if entry.outcome == "deleted"]
     name = draw.choice([each for each in gone if _earlier(history, each, found.ledger[each].key)])
     late = _earlier(history, name, found.ledger[name].key)[0]
@@ -115,13 +115,13 @@ def bring_a_deleted_session_back(history: History, found: Aftermath, draw: rando
 
 
 def drop_a_dead_letter(history: History, found: Aftermath, draw: random.Random) -> Aftermath:
-    """An invalid event was acknowledged and is not in the dead-letter queue."""
+    """Remove the dead letter of an invalid event, as if the event was only acknowledged."""
     dropped = draw.choice([letter for letter in found.dead if history.sent[letter.number].key is None])
     return replace(found, dead=tuple(letter for letter in found.dead if letter != dropped))
 
 
 def dead_letter_a_valid_event(history: History, found: Aftermath, draw: random.Random) -> Aftermath:
-    """A valid event is in the dead-letter queue, as by the broker's delivery limit."""
+    """Add a dead letter of a valid event, as by the broker's delivery limit."""
     valid = [event for event in history.sent.values() if event.key and event.expected is None]
     return replace(found, dead=(*found.dead, DeadLetter(draw.choice(valid).number, "delivery_limit")))
 

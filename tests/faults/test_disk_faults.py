@@ -16,7 +16,7 @@ from tests.support.stage.stage import Stage
 from worker.store.migrations import migrate
 
 MEGABYTE = 1 << 20
-SIZE = 160  # of the whole disk in megabytes; a new cluster takes 40 of them
+SIZE = 160  # of the whole disk in MiB; a new PostgreSQL cluster takes 40
 DATABASE = "full"
 
 
@@ -69,7 +69,7 @@ async def test_a_full_disk_is_waited_for(
 
 
 def _fill(path: Path) -> None:
-    """Write until the disk takes no more."""
+    """Write until the disk is full."""
     with path.open("wb", buffering=0) as file:
         try:
             while True:

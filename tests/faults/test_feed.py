@@ -1,4 +1,4 @@
-"""The judge of the feed sees every kind of breakage, and none where all is well."""
+"""The judge of the feed finds every kind of breach, and none in a correct run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What was committed is told at least once, and nothing else, whatever is killed while it is told."""
+"""Each committed change is published at least once, and nothing else, whatever is killed meanwhile."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ LIVELY = Mix(conditional=0.1, deletes=0.25)
 
 @pytest.fixture
 async def listener(stage: Stage) -> Listener:
-    """Return what has listened since before the first event."""
+    """Return a listener that was started before the first event."""
     listener = Listener(stage.rabbit.url, stage.topology)
     await listener.listen()
     await asyncio.to_thread(stage.rabbit.sync)
@@ -39,7 +39,7 @@ async def listener(stage: Stage) -> Listener:
 
 
 async def assert_told(stage: Stage, listener: Listener) -> list[Told]:
-    """Fail unless every promise was kept, the feed's too; return what was told."""
+    """Assert that every promise was kept, the feed's too; return the published changes."""
     report = await stage.finish()
     assert report.is_clean, report
     ledger, rows = await read_tables(stage.postgres.url_of(stage.database))

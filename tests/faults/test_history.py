@@ -1,4 +1,4 @@
-"""The judge sees every kind of breakage, and none where all is well."""
+"""The judge finds every kind of breach, and none in a correct run."""
 
 import random
 from collections.abc import Callable
@@ -219,7 +219,7 @@ def test_every_event_of_the_stream_is_what_it_says(decoded: Callable[[Sent], str
 
 @pytest.fixture
 def decoded() -> Callable[[Sent], str | None]:
-    """Return what says under which code the worker refuses an event, None where it takes it."""
+    """Return a function that gives the code with which the worker refuses an event, None for a valid one."""
 
     def decoded(event: Sent) -> str | None:
         try:

@@ -1,4 +1,4 @@
-"""The sessions are partitioned under load, and what does it is killed again and again."""
+"""The sessions are partitioned under load, and the conversion is killed again and again."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from tests.support.servers.layouts import on_layout
 from tests.support.stage.stage import Stage
 
 BESIDE = 12_000
-"""Sessions that are there before, so that copying them takes a while."""
+"""The number of earlier sessions: enough that copying them takes a while."""
 
 FILL = f"""
     INSERT INTO sessions (session_id, player_id, encounter, state, started_at, completed_at)
@@ -39,7 +39,7 @@ CLEAR = "DELETE FROM {} WHERE session_id LIKE 'beside %'"
 
 
 @long("a table is converted four times under load")
-@on_layout("plain")  # what a conversion begins with
+@on_layout("plain")  # a conversion begins with this layout
 async def test_a_conversion_that_is_killed_under_load_goes_on_and_costs_nothing(calm_stage: Stage) -> None:
     stage, over = calm_stage, asyncio.Event()
     await asyncio.to_thread(stage.postgres.psql, FILL, stage.database)
@@ -62,7 +62,7 @@ async def test_a_conversion_that_is_killed_under_load_goes_on_and_costs_nothing(
 
 
 async def kill_once_copied(stage: Stage, sessions: int) -> None:
-    """Convert, and end it without warning when so many sessions are copied."""
+    """Start a conversion, and kill it once this many sessions are copied."""
     command = await start_converting(stage)
     while await ask(stage, COPIED) < sessions:
         assert command.returncode is None, await command.communicate()
@@ -78,7 +78,7 @@ async def start_converting(stage: Stage) -> Process:
 
 
 async def assert_kept(stage: Stage) -> None:
-    """Every session from before is there, each once, where the ledger says, and the statistics count them."""
+    """Assert that each earlier session is there once, where the ledger says, and the statistics count it."""
     shown = await asyncio.to_thread(run_command, "partition", "show", variables=variables_of(stage))
     assert shown.stdout.startswith("layout: partitioned\n")
     assert await ask(stage, UNTOUCHED) == BESIDE

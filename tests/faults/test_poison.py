@@ -1,4 +1,4 @@
-"""Messages that stop every stock aio-pika consumer, thrown in while events flow."""
+"""Messages that stop every stock aio-pika consumer, published among other events."""
 
 import asyncio
 

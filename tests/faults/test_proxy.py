@@ -1,4 +1,4 @@
-"""The proxy does to a connection exactly what it says."""
+"""The proxy changes a connection exactly as its methods say."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Echo:
-    """A server that sends back what it gets and remembers it."""
+    """A server that echoes its input and remembers it."""
 
     def __init__(self) -> None:
         self.received = b""

@@ -1,4 +1,4 @@
-"""Replicas come and go under load."""
+"""Replicas are started and stopped under load."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Replicas restarted one after the other, as at an upgrade: nobody notices."""
+"""Replicas are restarted one after the other, as at an upgrade: no delivery repeats and no call fails."""
 
 from tests.faults.rolling import Rolling
 from tests.support.selection import long

@@ -1,4 +1,4 @@
-"""Connections that a machine in between forgets and says nothing about, while new connections work at once."""
+"""Connections that a machine in between silently forgets, while new connections work at once."""
 
 import asyncio
 from time import monotonic
@@ -16,7 +16,7 @@ ASK_SECONDS: Final = 2.0
 
 
 async def seconds_to_an_answer(caller: Caller) -> float:
-    """Return the seconds until a request is answered from the database; it is asked again every 2 s."""
+    """Return the seconds until a request is answered from the database; it is repeated every 2 s."""
     begun = monotonic()
     while True:
         reply = await caller.ask("session.count", ASK_SECONDS, filter={"playerId": "nobody"})
@@ -25,7 +25,7 @@ async def seconds_to_an_answer(caller: Caller) -> float:
 
 
 async def seconds_after_forgetting(stage: Stage, caller: Caller, proxy: Proxy) -> float:
-    """Have the proxy forget its connections under load; return the seconds until writes and reads are back."""
+    """Have the proxy forget its connections under load; return the seconds until writes and reads succeed."""
     await asyncio.gather(stage.probe(), seconds_to_an_answer(caller))
     publishing = asyncio.create_task(stage.publish(1000, rate=200))
     proxy.forget()

@@ -1,4 +1,4 @@
-"""What a worker says of itself over HTTP while its servers come and go."""
+"""The status of a worker over HTTP while its servers stop and start."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ NOBODY = {
 
 
 class Status:
-    """Asks one worker."""
+    """The HTTP pages of one worker."""
 
     def __init__(self, port: int) -> None:
         self._url = f"http://{LOOPBACK}:{port}"
@@ -54,7 +54,7 @@ class Status:
         return float(found[1])
 
     async def until_ready(self, *, ready: bool) -> float:
-        """Return after how many seconds it was so."""
+        """Return the seconds until the worker was ready, or was not."""
         started = monotonic()
         async with asyncio.timeout(SHOWN_SECONDS):
             while ((await self.readiness())[0] == 200) != ready:

@@ -1,6 +1,7 @@
-"""An upgrade as docs/upgrade.md has it: the schema first, then worker after worker, under load.
+"""An upgrade by docs/upgrade.md: the schema first, then worker after worker, under load.
 
-The last release is this one without its newest migration; the next one changes the order law, by a migration more.
+The last release is this one without its newest migration. The next release adds a migration, which
+changes the order law.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ Variables = dict[str, str]
 
 @pytest.fixture
 def last_release(tmp_path: Path) -> Variables:
-    """Return the variables that have `session-store` be the last release."""
+    """Return the variables with which `session-store` is the last release."""
     place = _copy(tmp_path / "last")
     newest, roles = max((place / "sql" / "migrations").glob("*.sql")), place / "sql" / "roles.sql"
     older = "".join(path.read_text() for path in newest.parent.glob("*.sql") if path != newest)
@@ -48,7 +49,7 @@ def last_release(tmp_path: Path) -> Variables:
 
 @pytest.fixture
 def next_release(tmp_path: Path) -> Variables:
-    """Return the variables that have `session-store` be the next release, whose law needs what its migration adds."""
+    """Return the variables with which `session-store` is the next release; its law needs its migration."""
     place = _copy(tmp_path / "next")
     law = (place / LAW).read_text()
     assert law.count("\nBEGIN\n    --") == 1
@@ -96,7 +97,7 @@ async def test_an_upgrade_under_load_loses_nothing_and_old_workers_run_on_the_ne
     assert await early.ended() == WRONG, "a new worker took the old schema"
     await asyncio.to_thread(_prepare_servers, old_stage, last_release, next_release)
     beside = await old_stage.start_replica(next_release)
-    late = await old_stage.start_replica(last_release)  # an old one starts on the new schema too
+    late = await old_stage.start_replica(last_release)  # an old worker starts on the new schema too
     for replica in old:
         assert await replica.stop() == 0, replica.tail()
     over.set()
@@ -109,7 +110,7 @@ async def test_an_upgrade_under_load_loses_nothing_and_old_workers_run_on_the_ne
 
 
 def _prepare_servers(stage: Stage, last_release: Variables, next_release: Variables) -> None:
-    """Do as the document says; the last release must not migrate what is newer than itself."""
+    """Run the commands of the page; the last release must refuse to migrate the newer schema."""
     servers = {
         "DATABASE_URL": stage.postgres.url_of(stage.database),
         "AMQP_URL": stage.rabbit.url,

@@ -1,4 +1,4 @@
-"""Workers are killed, frozen and told to stop."""
+"""Workers are killed, frozen and stopped."""
 
 import asyncio
 import random
@@ -104,7 +104,7 @@ async def test_a_worker_frozen_until_the_broker_gave_it_up_does_no_harm(calm_sta
 
 
 async def _count_redelivered(stage: Stage) -> int:
-    """Return how many waiting events had been delivered before; they wait on afterwards."""
+    """Return how many waiting events had been delivered before, and leave them in the queue."""
     taken: list[bool] = []
 
     async def take(message: AbstractIncomingMessage) -> None:

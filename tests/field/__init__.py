@@ -1,1 +1,1 @@
-"""What `make test-containers` and `make test-systemd` have in common: Debian trees, wheels, an engine."""
+"""The common parts of `make test-containers` and `make test-systemd`: Debian trees, wheels, an engine."""

@@ -14,9 +14,9 @@ PLACE: Final = LOCAL / "field"
 
 
 def make_tree(name: str, suite: str, packages: Sequence[str]) -> Path:
-    """Return the directory of a Debian with these packages, made unless it is there; raises CannotMake.
+    """Return the directory of a Debian with these packages; make it if needed, or raise CannotMake.
 
-    Nothing runs in it yet. Its name says for what it is, and has a digest of the packages.
+    Nothing runs in it yet. Its name has its purpose and a digest of the packages.
     """
     digest = hashlib.sha256(" ".join((suite, *packages)).encode()).hexdigest()[:8]
     tree = PLACE / f"{suite}-{name}-{digest}"
@@ -35,7 +35,7 @@ def make_tree(name: str, suite: str, packages: Sequence[str]) -> Path:
 
 
 def copy_project(to: Path) -> None:
-    """Have there what git knows of this checkout, and what it does not ignore."""
+    """Copy the files of this checkout that git tracks or does not ignore."""
     to.mkdir(parents=True, exist_ok=True)
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=PROJECT, capture_output=True, check=True).stdout

@@ -1,9 +1,9 @@
-"""An engine for a place that has the program and this checkout: `AMQP_URL` has its login.
+"""An engine for a place with the program and this checkout: `AMQP_URL` has its login.
 
     python -m tests.field.engine replay       every sample, and each stored session read back
     python -m tests.field.engine load FILE    writes until FILE exists, then reads everything back
 
-prints a JSON object, and exits with 1 where something is not as promised.
+Each command prints a JSON object, and exits with 1 where something is not as promised.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ TIMEOUT_SECONDS: Final = 240.0
 
 
 async def replay(url: str) -> Json:
-    """Publish all samples, and compare each stored session, and each event that was refused."""
+    """Publish all samples, and compare each stored session and each refused event with the expected ones."""
     expected = Expected.load()
     lines = (SAMPLES / "events.ndjson").read_bytes().splitlines()
     async with Engine(url, Topology()) as engine:
@@ -62,7 +62,7 @@ async def _is_stored(engine: Engine, session_id: str, wanted: Json) -> bool:
 
 
 async def load(url: str, end: Path) -> Json:
-    """Write sessions until the file is there; every last state has to be read back."""
+    """Write sessions until the file exists, and read every last state back."""
     async with SessionStore(url, timeout=TIMEOUT_SECONDS) as store:
         async with Load(store, AT_ONCE) as writing:
             print("started", flush=True)
@@ -78,7 +78,7 @@ async def load(url: str, end: Path) -> Json:
 
 
 def main(words: list[str]) -> int:
-    """Return 1 where something is missing, wrong or was refused."""
+    """Return 1 where something is missing, wrong or refused."""
     url = os.environ["AMQP_URL"]
     found = asyncio.run(replay(url) if words[0] == "replay" else load(url, Path(words[1])))
     print(json.dumps(found))

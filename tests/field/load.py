@@ -1,4 +1,4 @@
-"""Writers that go on while an installation is disturbed; every write that was acknowledged has to be stored."""
+"""Writers that continue while an installation is disturbed; every acknowledged write has to be stored."""
 
 import asyncio
 from types import TracebackType
@@ -8,7 +8,7 @@ from contracts.client import SessionStore, SessionStoreError
 
 WRITERS: Final = 8
 SESSIONS: Final = 200
-"""Of all writers together."""
+"""The number of sessions of all writers together."""
 PAUSE_SECONDS: Final = 0.02
 ADVANCE_SECONDS: Final = 300.0
 
@@ -31,14 +31,14 @@ class Load:
         self.failures: list[str] = []
 
     async def __aenter__(self) -> Self:
-        """Begin to write."""
+        """Start the writers."""
         self._tasks = [asyncio.create_task(self._write(number)) for number in range(self._writers)]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End every writer, those in the middle of a write too where something failed."""
+        """End every writer; after an error also in the middle of a write."""
         self._over = True
         if error is not None:
             for task in self._tasks:
@@ -47,11 +47,11 @@ class Load:
 
     @property
     def sessions(self) -> int:
-        """How many sessions have an acknowledged write."""
+        """The number of sessions with an acknowledged write."""
         return len(self._last)
 
     async def advance(self, writes: int, seconds: float = ADVANCE_SECONDS) -> None:
-        """Return once so many more writes are acknowledged; raises Stalled."""
+        """Return once this many more writes are acknowledged; raise Stalled after the time limit."""
         goal = self.written + writes
         try:
             async with asyncio.timeout(seconds), self._news:
@@ -62,7 +62,7 @@ class Load:
             ) from None
 
     async def lost(self) -> list[str]:
-        """Return the sessions that are not as they were acknowledged last; every writer has ended."""
+        """Return the sessions whose stored state is not the last acknowledged one; every writer has ended."""
         return [name for name, step in self._last.items() if await self._step(name) != step]
 
     async def _write(self, number: int) -> None:
@@ -87,7 +87,7 @@ class Load:
 
 
 def session(name: str, step: int) -> dict[str, object]:
-    """Return a session in wire form that tells the step that wrote it."""
+    """Return a session in wire form with the step that wrote it."""
     return {
         "sessionId": name,
         "playerId": "player_trial",

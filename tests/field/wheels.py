@@ -1,4 +1,4 @@
-"""The wheels of a release in a folder, for pip in a place that reaches no package index."""
+"""The wheels of a release in a folder, for pip in a place without a package index."""
 
 import subprocess
 from pathlib import Path
@@ -37,4 +37,4 @@ def wheels_for(tree: Path) -> Path:
 
 
 PIP: Final = "[global]\nno-index = true\nfind-links = {}\ndisable-pip-version-check = true\n"
-"""pip's configuration where the folder is all there is."""
+"""pip's configuration with the folder as the only source."""

@@ -1,4 +1,4 @@
-"""A database of the storage plugin is taken over with everything in it."""
+"""A database of the storage plugin is adopted with all its data."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ REVISIONS = {
     "sess_bare": 1762684200000000,  # started_at, where both are
     "sess_old": 1,
     "sess_ancient": 1,
-    "sess_never": None,  # the time of the migration: a time to come would keep engines' writes out
+    "sess_never": None,  # the time of the migration: a future time would keep engines' writes out
     "sess_beyond": None,
 }
 
@@ -119,7 +119,7 @@ async def test_what_the_plugin_wrote_since_is_adopted_by_running_the_file_again(
     await connection.execute(SAVE, "sess_new", "{}")
     await connection.execute(
         "DELETE FROM session_ledger WHERE session_id = 'sess_new'"
-    )  # as past the triggers
+    )  # as without the triggers
     run_file(plugin_url, SQL / "migrations" / "0002_adoption.sql")
     revision = await connection.fetchval("SELECT revision FROM sessions WHERE session_id = 'sess_new'")
     ledger = await read_ledger(connection)

@@ -1,4 +1,4 @@
-"""What is removed for its age is in a file before it goes, as it was."""
+"""Sessions that are removed for their age are in a file before that, unchanged."""
 
 import gzip
 from collections.abc import AsyncIterator

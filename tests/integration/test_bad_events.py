@@ -1,4 +1,4 @@
-"""A bad event ends in the dead-letter queue with its code, and costs its neighbours nothing."""
+"""A bad event becomes a dead letter with its code, and its neighbours are stored."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -85,7 +85,7 @@ async def publish(installation: Installation, event: BadEvent) -> None:
 
 
 def assert_as_it_came(installation: Installation, letter: AbstractIncomingMessage, event: BadEvent) -> None:
-    """The letter has the body and properties of the event, and headers that say why it is there."""
+    """Assert that the letter has the event's body and properties, and headers with the code and reason."""
     assert letter.body == event.body
     assert letter.routing_key == WRITE_KEY
     assert (letter.app_id, letter.type, letter.priority, letter.correlation_id) == ("engine", "write", 3, "7")

@@ -44,7 +44,7 @@ async def empty(pool: Pool) -> None:
 
 
 async def apply(pool: Pool, batch: Sequence[Event]) -> list[Verdict]:
-    """Return each event's verdict as the write path comes to it."""
+    """Return each event's verdict, reached by the steps of the write path."""
     groups = group_by_session(map(row_of, batch))
     results = await EventWriter(pool).apply(rounds_of(groups)) if groups else []
     return [each.verdict for each in settlements_of(map(decoded, batch), resolve(groups, results))]

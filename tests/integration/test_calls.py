@@ -1,4 +1,4 @@
-"""A call that nobody waits for any more goes on to its end, and one that a server refuses goes to another."""
+"""A call continues after its caller is cancelled, and a call after a refusal takes another connection."""
 
 import asyncio
 import socket

@@ -1,6 +1,6 @@
-"""The functions of the Citus layout decide as those of the others do, on a PostgreSQL that is no Citus.
+"""The functions of the Citus layout decide like those of the other layouts, on a PostgreSQL without Citus.
 
-How Citus spreads them over nodes is for `make test-citus`.
+`make test-citus` tests the distribution over nodes.
 """
 
 import random
@@ -65,7 +65,7 @@ pytestmark = on_layout(CITUS)
 
 @pytest.fixture
 def plain_url(postgres_server: PostgresServer, templates: Templates) -> Iterator[str]:
-    """Yield a database with the sessions in one table."""
+    """Yield the URL of a database with the sessions in one table."""
     yield from database_copy(postgres_server, templates.name_of(postgres_server, "plain"))
 
 
@@ -81,6 +81,6 @@ async def test_a_writer_gets_the_answers_of_the_plain_layout(
 
 
 async def test_the_law_runs_with_the_rights_of_its_caller(connection: asyncpg.Connection) -> None:
-    """Citus logs in to the other nodes as whoever runs a statement, and the owner does not log in."""
+    """Citus logs in to the other nodes as the role that runs a statement, and the owner does not log in."""
     rights = "SELECT prosecdef FROM pg_proc WHERE oid = 'apply_session_events'::regproc"
     assert await connection.fetchval(rights) is False

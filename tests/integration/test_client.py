@@ -97,7 +97,7 @@ async def test_a_queued_write_is_always_read_back_from_any_replica(
 
 
 async def increase(store: SessionStore) -> None:
-    """Count up in a session, over whatever others write meanwhile."""
+    """Increase the count in a session; repeat after conflicts with other writers."""
     record = await store.read("sess_1")
     while True:
         count = record.session.state["count"] if record else 0

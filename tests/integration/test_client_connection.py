@@ -1,4 +1,4 @@
-"""The Python client while its connection is cut, silent, refused or robbed of its queue."""
+"""The Python client while its connection is cut, silent or refused, or its queue is deleted."""
 
 import asyncio
 from collections.abc import AsyncIterator

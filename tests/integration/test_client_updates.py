@@ -1,4 +1,4 @@
-"""`update` of the Python client against real workers: the call that engines are told to use."""
+"""`update` of the Python client against real workers: the recommended call for engines."""
 
 import asyncio
 from typing import Any

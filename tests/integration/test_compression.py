@@ -1,4 +1,4 @@
-"""How the database compresses what sessions hold: by lz4 where the server has it."""
+"""The database compresses the content of sessions by lz4 where the server has it."""
 
 import json
 import random
@@ -36,7 +36,7 @@ async def with_lz4(connection: asyncpg.Connection) -> asyncpg.Connection:
 
 
 async def methods_after_a_write(connection: asyncpg.Connection, name: str) -> list[str]:
-    """Return how the stored sessions are compressed, once there are some more in every partition."""
+    """Add sessions to every partition, and return the compression methods of the stored sessions."""
     await connection.execute(ADD, name, PROSE)
     return [row[0] for row in await connection.fetch(METHODS)]
 
@@ -82,7 +82,7 @@ async def test_a_server_without_lz4_is_told_from_one_that_does_not_use_it(
 
 
 async def set_pglz(connection: asyncpg.Connection) -> None:
-    """Have two columns compressed as by a server without lz4, in every partition."""
+    """Set the compression of two columns to that of a server without lz4, in every partition."""
     for table in await connection.fetch(
         "SELECT oid::regclass AS name FROM pg_class WHERE relname LIKE 'sessions%' AND relkind IN ('r', 'p')"
     ):

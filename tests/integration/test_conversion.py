@@ -1,4 +1,4 @@
-"""A table becomes a partitioned one: nothing of it is lost, and whoever uses it notices nothing."""
+"""A table becomes a partitioned one: no data is lost, and its users notice nothing."""
 
 import re
 from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ async def test_every_session_is_there_afterwards_and_counted(
     connection: asyncpg.Connection, converter: asyncpg.Connection
 ) -> None:
     await apply_each(connection, WRITES)
-    await connection.execute(ADD)  # no event wrote these
+    await connection.execute(ADD)  # these have no event
     before, totals = await read_contents(connection), await assert_kept(connection)
     rows = await all_of(connection)
     progress: list[CopyProgress] = []
@@ -72,7 +72,7 @@ async def test_events_between_the_steps_are_in_both_tables(
     await apply_each(connection, [*moved, *gone, new])
     await connection.fetchval(sql.statement("copy_sessions"), [event.session_id for event in WRITES])
     await apply_each(connection, [event._replace(revision=3) for event in [*moved, *gone]])
-    await connection.execute("UPDATE sessions SET state = '1' WHERE session_id = 'h'")  # past the events
+    await connection.execute("UPDATE sessions SET state = '1' WHERE session_id = 'h'")  # without an event
     before, rows = await assert_kept(connection), await all_of(connection)
     await convert(converter, PLAN)
     assert await assert_kept(connection) == before
@@ -186,12 +186,12 @@ async def test_open_connections_go_on_with_their_statements(
             before = await use(storage, "before")
         await convert(converter, PLAN)
         assert await use(storage, "after", before="before") == before
-        await storage.refresh_layout()  # now it reads by place
+        await storage.refresh_layout()  # now the storage reads by place
         assert await use(storage, "last", before="after") == before
 
 
 async def use(storage: Storage, name: str, before: str | None = None) -> list[object]:
-    """Write and ask everything once; returns what is the same for any name."""
+    """Make each write and read once; return the results that are the same for any name."""
     started = "2026-01-05T10:30:00+00:00"
     event = EventRow(name, 1, UUID(int=1), None, False, "p", b'{"a": 1}', b"{}", None, started, None)
     await storage.writer.apply([[event]])
@@ -229,7 +229,7 @@ async def all_of(connection: asyncpg.Connection) -> list[str]:
 
 
 async def things_of(connection: asyncpg.Connection) -> list[str]:
-    """Return what belongs to the table: triggers, indexes, grants, views, a comment."""
+    """Return the objects that belong to the table: triggers, indexes, grants, views, a comment."""
     rows = await connection.fetch("""
         SELECT format('trigger %s %s', tgname, tgenabled) FROM pg_trigger
          WHERE tgrelid = 'sessions'::regclass AND NOT tgisinternal

@@ -1,4 +1,4 @@
-"""The dead-letter queue is read without a trace, and nothing leaves it before its copy is confirmed."""
+"""Reading leaves the dead-letter queue unchanged, and no letter leaves it before its copy is confirmed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence

@@ -104,7 +104,7 @@ async def test_letters_in_the_queue_of_an_earlier_release_are_not_touched(
 
 
 async def give_up(url: str, topology: Topology, body: bytes) -> None:
-    """Have the broker give up a message: a channel with it in hand ends once too often."""
+    """Have the broker give up a message: return it unacknowledged once too often by closing channels."""
     connection = await aio_pika.connect(url)
     async with connection:
         async with connection.channel() as channel:
@@ -129,6 +129,6 @@ async def take_one(url: str, queue_name: str) -> Properties:
 
 
 def broker_headers(properties: Properties) -> list[str]:
-    """Return the names of headers that say what brokers did before: a first delivery may be counted as none."""
+    """Return the names of the broker's own headers about earlier deliveries; a count of 0 is left out."""
     headers = properties.headers or {}
     return [name for name, value in headers.items() if "death" in name or ("count" in name and value)]

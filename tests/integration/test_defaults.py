@@ -1,4 +1,4 @@
-"""What a database has for its defaults does not change what is stored."""
+"""The default settings of a database do not change the stored sessions."""
 
 import asyncio
 from uuid import uuid4

@@ -19,7 +19,7 @@ Functions = dict[str, Callable[..., Awaitable[Any]]]
 
 
 def functions_of(page: Path) -> Functions:
-    """Return what the snippets of a page define."""
+    """Return the names that the snippets of a page define."""
     found: dict[str, Any] = {}
     for snippet in SNIPPET.findall(page.read_text(encoding="utf-8")):
         exec(compile(snippet, str(page), "exec"), found)  # noqa: S102 - our own page

@@ -1,4 +1,4 @@
-"""What the doctor and `migrate` say of a database that the original storage plugin used."""
+"""The findings of the doctor and `migrate` for a database that the original storage plugin used."""
 
 import json
 from pathlib import Path
@@ -25,13 +25,13 @@ INSERT = (
 
 @pytest.fixture
 def adopted(empty_database_url: str) -> Variables:
-    """Return the variables of a database of the plugin, which `migrate` names."""
+    """Return the variables of a database as the plugin left it."""
     run_file(empty_database_url, PLUGIN)
     return {"DATABASE_URL": empty_database_url, **NOBODY}
 
 
 def run_migrate(variables: Variables, *options: str) -> tuple[str, str]:
-    """Return what `migrate` prints, and what it warns of."""
+    """Return the output and the warnings of `migrate`."""
     done = run_command("migrate", *options, variables=variables)
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr

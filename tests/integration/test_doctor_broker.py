@@ -1,4 +1,4 @@
-"""What the doctor says of a broker that ails, and of servers that do not let it in."""
+"""The doctor's findings for a broker with faults, and for servers that refuse its login."""
 
 import re
 import shlex

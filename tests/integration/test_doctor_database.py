@@ -1,4 +1,4 @@
-"""What the doctor says of a database that ails, and that what it prescribes helps."""
+"""The doctor's findings for a database with faults, and the effect of its fixes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ from worker.store.examination.database import ExaminedDatabase
 
 __all__ = ["database_url", "empty_database_url"]  # fixtures: the shared server is not durable
 
-pytestmark = on_layout("plain")  # test_doctor_partitions has the other
+pytestmark = on_layout("plain")  # test_doctor_partitions has the other layout
 
 NOBODY = {"AMQP_URL": "amqp://guest:guest@127.0.0.1:1/"}
 NO_BROKER = {"broker.port": "error"}

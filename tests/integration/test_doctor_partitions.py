@@ -1,4 +1,4 @@
-"""What the doctor says of partitioned sessions, and that what it prescribes helps."""
+"""The doctor's findings for partitioned sessions, and the effect of its fixes."""
 
 import asyncpg
 import pytest
@@ -13,7 +13,7 @@ __all__ = ["database_url", "empty_database_url"]  # fixtures: the shared server 
 
 
 def ailing(found: Findings) -> dict[str, str]:
-    """Return what ails the database, by check."""
+    """Return the state of each check of the database that is not `ok`."""
     return {name: state for name, state in states_of(found).items() if name.startswith("database.")}
 
 
@@ -73,6 +73,6 @@ async def run_maintenance(patient: Variables) -> None:
 
 
 async def drop_the_newest(connection: asyncpg.Connection) -> None:
-    """Drop the partition of this month, as if nobody had made one for long."""
+    """Drop the newest partition, as if none had been made for long."""
     newest = [known.name for known in await read_partitions(connection) if known.ends][-1]
     await connection.execute(f"DROP TABLE {newest}")

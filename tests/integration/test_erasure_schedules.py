@@ -1,4 +1,4 @@
-"""Erasures and events at the same time: in whatever order they take their turns, no write of before survives."""
+"""Erasures and events at the same time: in no schedule does a write before the erasure survive."""
 
 import asyncio
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ async def test_no_schedule_lets_a_write_of_before_survive(
 
 
 def expected_after(calls: Sequence[Call]) -> dict[str, tuple[object, ...]]:
-    """Return what is stored once all events were applied, those of the player up to 5 as deletes."""
+    """Return the stored content after all events, where the player's events up to revision 5 are deletes."""
     ledger: dict[str, Entry] = {}
     contents: dict[str, tuple[object, ...]] = {}
     for event in sorted(event for call in calls if not isinstance(call, Erasure) for event in call):

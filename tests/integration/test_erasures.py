@@ -1,4 +1,4 @@
-"""What is left of a player who was erased: nothing, whatever arrives when."""
+"""Nothing is left of an erased player, whatever the order of events."""
 
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from worker.store.erasures import LOCK_TIMEOUT
 from worker.store.rows import EventRow
 from worker.store.storage import Storage
 
-ids = st.integers(1, 3).map(lambda n: UUID(int=n))  # each is also a player, see `content_of`
+ids = st.integers(1, 3).map(lambda n: UUID(int=n))  # each id also stands for a player, see `content_of`
 plain_events = st.builds(Event, st.sampled_from("ab"), st.integers(1, 6), ids, st.booleans(), st.none())
 erasures = st.builds(Erasure, ids.map(lambda each: player_of(each)), st.integers(1, 6))
 
@@ -31,7 +31,7 @@ erasures = st.builds(Erasure, ids.map(lambda each: player_of(each)), st.integers
 async def test_erasures_and_events_in_any_order_end_in_the_same_state(
     storage: Storage, connection: asyncpg.Connection, given_steps: list[Event | Erasure], data: st.DataObject
 ) -> None:
-    # Two events of one session and revision come from no engine.
+    # No engine publishes two events of one session and revision.
     steps = list({step[:2] if isinstance(step, Event) else step: step for step in given_steps}.values())
     states = []
     for order in (steps, data.draw(st.permutations(steps))):
@@ -80,7 +80,7 @@ async def test_a_folded_batch_is_told_what_its_events_one_by_one_are(
 
 
 def row_of(event: Event) -> EventRow:
-    """Return the event as the worker hands it to the database."""
+    """Return the event's row, as the worker passes it to the database."""
     head = EventRow(event.session_id, event.revision, event.id, event.expected, event.is_delete)
     if event.is_delete:
         return head

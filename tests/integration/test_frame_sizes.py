@@ -27,7 +27,7 @@ LARGE: Final = "x" * 900_000
 
 @pytest.fixture
 def small_frames(rabbit_server: RabbitServer) -> Iterator[None]:
-    """Have connections that are opened meanwhile agree on the smallest frames."""
+    """Limit connections that are opened meanwhile to the smallest frames."""
     rabbit_server.ctl("eval", f"application:set_env(rabbit, frame_max, {SMALLEST}).")
     yield
     rabbit_server.ctl("eval", f"application:set_env(rabbit, frame_max, {USUAL}).")

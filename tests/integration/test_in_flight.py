@@ -113,7 +113,7 @@ async def test_why_a_batch_failed_is_told_until_it_is_stored(installation: Insta
 
 
 async def overtake(installation: Installation) -> None:
-    """Have the second of two batches committed while the first waits for a locked row."""
+    """Commit the second of two batches while the first waits for a locked row."""
     await installation.write("first", 2)
     await until_waiting(installation.database, 1)
     await installation.write("second")
@@ -121,7 +121,7 @@ async def overtake(installation: Installation) -> None:
 
 
 async def end_waiting(database: asyncpg.Connection) -> None:
-    """End every connection that waits for a lock, so that what it was about to commit is gone."""
+    """End every connection that waits for a lock, so that its transaction is lost."""
     await database.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_locks"
         " WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"

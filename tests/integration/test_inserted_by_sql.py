@@ -1,4 +1,4 @@
-"""A session that SQL inserts is in the ledger at once: events find it there as one that an event stored."""
+"""A session that SQL inserts is in the ledger at once, like a session that an event stored."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""What an intake hands out at a time."""
+"""The deliveries that an intake gives out at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ FOR_EVER = 1000.0  # a test that lingers so long fails by its time limit
 
 @pytest.fixture
 async def intake(amqp_url: str, queue: str) -> AsyncIterator[Intake]:
-    """Yield an intake of the queue with room for twenty events."""
+    """Yield an intake of the queue with a prefetch of twenty."""
     async with connected(amqp_url, "a test", 10) as connection:
         intake = Intake(await open_channel(connection, confirms=False, timeout=10), connection)
         await intake.start([queue], PREFETCH, 10)
@@ -34,7 +34,7 @@ async def queue(amqp_url: str) -> AsyncIterator[str]:
 
 
 async def publish(amqp_url: str, queue: str, number: int, body: bytes = b"") -> None:
-    """Publish so many messages, each once the one before is confirmed."""
+    """Publish this many messages, each after the confirm of the one before."""
     async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
         for _ in range(number):
             await channel.default_exchange.publish(aio_pika.Message(body), queue)
@@ -85,7 +85,7 @@ async def test_what_is_acknowledged_while_an_intake_leaves_and_after_is_told_to_
     tags = [(await intake.receive(1))[0].tag for _ in range(6)]
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(intake.stop(10))
-        await asyncio.sleep(0)  # it holds from its first step on
+        await asyncio.sleep(0)  # it holds acknowledgements back from its first step on
         for tag in (tags[1], tags[4]):
             assert await intake.acknowledge(tag, multiple=True)
         assert intake.unacknowledged == 6
@@ -115,7 +115,7 @@ async def test_no_more_bytes_are_taken_at_once_than_are_enough(
 
 
 class Work:
-    """Work without end, that says when it has begun and what ended it."""
+    """Endless work, with events for its begin and its end."""
 
     def __init__(self) -> None:
         self.begun, self.ended = asyncio.Event(), asyncio.Event()

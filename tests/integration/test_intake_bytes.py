@@ -50,7 +50,7 @@ async def publish(amqp_url: str, queue: str, bodies: list[bytes]) -> None:
 
 
 async def settle(intake: Intake, number: int) -> list[bool]:
-    """Receive and acknowledge so many deliveries; return whether each had been delivered before."""
+    """Receive and acknowledge this many deliveries; return whether each had been delivered before."""
     again: list[bool] = []
     async with asyncio.timeout(20):
         while len(again) < number:
@@ -121,7 +121,7 @@ async def test_an_intake_that_grows_stops_without_a_redelivery(
 
 
 async def redelivered(amqp_url: str, queue: str) -> list[bool]:
-    """Return of each message that is left in the queue whether it was delivered before."""
+    """Take the messages left in the queue; return for each whether it was delivered before."""
     async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
         left = await channel.get_queue(queue)
         found = []

@@ -64,7 +64,7 @@ async def test_a_transaction_that_is_rolled_back_leaves_no_trace(
 async def test_calls_over_the_same_sessions_in_opposite_orders_never_deadlock(
     stage: Stage, director: asyncpg.Connection
 ) -> None:
-    # The first holds b while the second, with a in hand, and the third wait for it.
+    # The first call locks b; the second, which already has a locked, and the third wait for b.
     calls: list[Call] = [
         (Event("b", 3, UUID(int=3)),),
         (Event("a", 2, UUID(int=4)), Event("b", 4, UUID(int=5))),
@@ -100,13 +100,13 @@ async def play_all(
 
 
 async def apply_before(director: asyncpg.Connection, before: Sequence[Event]) -> list[tuple[Event, Answer]]:
-    """Have the tables say what they say after these events alone."""
+    """Put the tables into the state after these events alone."""
     await director.execute("DELETE FROM sessions; DELETE FROM session_ledger")
     return list((await apply(director, before)).items()) if before else []
 
 
 async def assert_state(director: asyncpg.Connection, answers: Sequence[tuple[Event, Answer]]) -> None:
-    """The tables say what the committed events leave, and each was judged against the one before it."""
+    """Assert that the tables follow from the committed events, each judged against the one before it."""
     assert all(judge(answer.prior, event)[0] == answer.outcome for event, answer in answers)
     last = {session_id: chain[-1] for session_id, chain in applied_chains(answers).items()}
     assert await read_ledger(director) == {

@@ -1,4 +1,4 @@
-"""The private servers start, stop, die and come back; run on servers that this module may kill."""
+"""The private servers start, stop, are killed and start again; this module may kill its servers."""
 
 import socket
 from pathlib import Path
@@ -32,7 +32,7 @@ def postgres(own_postgres: PostgresServer) -> PostgresServer:
 
 @pytest.fixture
 def rabbit(breakable_rabbit: RabbitServer) -> RabbitServer:
-    """Return a RabbitMQ that may be killed, running."""
+    """Return a running RabbitMQ that may be killed."""
     return breakable_rabbit
 
 

@@ -1,4 +1,4 @@
-"""The metrics of a real worker agree with what was published."""
+"""The metrics of a real worker agree with the published events and requests."""
 
 from collections.abc import AsyncIterator
 
@@ -19,7 +19,7 @@ async def installed(database_url: str, amqp_url: str, prefix: str) -> AsyncItera
 
 
 def labelled(series: Series, name: str) -> dict[tuple[str, ...], float]:
-    """Return the values of a metric by its labels' values, those that are not 0."""
+    """Return the values of a metric that are not 0, by the values of its labels."""
     found = ((labels, value) for (sample, labels), value in series.items() if sample == name)
     return {tuple(text for _, text in labels): value for labels, value in found if value}
 

@@ -79,7 +79,7 @@ def test_psql_runs_them_again_and_leaves_each_layout_as_it_is(
 ) -> None:
     for url in database_copy(postgres_server, templates.name_of(postgres_server, layout)):
         before = dump_schema(url)
-        for file in migration_files()[: 1 if layout == CITUS else None]:  # there a row must name its bucket
+        for file in migration_files()[: 1 if layout == CITUS else None]:  # a row there has a bucket
             run_file(url, path_of(file))
         assert dump_schema(url) == before
 
@@ -208,12 +208,12 @@ async def test_a_server_that_is_away_is_said_to_be_unavailable() -> None:
 
 
 def path_of(file: MigrationFile) -> Path:
-    """Return where a migration's file is."""
+    """Return the path of a migration's file."""
     return SQL / "migrations" / f"{file.version:04}_{file.name}.sql"
 
 
 def add(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Have the program carry one more migration than there is."""
+    """Add a migration to those in the program."""
     version = VERSIONS[-1] + 1
     note = f"INSERT INTO session_store_migrations VALUES ({version}, 'trial');\n"  # noqa: S608
     carried = (*migration_files(), MigrationFile(version, "trial", text + note, "its checksum"))

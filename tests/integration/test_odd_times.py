@@ -1,4 +1,4 @@
-"""Rows whose times no answer can hold break nothing: an answer has the nearest time that it can hold."""
+"""Rows with times that no answer can express break nothing: an answer has the nearest possible time."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -28,7 +28,7 @@ from tests.support.servers.layouts import on_both_layouts
 
 pytestmark = on_both_layouts
 
-# The database is the test's own; an example leaves nothing behind, so it may serve them all.
+# All examples of a test share its database: each one rolls back, or empties the tables first.
 
 # Few sessions, revisions and ids, so that ties and repeats are common.
 sessions = st.sampled_from(["a", "b", "ä", "sess_0f3c9a"])
@@ -172,7 +172,7 @@ async def rolled_back(connection: asyncpg.Connection) -> AsyncIterator[None]:
 async def state_after(
     connection: asyncpg.Connection, arrivals: Sequence[Event]
 ) -> tuple[dict[str, tuple[int, UUID, bool]], dict[str, tuple[object, ...]]]:
-    """Return what is stored, and each session's last event, once these arrived in this order."""
+    """Return each session's last event, and the stored content, after these arrivals."""
     async with rolled_back(connection):
         for event in arrivals:
             await apply_one(connection, event)
@@ -200,7 +200,7 @@ def note(
     ledger: dict[str, Entry],
     contents: dict[str, tuple[object, ...]],
 ) -> None:
-    """Bring the expected state to what it is after an event."""
+    """Apply an event to the expected state."""
     if outcome in APPLIED and entry is not None:
         ledger[event.session_id] = entry
         contents.pop(event.session_id, None)
@@ -209,12 +209,12 @@ def note(
 
 
 def consistent(given_events: Sequence[Event]) -> list[Event]:
-    """Return the events without those that have another's revision and id: no engine publishes two."""
+    """Return one event for each session, revision and id: no engine publishes two different ones."""
     return list({event[:3]: event for event in given_events}.values())
 
 
 def dealt(given_events: Sequence[Event], hands: int, rng: random.Random) -> list[list[list[Event]]]:
-    """Return shuffled batches of distinct sessions, in no order within a batch, for each of the hands."""
+    """Return shuffled batches for each of the connections; a batch has distinct sessions in no order."""
     shares: list[list[list[Event]]] = [[] for _ in range(hands)]
     for event in rng.sample(given_events, len(given_events)):
         share = rng.choice(shares)
@@ -225,7 +225,7 @@ def dealt(given_events: Sequence[Event], hands: int, rng: random.Random) -> list
 
 
 def assert_greatest_won(given_events: Sequence[Event], ledger: dict[str, Entry]) -> None:
-    """Where no event expected anything, the greatest is the last one applied."""
+    """Assert that a session's last applied event is the greatest, where no event had an expected revision."""
     expecting = {event.session_id for event in given_events if event.expected is not None}
     for event in given_events:
         if event.session_id not in expecting:

@@ -1,4 +1,4 @@
-"""An outage of the database outlives the session to the broker: no event is delivered again and again meanwhile."""
+"""An outage of the database that outlives broker sessions: no event is delivered again and again."""
 
 from collections.abc import AsyncIterator
 

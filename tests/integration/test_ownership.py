@@ -1,4 +1,4 @@
-"""What sql/roles.sql does to those who work meanwhile: it waits a little, gives way, and says what to do."""
+"""sql/roles.sql while others use the tables: it waits briefly, gives up, and names the next step."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -57,13 +57,13 @@ async def test_who_locks_in_another_order_is_never_the_victim(
             await asyncio.sleep(0.01)
         await connection.execute(
             "LOCK TABLE session_ledger IN ROW EXCLUSIVE MODE"
-        )  # which that one holds now
+        )  # which the script has locked now
     assert await running == (0, "")
     assert await other.fetchval(OWNED) == 6
 
 
 async def _run_roles(url: str, file: Path = ROLES) -> tuple[int | None, str]:
-    """Return the exit status and what is complained of."""
+    """Run the file, and return the exit status and the errors."""
     running = await asyncio.create_subprocess_exec(
         str(postgres_programs() / "psql"),
         *("-XqAt", "-v", "ON_ERROR_STOP=1", "-1", "-f", str(file), url),

@@ -1,4 +1,4 @@
-"""The partitions themselves: which there are, what is in them, and what a read opens."""
+"""The partitions themselves: which ones exist, the sessions in them, and those that a read opens."""
 
 import asyncio
 import json
@@ -135,7 +135,7 @@ async def test_partitions_are_made_ahead_in_the_width_that_was_chosen(connection
     newest = spans[-1]
     assert newest[1] - newest[0] == timedelta(days=7)
     assert datetime.now(UTC) + timedelta(weeks=20) < newest[1]
-    assert await make_partitions(connection, Plan(ahead=22)) == 2  # weeks, as the newest is
+    assert await make_partitions(connection, Plan(ahead=22)) == 2  # weeks, like the newest
     assert len(known) > len(before)
 
 
@@ -181,7 +181,7 @@ async def test_who_waits_while_a_partition_is_made_goes_on_with_it(
     connection: asyncpg.Connection, other: asyncpg.Connection, act: Act
 ) -> None:
     await apply_one(connection, IN_MARCH)
-    await act(other)  # so that its plans are kept from before
+    await act(other)  # so that its cached plans are from before
     await connection.execute("DELETE FROM sessions; DELETE FROM session_ledger")
     await apply_one(connection, IN_MARCH)
     async with connection.transaction():

@@ -1,4 +1,4 @@
-"""PostgreSQL keeps the text that a write came in as it keeps what the models write anew."""
+"""PostgreSQL stores the original text of a write equal to the text that the models encode."""
 
 import json
 
@@ -25,7 +25,7 @@ BODIES = {
 
 
 async def assert_equal(connection: asyncpg.Connection, body: bytes) -> bool:
-    """Return whether the quick way took the event."""
+    """Return whether the quick reader accepts the event; assert that its texts equal those of the models."""
     plain = read_plain(body, "session.write")
     if plain is None:
         return False

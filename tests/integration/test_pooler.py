@@ -28,7 +28,7 @@ CALLERS: Final = 40
 def bouncer(
     slot: Path, postgres_server: PostgresServer, request: pytest.FixtureRequest
 ) -> Iterator[PgBouncer]:
-    """Yield a pooler in each of its modes; it knows nothing of the settings that a worker asks for."""
+    """Yield a pooler in each of its modes; its configuration has none of a worker's settings."""
     bouncer = PgBouncer(slot / f"pgbouncer-{secrets.token_hex(4)}", postgres_server, request.param)
     try:
         bouncer.start()
@@ -39,12 +39,12 @@ def bouncer(
 
 @pytest.fixture
 def pooled(bouncer: PgBouncer, installation: Variables, request: pytest.FixtureRequest) -> Variables:
-    """Return the variables of an installation whose workers go through the pooler."""
+    """Return the variables of an installation whose workers connect through the pooler."""
     name = installation["DATABASE_URL"].rpartition("/")[2]
     mode = str(request.node.callspec.params["bouncer"])
     size = (
         "4" if mode == "session" else "10"
-    )  # the pooler has four servers, and lends them for good or for a moment
+    )  # the pooler lends its four connections for a session or a transaction
     return {
         **installation,
         "DATABASE_URL": bouncer.url_of(name),
@@ -55,7 +55,7 @@ def pooled(bouncer: PgBouncer, installation: Variables, request: pytest.FixtureR
 
 @pytest.fixture
 async def store(pooled: Variables) -> AsyncIterator[SessionStore]:
-    """Yield a client of a worker that goes through the pooler."""
+    """Yield a client of a worker that connects through the pooler."""
     replica = await Replica.start(pooled)
     await replica.logged("broker.connected")
     async with SessionStore(pooled["AMQP_URL"], prefix=pooled["SESSION_STORE_PREFIX"], timeout=20) as store:

@@ -1,4 +1,4 @@
-"""What the worker publishes is confirmed on a queue, or known not to be."""
+"""The worker knows of each published message whether the broker confirmed it."""
 
 import aio_pika
 import pytest
@@ -35,7 +35,7 @@ async def test_letters_of_one_message_id_are_all_known_to_be_returned(
         for _ in range(5)
     ]
     refused = await publisher.publish_dead_letters(topology.dead.name, letters)
-    assert not broker.lost.done()  # though it publishes by another channel now
+    assert not broker.lost.done()  # although another channel publishes now
     await broker.close()
     assert [letter for letter, _ in refused] == letters
     assert all("routes to no queue" in reason for _, reason in refused)

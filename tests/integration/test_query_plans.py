@@ -1,4 +1,4 @@
-"""Which index serves which question, on a table large enough to miss one."""
+"""The index for each kind of query, on a table that is slow to read without one."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from worker.store.storage import READ_SETTINGS
 
 ROWS: Final = 500_000
 PAGE: Final = 100
-ACROSS: Final = ROWS * 19 // 20 - PAGE // 2  # where a page by completion begins with one and ends without
+ACROSS: Final = ROWS * 19 // 20 - PAGE // 2  # here a page by completion goes from completed to open sessions
 DEEP: Final = (ROWS // 2, ACROSS, ROWS - PAGE)  # the last is page 5,000
 NAME: Final = "test_query_plans"
 SQL_PAGE: Final = PROJECT / "sql" / "README.md"
@@ -51,7 +51,7 @@ Plan = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def full_database_url(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
-    """Yield the URL of a database of this module with many sessions in it, which nobody changes."""
+    """Yield the URL of this module's database with many sessions, which no test changes."""
     url = postgres_server.create_database(NAME, template_database)
     for statement in FILL.split(";\n"):
         postgres_server.psql(statement, NAME)
@@ -61,7 +61,7 @@ def full_database_url(postgres_server: PostgresServer, template_database: str) -
 
 @pytest.fixture
 async def reader(full_database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Yield a connection with the settings that the worker reads with."""
+    """Yield a connection with the worker's settings for reads."""
     connection = await asyncpg.connect(full_database_url, server_settings=READ_SETTINGS)
     yield connection
     await connection.close()
@@ -85,7 +85,7 @@ def indexes_of(plan: Plan) -> set[str]:
 
 
 def scans_of(plan: Plan) -> list[str]:
-    """Return what was read from one end to the other."""
+    """Return the tables that were read from one end to the other."""
     return [node["Relation Name"] for node in nodes_of(plan) if node["Node Type"] == "Seq Scan"]
 
 
@@ -267,6 +267,6 @@ async def test_sessions_and_ledger_entries_are_found_by_key(reader: asyncpg.Conn
 async def test_everybodys_statistics_read_the_totals_and_no_session(reader: asyncpg.Connection) -> None:
     plan = await explain(reader, "session_stats", None)
     assert buffers_of(plan) < 10
-    assert plan["Total Cost"] < 1_000  # branches that do not run count too: PostgreSQL compiles costly plans
+    assert plan["Total Cost"] < 1_000  # includes branches that do not run: PostgreSQL compiles costly plans
     (total,) = await reader.fetch(sql.statement("session_stats"), None)
     assert total["total_sessions"] == ROWS

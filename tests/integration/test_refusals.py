@@ -1,4 +1,4 @@
-"""A database that refuses every event is waited for: the events are valid, and the cause is the database's."""
+"""A worker waits for a database that refuses every event: the events are valid, the database is at fault."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""What is old goes, for good, and nothing else does."""
+"""Old sessions and tombstones are removed for good, and nothing else."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ NOTHING = Ages(None, None, None)
 def write(
     session_id: str, revision: int = 7, completed: int | None = None, event_id: UUID | None = None
 ) -> EventRow:
-    """Return the write of a session that was completed so many days ago."""
+    """Return the write of a session that was completed this many days ago."""
     now = datetime.now(UTC)
     ended = (now - timedelta(days=completed)).isoformat() if completed is not None else None
     started = (now - timedelta(days=(completed or 0) + 1)).isoformat()
@@ -35,12 +35,12 @@ def write(
 
 
 async def store(storage: Storage, *events: EventRow) -> list[Outcome]:
-    """Store events one after the other and return what became of each."""
+    """Store events one after the other, and return their outcomes."""
     return [(await storage.writer.apply([[event]]))[0][event.session_id].outcome for event in events]
 
 
 class LateSink(DatabaseSink):
-    """Writes a session once more just before what was old of it is removed."""
+    """A sink that writes a session once more just before it is removed."""
 
     def __init__(self, storage: Storage) -> None:
         super().__init__(storage.writer, 5)
@@ -56,7 +56,7 @@ async def retain(storage: Storage, ages: Ages) -> RemovalCounts:
 
 
 async def touched_ago(connection: asyncpg.Connection, days: int, session_id: str) -> None:
-    """Make it as if the last event of a session came so many days ago."""
+    """Date the last event of a session back by this many days."""
     await connection.execute(
         "UPDATE sessions SET updated_at = now() - make_interval(days => $1) WHERE session_id = $2",
         days,
@@ -144,7 +144,7 @@ async def test_an_event_that_expects_a_tombstone_that_is_just_going_is_a_conflic
 
 
 async def test_a_session_of_the_greatest_id_stays_and_nobody_waits_for_it(storage: Storage) -> None:
-    await store(storage, write("done", completed=91, event_id=LAST))  # as earlier releases stored it
+    await store(storage, write("done", completed=91, event_id=LAST))  # as stored by earlier releases
     assert await retain(storage, Ages(90, None, None)) == RemovalCounts(changed=1)
     erased = await Eraser(storage.erasures, storage.writer).erase("p", 7)
     assert (erased.sessions, erased.remaining) == (0, 1)

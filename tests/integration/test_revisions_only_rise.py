@@ -1,4 +1,4 @@
-"""A revision never goes down, whoever writes: the database's own wall behind the order law."""
+"""A revision never decreases, whatever the writer: the database's own guard behind the order law."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""What each role may do, and for how long: everything is tried as each, and the database refuses the rest."""
+"""The rights and time limits of each role: every action is tried as each role."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -65,7 +65,7 @@ ATTEMPTS: Final = {
     "load an extension": "CREATE EXTENSION file_fdw",
     "have the server read its settings": "SELECT pg_reload_conf()",
 }
-"""One statement a thing that somebody might do, with nothing in the tables."""
+"""One statement for each action to try, with empty tables."""
 
 MAY: Final = {
     WORKER: {
@@ -82,7 +82,7 @@ MAY: Final = {
 
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Yield a superuser's connection to a database with roles; `become` makes it theirs."""
+    """Yield a superuser's connection to a database with roles; `become` changes its role."""
     for _ in range(2):  # running the file again harms nothing
         run_file(database_url, SQL / "roles.sql")
     connection = await asyncpg.connect(database_url)
@@ -91,7 +91,7 @@ async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def become(connection: asyncpg.Connection, role: str) -> None:
-    """Go on as this role, as after its log-in."""
+    """Continue as this role, as after its login."""
     await connection.execute(f"SET SESSION AUTHORIZATION {role}")
 
 
@@ -104,7 +104,7 @@ async def test_each_role_may_do_what_it_needs_and_nothing_else(
 
 
 async def _is_allowed(connection: asyncpg.Connection, text: str) -> bool:
-    """Whether the database does it; it is taken back. Any other refusal than one for want of a right is an error."""
+    """Return whether the role has the right to a statement; roll it back, and raise any other error."""
     attempt = connection.transaction()
     await attempt.start()
     try:

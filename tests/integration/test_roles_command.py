@@ -1,4 +1,4 @@
-"""`session-store roles`: from an empty database to logins that may do what they need, each with its own password."""
+"""`session-store roles`: from an empty database to logins with their own rights and passwords."""
 
 from base64 import b64decode
 from pathlib import Path
@@ -162,7 +162,7 @@ def test_passwords_come_on_standard_input_for_a_user_who_may_read_no_file(empty_
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
     assert said[0] == f"password set: {MIGRATOR}"
-    # The worker's role comes with the schema: a server where another test has made it has it already.
+    # The worker's role is created once there is a schema; on a shared server another test may have done so.
     assert said[1:] in ([], [f"password set: {WORKER}"])
 
 

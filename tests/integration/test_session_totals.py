@@ -1,4 +1,4 @@
-"""Everybody's statistics are kept by what writes, and always equal those that reading every session gives."""
+"""Each statement keeps the statistics of all players, which always equal the count over every session."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ ADD = """
       FROM generate_series(1, 20) AS n
 """
 UNCOUNTED = f"SET session_replication_role = replica; {ADD}; RESET session_replication_role"
-"""Adds them past the triggers, as the storage plugin did before there were any."""
+"""Adds sessions without the triggers, as the storage plugin did before these existed."""
 UPSERTS = {
     "plain": " ON CONFLICT (session_id) DO UPDATE SET completed_at = now(), started_at = '2020-02-02Z'",
     "partitioned": " ON CONFLICT (session_id, started_at) DO UPDATE SET completed_at = now()",
@@ -38,7 +38,7 @@ FOLDED_EVERY = 512
 
 @pytest.fixture
 async def others(database_url: str) -> AsyncIterator[list[asyncpg.Connection]]:
-    """Yield three more connections, which give up on a lock rather than wait for a test that holds it."""
+    """Yield three more connections, with a limit on waits for a lock that a test holds."""
     async with AsyncExitStack() as stack:
         connections = [await asyncpg.connect(database_url) for _ in range(3)]
         for other in connections:
@@ -48,7 +48,7 @@ async def others(database_url: str) -> AsyncIterator[list[asyncpg.Connection]]:
 
 
 async def assert_kept(connection: asyncpg.Connection) -> str:
-    """The statistics equal those counted in the same snapshot; returns them."""
+    """Assert that the statistics equal those counted in the same snapshot; return them."""
     counted, kept = await connection.fetchrow(IN_ONE_SNAPSHOT) or ("", "nothing")
     assert kept == counted
     return str(kept)

@@ -1,4 +1,4 @@
-"""Who has no key changes no session: what is not signed is dead-lettered, whatever is made of what was."""
+"""Nobody changes a session without a key: unsigned events and forged copies are dead-lettered."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -28,7 +28,7 @@ KEYRING = Keyring.parse(KEYS)
 
 @pytest.fixture
 async def installation(database_url: str, amqp_url: str, prefix: str) -> AsyncIterator[Installation]:
-    """Yield an installation that believes its keys alone; its caller signs."""
+    """Yield an installation that trusts only its keys; its caller signs."""
     async with install(
         database_url, amqp_url, prefix, signatures="enforce", signing_keys=KEYS
     ) as installation:
@@ -36,7 +36,7 @@ async def installation(database_url: str, amqp_url: str, prefix: str) -> AsyncIt
 
 
 async def send(installation: Installation, sent: Sent) -> None:
-    """Publish a message as it is, by somebody without keys."""
+    """Publish a message as it is, as a sender without keys."""
     outsider = Caller(installation.caller.connection, installation.caller._exchange)
     await outsider.publish(sent.body, sent.key, **sent.properties())
 

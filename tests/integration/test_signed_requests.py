@@ -1,4 +1,4 @@
-"""Who has no key reads nothing; who copied a genuine request cannot have its answer sent elsewhere, or later."""
+"""Nobody reads without a key, and the answer to a copied request goes nowhere else and is not sent later."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ RECORD = orjson.dumps(
 
 @pytest.fixture
 async def installation(database_url: str, amqp_url: str, prefix: str) -> AsyncIterator[Installation]:
-    """Yield an installation that believes its keys alone, with one session."""
+    """Yield an installation that trusts only its keys, with one session."""
     async with install(
         database_url, amqp_url, prefix, signatures="enforce", signing_keys=KEYS
     ) as installation:
@@ -57,7 +57,7 @@ async def replies(amqp_url: str) -> AsyncIterator[ReplyQueue]:
 
 
 async def ask(installation: Installation, replies: ReplyQueue, sent: Sent) -> dict[str, Any]:
-    """Return the answer to a message that is sent as it is; a refusal of what may be spoiled is not signed."""
+    """Return the answer to a message as it is; refusals are unsigned, except of an expired request."""
     outsider = Caller(installation.caller.connection, installation.caller._exchange)
     await outsider.publish(sent.body, sent.key, **sent.properties())
     reply = await replies.next()
@@ -204,7 +204,7 @@ async def test_a_forged_answer_ends_no_call(amqp_url: str, prefix: str) -> None:
 
 
 async def next_of(queue: AbstractQueue) -> AbstractIncomingMessage:
-    """Return the next message of a queue, once there is one."""
+    """Wait for the next message of a queue and return it."""
     async with asyncio.timeout(20):
         async with queue.iterator(no_ack=True) as messages:
             return await anext(messages)

@@ -1,4 +1,4 @@
-"""What the page for engine developers prints about signatures is so."""
+"""The section on signatures for engine developers is correct."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A broker that is too busy to count is not one that has lost its consumers."""
+"""A broker that is too busy to count its consumers has not lost them."""
 
 import asyncio
 from urllib.parse import quote
@@ -41,7 +41,7 @@ async def test_a_queue_whose_leader_does_not_answer_costs_no_session(
 
 
 async def suspended_leader(rabbit: RabbitServer, installation: Installation) -> str:
-    """Return the process that leads the queue of writes, in Erlang, once it answers nobody."""
+    """Suspend the leader of the write queue, and return the Erlang expression for its process."""
     leader = f"whereis('{quote('/', safe='')}_{installation.topology.write_queue.name}')"
     await asyncio.to_thread(rabbit.ctl, "eval", f"sys:suspend({leader}).")
     return leader

@@ -1,4 +1,4 @@
-"""The broker's side is declared as written, and every difference is seen before a worker runs."""
+"""The topology is declared as in the contract, and a worker detects every difference at its start."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""`session-store topology` brings an installation of an earlier release to this one's topology and loses nothing."""
+"""`session-store topology` upgrades the topology of an earlier release and loses nothing."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ async def channel(amqp_url: str) -> AsyncIterator[AbstractChannel]:
 
 @pytest.fixture
 async def earlier(amqp_url: str, prefix: str, channel: AbstractChannel) -> AsyncIterator[Topology]:
-    """Yield a topology as the release before this one declared it."""
+    """Yield a topology as the previous release declared it."""
     topology = Topology(prefix)
     await upgrade_topology(amqp_url, topology)
     for queue in (topology.dead_queue, topology.rpc_queue):
@@ -123,7 +123,7 @@ async def run_topology(url: str, topology: Topology) -> asyncio.subprocess.Proce
 
 
 async def run_until(url: str, topology: Topology, moved: int) -> None:
-    """Run the command and kill it once so many letters are in the new queue."""
+    """Run the command and kill it once this many letters are in the new queue."""
     running = await run_topology(url, topology)
     try:
         await until_there(url, topology.dead_queue.name)
@@ -134,7 +134,7 @@ async def run_until(url: str, topology: Topology, moved: int) -> None:
 
 
 async def until_there(url: str, queue: str) -> None:
-    """Return once somebody has declared the queue."""
+    """Return once the queue exists."""
     connection = await aio_pika.connect(url)
     async with connection, asyncio.timeout(WAIT_SECONDS):
         while True:
@@ -148,7 +148,7 @@ async def until_there(url: str, queue: str) -> None:
 
 @contextmanager
 def limit_lifted(rabbit: RabbitServer, topology: Topology) -> Iterator[None]:
-    """Have the policy that `session-store topology` asks for on RabbitMQ 4."""
+    """Set the policy that `session-store topology` asks for on RabbitMQ 4."""
     pattern = f"^{re.escape(topology.former_dead_queue.name)}"
     limit = json.dumps({"delivery-limit": NEVER_REACHED})
     rabbit.ctl("set_policy", "--apply-to", "queues", "session-store-upgrade", pattern, limit)

@@ -1,4 +1,4 @@
-"""A real worker exports spans: what an engine began goes on through storing, the database and the reply."""
+"""A real worker exports spans: an engine's trace continues through storing, the database and the reply."""
 
 import asyncio
 import secrets
@@ -42,7 +42,7 @@ BROKEN: Final[tuple[object, ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A worker that exports, whoever collects, and a caller."""
+    """A worker that exports spans, their collector, and a caller."""
 
     collector: Collector
     replica: Replica

@@ -1,4 +1,4 @@
-"""Two batches at most are in flight, each takes its turn, and what fails in one is not settled by the next."""
+"""At most two batches are in flight and settle in order; none is settled after one that was not."""
 
 import asyncio
 from asyncio import TaskGroup
@@ -33,7 +33,7 @@ async def installation(database_url: str, amqp_url: str, prefix: str) -> AsyncIt
 
 
 class Gate:
-    """Holds calls to the database while it is shut, of deletes alone or all."""
+    """A gate that delays calls to the database until it is open: all calls, or only deletes."""
 
     def __init__(self, patch: pytest.MonkeyPatch, *, deletes: bool) -> None:
         self.held = 0

@@ -1,4 +1,4 @@
-"""Where the library no longer lets the frame filter in, the worker goes on with the library's own reader."""
+"""Where the library no longer accepts the frame filter, the worker uses the library's own reader."""
 
 import asyncio
 

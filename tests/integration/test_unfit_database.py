@@ -1,4 +1,4 @@
-"""A database that would lose sessions or make writes wait for ever is refused, and the advice helps."""
+"""A database that would lose sessions or block writes is refused, and the advice helps."""
 
 import secrets
 import time
@@ -59,7 +59,7 @@ async def test_a_database_of_another_encoding_is_refused_by_all(odd_database_url
 async def test_a_question_that_the_database_cannot_represent_is_the_callers_fault(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database is as an earlier release left it."""
+    """Ask a database of an earlier release, which did not refuse this encoding."""
     monkeypatch.setattr("worker.store.migrations.refuse_unfit", AsyncMock())
     params = CountParams.model_validate({"filter": {"playerId": "\N{GRINNING FACE}"}})
     with database_in(postgres_server, "LATIN1") as url:

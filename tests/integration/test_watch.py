@@ -1,4 +1,4 @@
-"""A worker watches over what it consumes for as long as it has a session."""
+"""A worker watches the queues that it consumes while it has a broker session."""
 
 import asyncio
 
@@ -34,7 +34,7 @@ async def test_a_queue_declared_differently_before_its_consumers_came_ends_the_w
 
     monkeypatch.setattr(
         BrokerSession, "open_publisher", replace_first
-    )  # after the check, before consumers are there
+    )  # after the check, before the consumers
     monkeypatch.setattr(queue_watch, "WATCH_SECONDS", 2.0)
     loaded = load({"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix})
     async with open_storage(
@@ -77,7 +77,7 @@ async def test_a_worker_that_waits_for_a_locked_database_stops_in_time(
 
 
 async def replace_queue(amqp_url: str, name: str) -> None:
-    """Have a classic queue in a quorum queue's place."""
+    """Replace a quorum queue by a classic queue."""
     connection = await aio_pika.connect(amqp_url)
     async with connection, connection.channel() as channel:
         await channel.queue_delete(name)

@@ -1,4 +1,4 @@
-"""A database that has no transaction ids left: a real one, whose vacuum fails on a table."""
+"""A database without transaction ids left: a real one, whose vacuum fails on a table."""
 
 import asyncio
 import subprocess
@@ -20,7 +20,7 @@ from worker.store.rows import EventRow
 from worker.store.storage import Storage
 
 LIMIT: Final = 2**31 - 3_000_000
-"""Transactions after the oldest one at which PostgreSQL assigns no more ids."""
+"""The distance from the oldest transaction at which PostgreSQL assigns no more ids."""
 
 PAGES_OF_A_SEGMENT: Final = 32
 SEGMENT: Final = 8192 * 4 * PAGES_OF_A_SEGMENT
@@ -29,7 +29,7 @@ HELD: Final = "held_back"
 
 
 def spend_transaction_ids(server: PostgresServer, left: int) -> Path:
-    """Have the server started with so many transaction ids left; return the moved file that vacuum lacks."""
+    """Restart the server with this many transaction ids left; return the moved file that vacuum lacks."""
     server.create_database(HELD)
     server.psql("CREATE TABLE held AS SELECT 1 AS one; CHECKPOINT", HELD)
     data = Path(server.psql("SHOW data_directory"))
@@ -71,7 +71,7 @@ async def test_a_database_without_transaction_ids_refuses_no_content(
 
 
 async def write_for_ever(storage: Storage) -> None:
-    """Return never; raises as the writer does."""
+    """Write without end; raise the writer's errors."""
     while True:
         await storage.writer.apply([[write(0)]])
 

@@ -1,4 +1,4 @@
-"""What becomes of events on real servers: refused rows, conflicts, confirmations."""
+"""The results of events on real servers: refused rows, conflicts, confirmations."""
 
 import random
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ async def installation(database_url: str, amqp_url: str, prefix: str) -> AsyncIt
 
 
 def unindexable() -> dict[str, object]:
-    """Return an encounter that every check lets pass and PostgreSQL refuses."""
+    """Return an encounter that passes every check and that PostgreSQL refuses."""
     return {"difficulty": "".join(random.Random(7).choices(ascii_letters, k=10_000))}
 
 

@@ -1,4 +1,4 @@
-"""An engine that writes while something is done to the replicas, and the verdict over both sides."""
+"""An engine that writes while a test acts on the replicas, and the verdict on writes and deliveries."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ END: Final = "/run/load-ends"
 
 
 def engine_words(*words: str) -> list[str]:
-    """Return the command of an engine in the machine, which logs in as engines do."""
+    """Return the command of an engine in the machine, with the login of engines."""
     url = f'export AMQP_URL="$(cat {LOGINS}/engine/AMQP_URL)"'
     return [
         "sh",
@@ -36,9 +36,9 @@ def redelivered(machine: Machine) -> int:
 
 @contextmanager
 def under_load(machine: Machine, *, redeliveries: bool = False) -> Iterator[None]:
-    """Write for as long as the block lasts; afterwards every last state is stored, and no write has failed.
+    """Write during the block; assert afterwards that every last state is stored and no write has failed.
 
-    Without `redeliveries` no delivery was repeated either.
+    Without `redeliveries` also assert that no delivery was repeated.
     """
     machine.says("rm", "-f", END)
     before = redelivered(machine)

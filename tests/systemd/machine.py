@@ -14,7 +14,7 @@ BOOT: Final = Path(__file__).parent / "boot"
 NAME: Final = "session-store-trial"
 SUITE: Final = "bookworm"
 STOCK: Final = ("systemd", "systemd-sysv", "dbus", "sudo", "ca-certificates", "procps", "iproute2")
-"""What a Debian host has before the page's own `apt-get install`."""
+"""The packages of a Debian host before the page's own `apt-get install`."""
 HOME: Final = "/srv/admin"
 CHECKOUT: Final = f"{HOME}/session-store"
 WHEELS: Final = "/srv/wheels"
@@ -24,7 +24,7 @@ STEP_SECONDS: Final = 0.2
 
 
 class Machine:
-    """One machine: what it stores outlives a stop, and is gone with `erase`."""
+    """One machine: its disk outlives a stop, and `erase` removes it."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
@@ -34,7 +34,7 @@ class Machine:
         self._leader = 0
 
     def make(self, packages: tuple[str, ...]) -> None:
-        """Have a disk with these packages, the checkout of a user `admin` who may call sudo, and the wheels."""
+        """Make a disk with these packages, the wheels, and the checkout of `admin`, who may call sudo."""
         tree = make_tree("systemd", SUITE, (*STOCK, *packages))
         wheels = wheels_for(tree)
         self.erase()
@@ -54,7 +54,7 @@ class Machine:
         run(["chmod", "700", f"{self._root}{HOME}"])  # as Debian's adduser makes it
 
     def start(self) -> None:
-        """Boot, and return once every unit has started; raises CannotMake where systemd does not come up."""
+        """Boot, and return once every unit has started; raise CannotMake where systemd does not start."""
         with self._console.open("wb") as console:
             self._running = subprocess.Popen(
                 [str(BOOT), str(self._root), NAME],
@@ -67,7 +67,7 @@ class Machine:
             self._wait_a_little(self._running)
         for hierarchy in ("memory", "cpu", "cpuacct", "pids"):  # nspawn mounts those of cgroup v1 read-only
             self.says("mount", "-o", "remount,bind,rw", f"/sys/fs/cgroup/{hierarchy}")
-        self.says("systemctl", "daemon-reexec")  # it looks for them at its start alone
+        self.says("systemctl", "daemon-reexec")  # systemd looks for them only at its start
 
     def stop(self) -> None:
         """Shut the machine down, as a person would."""
@@ -82,41 +82,41 @@ class Machine:
         self._running = None
 
     def erase(self) -> None:
-        """Have the disk gone."""
+        """Remove the disk."""
         if self._root.is_mount():
             run(["umount", str(self._root)])
         run(["rm", "-rf", "--one-file-system", str(self._place)])
 
     def type(self, commands: str) -> str:
-        """Return what `admin` sees after these commands in the checkout; fails at the first that fails."""
+        """Return the output of commands of `admin` in the checkout; fail at the first one that fails."""
         done = self._run(["runuser", "-l", "admin", "-c", f"cd {CHECKOUT} && set -eo pipefail\n{commands}"])
         assert done.returncode == 0, f"{commands}\n{done.stdout}"
         return done.stdout
 
     def fail(self, commands: str, status: int) -> str:
-        """Return what `admin` sees after commands that must end with this exit status."""
+        """Return the output of commands of `admin` that must end with this exit status."""
         done = self._run(["runuser", "-l", "admin", "-c", f"cd {CHECKOUT}\n{commands}"])
         assert done.returncode == status, f"{commands}: {done.returncode}\n{done.stdout}"
         return done.stdout
 
     def says(self, *words: str) -> str:
-        """Return what root sees after a program, whatever its exit status."""
+        """Return the output of a program of root, whatever its exit status."""
         return self._run(list(words)).stdout
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
-        """Return a program of root that runs on."""
+        """Start a program of root and return its process."""
         return subprocess.Popen(
             self._entered(list(words)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
         )
 
     def write(self, path: str, text: str) -> None:
-        """Have a file of root's with this text."""
+        """Write a file of root with this text."""
         file = self._root / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
     def until(self, wanted: str, *words: str, seconds: float = BOOT_SECONDS) -> str:
-        """Return what a program of root prints once this is part of it."""
+        """Repeat a program of root until its output has this text; return the output."""
         end = time.monotonic() + seconds
         while wanted not in (said := self.says(*words)):
             assert time.monotonic() < end, f"{' '.join(words)} does not say {wanted!r}:\n{said}"
@@ -140,7 +140,7 @@ class Machine:
         return [*enter, "--", "env", "-i", path, "HOME=/root", "LANG=C.UTF-8", *words]
 
     def _wait_for_leader(self, running: subprocess.Popen[bytes]) -> int:
-        """Return the process that is the first inside."""
+        """Return the id of the machine's first process."""
         while True:
             listed = subprocess.run(
                 ["pgrep", "-P", str(running.pid)], capture_output=True, text=True, check=False
@@ -157,5 +157,5 @@ class Machine:
 
 
 def place() -> Path:
-    """Return where the machine's disk is."""
+    """Return the directory of the machine's disk."""
     return PLACE / "machine"

@@ -1,6 +1,6 @@
 """The life of an installation under systemd, in the order of docs/install-systemd.md.
 
-Each test goes on where the one before it ended.
+Each test continues after the one before it.
 
 `make test-systemd` runs this file. It is no part of `make test`: it needs root, systemd-nspawn and a Debian mirror.
 """
@@ -35,7 +35,7 @@ def section(heading: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    """Yield a machine that has booted, with the packages that the page's first command names."""
+    """Yield a booted machine, with the packages that the page's first command names."""
     if os.geteuid() != 0:
         pytest.skip("systemd is started by root alone")
     install = section("Install the program")[0].splitlines()[0]
@@ -168,7 +168,7 @@ def test_a_password_is_changed_without_a_lost_event(machine: Machine) -> None:
 def test_a_replica_that_kept_the_old_password_gets_the_new_one_by_itself(machine: Machine) -> None:
     tell, give = section("Change a password of the units")
     machine.type(tell)
-    machine.type(give.splitlines()[0])  # and nobody restarts anything
+    machine.type(give.splitlines()[0])  # nobody restarts anything
     machine.says("rabbitmqctl", "close_all_user_connections", "session_store_worker", "over")
     for unit in REPLICAS:
         machine.until("login.refused", "journalctl", "-u", unit, "-o", "cat")

@@ -1,4 +1,4 @@
-"""Which connections to the broker are taken for silent, and cut."""
+"""The watch over connections to the broker: which ones it judges silent, and cuts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from worker.errors import BrokerUnavailable
 
 
 class Connection:
-    """Stands in for a connection; `frames.chunks` counts what has arrived."""
+    """A fake connection; `frames.chunks` counts the chunks that have arrived."""
 
     def __init__(self) -> None:
         self.name = "consume"
@@ -25,7 +25,7 @@ class Connection:
 async def watched(
     connections: list[Connection], probe: Callable[[], Awaitable[None]], looks: int = 3
 ) -> None:
-    """Return once the watch has tried this many new connections, or all connections are cut."""
+    """Run the watch until it has tried this many new connections, or has cut all connections."""
     tries = 0
     over = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""What is told of a batch, and what a follower keeps of what is told."""
+"""The changes that a batch publishes, and those that a subscriber takes."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -23,14 +23,14 @@ Told = Mapping[str, tuple[str, int, UUID]]
 
 
 def settle(batch: Sequence[Event], ledger: Ledger) -> list[Settlement]:
-    """Return a batch as the write path judges it, applied to the ledger."""
+    """Apply a batch to the ledger, and return the settlements of the write path."""
     each = [decoded(event) for event in batch]
     groups = group_by_session([one.event for one in each])
     return settlements_of(each, resolve(groups, [ledger.apply(rows) for rows in rounds_of(groups)]))
 
 
 def told_of(judged: Sequence[Settlement]) -> Told:
-    """Return what is told of each session, once at most."""
+    """Return the published change of each session; there is at most one."""
     changes = [CHANGE.validate_json(message.body) for message in changes_of(judged, "test")]
     told = {change.subject: (change.type, change.data.revision, change.id) for change in changes}
     assert len(told) == len(changes)
@@ -52,7 +52,7 @@ def test_the_last_state_is_told_by_whoever_brought_it_about_also_after_a_crash(
     if not earlier or not batch:
         return
     ledger = Ledger()
-    settle(earlier, ledger)  # and died before it was told
+    settle(earlier, ledger)  # the worker died before it published the changes
     before = Ledger(ledger)
     told = told_of(settle(batch, ledger))
     changed = {name for name, entry in ledger.items() if entry != before.get(name)}
@@ -64,7 +64,7 @@ def test_the_last_state_is_told_by_whoever_brought_it_about_also_after_a_crash(
 def test_an_absent_delete_is_told_for_the_one_before_it_may_never_be() -> None:
     ledger = Ledger(a=Entry(1, UUID(int=1), "stored"))
     first, second = Event("a", 2, UUID(int=2), True), Event("a", 3, UUID(int=3), True)
-    settle([first], ledger)  # and died before it was told
+    settle([first], ledger)  # the worker died before it published the change
     told = told_of(settle([second], ledger))
     assert told == {"a": ("session.deleted", 3, UUID(int=3))}
     assert told_of(settle([first], ledger)) == {}
@@ -82,7 +82,7 @@ def test_a_write_that_an_erasure_keeps_out_is_told_as_a_removal() -> None:
     ledger = Ledger(a=Entry(9, LAST, "absent"))
     told = told_of(settle([Event("a", 7, UUID(int=7))], ledger))
     assert told == {"a": ("session.deleted", 7, removal_id("a", 7))}
-    assert told_of(settle([Event("a", 8, UUID(int=8), True)], ledger)) == {}  # a delete is kept out by nobody
+    assert told_of(settle([Event("a", 8, UUID(int=8), True)], ledger)) == {}  # nothing keeps a delete out
 
 
 def test_each_removal_has_an_id_of_its_own_after_every_event_of_its_revision() -> None:

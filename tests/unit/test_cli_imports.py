@@ -1,4 +1,4 @@
-"""A command imports what it needs, and nothing for the other commands."""
+"""A command imports only the modules that it needs, and none of the other commands."""
 
 import subprocess
 import sys

@@ -27,7 +27,7 @@ class Colours:
 
 
 def commands(command: Any, *path: str) -> Iterator[tuple[str, ...]]:
-    """Yield the path of a command and of those in it; typer does not export the types of its click."""
+    """Yield the path of a command and of each command in it; typer does not export the types of its click."""
     yield path
     for name, inner in getattr(command, "commands", {}).items():
         yield from commands(inner, *path, name)

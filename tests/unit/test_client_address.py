@@ -1,4 +1,4 @@
-"""The URL of the Python client: hosts, login and TLS are those that the contract reads."""
+"""The URL of the Python client: its hosts, login and TLS are read as in the contract."""
 
 from pathlib import Path
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""The client's revisions, and what it remembers of its queued writes."""
+"""The client's revisions, and its memory of queued writes."""
 
 import time
 

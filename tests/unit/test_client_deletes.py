@@ -1,4 +1,4 @@
-"""What the Python client makes of a delete that a greater event was there before."""
+"""The Python client's delete of a session whose last event is greater."""
 
 import asyncio
 import time

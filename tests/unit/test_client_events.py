@@ -1,4 +1,4 @@
-"""What the client refuses to say, since it would not come back equal or would be refused later."""
+"""The client refuses content that would not be read back equal, or that a worker would refuse later."""
 
 from dataclasses import dataclass, replace
 from enum import Enum

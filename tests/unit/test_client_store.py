@@ -1,4 +1,4 @@
-"""What the Python client makes of answers that are hard to come by; the transport is a list of replies."""
+"""The Python client while answers are late, refused or too large; the transport is a list of replies."""
 
 from contextlib import suppress
 from typing import Any

@@ -1,4 +1,4 @@
-"""When the Python client publishes again: the link is a list, and the clock stands still between waits."""
+"""When the Python client publishes a message again; the link is a fake, and its clock moves only in waits."""
 
 import asyncio
 from dataclasses import replace
@@ -20,7 +20,7 @@ DEADLINE = 1_000.0
 
 
 class Link:
-    """Takes every message, replies to none before the fifth wait, and is lost after the waits that the test names."""
+    """A link that takes every message and replies at the fifth wait; it is lost after these waits."""
 
     def __init__(self, *lost_after: int, confirms: bool = True) -> None:
         self.lost_after = lost_after
@@ -39,14 +39,14 @@ class Link:
         return self.confirms
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
     async def open(self, *_: object) -> Self:
         self.lost = asyncio.get_running_loop().create_future()
         return self
 
     async def wait(self, reply: "asyncio.Future[Reply]", _: object, seconds: float) -> None:
-        """Stand for the time that passes without a reply; the fifth wait brings one."""
+        """Let the time pass without a reply; the fifth wait brings one."""
         self._pass(seconds)
         if len(self.waits) == 5 or seconds > 100:
             reply.set_result({"outcome": "stored"})
@@ -72,7 +72,7 @@ def transport_on(monkeypatch: pytest.MonkeyPatch, link: Link) -> Transport:
 
 
 async def waits_of(monkeypatch: pytest.MonkeyPatch, link: Link, message: OutgoingMessage) -> list[float]:
-    """Return how long a request waited each time before it was published again, until its reply came."""
+    """Return the waits of a request: before each time that it was published again, and before its reply."""
     transport = transport_on(monkeypatch, link)
     assert await transport.request(message, DEADLINE) == {"outcome": "stored"}
     await transport.close()
@@ -109,7 +109,7 @@ async def test_a_refusal_is_no_silence_and_lengthens_no_wait_for_a_confirm(
 
     async def publish(_: OutgoingMessage, _life: float, patience: float, _id: str | None) -> bool:
         patiences.append(patience)
-        if len(patiences) > 3:  # before that the broker refuses it at once
+        if len(patiences) > 3:  # the first three are refused at once
             link.now += patience
         return len(patiences) == 6
 

@@ -1,4 +1,4 @@
-"""The settings: where each value came from, what is secret, and what is said of a wrong one."""
+"""The settings: the source of each value, secrets, and the message for a wrong value."""
 
 from pathlib import Path
 from typing import cast

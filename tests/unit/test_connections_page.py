@@ -13,13 +13,13 @@ PAGE: Final = (Path(__file__).parents[2] / "docs" / "connections.md").read_text(
 
 
 def rows(section: str) -> list[list[str]]:
-    """Return the cells of each row of a section's table, without its head."""
+    """Return the cells of each row of a section's table, without its header."""
     text = PAGE.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     return [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| `")]
 
 
 def names(cell: str) -> set[str]:
-    """Return the words in code."""
+    """Return the names that a cell shows as code."""
     return {name.partition("=")[0] for name in re.findall(r"`([^`]+)`", cell)}
 
 

@@ -1,4 +1,4 @@
-"""How a prefetch is shared, and when a consumer may leave."""
+"""How consumers share a prefetch, and when a consumer may be cancelled."""
 
 from dataclasses import astuple
 from time import monotonic

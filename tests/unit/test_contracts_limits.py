@@ -1,4 +1,4 @@
-"""The constants that worker, clients and brokers share stand once."""
+"""Each constant that worker, clients and brokers share is defined once."""
 
 import re
 from pathlib import Path

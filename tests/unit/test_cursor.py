@@ -1,4 +1,4 @@
-"""Cursors: they come back as they went out, and nothing else is taken for one."""
+"""Cursors: each one gives its position back, and no other text is accepted as a cursor."""
 
 import pytest
 from hypothesis import given

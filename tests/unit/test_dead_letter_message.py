@@ -1,4 +1,4 @@
-"""A dead letter is the message as it came, and headers that say why it is there."""
+"""A dead letter is the message as it came, with headers for the code and the reason."""
 
 import struct
 from datetime import UTC, datetime, timedelta
@@ -57,12 +57,12 @@ tables = st.dictionaries(own_names, values, max_size=4)
 
 
 def dead(properties: Properties, body: bytes = b"{") -> tuple[DeadLetterMessage, Properties]:
-    """Return the letter for a message with these properties, and its own properties as a consumer reads them."""
+    """Return the letter for a message with these properties, and the properties that a consumer reads."""
     return read(deliver(body, properties=properties))
 
 
 def raw(properties: bytes) -> tuple[DeadLetterMessage, Properties]:
-    """Return what `dead` does, for properties given as bytes."""
+    """Return the same as `dead`, for properties given as bytes."""
     return read(Delivery("session.write", 1, False, "session.write", header(1, properties), b"{"))
 
 
@@ -76,7 +76,7 @@ def read(delivery: Delivery) -> tuple[DeadLetterMessage, Properties]:
 
 
 def amqp_table(headers: dict[str, object]) -> bytes:
-    """Return a table as a client encodes it that spares no bytes."""
+    """Return a table in the longest encoding that a client may use."""
     return table(*(short_string(name.encode()) + amqp_field(value) for name, value in headers.items()))
 
 

@@ -1,4 +1,4 @@
-"""What the `dead` commands read from a person and show to one."""
+"""The text that the `dead` commands read from people and show to them."""
 
 from datetime import UTC, datetime
 

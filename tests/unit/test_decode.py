@@ -1,4 +1,4 @@
-"""One delivery becomes one row or one code, whatever is in it."""
+"""The decoder makes one row or one code of each delivery, whatever its content."""
 
 import copy
 import gzip

@@ -1,4 +1,4 @@
-"""Whatever arrives: what is accepted is kept equal, and nothing but a refusal leaves the decoder."""
+"""Random and damaged events: accepted content is kept equal, and the decoder raises only refusals."""
 
 import json
 from datetime import datetime
@@ -21,7 +21,7 @@ def exactly(text: str | bytes) -> dict[str, object]:
 
 
 def assert_kept(row: EventRow, session: dict[str, object]) -> None:
-    """Every field of the session is in the row and equal; times may be spelled otherwise."""
+    """Assert that the row has every field of the session, equal; times may be written differently."""
     assert row.encounter
     assert row.state
     assert row.started_at

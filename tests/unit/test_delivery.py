@@ -1,4 +1,4 @@
-"""A delivery's properties are what the library decodes, and undecodable where it says so."""
+"""A delivery's properties equal those of the library, and are undecodable where the library fails."""
 
 from datetime import UTC
 
@@ -59,5 +59,5 @@ def _assert_as_the_library(header: bytes) -> None:
 
 
 def _fields(properties: Properties | None) -> list[str]:
-    """Return the properties as text: a double that is no number equals itself then."""
+    """Return the properties as text, in which a NaN equals itself."""
     return [repr(getattr(properties, name)) for name in Properties.attributes()] if properties else []

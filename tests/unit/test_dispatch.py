@@ -1,4 +1,4 @@
-"""The dispatcher: whatever bytes come, a JSON-RPC 2.0 reply or none goes, and nothing is raised."""
+"""The dispatcher answers any bytes with a JSON-RPC 2.0 reply or with none, and raises nothing."""
 
 import asyncio
 from collections.abc import Callable
@@ -29,7 +29,7 @@ bodies = st.binary() | (values | calls | st.lists(calls | values, max_size=6)).m
 
 
 class StubAnswers:
-    """Answers every method with the same, and keeps what it was asked."""
+    """A stub that gives every method the same answer, and keeps the parameters."""
 
     def __init__(self, answer: Callable[[Params], Result] = lambda _: {"found": True}) -> None:
         self._answer = answer

@@ -1,4 +1,4 @@
-"""What the worker reads as JSON, and what it refuses because it could not come back equal."""
+"""The worker's reader of JSON refuses bad JSON, and content that would not be read back equal."""
 
 import json
 from decimal import Decimal
@@ -96,7 +96,7 @@ NOT_JSON = {
 
 
 def check(body: bytes) -> dict[str, object]:
-    """Return what a body holds once all checks let it pass."""
+    """Return the document of a body that passes all checks."""
     parsed = parse(body)
     check_content(parsed, parsed.document.get("data"))
     return parsed.document
@@ -120,7 +120,7 @@ def holding(number: str) -> bytes:
 
 
 def nested(levels: int, opening: bytes, closing: bytes, inner: bytes = b"1") -> bytes:
-    """Return `inner` in an object within this many levels, the object counted."""
+    """Return `inner` within this many levels, the outer object included."""
     return b'{"data":' + opening * (levels - 1) + inner + closing * (levels - 1) + b"}"
 
 

@@ -1,4 +1,4 @@
-"""Whether the hosts of a server have addresses and open ports, and which of them are this machine."""
+"""The hosts of a server: their addresses and open ports, and those that are this machine."""
 
 import asyncio
 

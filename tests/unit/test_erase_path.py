@@ -1,4 +1,4 @@
-"""An erasure that fails is done again, and knows that it is."""
+"""An erasure that fails is tried again, and the next attempt knows of the failure."""
 
 from collections.abc import Coroutine
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ ERASURE = orjson.dumps(
 
 
 class OneDelivery:
-    """Stands in for an intake that delivers once and lasts."""
+    """A fake intake that delivers one message and stays open."""
 
     def __init__(self, delivery: Delivery) -> None:
         self._left = [delivery]
@@ -51,7 +51,7 @@ class OneDelivery:
 
 
 class FailingOnce:
-    """Stands in for an eraser whose first attempt fails; `asked` is what each was told of those before."""
+    """A fake eraser whose first attempt fails; `asked` has the argument `again` of each attempt."""
 
     def __init__(self) -> None:
         self.asked: list[bool] = []
@@ -64,7 +64,7 @@ class FailingOnce:
 
 
 class Settling:
-    """Stands in for a settler, and keeps what it is given."""
+    """A fake settler that keeps its settlements."""
 
     def __init__(self) -> None:
         self.settled: list[Settlement] = []

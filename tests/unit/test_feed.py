@@ -1,4 +1,4 @@
-"""The changes feed tells again what was refused, and never says that it told what it did not."""
+"""The changes feed publishes refused changes again, and counts only confirmed changes as published."""
 
 from collections.abc import Coroutine, Sequence
 from typing import Any, cast
@@ -15,7 +15,7 @@ FIRST, SECOND = ChangeMessage("session.stored", b"1"), ChangeMessage("session.de
 
 
 class Lasting:
-    """Stands in for an intake that is there."""
+    """A fake intake that stays open."""
 
     is_open = True
 
@@ -27,7 +27,7 @@ class Lasting:
 
 
 class Line:
-    """Stands in for a channel, each of whose answers is what it refuses, or that it is gone."""
+    """A fake channel; each of its answers is the list of refused changes, or None for a lost channel."""
 
     def __init__(self, *answers: list[ChangeMessage] | None) -> None:
         self.published: list[Sequence[ChangeMessage]] = []
@@ -42,7 +42,7 @@ class Line:
 
 
 class Unsigned:
-    """Stands in for a guard without keys."""
+    """A fake guard without keys."""
 
     def sign_changes(self, _: str, messages: Sequence[ChangeMessage]) -> Sequence[ChangeMessage]:
         return messages

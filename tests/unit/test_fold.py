@@ -1,4 +1,4 @@
-"""A batch has the outcomes of its events applied one after the other, in as few rows as that allows."""
+"""A batch has the outcomes of its events applied one by one, in as few rows as that allows."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -21,7 +21,7 @@ STORED, DELETED, ABSENT = Outcome.STORED, Outcome.DELETED, Outcome.ABSENT
 
 
 class Ledger(dict[str, Entry]):
-    """Stands in for the SQL function: judged by the model, every session at most once a call."""
+    """A fake of the SQL function: the model judges, and a call has each session at most once."""
 
     def apply(self, events: Sequence[EventRow]) -> dict[str, Applied]:
         assert len({event.session_id for event in events}) == len(events)
@@ -38,12 +38,12 @@ class Ledger(dict[str, Entry]):
 
 
 def entry_of(entry: Entry | None) -> LedgerEntry | None:
-    """Return the model's entry as the worker has it."""
+    """Return the model's entry as the worker's `LedgerEntry`."""
     return entry and LedgerEntry(entry.revision, entry.event_id, Outcome(entry.outcome))
 
 
 def apply_folded(batch: Sequence[Event], ledger: Ledger) -> list[Verdict]:
-    """Return each event's verdict as the write path comes to it."""
+    """Return each event's verdict, reached by the steps of the write path."""
     groups = group_by_session(map(row_of, batch))
     results = [ledger.apply(events) for events in (rounds_of(groups) if groups else [])]
     judged = settlements_of(map(decoded, batch), resolve(groups, results))
@@ -51,7 +51,7 @@ def apply_folded(batch: Sequence[Event], ledger: Ledger) -> list[Verdict]:
 
 
 def calls_for(*events: Event) -> list[list[tuple[str, int]]]:
-    """Return the session and revision of what each call would carry."""
+    """Return the sessions and revisions in each call."""
     rounds = rounds_of(group_by_session(map(row_of, events)))
     return [[(event.session_id, event.revision) for event in events] for events in rounds]
 

@@ -1,4 +1,4 @@
-"""A forked program is what an executed one is, to whoever runs it."""
+"""A forked program behaves as an executed one does."""
 
 import signal
 

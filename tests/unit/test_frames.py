@@ -1,4 +1,4 @@
-"""The frame filter takes out what is routed, passes everything else on as it came, and never raises."""
+"""The frame filter takes routed frames out, passes everything else on as it came, and never raises."""
 
 import inspect
 from random import Random
@@ -30,7 +30,7 @@ from worker.errors import BrokerUnavailable
 
 
 class Receiver:
-    """A filter with two consumers, and everything that came out of it."""
+    """A filter with two consumers, and all its output."""
 
     def __init__(self) -> None:
         self.taken: list[Facts] = []

@@ -1,4 +1,4 @@
-"""What a forge, git and an editor run is what `make` runs, on the versions that are promised."""
+"""A forge, git and an editor run the targets of `make`, on the promised versions."""
 
 import json
 import re
@@ -18,7 +18,7 @@ MADE_READY: Final = "git config --global --add safe.directory"
 
 
 def steps_of(job: dict[str, Any]) -> list[str]:
-    """Return the commands of a job of the forge but for those that make it ready."""
+    """Return the commands of a forge's job, without those that prepare the checkout."""
     commands = [step["run"] for step in job["steps"] if "run" in step]
     return [command for command in commands if not command.startswith(MADE_READY)]
 

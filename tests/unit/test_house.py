@@ -51,7 +51,7 @@ def modules() -> dict[str, ast.Module]:
 
 
 def functions() -> Iterator[tuple[str, Function]]:
-    """Yield every function with where it is."""
+    """Yield every function with its location."""
     for path, module in modules().items():
         for node in ast.walk(module):
             if isinstance(node, Function):
@@ -83,7 +83,7 @@ def _pattern_of(part: ast.expr) -> str:
 
 
 def statements_used() -> set[str]:
-    """Return the statements that the worker names, whatever it does with them, and what those include."""
+    """Return the statements that the worker names for any purpose, and those that they include."""
     pattern = re.compile("|".join(set(names_in_the_worker())))
     named = {path.stem for path in STATEMENTS.glob("*.sql") if pattern.fullmatch(path.stem)}
     return named.union(*(included((STATEMENTS / f"{name}.sql").read_text()) for name in named))
@@ -101,7 +101,7 @@ def test_no_module_is_longer_than_250_lines() -> None:
 
 
 def test_both_clients_have_the_same_module_for_the_same_subject() -> None:
-    """TypeScript has more modules: of the contract, of the engine's interfaces, and of what Python's libraries do."""
+    """TypeScript has more modules: the contract, the engine's interfaces, and parts of Python's libraries."""
     python = {path.stem for path in (ROOT / "contracts" / "client").glob("*.py")} - {"__init__", "tracing"}
     typescript = {path.stem for path in (ROOT / "contracts" / "typescript" / "src").glob("*.ts")}
     assert python - typescript == set()

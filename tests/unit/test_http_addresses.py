@@ -1,4 +1,4 @@
-"""The addresses of probes and metrics: a cluster may have IPv6 alone, and too many connections keep nobody out."""
+"""The addresses of probes and metrics: also IPv6 alone, and reachable despite too many connections."""
 
 import asyncio
 import socket

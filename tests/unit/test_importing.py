@@ -1,4 +1,4 @@
-"""An import counts every file or line once, and says how far it is."""
+"""An import counts every file or line once, and reports its progress."""
 
 from collections.abc import Sequence
 from dataclasses import astuple
@@ -56,7 +56,7 @@ class GivenChunk:
 
 
 class GivenVerdicts:
-    """A sink that has the verdict of each event ready, for as many chunks as it is told."""
+    """A sink with prepared verdicts for a number of chunks, and then away."""
 
     def __init__(self, chunks: int) -> None:
         self._left = chunks

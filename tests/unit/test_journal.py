@@ -1,4 +1,4 @@
-"""The priorities of lines, and wrong use, as systemd's journal gets them."""
+"""The lines in systemd's journal: their priorities, and the messages for wrong use."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from tests.support.programs.replica import PROGRAM
 
 
 def said_to_the_journal(*words: str) -> tuple[int, str]:
-    """Return the exit status and standard error of a command whose standard error is the journal's."""
+    """Return the exit status and the standard error of a command that logs to the journal."""
     reading, writing = os.pipe()
     found = os.fstat(writing)
     done = subprocess.run(

@@ -20,7 +20,7 @@ NEW: Final = "k2:s3cr3t-zyxwvutsrqponmlkjihg-98765"
 
 @pytest.fixture(autouse=True)
 def secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Return the directory of secrets; nothing else is set."""
+    """Return the directory of secrets; no other setting is set."""
     for name in list(os.environ):
         if name.startswith(("SESSION_STORE_", "CREDENTIALS_")):
             monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""Log lines in log_dedup, and what they quote."""
+"""Repeated log lines, and the texts that lines quote."""
 
 import logging
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Log:
 
 @pytest.fixture
 def log() -> Iterator[Log]:
-    """Yield the log in which `log_at` writes."""
+    """Yield the log to which `log_at` writes."""
     deduplicator, lines = Deduplicator(), list[EventDict]()
 
     def stamp(_logger: object, _name: str, line: EventDict) -> EventDict:

@@ -1,4 +1,4 @@
-"""The stream behind the log, over descriptors that take nothing."""
+"""The stream behind the log, over descriptors that take no more bytes."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ PAGE = 4096
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
-    """Yield the ends of a pipe that holds 4 KiB."""
+    """Yield the ends of a pipe with room for 4 KiB."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PAGE)
     yield reader, writer
@@ -27,7 +27,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def written_to(reader: int, until: str) -> str:
-    """Return what a pipe has, up to this text."""
+    """Return the content of a pipe, up to this text."""
     text = ""
     while until not in text:
         text += os.read(reader, PAGE).decode()

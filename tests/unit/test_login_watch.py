@@ -1,4 +1,4 @@
-"""A login that stays refused ends the worker, so that systemd hands it the current one."""
+"""A login that stays refused ends the worker, so that systemd starts it with the current login."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The merge of sessions: the table that both languages are checked against, and what holds of every session."""
+"""The merge of sessions: the vectors for both languages, and properties of the merge for every session."""
 
 import copy
 import json
@@ -28,7 +28,7 @@ ABSENT: Final = object()
 def test_every_vector_merges_as_the_table_says(vector: dict[str, Any]) -> None:
     match merge_sessions(vector["base"], vector["mine"], vector["theirs"]):
         case Merged(session):
-            assert json.dumps(session) == json.dumps(vector["merged"])  # the order of keys too
+            assert json.dumps(session) == json.dumps(vector["merged"])  # the keys in the same order too
         case Collided(collisions):
             assert list(collisions) == vector["collisions"]
 
@@ -57,7 +57,7 @@ def test_two_changes_that_commute_merge_to_one_after_the_other(data: DataObject)
     if identity(ends[0]) != identity(ends[1]) or "remove" in (
         one.kind,
         other.kind,
-    ):  # a new whole, not a place
+    ):  # not the change of one place
         return
     match merged:
         case Merged(session):
@@ -164,7 +164,7 @@ def test_nesting_without_end_is_rejected(levels: int) -> None:
 
 
 def identity(value: Json) -> object:
-    """Return what a value is apart from the order of keys and items."""
+    """Return a form of the value that does not depend on the order of keys and items."""
     if isinstance(value, dict):
         return frozenset((name, identity(item)) for name, item in value.items())
     if isinstance(value, list):
@@ -173,7 +173,7 @@ def identity(value: Json) -> object:
 
 
 def may_be_two_steps(pointer: str, side: Json) -> bool:
-    """Return whether what is at a place may come of two equal steps: an append, a completion, or a number."""
+    """Return whether two equal steps may both count at a place: an append, a completion, or a number."""
     return (
         pointer.endswith("/-")
         or pointer == "/completedAt"
@@ -214,7 +214,7 @@ def dropped_items(pointer: str, base: list[Json], side: list[Json], merged: list
 
 
 def is_changed(pointer: str, base: Json, side: Json) -> bool:
-    """Return whether a side changed what is at a place."""
+    """Return whether a side changed the value at a place."""
     names = pointer.removesuffix("/-").split("/")[1:]
     return identity(find(base, names)) != identity(find(side, names))
 
@@ -229,7 +229,7 @@ def find(value: Json, names: list[str]) -> Json:
 
 
 def spoil(value: Json) -> None:
-    """Change everything that can be changed in place."""
+    """Change every object and list within the value."""
     for item in value.values() if isinstance(value, dict) else value:
         if isinstance(item, dict | list):
             spoil(item)

@@ -1,4 +1,4 @@
-"""The quick way to read an event: it takes nothing that the models refuse, and gives the row that they give."""
+"""The quick reader of events accepts nothing that the models refuse, and makes the same rows."""
 
 import json
 from decimal import Decimal
@@ -26,7 +26,7 @@ WRITE, DELETE = "session.write", "session.delete"
 
 
 def judged(body: bytes, key: str = WRITE) -> Event | None:
-    """Return what the quick way makes of a body, once it was compared with what the models make of it."""
+    """Return the quick reader's event of a body, and compare it with the event of the models."""
     plain = read_plain(body, key)
     if plain is not None:
         by_models = models_of(body, key)
@@ -35,7 +35,7 @@ def judged(body: bytes, key: str = WRITE) -> Event | None:
 
 
 def comparable(row: EventRow) -> list[object]:
-    """Return the fields of a row, JSON text as what it says: every number as it is written."""
+    """Return the fields of a row, with parsed JSON text; every number stays as it is written."""
     content = [
         text and json.loads(text, parse_float=Decimal, parse_int=Decimal)
         for text in (row.encounter, row.state, row.extra)
@@ -57,7 +57,7 @@ def test_every_sample_that_is_valid_is_taken_or_left_to_the_models() -> None:
     assert len(taken) > 0.95 * (len(read_events()) - len(read_dead_letters()))
 
 
-OTHERS_JUDGE = ("too_large", "revision_ahead")  # the size before it is read, the revision by the clock
+OTHERS_JUDGE = ("too_large", "revision_ahead")  # size is judged before the reading, revision by the clock
 BAD_BODIES = [bad for bad in bad_events() if bad.code not in OTHERS_JUDGE]
 
 

@@ -1,4 +1,4 @@
-"""The doctor reads a broker's policies as RabbitMQ prints them, and says what they would do to our queues."""
+"""The doctor reads a broker's policies as RabbitMQ prints them, and reports their effect on our queues."""
 
 import json
 from pathlib import Path

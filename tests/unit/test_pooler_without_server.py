@@ -1,4 +1,4 @@
-"""A pooler whose server is away refuses a login with 08P01, as it refuses a parameter: the worker tries again."""
+"""A pooler whose server is away refuses a login with 08P01, as a parameter; the worker tries again."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from worker.errors import DatabaseRefused, StorageUnavailable
 from worker.store.pgbouncer import NO_SERVER, Pooler, connect
 
 FIELDS: Final = b"SFATAL\0VFATAL\0C08P01\0Mserver login has been failing, try again later\0\0"
-"""What PgBouncer 1.22 and newer answers to every login after one of its own has failed."""
+"""The answer of PgBouncer 1.22 and newer to every login after a failed login of its own."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Where the database is: by the URL, a service, the environment, a password file and defaults, in this order."""
+"""The address of the database: from the URL, a service, the environment, a password file and defaults."""
 
 from collections.abc import Mapping
 from pathlib import Path

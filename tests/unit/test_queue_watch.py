@@ -1,4 +1,4 @@
-"""A consumer that the broker has lost ends the session; one that left by itself does not."""
+"""A consumer that the broker has lost ends the broker session; a closed intake does not."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,13 +23,13 @@ OVER = "no more rounds"
 
 
 class Consuming:
-    """Stands in for an intake of the queue of writes."""
+    """A fake intake of the write queue."""
 
     queues = frozenset([TOPOLOGY.write_queue.name])
 
 
 class Broker:
-    """Stands in for a session whose intakes change while the queues are read, and which ends after these rounds."""
+    """A fake broker session whose intakes change while the queues are read; it ends after these rounds."""
 
     def __init__(self, *rounds: QueueState, change: Callable[["Broker"], None] = lambda _: None) -> None:
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -63,7 +63,7 @@ def replace(broker: Broker) -> None:
 
 
 async def ended_by(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return why the session was lost."""
+    """Return why the broker session was lost."""
     for name in ("WATCH_SECONDS", "AGAIN_SECONDS"):
         monkeypatch.setattr(f"worker.serving.queue_watch.{name}", 0.0)
     scope = SessionScope(cast(BrokerSession, broker), asyncio.Event())

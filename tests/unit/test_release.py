@@ -1,4 +1,4 @@
-"""What a release is checked for: vulnerabilities, licences, and that anybody can build the same."""
+"""The checks of a release: vulnerabilities, licences, and builds that anybody can reproduce."""
 
 import json
 import os

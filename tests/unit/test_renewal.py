@@ -1,4 +1,4 @@
-"""Consumers of requests are replaced when nothing comes, on brokers that may deliver to them in vain."""
+"""Silent consumers of requests are replaced, on brokers that may swallow their deliveries."""
 
 from dataclasses import dataclass
 from time import monotonic
@@ -18,7 +18,7 @@ UNKNOWN = Release("unknown", "unknown")
 
 @dataclass
 class Receiving:
-    """Stands in for an intake."""
+    """A fake intake."""
 
     last_arrival: float = 0.0
     unacknowledged: int = 0

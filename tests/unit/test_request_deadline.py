@@ -23,7 +23,7 @@ def patience(
 
 
 def about(seconds: float) -> object:
-    """Return what equals this time, give or take that of a slow machine."""
+    """Return a value that equals this time within the delay of a slow machine."""
     return pytest.approx(seconds, abs=0.9)
 
 

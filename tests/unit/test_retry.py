@@ -1,4 +1,4 @@
-"""How long to wait before trying again, how often, and what ends it."""
+"""Retries: the waits between attempts, the number of attempts, and the reasons to end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What a run of the tests has, and what its page says."""
+"""The tests that a run leaves out, and the page that lists them."""
 
 from pathlib import Path
 

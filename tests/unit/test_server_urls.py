@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from contracts.urls import RULE, read_server_url
 
 VECTORS: Final = json.loads((Path(__file__).parents[2] / "contracts" / "url-vectors.json").read_text())
-"""Rests of URLs behind `://`, which the TypeScript client reads in the same way."""
+"""The parts of URLs after `://`, which the TypeScript client reads in the same way."""
 
 SECRET: Final = VECTORS["hidden"]
 

@@ -1,4 +1,4 @@
-"""Whether the servers may be reached as the settings ask, whatever says where they are."""
+"""The check of a server's address is the same for each of its sources: URL, variables and secrets."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Files of settings that cannot be read: named, and never shown."""
+"""A file of settings that cannot be read is named, and its content is never shown."""
 
 import builtins
 import errno
@@ -17,7 +17,7 @@ Refuse = Callable[[str], None]
 
 @pytest.fixture
 def refuse(monkeypatch: pytest.MonkeyPatch) -> Refuse:
-    """Return what makes files of a name unreadable, to root as well, who runs tests in many places."""
+    """Return a function that makes files of a name unreadable, also to root, who often runs tests."""
     read, opened = Path.read_text, builtins.open
 
     def refuse(name: str) -> None:

@@ -9,7 +9,7 @@ from worker.store.shared_reads import MAX_SESSIONS, SharedReads
 
 
 class Database:
-    """Answers no session, and only when it is told to."""
+    """A fake database that finds no session, and answers once `gate` is open."""
 
     def __init__(self) -> None:
         self.asked: list[set[str]] = []

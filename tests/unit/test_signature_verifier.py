@@ -1,4 +1,4 @@
-"""What a worker does with a signature, before it looks at anything else of a message."""
+"""A worker verifies the signature of a message before it parses the body."""
 
 from collections import Counter
 from typing import Any
@@ -29,7 +29,7 @@ def guard(mode: Mode = "enforce", counted: Counter[str] | None = None, keys: Any
 
 
 def signed(body: bytes = BODY, key: str = "session.write", **given: Any) -> Properties:
-    """Return the properties of a message that is signed as it should be."""
+    """Return the properties of a correctly signed message."""
     properties = Properties(**{"message_id": "m-1", **given})
     header = KEYS.sign(content_of("sessions", key, properties, body))
     properties.headers = {**(properties.headers or {}), SIGNATURE_HEADER: header}

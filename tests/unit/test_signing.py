@@ -1,4 +1,4 @@
-"""The rule of signing, by the table that both languages are checked against, and what no table can show."""
+"""The rule of signing: the vectors for both languages, and properties that no vector can show."""
 
 import hmac
 import json
@@ -45,7 +45,7 @@ def test_two_messages_never_have_the_same_signed_bytes(one: Signed, other: Signe
 @given(st.binary(min_size=1, max_size=200), st.binary(max_size=200), st.binary(max_size=5000))
 def test_the_keyed_hash_is_hmac_of_the_standard_library(secret: bytes, head: bytes, body: bytes) -> None:
     keyed = KeyedHash(secret)
-    for _ in range(2):  # one digest leaves nothing behind for the next
+    for _ in range(2):  # a digest must not affect the next one
         assert keyed.digest(head, body) == hmac.digest(secret, head + body + b",", "sha256")
 
 
@@ -102,7 +102,7 @@ def test_the_comparison_takes_the_same_time_wherever_the_codes_differ(
 
     header = KEYS.sign(CONTENT, NOW)
     monkeypatch.setattr("contracts.signing.compare_digest", compare)
-    assert KEYS.find_fault(header, CONTENT) is SignatureFault.WRONG  # nothing else has decided
+    assert KEYS.find_fault(header, CONTENT) is SignatureFault.WRONG  # no other comparison decides
     assert compared == [(bytes.fromhex(header[-64:]),) * 2]
 
 

@@ -1,4 +1,4 @@
-"""The pages lead to each other, and the site has all of them; `make docs` checks that again, and the pictures."""
+"""The pages link to each other, and the site has all; `make docs` checks this and the pictures too."""
 
 import re
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_a_picture_is_small_and_loads_nothing() -> None:
 
 
 def headings_of(page: Path) -> set[str]:
-    """Return the anchors of a page, as forges make them of its headings."""
+    """Return the anchors of a page, as forges derive them from its headings."""
     titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 

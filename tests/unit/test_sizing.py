@@ -1,4 +1,4 @@
-"""The sizing model's arithmetic, and that the page shows what follows from the figures of the benchmark."""
+"""The sizing model's arithmetic, and its results on the page, from the figures of the benchmark."""
 
 import pytest
 

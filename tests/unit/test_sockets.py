@@ -9,7 +9,7 @@ from deploy.local.ports import LOOPBACK
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Stay until the other side ends."""
+    """Keep the connection open until the other side closes it."""
     await reader.read()
     writer.close()
     await writer.wait_closed()

@@ -1,4 +1,4 @@
-"""The order law stands once: a function is one file, which a migration includes as it is."""
+"""The order law is defined once: a function is one file, which a migration includes as it is."""
 
 import hashlib
 import re
@@ -57,7 +57,7 @@ def test_what_citus_needs_a_text_of_its_own_for_decides_as_the_shared_one() -> N
 
 
 def conflict_of(name: str) -> list[str]:
-    """Return the lines of what an insertion does to a row that is there, whichever key says that it is."""
+    """Return the lines by which an insertion changes an existing row, without the conflicting key."""
     text = script(f"functions/{name}")
     (conflict,) = re.findall(r"ON CONFLICT \([^)]*\) DO UPDATE\s+SET (.*?)(?:;|\n *LOOP)", text, re.DOTALL)
     return [line.strip() for line in conflict.partition("\n    )\n")[0].splitlines()]

@@ -1,4 +1,4 @@
-"""The pages on security say what is there."""
+"""The pages on security name only tests and pages that exist."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A file of TLS that cannot be used is named, with what is wrong with it."""
+"""A file of TLS that cannot be used is named with its fault."""
 
 import ssl
 from pathlib import Path
@@ -86,7 +86,7 @@ def test_a_home_has_the_files_that_nothing_names(files: Path, tmp_path: Path) ->
     (folder / "root.crt").write_bytes((files / "ca.pem").read_bytes())
     context = database_context("sslmode=require", tmp_path)
     assert context
-    assert context.verify_mode is ssl.CERT_REQUIRED  # as libpq does where a root certificate is there
+    assert context.verify_mode is ssl.CERT_REQUIRED  # as libpq does where a root certificate exists
     (folder / "postgresql.crt").write_text("")
     with pytest.raises(ValueError, match=f"{folder}/postgresql.crt as sslcert"):
         database_context("sslmode=require", tmp_path)

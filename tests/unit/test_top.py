@@ -1,4 +1,4 @@
-"""What two looks at a replica's metrics say."""
+"""The figures that follow from two looks at a replica's metrics."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Traces: off without a collector, refused with a sentence, and not moved by any header."""
+"""Traces are off without a collector, wrong settings get a clear refusal, and no header raises."""
 
 import subprocess
 import sys

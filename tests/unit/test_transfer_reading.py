@@ -1,4 +1,4 @@
-"""What is in a file, or what is wrong with it."""
+"""A file's sessions and events, or the file's fault."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""What `make test-versions` does without a tree, and what its page says of servers that nothing was run on."""
+"""`make test-versions` without a tree, and its page for servers on which no test has run."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ VERSIONS: Final = Versions("4.3.6", "15.18", "3.11.7")
 
 @pytest.fixture(autouse=True)
 def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Have nothing made and nothing kept, and a page of this test's own; return its path."""
+    """Set an empty place for trees and results, and a page of this test's own; return the page's path."""
     monkeypatch.setattr(trees, "PLACE", tmp_path)
     monkeypatch.setattr(matrix, "PAGE", tmp_path / "page.md")
     page = tmp_path / "page.md"

@@ -1,4 +1,4 @@
-"""How many deliveries a window lets come, by their size."""
+"""How many deliveries a window admits, by their size."""
 
 from worker.broker.consumer import Consumer
 from worker.broker.window import EVENT_BYTES, Window
@@ -9,12 +9,12 @@ SMALL = 2_000
 
 
 def window_of(prefetch: int = PREFETCH) -> Window:
-    """Return a window as an intake begins it."""
+    """Return the window of a new intake."""
     return Window(Consumer("queue", 32, priority=1), prefetch - 32)
 
 
 def fill(window: Window, consumer: Consumer, size: int) -> bool:
-    """Have a consumer full of deliveries of a size; return whether the window is to change then."""
+    """Fill a consumer with deliveries of a size; return whether the window has to change then."""
     misfits = []
     for _ in range(consumer.prefetch):
         consumer.held += 1
@@ -24,14 +24,14 @@ def fill(window: Window, consumer: Consumer, size: int) -> bool:
 
 
 def grown(size: int) -> Window:
-    """Return a window that small or large deliveries have grown as far as they can."""
+    """Return a window that deliveries of this size have grown as far as they can."""
     window = window_of()
     grow_from(window, window._primary, size)
     return window
 
 
 def grow_from(window: Window, newest: Consumer | None, size: int) -> None:
-    """Have the newest consumer full, and each one that starts because of that."""
+    """Fill the newest consumer, and each consumer that starts because of that."""
     while newest is not None and fill(window, newest, size):
         newest = window.grow()
 
@@ -68,7 +68,7 @@ def test_a_window_is_too_large_once_deliveries_have_become_large() -> None:
     window = grown(SMALL)
     (spare,) = window.spares
     spare.held = 500
-    assert not window.is_misfit(200_000, spare)  # one alone is no reason
+    assert not window.is_misfit(200_000, spare)  # one alone is not enough
     misfits = [window.is_misfit(200_000, spare) for _ in range(10)]
     assert misfits[-1]
     assert window.is_too_large()

@@ -50,7 +50,7 @@ BASES: Final = (
 
 
 def make_images(docker: Docker) -> None:
-    """Have every base image in the engine; raises CannotMake."""
+    """Make every base image in the engine; raise CannotMake where that fails."""
     for base in BASES:
         tree = make_tree(base.tree, SUITE, base.packages)
         with tempfile.TemporaryDirectory() as place:
@@ -69,13 +69,13 @@ def make_images(docker: Docker) -> None:
 
 
 def _origin_of(base: Base, tree: Path) -> str:
-    """Return a digest of all that the image is made of."""
+    """Return a digest of the parts of the image."""
     locks = "".join((PROJECT / name).read_text(encoding="utf-8") for name in LOCKS)
     return hashlib.sha256(f"{base} {tree.name} {locks}".encode()).hexdigest()
 
 
 def _lay_out(extra: Path, base: Base, tree: Path) -> None:
-    """Have what the image has beside its tree: how it starts, or what pip finds in place of a package index."""
+    """Write the image's files beside its tree: its start script, or wheels in place of a package index."""
     (extra / "usr/local/bin").mkdir(parents=True)
     if base.start:
         (extra / ENTRYPOINT).write_text(base.start)

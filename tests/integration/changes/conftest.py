@@ -1,4 +1,4 @@
-"""An installation whose workers feed, a client of it, and a stranger who tells of what nobody committed."""
+"""An installation with the changes feed on, its client, and a publisher of changes that nobody committed."""
 
 from collections.abc import AsyncIterator
 
@@ -14,7 +14,7 @@ from tests.support.programs.installation import StartReplica, Variables
 
 @pytest.fixture
 def installation(installation: Variables) -> Variables:
-    """Return an installation whose workers feed."""
+    """Return an installation whose workers publish to the changes feed."""
     return {**installation, **ON}
 
 
@@ -28,7 +28,7 @@ async def store(installation: Variables, start_replica: StartReplica) -> AsyncIt
 
 @pytest.fixture
 async def announce(installation: Variables) -> AsyncIterator[Announce]:
-    """Yield what tells, as a worker would, that a session was deleted at a revision."""
+    """Yield a function that publishes the delete of a session at a revision, as a worker would."""
     connection = await aio_pika.connect(installation["AMQP_URL"])
     channel = await connection.channel()
     exchange = await channel.get_exchange(Topology(installation["SESSION_STORE_PREFIX"]).changes.name)

@@ -1,4 +1,4 @@
-"""What is told of an erasure."""
+"""The changes that are published for an erasure."""
 
 import asyncio
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ async def test_a_session_that_a_late_write_of_an_erased_player_removes_is_told_a
 
 
 class Told:
-    """Takes what is announced, and after so many calls nothing more."""
+    """A publisher that takes announced deletes, and refuses them after this many calls."""
 
     def __init__(self, calls: int) -> None:
         self.names: list[str] = []
@@ -70,7 +70,7 @@ async def test_what_an_erasure_removed_before_it_was_cut_off_is_told_when_it_is_
         with pytest.raises(BrokerUnavailable):
             await Eraser(storage.erasures, storage.writer, cut_off.announce).erase("player", 10)
         again = Told(0)
-        with pytest.raises(BrokerUnavailable):  # cut off before it marks anew
+        with pytest.raises(BrokerUnavailable):  # cut off before the next marker
             await Eraser(storage.erasures, storage.writer, again.announce).erase("player", 10, again=True)
         last = Told(9)
         erased = await Eraser(storage.erasures, storage.writer, last.announce).erase("player", 10, again=True)

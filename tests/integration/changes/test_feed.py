@@ -1,4 +1,4 @@
-"""What workers tell."""
+"""The messages that workers publish to the changes feed."""
 
 import asyncio
 from contextlib import aclosing

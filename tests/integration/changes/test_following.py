@@ -79,7 +79,7 @@ async def test_a_new_named_queue_whose_connection_ends_soon_is_a_gap(
     ):
         assert await take(changes, 1) == [Gap()]
         proxy.cut()
-        for session_id in ("sess_1", "sess_2"):  # the first may still come over the old connection
+        for session_id in ("sess_1", "sess_2"):  # the first may still arrive over the old connection
             await announce(session_id, 1)
         told = await take(changes, 2 + gaps)
         assert told.count(Gap()) == gaps
@@ -93,7 +93,7 @@ async def test_a_named_queue_keeps_what_comes_while_nobody_follows(
     async with aclosing(store.changes(queue=name)) as changes:
         assert await take(changes, 1) == [Gap()]
         await store.write(session_of(1))
-        await take(changes, 1)  # taken and not finished: it comes again
+        await take(changes, 1)  # taken and not finished: it is delivered again
     await store.write(session_of(2))
     async with aclosing(store.changes(queue=name)) as changes:
         assert [change.subject for change in await take(changes, 2)] == ["sess_1", "sess_2"]
@@ -110,7 +110,7 @@ async def test_a_follower_that_ends_a_hundred_times_is_told_everything_in_the_en
         await announce(f"sess_{number}", 1)
     for _ in range(100):
         async with open_store(installation) as store, aclosing(store.changes(queue=name)) as changes:
-            await take(changes, 1)  # taken and not finished, and the others with it
+            await take(changes, 1)  # one change is taken, and none is finished
     async with open_store(installation) as store, aclosing(store.changes(queue=name)) as changes:
         told = {change.subject for change in await take(changes, 5)}
     assert told == {f"sess_{number}" for number in range(5)}

@@ -1,4 +1,4 @@
-"""With keys the changes feed is signed, and who has keys is told by nobody else."""
+"""With keys the changes feed is signed, and a client with keys takes only signed changes."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -18,7 +18,7 @@ from tests.support.programs.installation import StartReplica, Variables
 
 @pytest.fixture
 def installation(installation: Variables) -> Variables:
-    """Return an installation whose workers feed and ask for signatures."""
+    """Return an installation whose workers publish to the changes feed and require signatures."""
     return {**installation, "SESSION_STORE_SIGNATURES": "enforce", "SESSION_STORE_SIGNING_KEYS": KEYS}
 
 
@@ -36,7 +36,7 @@ async def test_a_change_that_nobody_with_a_key_has_told_is_passed_over(
     async with aclosing(store.changes()) as changes, aclosing(open_store(installation).changes()) as strange:
         await take(changes, 1)
         await take(strange, 1)
-        await announce("sess_1", 2**52)  # greater than any true one: who believed it would be told no more
+        await announce("sess_1", 2**52)  # greater than any true one: it would hide the others
         await announce_signed_by_another(installation, b'{"another": "key"}')
         await store.write(session_of(1, note="ä" * 70_000))
         await store.delete("sess_1")
@@ -70,7 +70,7 @@ async def test_what_the_command_erases_is_told_with_a_signature(
 async def record_one_change(
     store: SessionStore, installation: Variables
 ) -> aio_pika.abc.AbstractIncomingMessage:
-    """Return what a neighbour who may read the exchange hears of a write."""
+    """Return the message of a write, as any user who may read the exchange gets it."""
     connection = await aio_pika.connect(installation["AMQP_URL"])
     async with connection, connection.channel() as channel:
         queue = await channel.declare_queue(exclusive=True)

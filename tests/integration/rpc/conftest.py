@@ -1,4 +1,4 @@
-"""An installation for each module of tests, which keep apart by the ids they use."""
+"""An installation for each test module; its tests use different ids."""
 
 import secrets
 from collections.abc import AsyncIterator

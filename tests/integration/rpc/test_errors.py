@@ -19,7 +19,7 @@ INSERT INTO sessions (session_id, player_id, encounter, state, started_at)
 SELECT 'gigantic ' || n, 'gigantic', '{}', jsonb_build_object('text', repeat('x', 1000000)), now()
   FROM generate_series(1, 500) AS n
 """
-READERS: Final = 8  # connections that read: ten, of which two write
+READERS: Final = 8  # connections that read: of the ten, two write
 QUERY: Final = "session.query"
 INVALID: Final[dict[str, tuple[str, object, list[str]]]] = {
     "an unknown filter": (QUERY, {"filter": {"colour": "red"}}, ["filter.colour"]),
@@ -86,7 +86,7 @@ async def test_what_is_no_request_is_told_so(caller: Caller, body: bytes, code: 
 async def test_a_request_that_is_too_large_is_refused_unread(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "MAX_MESSAGE_BYTES", 1_000)  # a broker may refuse 4 MiB itself
+    monkeypatch.setattr(server, "MAX_MESSAGE_BYTES", 1_000)  # a broker itself may refuse 4 MiB
     genuine = orjson.dumps({"jsonrpc": "2.0", "id": 7, "method": "session.stats"}).ljust(1_000)
     assert orjson.loads(await caller.send(genuine))["id"] == 7
     reply = orjson.loads(await caller.send(genuine + b" "))
@@ -170,7 +170,7 @@ async def test_a_lock_makes_the_first_readers_time_out_and_the_next_overload(
 
 
 async def failure_of(caller: Caller, method: str, params: object = None, **properties: Any) -> Failed:
-    """Return the error that a request gets; the request after it is answered as ever."""
+    """Return the error that a request gets."""
     with pytest.raises(Failed) as raised:
         await caller.call(method, params, **properties)
     return raised.value

@@ -73,7 +73,7 @@ async def test_connections_that_were_cut_are_replaced(caller: Caller, own_postgr
     await asyncio.to_thread(own_postgres.psql, cut)
     counts = await asyncio.gather(*(caller.call("session.count") for _ in range(20)), return_exceptions=True)
     told = {error.reason for error in counts if isinstance(error, Failed)}
-    assert told <= {"storage_unavailable"}  # at most for what met a connection in the moment of its cut
+    assert told <= {"storage_unavailable"}  # at most for requests whose connection was just cut
     assert [await caller.call("session.count") for _ in range(20)] == [
         await caller.call("session.count")
     ] * 20
@@ -88,9 +88,7 @@ async def test_a_frozen_database_is_told_by_the_deadline_and_answers_once_it_goe
         answers = await asyncio.gather(*(fail(caller, "session.count", {}, 0.5) for _ in range(4)))
     finally:
         own_postgres.thaw()
-    assert set(answers) == {
-        (-32002, "timeout", True)
-    }  # of a connection that opens no more than of one that is open
+    assert set(answers) == {(-32002, "timeout", True)}  # both for a new connection and for an open one
     async with asyncio.timeout(10):
         while (await caller.call("health.check"))["ok"] is not True:
             pass
@@ -122,12 +120,12 @@ async def test_a_read_that_still_waits_does_not_hold_up_the_next_connection(
         caller.call("session.read", {"sessionId": "nobody's", "minRevision": 1}, headers=within(60))
     )
     await asyncio.sleep(0)
-    await caller.call("health.check")  # what was asked before is being answered now
+    await caller.call("health.check")  # the earlier request is in progress now
     with capture_logs() as lines:
         async with caller.connection.channel() as channel:
             await channel.queue_delete(
                 queue
-            )  # so the broker cancels the consumers, and the worker consumes anew
+            )  # so the broker cancels the consumers, and the worker starts new ones
         async with asyncio.timeout(30):  # RabbitMQ 3.10 cancels none if the queue is declared again at once
             while not any(line["event"] == "requests.interrupted" for line in lines):
                 await asyncio.sleep(0.02)

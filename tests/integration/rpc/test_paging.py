@@ -1,4 +1,4 @@
-"""Cursors while the table changes, and cursors that nobody gave out."""
+"""Cursors while the table changes, and cursors that no worker made."""
 
 import asyncio
 import random

@@ -27,9 +27,9 @@ PAGE: Final = 37
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def records(caller: Caller) -> list[Json]:
-    """Return the record of every session, none of which any test here changes."""
+    """Return the record of every session; no test here changes one."""
     sessions = populate(seed=17, number=SESSIONS)
-    for start in range(0, SESSIONS, 50):  # updatedAt is one for what was stored together
+    for start in range(0, SESSIONS, 50):  # sessions stored together have one updatedAt
         confirmations = await asyncio.gather(
             *(caller.write(session) for session in sessions[start : start + 50])
         )
@@ -45,7 +45,7 @@ def ids_of(records: list[Json]) -> list[str]:
 
 
 async def assert_answered(caller: Caller, records: list[Json], wanted: Filter) -> int:
-    """Compare a query and a count with the model; returns how many passed."""
+    """Compare a query and a count with the model; return the number of matching sessions."""
     expected = in_order(select(records, wanted), "createdAt", "desc")
     page = await caller.query(wanted, limit=1000)
     assert ids_of(page["records"]) == ids_of(expected), wanted

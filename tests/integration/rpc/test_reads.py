@@ -1,4 +1,4 @@
-"""What was stored comes back, by every way of reading it, equal to what went in."""
+"""Every kind of read returns a session equal to the one that was written."""
 
 import json
 from decimal import Decimal
@@ -172,5 +172,5 @@ async def test_a_session_that_never_was_is_null(caller: Caller) -> None:
 
 
 def exactly(text: bytes) -> Any:
-    """Return JSON whose numbers compare equal only where they are."""
+    """Parse JSON with exact numbers."""
     return json.loads(text, parse_float=Decimal, parse_int=Decimal)

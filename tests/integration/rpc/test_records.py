@@ -1,4 +1,4 @@
-"""The JSON of a record, which the database writes: what is stored, and times as the contract has them."""
+"""The JSON of a record, which the database writes: the stored values, with times as in the contract."""
 
 from datetime import UTC, datetime
 
@@ -38,7 +38,7 @@ async def add(
 
 
 def text_of(moment: datetime) -> str:
-    """Return a time as the contract has it; the driver gives infinity as the last moment, without an offset."""
+    """Return a time in the contract's form; the driver's infinity is the last moment, without an offset."""
     return format_timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
@@ -64,7 +64,7 @@ def expected_of(row: asyncpg.Record) -> dict[str, object]:
 
 
 async def assert_read(connection: asyncpg.Connection, url: str) -> None:
-    """Every way to read gives each session's record as its columns say."""
+    """Assert that every kind of read gives each session's record as in its columns."""
     rows = await connection.fetch("SELECT * FROM sessions ORDER BY started_at DESC, session_id")
     expected = [expected_of(row) for row in rows]
     ids = [row["session_id"] for row in rows]

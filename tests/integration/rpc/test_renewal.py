@@ -1,4 +1,4 @@
-"""The consumers of requests are replaced where the broker may deliver to them in vain."""
+"""The consumers of requests are replaced where the broker may swallow their deliveries."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ RENEWALS = 20
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the worker look at its queue all the time."""
+    """Have the worker check its queue and its consumers very often."""
     monkeypatch.setattr(request_serving, "WATCH_SECONDS", 0.05)
     monkeypatch.setattr(renewal, "RENEW_SECONDS", 0.5)
 
 
 @pytest.fixture
 def renewed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Renewal]]:
-    """Have the consumers replaced all the time; yield where each time is noted."""
+    """Have the consumers replaced at each check; yield the list of these replacements."""
     renewals: list[Renewal] = []
 
     def is_due(each: Renewal) -> bool:

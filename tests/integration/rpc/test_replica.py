@@ -1,4 +1,4 @@
-"""Reads from a streaming replica: never older than asked for, and answered while it is behind or away."""
+"""Reads from a streaming replica: never below the asked revision, and answered while it is behind or away."""
 
 import asyncio
 import secrets
@@ -55,14 +55,14 @@ async def installation(
 
 @pytest.fixture
 def replica(installation: Installation) -> Replica:
-    """Return what the worker knows of the replica."""
+    """Return the worker's view of the replica."""
     assert installation.storage.replica is not None
     return installation.storage.replica
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def paused(standby: PostgresServer, postgres_server: PostgresServer) -> AsyncIterator[None]:
-    """Have the replica replay nothing for as long as the test takes."""
+    """Pause the replica's replay for the test."""
     await caught_up(standby, postgres_server)
     standby.psql("SELECT pg_wal_replay_pause()")
     while standby.psql("SELECT pg_get_wal_replay_pause_state()") != "paused":
@@ -72,7 +72,7 @@ async def paused(standby: PostgresServer, postgres_server: PostgresServer) -> As
 
 
 async def caught_up(standby: PostgresServer, primary: PostgresServer) -> None:
-    """Return once the replica has replayed what the primary has written so far."""
+    """Return once the replica has replayed all writes of the primary so far."""
     written = primary.psql("SELECT pg_current_wal_lsn()")
     while standby.psql(f"SELECT pg_last_wal_replay_lsn() >= '{written}'") != "t":
         await asyncio.sleep(0.01)

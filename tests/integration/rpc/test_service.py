@@ -1,4 +1,4 @@
-"""Who is answered and who is not; whatever comes, the next request is answered on the same connection."""
+"""Requests with and without an answer; after each of them the next is answered on the same connection."""
 
 import asyncio
 from time import time
@@ -22,7 +22,7 @@ NUMBER: Final = "ignored"
 
 
 async def assert_still_served(installation: Installation, log: list[Any], not_served: int) -> None:
-    """A request is answered, nobody else was, the queue is empty and the worker has its first connection."""
+    """Assert that a request is answered, others were ignored, and the worker has its first connection."""
     assert (await installation.caller.call("health.check"))["ok"] is True
     assert installation.caller.strays == []
     events = [entry["event"] for entry in log]
@@ -134,7 +134,7 @@ async def test_a_read_waits_until_the_revision_it_names_is_applied(caller: Calle
     assert (await read_from(caller, "awaited", 1))["record"]["revision"] == 1
     reading = asyncio.create_task(read_from(caller, "awaited", 3, seconds=10))
     await asyncio.sleep(0)
-    await caller.call("health.check")  # what was asked before is being answered now
+    await caller.call("health.check")  # the earlier read is in progress now
     await caller.write(make_session("awaited", state={"n": 2}), 2)
     await caller.call("health.check")
     assert not reading.done()
