@@ -1,7 +1,6 @@
 """A container engine with Compose: this machine's, or else Debian's in a tree."""
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -126,7 +125,7 @@ def _end(running: subprocess.Popen[bytes]) -> None:
 
 def has_registry(docker: Docker) -> bool:
     """Return whether the engine reaches the registry that has the base images."""
-    if shutil.which("getent") and not docker.name.startswith("this"):
+    if not docker.name.startswith("this"):
         return False  # its network has no way out
     try:
         docker.type("timeout 60 docker pull --quiet python:3.13-slim")

@@ -17,7 +17,6 @@ from worker.outcome import Verdict
 from worker.store.pool import TAKES_WRITES, Pool, PoolOptions, open_pool
 from worker.store.writer import EventWriter
 
-# The tables are emptied before each example.
 Rows = list[tuple[object, ...]]
 
 
