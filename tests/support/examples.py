@@ -1,6 +1,6 @@
-"""How many examples Hypothesis makes up: by the profile of a run, and by how much a test needs beside others.
+"""The number of examples that Hypothesis makes, by the profile of a run and by a factor of the test.
 
-`fast` is for a developer's loop, `ci` is what a change must pass, `all` is the long search. A run chooses:
+`fast` is for a developer's loop, `ci` is for every change, and `all` is the long search. A run chooses one:
 `pytest --hypothesis-profile fast`.
 """
 
@@ -9,13 +9,13 @@ from typing import Final
 from hypothesis import HealthCheck, settings
 
 EXAMPLES: Final = {"fast": 20, "ci": 40, "all": 300}
-"""Examples of a test that does not say otherwise, by profile."""
+"""Examples of a test without a factor of its own, by profile."""
 CHOSEN: Final = "ci"
 _HEALTHY: Final = [HealthCheck.too_slow]
 
 
 def register_profiles() -> None:
-    """Have the profiles known, and `ci` chosen; an option of the run chooses another.
+    """Register the profiles and choose `ci`; an option of the run chooses another.
 
     No test fails because the machine was slow: there is no deadline, and slow examples are no error.
     """
@@ -32,5 +32,5 @@ def times(factor: float) -> settings:
 
 
 def times_on_one_database(factor: float) -> settings:
-    """Return what `times` does, for a test whose examples share its database: each leaves nothing behind."""
+    """Return the settings of `times`, for a test whose examples share a database: each leaves no data."""
     return settings(times(factor), suppress_health_check=[*_HEALTHY, HealthCheck.function_scoped_fixture])

@@ -1,4 +1,4 @@
-"""What `make test` leaves out: `python -m tests.support.left_out` writes the list of tests/README.md."""
+"""The tests that `make test` leaves out: `python -m tests.support.left_out` lists them in tests/README.md."""
 
 import ast
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ END: Final = "<!-- end -->\n"
 
 
 class LeftOut(NamedTuple):
-    """A test module, a test in it or one of its parameters, and why each change need not wait for it."""
+    """A test module, a test or one of its parameters, with the reason why a change need not wait for it."""
 
     path: str
     what: str
@@ -51,7 +51,7 @@ def page_with(lists: str) -> str:
 
 
 def _marked_in(path: Path) -> Iterator[LeftOut]:
-    """Yield what a module marks: itself, a test, or a parameter of a test or of a fixture."""
+    """Yield the marked parts of a module: itself, a test, or a parameter of a test or of a fixture."""
     name = str(path.relative_to(TESTS))
     for statement in ast.parse(path.read_text(encoding="utf-8")).body:
         for node in ast.walk(statement):

@@ -34,7 +34,7 @@ def _passages(page: str) -> Iterator[tuple[int, int]]:
 
 
 def _sentences(lines: list[str]) -> list[str]:
-    """Return the lines of one passage anew; its first may begin with the marker of an item."""
+    """Return one passage with a line for each sentence; the first may begin with the marker of an item."""
     marker = re.match(r"\s*(?:(?:[-+*]|\d+[.)])\s+|>\s*)*", lines[0])
     head = marker[0] if marker else ""
     texts = [lines[0][len(head) :], *(line.strip() for line in lines[1:])]
@@ -49,7 +49,7 @@ def _sentences(lines: list[str]) -> list[str]:
 
 
 def _split(text: str) -> Iterator[str]:
-    """Yield the sentences of a text; none ends within code, a link or brackets, or begins as an item would."""
+    """Yield the sentences of a text; none ends within code, a link or brackets, or begins like an item."""
     begin = 0
     for boundary in BOUNDARY.finditer(text):
         before, after = text[begin : boundary.start()], text[boundary.end() :]

@@ -1,6 +1,6 @@
-"""How long a test waits for what takes a moment on a quiet machine.
+"""The longest wait of a test, for a signal that takes a moment on a quiet machine.
 
-A wait ends with its signal, so a long one costs a test that passes nothing, and a busy machine fails none.
+A wait ends with its signal: a long limit costs a passing test nothing, and a busy machine fails no test.
 """
 
 import os
@@ -9,9 +9,9 @@ from typing import Final
 LONGEST_WAIT: Final = 120.0
 """Seconds."""
 OVERLOADED: Final = 4
-"""Processes for each core: with more of them waiting, a duration says nothing of the product."""
+"""Processes for each core: if more are waiting, a duration says nothing about the product."""
 
 
 def is_overloaded() -> bool:
-    """Return whether other work of this machine decides how long something takes now."""
+    """Return whether durations now depend on the other work of this machine."""
     return os.getloadavg()[0] > OVERLOADED * (os.cpu_count() or 1)

@@ -1,4 +1,4 @@
-"""How a page reads: `python -m tests.support.prose PAGE ...` prints the measures and the longest sentences."""
+"""The readability of a page: `python -m tests.support.prose PAGE ...` prints measures and long sentences."""
 
 import re
 import sys
@@ -18,7 +18,7 @@ FEWEST_WORDS: Final = 4
 
 
 class Measures(NamedTuple):
-    """How a text reads: its words, *what* in a thousand words, and the words of a sentence in the 95th percentile."""
+    """The measures of a text: words, *what* in a thousand words, and a sentence's words (95th percentile)."""
 
     words: int
     what_rate: float
@@ -43,12 +43,12 @@ def sentences(passage: str) -> list[str]:
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text, in small letters."""
+    """Return the words of a text, in lower case."""
     return [word.lower() for word in WORD.findall(text)]
 
 
 def measure(texts: list[str]) -> Measures:
-    """Return how passages read together."""
+    """Return the measures of all passages together."""
     everything = [word for text in texts for word in words(text)]
     lengths = sorted(len(words(each)) for text in texts for each in sentences(text))
     share = 1000 * everything.count("what") / max(len(everything), 1)

@@ -1,7 +1,6 @@
-"""Which tests a run has, on which layouts of the sessions, and in which order.
+"""The tests of a run, the layouts of the sessions that they run on, and their order.
 
-`make test` leaves out what is marked `long`, and what is only the same again on the other layout; `make test-all`
-runs everything.
+`make test` leaves out tests marked `long`, and tests repeated on the other layout. `make test-all` runs all.
 """
 
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ import pytest
 from tests.support.servers.layouts import BOTH, CHOSEN_LAYOUT, LAYOUTS
 
 long = pytest.mark.long
-"""Marks a test to be run by `make test-all` alone, and says why: `@long("three nodes take a while to start")`."""
+"""Marks a test that only `make test-all` runs, and why: `@long("three nodes take a while to start")`."""
 SLOWEST_FIRST: Final = (
     "faults",
     "engine",
@@ -28,7 +27,7 @@ SLOWEST_FIRST: Final = (
 
 
 def on_which_layouts(test: pytest.Function) -> Sequence[str]:
-    """Return the layouts that a test with a database runs on; none when the run's own layout is all."""
+    """Return the layouts that a test with a database runs on; none if it is the run's own layout alone."""
     if "layout" not in test.fixturenames:
         return ()
     if only := test.get_closest_marker("on_layout"):
@@ -39,6 +38,6 @@ def on_which_layouts(test: pytest.Function) -> Sequence[str]:
 
 
 def order(items: list[pytest.Item]) -> None:
-    """Sort tests by their suites; within a suite they stay as they were."""
+    """Sort tests by their suites; within a suite they keep their order."""
     ranks = {suite: rank for rank, suite in enumerate(SLOWEST_FIRST)}
     items.sort(key=lambda item: ranks.get(item.nodeid.split("/")[1], 0))

@@ -1,4 +1,4 @@
-"""What a broker sends, as bytes: frames of several channels, mixed and cut anywhere."""
+"""The bytes that a broker sends: frames of several channels, mixed and cut anywhere."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -23,7 +23,10 @@ Facts = tuple[str, int, bool, str, bytes, bytes]
 
 @dataclass(slots=True)
 class Stream:
-    """Bytes, what the filter must take out of them, and what it must leave; both in order of completion."""
+    """Bytes: the filter must take out the deliveries `taken` and leave the bytes `left`.
+
+    Both are in order of completion.
+    """
 
     data: bytes = b""
     taken: list[Facts] = field(default_factory=list)
@@ -33,7 +36,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One thing that is sent on a channel; `taken` is None when it is for aiormq."""
+    """One transmission on a channel, as frames; `taken` is None if it is for aiormq."""
 
     frames: list[bytes]
     taken: Facts | None = None
@@ -42,7 +45,7 @@ class Message:
 
 @st.composite
 def deliveries(draw: DrawFn, channel: int) -> Message:
-    """A delivery, for a routed consumer or another, its body in any number of frames."""
+    """Draw a delivery to a routed or another consumer, with its body in any number of frames."""
     consumer = draw(st.sampled_from([*ROUTED, "ctag1.other", ""]))
     tag, redelivered = draw(st.integers(0, 2**63 - 1)), draw(st.booleans())
     key = draw(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
@@ -59,7 +62,7 @@ def deliveries(draw: DrawFn, channel: int) -> Message:
 
 @st.composite
 def others(draw: DrawFn, channel: int) -> Message:
-    """Anything else that a broker sends: methods, a returned message, heartbeats, notices."""
+    """Draw anything else that a broker sends: methods, a returned message, heartbeats, notices."""
     match draw(st.integers(0, 5)):
         case 0:
             return Message([HEARTBEAT])
@@ -84,7 +87,7 @@ def others(draw: DrawFn, channel: int) -> Message:
 
 @st.composite
 def streams(draw: DrawFn) -> Stream:
-    """Messages of three channels; frames of different channels are mixed, those of one keep their order."""
+    """Draw messages of three channels; the channels are mixed, and the frames of each keep their order."""
     waiting = {
         channel: draw(st.lists(deliveries(channel) | others(channel), max_size=6)) for channel in (1, 2, 300)
     }

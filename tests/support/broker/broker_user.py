@@ -11,7 +11,7 @@ from deploy.local.rabbitmq import RabbitServer
 
 @contextmanager
 def broker_user(rabbit: RabbitServer, configure: str, write: str, read: str) -> Iterator[str]:
-    """Yield the URL of a user who may do this, each a pattern of names; the user is deleted afterwards."""
+    """Yield the URL of a user with these permissions (patterns of names), who is deleted afterwards."""
     name = f"user-{token_hex(4)}"
     rabbit.ctl("add_user", name, "pw")
     rabbit.ctl("set_permissions", name, configure, write, read)

@@ -1,4 +1,4 @@
-"""An engine's side of the wire: publishes events and requests, takes the replies."""
+"""An engine's side of the broker: it publishes events and requests, and receives the replies."""
 
 import asyncio
 from collections.abc import Mapping
@@ -32,7 +32,10 @@ class Failed(Exception):
 
 
 class Caller:
-    """One connection; `strays` are the replies that nobody asked for, or that came twice. With keys it signs."""
+    """One connection, which signs its messages if it has keys.
+
+    `strays` are replies without a request, and second replies.
+    """
 
     def __init__(self, connection: AbstractConnection, exchange: AbstractExchange, keys: str = "") -> None:
         self.connection = connection
@@ -43,7 +46,7 @@ class Caller:
 
     @classmethod
     async def connect(cls, url: str, topology: Topology, keys: str = "") -> Self:
-        """Return a caller that has a place for replies."""
+        """Return a connected caller that consumes its replies."""
         connection = await aio_pika.connect(url, timeout=10)
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         caller = cls(connection, await channel.get_exchange(topology.sessions.name, ensure=False), keys)
@@ -52,7 +55,7 @@ class Caller:
         return caller
 
     async def take(self, message: AbstractIncomingMessage) -> None:
-        """Hand a reply to whoever waits for it."""
+        """Give a reply to the request that waits for it, or keep it as a stray."""
         waiting = self._waiting.pop(message.correlation_id or "", None)
         if waiting is None:
             self.strays.append(message)
@@ -60,7 +63,7 @@ class Caller:
             waiting.set_result(message.body)
 
     async def publish(self, body: bytes, routing_key: str = RPC_KEY, **properties: Any) -> None:
-        """Return once the broker has a message with these properties and no others."""
+        """Publish a message with these properties, signed if there are keys; returns after the confirm."""
         message = aio_pika.Message(body, **properties)
         if self.keyring and SIGNATURE_HEADER not in message.headers:
             message.message_id = message.message_id or uuid4().hex
@@ -68,7 +71,7 @@ class Caller:
         await self._exchange.publish(message, routing_key, timeout=10)
 
     async def send(self, body: bytes, routing_key: str = RPC_KEY, **properties: Any) -> bytes:
-        """Return the reply to a message, whose reply address and correlation id are ours unless given."""
+        """Return the reply to a message; its reply address and correlation id are our own unless given."""
         number = uuid4().hex
         self._waiting[number] = asyncio.get_running_loop().create_future()
         waiting = self._waiting[number]
@@ -91,7 +94,7 @@ class Caller:
         return result
 
     async def query(self, filter: Mapping[str, object] | None = None, **options: object) -> Json:
-        """Return a page."""
+        """Return one page of a query."""
         return await self.call("session.query", {"filter": dict(filter or {}), "options": options})
 
     async def write(self, session: Json, revision: int = 1) -> Json:
@@ -109,7 +112,7 @@ class Caller:
 
 
 def make_event(kind: str, session_id: str, content: bytes) -> bytes:
-    """Return an event's body around its content, whose bytes stay as they are."""
+    """Return an event's body with this content, whose bytes stay as they are."""
     envelope = {
         "specversion": "1.0",
         "id": str(uuid4()),
@@ -121,7 +124,7 @@ def make_event(kind: str, session_id: str, content: bytes) -> bytes:
 
 
 def make_session(session_id: str, player_id: str = "player_1", /, **fields: object) -> Json:
-    """Return a session with little in it."""
+    """Return a session with the required fields and these."""
     return {
         "sessionId": session_id,
         "playerId": player_id,
@@ -133,5 +136,5 @@ def make_session(session_id: str, player_id: str = "player_1", /, **fields: obje
 
 
 def within(seconds: float) -> dict[str, int]:
-    """Return the headers of a request that must be answered within so many seconds."""
+    """Return the headers of a request that must be answered within these seconds."""
     return {"deadline": int((time() + seconds) * 1000)}

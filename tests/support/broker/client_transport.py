@@ -1,4 +1,4 @@
-"""A transport for the Python client that keeps what was sent in a list, and replies as the test says."""
+"""A transport for the Python client: it keeps sent messages in a list, and the test chooses the replies."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ Answering = Callable[[Reply], Reply]
 
 
 class FakeTransport:
-    """Publishes into a list and replies with what `answering` returns."""
+    """Publishes into a list, and replies with the result of `answering`."""
 
     def __init__(self) -> None:
         self.sent: list[Reply] = []

@@ -1,4 +1,4 @@
-"""A dead-letter queue for tests: filled, and seen by somebody who takes everything."""
+"""A dead-letter queue for tests: functions that fill it, read it and empty it."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -29,7 +29,7 @@ async def declare_with_dead_letters(amqp_url: str, prefix: str, bodies: Sequence
 async def send_letters(
     url: str, topology: Topology, bodies: Iterable[bytes], code: str = "bad_json", **properties: str
 ) -> None:
-    """Have the queue hold letters with these bodies, in this order."""
+    """Publish dead letters with these bodies, in this order."""
     headers = {
         "x-code": code,
         "x-message": "why",
@@ -81,7 +81,7 @@ async def take_all(url: str, queue: str) -> list[bytes]:
 
 
 async def until_queue_holds(url: str, queue: str, enough: Callable[[int], bool]) -> int:
-    """Return how many messages wait in a queue once they are enough."""
+    """Return the number of messages that wait in a queue, once it is enough."""
     connection = await open_connection(url, "test", LONGEST_WAIT)
     try:
         async with asyncio.timeout(LONGEST_WAIT):

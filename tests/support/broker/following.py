@@ -1,4 +1,4 @@
-"""What the tests of the changes feed share."""
+"""Helpers that the tests of the changes feed share."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -19,6 +19,6 @@ def open_store(installation: Variables, url: str | None = None) -> SessionStore:
 
 
 async def take(changes: Follow, number: int) -> list[Any]:
-    """Return so many of what comes."""
+    """Return the next `number` changes."""
     async with asyncio.timeout(30):
         return [await anext(changes) for _ in range(number)]

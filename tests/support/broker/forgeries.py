@@ -1,4 +1,4 @@
-"""What somebody who may publish on a shared broker, and has no key, can make of the messages that pass."""
+"""Forgeries that a user with publish rights on a shared broker, but without a key, can make of messages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,14 +26,14 @@ class Sent:
     signature: Any = None
 
     def properties(self) -> dict[str, Any]:
-        """Return what to publish it with."""
+        """Return the AMQP properties of the message."""
         named = {"deadline": self.deadline, SIGNATURE_HEADER: self.signature}
         headers = {name: value for name, value in named.items() if value is not None}
         ids = {name: getattr(self, name) for name in ("message_id", "correlation_id", "reply_to")}
         return {**ids, "headers": headers, "delivery_mode": 2}
 
     def signed(self, keyring: Keyring, exchange: str, now: float | None = None) -> "Sent":
-        """Return it with the signature that belongs to it."""
+        """Return the message with its signature by this keyring."""
         content = Signed(
             exchange,
             self.key,
@@ -47,7 +47,7 @@ class Sent:
 
 
 Forge = Callable[[Sent, str], Sent]
-"""Takes a genuine message, and the exchange, and returns what is made of it without its key."""
+"""Takes a genuine message and the exchange, and returns a forgery that is made without the key."""
 
 FORGERIES: Final[dict[str, tuple[Forge, str]]] = {
     "the header left out": (lambda sent, _: replace(sent, signature=None), "unsigned"),

@@ -1,4 +1,4 @@
-"""Publishes messages whose properties no library would encode, byte by byte."""
+"""A publisher of messages whose properties no library would encode, byte by byte."""
 
 import struct
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ from aiormq.abc import AbstractChannel, AbstractConnection, ChannelFrame
 
 METHOD, HEADER, BODY = 1, 2, 3
 PUBLISH: Final = struct.pack(">HHH", 60, 40, 0)
-# The bits that say which properties follow (AMQP 0-9-1, 4.2.6.1 and the class Basic).
+# Flags of the properties that follow (AMQP 0-9-1, 4.2.6.1 and the class Basic).
 HEADERS, CORRELATION_ID, REPLY_TO, MESSAGE_ID, TIMESTAMP, TYPE = (1 << bit for bit in (13, 10, 9, 7, 6, 5))
 
 
@@ -46,7 +46,7 @@ def table(*fields: bytes) -> bytes:
 
 
 def copied_to(key: str) -> bytes:
-    """Return properties by which the broker routes a message by another key too."""
+    """Return properties with the header CC, so that the broker also routes the message by this key."""
     keys = long_string(key.encode())
     return flagged(HEADERS, table(short_string(b"CC") + b"A" + struct.pack(">I", len(keys)) + keys))
 
@@ -71,7 +71,7 @@ UNDECODABLE: Final = {
 
 
 class RawPublisher:
-    """Writes publications as bytes; the broker never sees that they are not a library's."""
+    """Writes publications as bytes; the broker cannot distinguish them from a library's."""
 
     def __init__(self, connection: AbstractConnection, channel: AbstractChannel) -> None:
         self._connection = connection
@@ -79,7 +79,7 @@ class RawPublisher:
 
     @property
     def is_open(self) -> bool:
-        """Whether the broker has not closed the connection."""
+        """Whether the connection is still open."""
         return not self._connection.is_closed
 
     async def publish(self, exchange: str, routing_key: str | bytes, properties: bytes, body: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Every kind of bad event that a normal client can send, and the code each is dead-lettered with."""
+"""Every kind of invalid event that a normal client can send, each with its dead-letter code."""
 
 import copy
 import gzip
@@ -14,7 +14,7 @@ BODY_LIMIT = 1_048_576
 
 
 class BadEvent(NamedTuple):
-    """What is wrong, the code that says so, and the message."""
+    """The name of a defect, its dead-letter code, and the message with it."""
 
     name: str
     code: str
@@ -23,7 +23,7 @@ class BadEvent(NamedTuple):
 
 
 def bad_events() -> list[BadEvent]:
-    """Return one or more events for every code but those that depend on what is stored."""
+    """Return one or more events for every code, except codes that depend on stored sessions."""
     return [*_bad_json(), *_bad_documents(), *_bad_fields(), *_bad_content()]
 
 

@@ -1,4 +1,4 @@
-"""Batches of events for tests, and the verdicts that applying them one at a time would give."""
+"""Batches of events for tests, and the verdicts of applying their events one at a time."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -26,7 +26,7 @@ events = st.builds(
 
 
 def consistent(given: Sequence[Event]) -> list[Event]:
-    """Return the events where those of one session, revision and id are one event, repeated."""
+    """Return the events; equal session, revision and id become repetitions of one event."""
     known: dict[tuple[str, int, UUID], Event] = {}
     return [known.setdefault(event[:3], event) for event in given]
 
@@ -35,7 +35,7 @@ batches = st.lists(events, max_size=14).map(consistent)
 
 
 def row_of(event: Event) -> EventRow:
-    """Return the event as the worker hands it to the database; its content tells which event wrote it."""
+    """Return the event's row as the worker sends it to the database; its content identifies the event."""
     head = EventRow(event.session_id, event.revision, event.id, event.expected, event.is_delete)
     if event.is_delete:
         return head
@@ -55,9 +55,9 @@ def decoded(event: Event) -> DecodedEvent:
 
 
 def verdicts_one_by_one(given: Sequence[Event], ledger: dict[str, Entry]) -> list[Verdict]:
-    """Return each event's verdict, in the order given, from applying them in the order of the law.
+    """Apply the events by the order law, and return each one's verdict in the order given.
 
-    The ledger is brought to what it says afterwards. A repeat comes right after the event it repeats.
+    The ledger is updated. A repetition is applied directly after its event.
     """
     verdicts: dict[int, Verdict] = {}
     for place, event in sorted(enumerate(given), key=lambda numbered: numbered[1][:3]):

@@ -26,7 +26,7 @@ def delivered(properties: Properties, body: bytes = b"{}") -> Delivery:
 
 
 def fail_again(letter: DeadLetter, message: str = "again") -> DeadLetter:
-    """Return the letter that a replayed one becomes."""
+    """Return the new letter of a replay that failed again."""
     came = deliver(letter.delivery.body, properties=replay_properties(letter))
     again = make_dead_letter(came, came.read_properties(), DeadLetterCode.BAD_JSON, message)
     return read_dead_letter(delivered(again.properties, letter.delivery.body), 1)

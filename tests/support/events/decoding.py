@@ -1,4 +1,4 @@
-"""Decoding for tests: what becomes of a body."""
+"""Decoding for tests: the row of a body, or its dead-letter code."""
 
 from contracts.outcomes import DeadLetterCode
 from tests.support.events.deliveries import deliver
@@ -15,7 +15,7 @@ def row_of(body: bytes, routing_key: str = "session.write") -> EventRow:
 
 
 def row_or_code(body: bytes, routing_key: str = "session.write") -> EventRow | DeadLetterCode:
-    """Return the row of an event or its code; any other error than a refusal fails the test."""
+    """Return the row of an event, or its dead-letter code; any error but InvalidEvent fails the test."""
     try:
         return row_of(body, routing_key)
     except InvalidEvent as refused:

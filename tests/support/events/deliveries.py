@@ -18,13 +18,13 @@ SESSION: dict[str, object] = {
 def deliver(
     body: bytes, routing_key: str = "session.write", properties: Properties | None = None
 ) -> Delivery:
-    """Return a delivery with this body; its properties are encoded as AMQP does."""
+    """Return a delivery with this body; its properties are encoded as in AMQP."""
     header = ContentHeader(body_size=len(body), properties=properties or Properties()).marshal()
     return Delivery("session.write", 1, False, routing_key, header, body)
 
 
 def write_event(**session: object) -> dict[str, object]:
-    """Return a valid write whose session has these fields instead."""
+    """Return a valid write; these fields replace those of its session."""
     return {
         "specversion": "1.0",
         "id": "8a3ad0c6-9b1e-4a6f-8f36-0f8f5b1d7f10",
@@ -41,5 +41,5 @@ def delete_event() -> dict[str, object]:
 
 
 def with_number(text: str, where: str = "state") -> bytes:
-    """Return the body of a valid write with a number, spelled so, in its session's field `where`."""
+    """Return the body of a valid write with the number `text`, as spelled, in its session's field `where`."""
     return orjson.dumps(write_event(**{where: {"n": "NUMBER"}})).replace(b'"NUMBER"', text.encode())

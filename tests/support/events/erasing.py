@@ -12,5 +12,5 @@ def player_of(event_id: UUID) -> str:
 
 
 async def erase(storage: Storage, player_id: str, revision: int) -> Erased:
-    """Erase what was written of the player up to the revision."""
+    """Erase the player's sessions up to the revision."""
     return await Eraser(storage.erasures, storage.writer).erase(player_id, revision)

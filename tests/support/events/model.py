@@ -1,11 +1,11 @@
-"""The order law as ten lines of Python (contract: The one law of order), to hold the database against."""
+"""The order law (docs/glossary.md) as ten lines of Python, to compare the database with."""
 
 from typing import NamedTuple
 from uuid import UUID
 
 
 class Event(NamedTuple):
-    """A write or a delete; `expected` is what the contract calls expectedRevision."""
+    """A write or a delete; `expected` is the contract's expectedRevision."""
 
     session_id: str
     revision: int
@@ -15,7 +15,7 @@ class Event(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """The last event applied to a session, and what it did: stored, deleted or absent."""
+    """The last event applied to a session, with its outcome: stored, deleted or absent."""
 
     revision: int
     event_id: UUID
@@ -23,7 +23,7 @@ class Entry(NamedTuple):
 
 
 def judge(entry: Entry | None, event: Event) -> tuple[str, Entry | None]:
-    """Return the event's outcome where `entry` is the session's last, and what is the last then."""
+    """Return the event's outcome after the session's last entry, and the session's new last entry."""
     live = entry.revision if entry and entry.outcome == "stored" else 0
     if entry and (entry.revision, entry.event_id) == (event.revision, event.id):
         return "duplicate", entry

@@ -1,4 +1,4 @@
-"""A few hundred sessions with many ties, and what a query over them must answer, in plain Python."""
+"""A few hundred sessions with many ties, and the right answers of queries over them, in plain Python."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ Filter = Mapping[str, Any]
 
 
 def populate(seed: int, number: int, prefix: str = "sess") -> list[Json]:
-    """Return so many sessions, drawn by the seed, with every kind of tie and gap."""
+    """Return `number` sessions, drawn by the seed, with every kind of tie and gap."""
     draw = random.Random(seed)
     return [_make(draw, f"{prefix}_{draw.randrange(10**6):06}_{index}") for index in range(number)]
 
@@ -54,7 +54,7 @@ def moment(text: str) -> datetime:
 
 
 def contains(whole: Any, part: Any) -> bool:
-    """Return what JSONB containment says, without its exception for a scalar at the top."""
+    """Return the result of JSONB containment, without its exception for a scalar at the top."""
     match whole, part:
         case dict(), dict():
             return all(name in whole and contains(whole[name], value) for name, value in part.items())
@@ -126,7 +126,7 @@ FILTERS: Final = tuple(_TESTS)
 
 
 def _part(draw: random.Random, whole: Any) -> Any:
-    """Return something that `whole` contains, or hardly: any part of it, at times with a value changed."""
+    """Return any part of `whole`, sometimes with a changed value."""
     match whole:
         case dict():
             return {name: _part(draw, value) for name, value in whole.items() if draw.random() < 0.6}

@@ -7,7 +7,7 @@ import orjson
 from deploy.local.instance import PROJECT
 
 SAMPLES = PROJECT / "samples"
-OUTSIDE_THE_MODELS = frozenset(("nul_character", "too_deep"))  # read from the bytes, before the models
+OUTSIDE_THE_MODELS = frozenset(("nul_character", "too_deep"))  # found in the bytes, before the models
 
 
 @cache

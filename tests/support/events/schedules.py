@@ -1,7 +1,7 @@
 """Steps transactions through every schedule, one statement of `apply_session_events` at a time.
 
-Between its two statements the function stops at a gate: a trigger on the ledger, which a test adds to its
-own database, waits there for an advisory lock that the test holds.
+Between its two statements the function stops at a gate. The gate is a trigger on the ledger, which a test
+adds to its own database. It waits for an advisory lock that the test holds.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ INSTALL_GATE = """
 
 
 class Erasure(NamedTuple):
-    """A transaction that keeps a player's writes out up to a revision."""
+    """A transaction that sets a player's erasure marker at a revision."""
 
     player_id: str
     revision: int
@@ -33,11 +33,11 @@ class Erasure(NamedTuple):
 
 Call = tuple[Event, ...] | Erasure
 Schedule = tuple[int, ...]
-"""Whose turn it was, turn by turn: indices of actors."""
+"""The actor of each turn, by its index."""
 
 
 class Played(NamedTuple):
-    """One schedule played to its end: every turn's choice, and whose turn it could have been."""
+    """One schedule played to its end: the actor of every turn, and the actors that were ready for it."""
 
     schedule: Schedule
     ready: tuple[Schedule, ...]
@@ -60,11 +60,11 @@ class Actor:
 
     @property
     def is_running(self) -> bool:
-        """Whether its call is at the server and has not returned."""
+        """Whether the call is at the server and has not returned."""
         return self._running is not None and not self._running.done()
 
     def is_ready(self, wait: str | None) -> bool:
-        """Whether it can be advanced; `wait` is the kind of lock that it waits for."""
+        """Return whether the actor can take a turn; `wait` is the kind of lock that it waits for."""
         return not self._ended and (not self.is_running or wait == "advisory")
 
     async def advance(self, stage: "Stage") -> None:
@@ -91,14 +91,14 @@ class Actor:
 
 
 class Stage:
-    """Where schedules are played: a connection for the director and one for each actor."""
+    """Plays schedules, on a connection for the director and one for each actor."""
 
     def __init__(self, director: asyncpg.Connection, connections: Sequence[asyncpg.Connection]) -> None:
         self._director = director
         self._connections = connections
 
     async def play(self, calls: Sequence[Call], prefix: Schedule, crashing: int | None = None) -> Played:
-        """Play the schedule that starts like `prefix`, and then always lets the first go that can.
+        """Play the schedule that starts like `prefix`; after that the first ready actor takes each turn.
 
         The transaction of the actor `crashing` is rolled back at its end.
         """
@@ -118,18 +118,21 @@ class Stage:
         return Played(schedule, choices, [answer for actor in actors for answer in actor.answers])
 
     async def open_gate(self, pid: int) -> None:
-        """Let the call of this backend go on to its second statement."""
+        """Let the call of this backend continue with its second statement."""
         await self._director.execute("SELECT pg_advisory_unlock($1)", pid)
 
     async def _ready(self, actors: Sequence[Actor]) -> Schedule:
-        """Return who can be advanced, once everybody who runs waits for a lock."""
+        """Return the actors that can take a turn, once every running call waits for a lock."""
         waits = await self._waits(actors)
         while any(actor.is_running and actor.pid not in waits for actor in actors):
             waits = await self._waits(actors)
         return tuple(index for index, actor in enumerate(actors) if actor.is_ready(waits.get(actor.pid)))
 
     async def _waits(self, actors: Sequence[Actor]) -> dict[int, str]:
-        """Return what kind of lock each waits for; who waits for somebody else, such as autovacuum, will go on."""
+        """Return the kind of lock that each actor waits for.
+
+        An actor that waits for another process, such as autovacuum, is left out: it will continue.
+        """
         query = """SELECT pid, locktype FROM pg_locks, pg_blocking_pids(pid) AS blocking
                     WHERE NOT granted AND pid = ANY ($1) AND blocking <@ $2 AND blocking <> '{}'"""
         pids = [actor.pid for actor in actors]

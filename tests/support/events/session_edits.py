@@ -1,4 +1,4 @@
-"""What an engine may do to a session, for the properties of the merge: one change at one place."""
+"""The changes that an engine may make to a session, one place each, for the properties of the merge."""
 
 import copy
 from collections.abc import Iterator
@@ -31,14 +31,14 @@ sessions: SearchStrategy[Json] = st.fixed_dictionaries(
 
 @dataclass(frozen=True)
 class Edit:
-    """`set` what is at a place, `add` or `delete` a key, `add` or `remove` an item, `count` a number up."""
+    """`set` the value at a place, `add` or `delete` a key, `add` or `remove` an item, `count` a number up."""
 
     kind: Kind
     path: Path
     value: Json
 
     def apply(self, session: Json) -> Json:
-        """Return another session; raises LookupError or TypeError where the place is not there."""
+        """Return an edited copy of a session; raises LookupError or TypeError if the place is missing."""
         edited = copy.deepcopy(session)
         holder = at(edited, self.path[:-1])
         last = self.path[-1]
@@ -62,20 +62,20 @@ class Edit:
         return edited
 
     def overlaps(self, other: "Edit") -> bool:
-        """Return whether one of the places is, or holds, the other."""
+        """Return whether the places are the same, or one contains the other."""
         shorter = min(len(self.path), len(other.path))
         return self.path[:shorter] == other.path[:shorter]
 
 
 def at(session: Json, path: Path) -> Json:
-    """Return what is at a place."""
+    """Return the value at a place."""
     for name in path:
         session = session[name]
     return session
 
 
 def places(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
-    """Yield every place of a value, and what is there."""
+    """Yield every place in a value, with the value there."""
     if path:
         yield path, value
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -85,7 +85,7 @@ def places(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
 
 @st.composite
 def edits_of(draw: DrawFn, session: Json) -> Edit:
-    """Return a change of this very session."""
+    """Draw a change that this session allows."""
     path, value = draw(st.sampled_from([((), session), *places(session)]))
     kinds: list[Kind] = ["add"] if isinstance(value, dict | list) else []
     if isinstance(value, int | float) and not isinstance(value, bool):

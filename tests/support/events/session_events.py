@@ -1,4 +1,4 @@
-"""Calls of `apply_session_events` for tests, and what the tables say afterwards."""
+"""Calls of `apply_session_events` for tests, and the contents of the tables afterwards."""
 
 import json
 from collections import defaultdict
@@ -17,7 +17,7 @@ _CALL = "SELECT * FROM apply_session_events($1, $2, $3, $4, $5, $6, $7, $8, $9, 
 
 
 class Answer(NamedTuple):
-    """What the function says of one event: its outcome, and the ledger's entry before it."""
+    """The function's result for one event: its outcome, and the ledger's entry before it."""
 
     outcome: str
     prior: Entry | None
@@ -50,7 +50,7 @@ async def read_ledger(connection: asyncpg.Connection) -> dict[str, Entry]:
 
 
 async def read_contents(connection: asyncpg.Connection) -> dict[str, tuple[object, ...]]:
-    """Return every stored session as `content_of` says it."""
+    """Return every stored session, in the form of `content_of`."""
     rows = await connection.fetch(
         "SELECT session_id, revision, player_id, encounter, state, extra, started_at, completed_at FROM sessions"
     )
@@ -67,7 +67,7 @@ async def read_contents(connection: asyncpg.Connection) -> dict[str, tuple[objec
 
 
 def content_of(event: Event) -> tuple[object, ...]:
-    """Return what a write stores: every field tells the event that wrote it."""
+    """Return the fields that a write stores; every one depends on the event."""
     odd = event.id.int % 2
     return (
         event.revision,
@@ -81,12 +81,12 @@ def content_of(event: Event) -> tuple[object, ...]:
 
 
 def _start_of(event: Event) -> datetime:
-    """Each event of a session says another start, most of them in another month."""
+    """Return the start that an event writes; it differs from event to event, mostly by months."""
     return STARTED_AT + timedelta(days=40 * (event.id.int % 4), microseconds=event.id.int % 1_000_000)
 
 
 def applied_chains(answers: Sequence[tuple[Event, Answer]]) -> dict[str, list[tuple[Event, Answer]]]:
-    """Return each session's applied events in order; each must have found exactly the one before it."""
+    """Return each session's applied events in order; asserts that each found the one before it."""
     applied: dict[str, list[tuple[Event, Answer]]] = defaultdict(list)
     for event, answer in sorted(answers, key=lambda pair: pair[0][:3]):
         if answer.outcome in APPLIED:

@@ -30,7 +30,7 @@ def write_session(folder: Path, session: dict[str, object]) -> Path:
 
 
 def write_sessions(folder: Path, count: int) -> Path:
-    """Fill a new folder with so many sessions and return it."""
+    """Fill a new folder with `count` sessions and return it."""
     folder.mkdir()
     for number in range(count):
         write_session(folder, session_of(number))

@@ -1,4 +1,4 @@
-"""Those who write sessions: workers in batches, and people with SQL of their own."""
+"""Writers of sessions: workers with batches, and administrators with SQL of their own."""
 
 import random
 from uuid import UUID
@@ -34,6 +34,6 @@ async def write(connection: asyncpg.Connection, chance: random.Random, times: in
 
 
 def some_event(chance: random.Random, session_id: str) -> Event:
-    """Return a write or a delete of the session, now and then an older one than those before."""
+    """Return a write or a delete of the session, sometimes older than earlier ones."""
     revision = chance.randrange(1, 1 << 40)
     return Event(session_id, revision, UUID(int=chance.getrandbits(128)), is_delete=chance.random() < 0.2)

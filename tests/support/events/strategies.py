@@ -1,4 +1,4 @@
-"""What hypothesis may make up: every value that the contract allows, and no other."""
+"""Hypothesis strategies: every value that the contract allows, and no other."""
 
 from collections.abc import Callable
 from datetime import UTC

@@ -1,4 +1,4 @@
-"""Processes that only compute, for a machine that has no time to spare."""
+"""Processes that only compute, so that the machine is busy."""
 
 import os
 import subprocess
@@ -12,12 +12,12 @@ _COMPUTE: Final = "import os, sys\nwhile os.getppid() == int(sys.argv[1]):\n    
 
 @contextmanager
 def busy(number: int) -> Iterator[list[int]]:
-    """Yield the ids of so many processes that compute without a pause.
+    """Yield the ids of `number` processes that compute without a pause.
 
     They end with the block, and also when the process that started them is killed.
     """
     command = [sys.executable, "-c", _COMPUTE, str(os.getpid())]
-    # In sessions of their own they compete with every program, and not only with the one that started them.
+    # `start_new_session`: they compete with every program, and not only with the one that started them.
     processes = [subprocess.Popen(command, start_new_session=True) for _ in range(number)]
     try:
         yield [process.pid for process in processes]

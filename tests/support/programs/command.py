@@ -13,7 +13,7 @@ from tests.support.programs.replica import PROGRAM
 def run_command(
     *arguments: str, variables: Mapping[str, str], directory: Path = Path("/"), stdin: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Return the finished command; it sees these variables and nothing else of ours."""
+    """Return the finished command; its environment is PATH and these variables alone."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), **variables}
     if server := FORKING.of_command(environment):
         return server.run(arguments, environment, directory, stdin or "", LONGEST_WAIT)

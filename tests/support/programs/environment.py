@@ -1,4 +1,4 @@
-"""The environment of tests that read settings: nothing is set in it, and a test sets what it needs."""
+"""The environment of tests that read settings: it has no settings but those that a test makes."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ SERVERS: Flags = {"database_url": DATABASE, "amqp_url": BROKER}
 
 
 def refusal_of(flags: Mapping[str, object]) -> str:
-    """Return the words in which settings with these flags are refused; fails where they are not."""
+    """Return the message that refuses settings with these flags; fails if they are accepted."""
     with pytest.raises(ConfigurationError) as refused:
         load(cast(Flags, flags))
     return str(refused.value)
@@ -27,7 +27,7 @@ def refusal_of(flags: Mapping[str, object]) -> str:
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable of ours or of PostgreSQL is set, and there is no `.env` in the current directory."""
+    """Unset the variables of the product and of PostgreSQL, and enter a directory without `.env`."""
     for name in list(os.environ):
         if name.upper().startswith(
             ("PG", "SESSION_STORE_", "DATABASE_URL", "AMQP_URL", "CREDENTIALS_", "OTEL_")

@@ -1,9 +1,9 @@
-"""Forks programs that have their modules already: `python -m tests.support.programs.fork_server DESCRIPTOR`.
+"""Forks programs with imported modules: `python -m tests.support.programs.fork_server DESCRIPTOR`.
 
-Most of what a command or a worker's start costs is the interpreter's start and its imports. Each message on the
-socket DESCRIPTOR asks for one process of `session-store`: words, environment and directory as JSON, with four
-descriptors: the standard streams, and a pipe to which its process id and later its exit status are written.
-The end of the socket ends this program.
+A command, or the start of a worker, spends most of its time on the interpreter's start and on imports.
+Each message on the socket DESCRIPTOR asks for one process of `session-store`. It has the words, the
+environment and the directory as JSON, and four descriptors: the standard streams and a pipe. The process id
+and later the exit status are written to the pipe. The end of the socket ends this program.
 """
 
 import gc
@@ -24,7 +24,7 @@ STREAMS: Final = 3
 
 
 def serve(control: socket.socket) -> list[str]:
-    """Fork for each message; returns in the processes that were asked for alone: the words of the command."""
+    """Fork for each message; returns only in the requested processes, with the words of the command."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the watchers
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, MAX_MESSAGE, STREAMS + 1)
@@ -39,7 +39,7 @@ def serve(control: socket.socket) -> list[str]:
 
 
 def _watch(status: int) -> None:
-    """Fork the process that was asked for, in which this returns; the other one stays and tells how it ends."""
+    """Fork the requested process, and return in it alone; the other one waits and reports its exit status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     asked = os.fork()
     if asked == 0:
@@ -54,7 +54,7 @@ def _watch(status: int) -> None:
 
 
 def _begin(message: bytes, streams: Sequence[int]) -> list[str]:
-    """Leave the process as `exec` would: streams, environment and directory of its own, nothing else open."""
+    """Set the process up as `exec` would: streams, environment and directory, no other open descriptor."""
     for descriptor, source in enumerate(streams):
         os.dup2(source, descriptor)
     os.closerange(STREAMS, MAX_DESCRIPTORS)

@@ -20,12 +20,12 @@ from deploy.local.instance import PROJECT
 
 _PYTHON: Final = PROJECT / ".venv" / "bin" / "python"
 READ_AT_START: Final = ("PYTHON", "LD_", "MALLOC_")
-"""How variables begin that a process takes notice of only when it is executed."""
+"""Prefixes of variables that a process reads only when it is executed."""
 _SERVER: Final = "tests.support.programs.fork_server"
 
 
 class ForkedProcess:
-    """What `asyncio.subprocess.Process` is, for a process that is no child of this one."""
+    """The counterpart of `asyncio.subprocess.Process` for a process that is no child of this one."""
 
     def __init__(self, pid: int, stderr: asyncio.StreamReader, status: asyncio.StreamReader) -> None:
         self.pid = pid
@@ -35,7 +35,7 @@ class ForkedProcess:
 
     @classmethod
     async def of(cls, stderr: int, status: int, limit: int) -> Self:
-        """Return the process that has the other ends of these pipes, once it exists; the ends are its own then."""
+        """Return the process at the other ends of these pipes, once it exists; it then owns the pipes."""
         said, told = await _reader(stderr, limit), await _reader(status, limit)
         return cls(int(await told.readline()), said, told)
 
@@ -55,7 +55,7 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """The program `tests.support.programs.fork_server`, started when it is first asked for a process."""
+    """The program `tests.support.programs.fork_server`, started by the first request for a process."""
 
     def __init__(self) -> None:
         self._starting = Lock()
@@ -79,7 +79,7 @@ class ForkServer:
         stdin: str,
         timeout: float,
     ) -> subprocess.CompletedProcess[str]:
-        """Return the finished command; after so many seconds it is killed, and TimeoutExpired raised."""
+        """Return the finished command; after `timeout` seconds it is killed, and TimeoutExpired is raised."""
         with TemporaryFile("w+") as given, TemporaryFile("w+") as result, TemporaryFile("w+") as messages:
             given.write(stdin)
             given.seek(0)
@@ -95,7 +95,7 @@ class ForkServer:
             return subprocess.CompletedProcess(list(words), ended, result.read(), messages.read())
 
     def end(self) -> None:
-        """Have the server ended; its workers go on."""
+        """End the server; its workers continue."""
         if self._control and self._process:
             self._control.close()
             self._process.wait()
@@ -103,7 +103,7 @@ class ForkServer:
     def _ask(
         self, words: Sequence[str], environment: Mapping[str, str], directory: Path, streams: Sequence[int]
     ) -> int:
-        """Ask for a process; returns where its id and its exit status can be read."""
+        """Ask for a process; returns the descriptor from which its id and its exit status are read."""
         with self._starting:
             control = self._control or self._start()
         status, its_status = os.pipe()
@@ -131,7 +131,7 @@ class ForkServer:
 
 @dataclass(slots=True)
 class Forking:
-    """What is forked now; everything else is executed."""
+    """The choice of forked processes: with a server, commands and maybe workers; all others are executed."""
 
     server: ForkServer | None = None
     also_workers: bool = True

@@ -41,9 +41,9 @@ async def shared_installation(
     *,
     workers: Literal[0, 1] = 1,
 ) -> AsyncIterator[Variables]:
-    """Yield the variables of an installation with a worker, for the tests of a module that keep apart by their ids.
+    """Yield the variables of an installation with a worker, for tests of a module that use different ids.
 
-    The database is a copy of the template; `more` are variables of the worker beside those that lead to the servers.
+    The database is a copy of the template; `more` are variables of the worker beside those of the servers.
     """
     name = f"test_{secrets.token_hex(6)}"
     url = await asyncio.to_thread(postgres.create_database, name, template)
@@ -57,7 +57,7 @@ async def shared_installation(
 
 @pytest.fixture(scope="package", autouse=True)
 def executed_workers() -> Iterator[None]:
-    """Have each worker of the suite executed, as a person or a service manager does it."""
+    """Execute each worker of the suite, as a person or a service manager does."""
     FORKING.also_workers = False
     yield
     FORKING.also_workers = True
@@ -78,7 +78,7 @@ async def installation(servers: Variables) -> Variables:
 
 @pytest.fixture
 async def start_replica(installation: Variables) -> AsyncIterator[StartReplica]:
-    """Return what starts a worker and waits until it serves; all are ended with the test."""
+    """Yield a function that starts a worker and returns it once it serves; all workers end with the test."""
     started: list[Replica] = []
 
     async def start() -> Replica:
@@ -94,7 +94,7 @@ async def start_replica(installation: Variables) -> AsyncIterator[StartReplica]:
 
 @pytest.fixture
 async def plain_installation(database_url: str, amqp_url: str) -> AsyncIterator[str]:
-    """Yield the URL of a broker where a worker serves the names without a prefix, as documentation has them."""
+    """Yield the URL of a broker where a worker serves names without a prefix, as in the documentation."""
     variables = {"DATABASE_URL": database_url, "AMQP_URL": amqp_url, "SESSION_STORE_CHANGES_FEED": "true"}
     await declare_topology(amqp_url, Topology())
     async with working(variables):

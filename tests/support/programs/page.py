@@ -24,7 +24,7 @@ def commands_of(page: str, heading: str) -> list[str]:
 def run_commands(
     commands: str, variables: Mapping[str, str], directory: Path = PROJECT, user: str | None = None
 ) -> str:
-    """Return what the commands print; fails with their complaint at the first that fails."""
+    """Return the output of the commands; fails with it at the first command that fails."""
     programs = f"{PROJECT / '.venv' / 'bin'}:{postgres_programs()}:/usr/bin:/bin"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],

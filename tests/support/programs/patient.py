@@ -1,4 +1,4 @@
-"""An installation that the doctor examines, and whoever does what the doctor says."""
+"""An installation that the doctor examines, and the commands that the doctor advises."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ async def examine(
     security: bool = False,
     **changed: str,
 ) -> Findings:
-    """Return what the doctor finds, by check, with these variables and the changed ones."""
+    """Return the doctor's findings, by check, with these variables and the changed ones."""
     found: Findings = {}
     flags = {FLAGS[name]: value for name, value in {**variables, **changed}.items()}
     await examine_installation(
@@ -46,7 +46,10 @@ async def examine(
 
 
 def states_of(found: Findings) -> dict[str, str]:
-    """Return the state of each check that is not `ok`, those set aside that were skipped for another."""
+    """Return the state of each check that is not `ok`.
+
+    Checks are left out that were skipped because of another check, or without pg_stat_statements.
+    """
     return {
         name: finding.state.value
         for name, finding in found.items()

@@ -1,6 +1,6 @@
 """A real worker process: started, watched by its log, and ended in every way a process can end.
 
-It is the program, executed, or forked from a process that has the program's modules already (`FORKING`).
+The program is executed, or forked from a process that has imported its modules (`FORKING`).
 """
 
 import asyncio
@@ -23,7 +23,7 @@ LogLine = dict[str, Any]
 
 
 class Replica:
-    """One `session-store run`; `log` is what it has logged so far, `said` what it printed beside that."""
+    """One `session-store run`; `log` has its log lines so far, `said` its other lines on stderr."""
 
     def __init__(self, process: Process | ForkedProcess) -> None:
         self._process = process
@@ -35,7 +35,7 @@ class Replica:
 
     @classmethod
     async def start(cls, variables: Mapping[str, str]) -> Self:
-        """Return a worker that has just been started with these variables and nothing else of ours."""
+        """Return a worker that has just been started with these variables; it inherits PATH alone."""
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "SESSION_STORE_LOG_FORMAT": "json",
@@ -68,11 +68,11 @@ class Replica:
         return self._process.returncode is None
 
     def mark(self) -> int:
-        """Return the place in the log from which `logged` looks."""
+        """Return the end of the log, from which `logged` can search."""
         return len(self.log)
 
     async def logged(self, event: str, since: int = 0, timeout: float = LONGEST_WAIT) -> LogLine:
-        """Return the first line with this event after the mark, waiting for it; fails when there is none."""
+        """Wait for the first line with this event after the mark, and return it; fails if none comes."""
 
         def find() -> LogLine | None:
             return next((line for line in self.log[since:] if line["event"] == event), None)
@@ -88,20 +88,20 @@ class Replica:
         return line
 
     def count(self, event: str) -> int:
-        """Return how many lines with this event it has logged."""
+        """Return the number of log lines with this event."""
         return sum(line["event"] == event for line in self.log)
 
     def count_open_files(self) -> int:
-        """Return how many files and sockets it has open."""
+        """Return the number of its open files and sockets."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal, if there is still somebody to take it."""
+        """Send a signal, unless the worker has ended."""
         if self.is_running:
             self._process.send_signal(number)
 
     async def ended(self, timeout: float = LONGEST_WAIT) -> int:
-        """Return the exit status once it has ended and everything it wrote was read."""
+        """Return the exit status, once the worker has ended and all its output was read."""
         try:
             async with asyncio.timeout(timeout):
                 status = await self._process.wait()
@@ -111,18 +111,18 @@ class Replica:
         return status
 
     async def kill(self) -> None:
-        """Have it ended by SIGKILL."""
+        """End the worker by SIGKILL."""
         self.send(signal.SIGKILL)
         await self.ended()
 
     async def stop(self) -> int:
-        """Have it ended by SIGTERM and return the exit status."""
+        """End the worker by SIGTERM and return the exit status."""
         self.send(signal.SIGCONT)
         self.send(signal.SIGTERM)
         return await self.ended(timeout=15)
 
     def tail(self) -> str:
-        """Return the last lines of log and complaints, for people."""
+        """Return the last lines of the log and of the other output, for people."""
         lines = [orjson.dumps(line).decode() for line in self.log[-40:]]
         return "\n".join([*lines, *self.said[-40:]])
 

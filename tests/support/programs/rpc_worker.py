@@ -16,7 +16,7 @@ from worker.store.storage import Storage, StorageOptions, open_storage
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """A database and queues of its own, and whoever works on them."""
+    """A database and queues of its own, with the worker, the caller and the storage that use them."""
 
     topology: Topology
     database_url: str
@@ -30,7 +30,7 @@ class Installation:
 async def install(
     database_url: str, amqp_url: str, prefix: str, replica_url: str | None = None
 ) -> AsyncIterator[Installation]:
-    """Yield an installation whose worker has answered; at the end it must have answered nothing twice."""
+    """Yield an installation whose worker has answered; asserts at the end that no reply came twice."""
     topology = Topology(prefix)
     await declare_topology(amqp_url, topology)
     loaded = load({"database_url": database_url, "amqp_url": amqp_url, "prefix": prefix})

@@ -29,7 +29,7 @@ POLL_SECONDS: Final = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What a test needs of a running worker; `delivered` is everything the broker gave it, in order."""
+    """A running worker for a test; `delivered` has every delivery from the broker, in order."""
 
     topology: Topology
     amqp_url: str
@@ -40,29 +40,29 @@ class Installation:
     dead: "asyncio.Queue[AbstractIncomingMessage]"
 
     async def write(self, session_id: str, revision: int = 1) -> None:
-        """Return once the broker has a write."""
+        """Publish a write; returns after the publisher confirm."""
         await self.caller.publish(write_body(session_id, revision), WRITE_KEY)
 
     async def settle(self) -> None:
-        """Return once every write published before is acknowledged: a confirmed write is so after them."""
+        """Return once every earlier write is acknowledged: a last write gets its confirmation after them."""
         confirmation = await self.caller.write(make_session(f"last {uuid4()}"))
         assert confirmation["outcome"] == "stored"
         await until(lambda: self.worker.state().serving.in_flight == 0)
 
     async def dead_letters(self, count: int) -> list[AbstractIncomingMessage]:
-        """Return the next dead letters, and that there are no more of them now."""
+        """Return the next dead letters; asserts that there are no more of them now."""
         async with asyncio.timeout(LONGEST_WAIT):
             letters = [await self.dead.get() for _ in range(count)]
         assert self.dead.empty()
         return letters
 
     async def revisions(self) -> dict[str, int]:
-        """Return the revision of every stored session but those that `settle` wrote."""
+        """Return the revision of every stored session, without those that `settle` wrote."""
         rows = await self.database.fetch("SELECT session_id, revision FROM sessions")
         return {row[0]: row[1] for row in rows if not row[0].startswith("last ")}
 
     def assert_undisturbed(self) -> None:
-        """No connection was closed and nothing was delivered twice."""
+        """Assert that no connection was closed and no message was delivered twice."""
         assert self.worker.state().reconnects == 0
         assert not [delivery for delivery in self.delivered if delivery.redelivered]
 
@@ -71,7 +71,7 @@ class Installation:
 async def install(
     database_url: str, amqp_url: str, prefix: str, broker: str = "", **flags: object
 ) -> AsyncIterator[Installation]:
-    """Yield an installation whose worker consumes; it reaches the broker by the URL `broker` where one is given."""
+    """Yield an installation whose worker consumes; it uses the broker's URL `broker` if one is given."""
     topology = Topology(prefix)
     await declare_topology(amqp_url, topology)
     flags = {"database_url": database_url, "amqp_url": broker or amqp_url, "prefix": prefix, **flags}
@@ -100,7 +100,7 @@ async def install(
 
 @asynccontextmanager
 async def one_batch(installation: Installation, size: int) -> AsyncIterator[None]:
-    """Have the next `size` deliveries taken as one batch: until then the two before it wait for locked rows."""
+    """Make the next `size` deliveries one batch: until all came, two earlier batches wait for locked rows."""
     for session_id in ("last 1", "last 2"):
         await installation.write(session_id)
     await installation.settle()
@@ -115,7 +115,7 @@ async def one_batch(installation: Installation, size: int) -> AsyncIterator[None
 
 @asynccontextmanager
 async def locked(database: asyncpg.Connection) -> AsyncIterator[None]:
-    """Have every entry of the ledger locked, so that whoever applies an event to one waits."""
+    """Lock every entry of the ledger, so that each transaction that applies an event to one waits."""
     async with database.transaction():
         await database.execute("SELECT FROM session_ledger FOR UPDATE")
         yield
@@ -132,14 +132,14 @@ async def until_waiting(database: asyncpg.Connection, count: int) -> None:
 
 
 async def until_stored(installation: Installation, session_id: str) -> None:
-    """Return once a session is there."""
+    """Return once a session is stored."""
     async with asyncio.timeout(LONGEST_WAIT):
         while session_id not in await installation.revisions():
             await asyncio.sleep(POLL_SECONDS)
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Return once this holds."""
+    """Return once the condition is true."""
     async with asyncio.timeout(LONGEST_WAIT):
         while not holds():
             await asyncio.sleep(POLL_SECONDS)
@@ -160,7 +160,7 @@ async def recorded() -> AsyncIterator[list[Delivery]]:
 
 
 async def consume_dead(caller: Caller, topology: Topology) -> "asyncio.Queue[AbstractIncomingMessage]":
-    """Return where dead letters arrive."""
+    """Return the queue in this process that dead letters arrive in."""
     dead: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
     channel = await caller.connection.channel()
     queue = await channel.get_queue(topology.dead_queue.name, ensure=False)

@@ -1,4 +1,4 @@
-"""The wheels of a release, and fresh virtual environments that hold one of them and what it requires."""
+"""The wheels of a release, and new virtual environments with one of them and its requirements."""
 
 import importlib
 import subprocess
@@ -52,7 +52,7 @@ class Environment:
         return {canonicalize_name(each.name) for each in distributions(path=[str(self.site)])}
 
     def install(self, wheel: Path) -> None:
-        """Install a wheel, and what it requires as this environment has it: a test needs no network."""
+        """Install a wheel; link its requirements from the running environment: a test needs no network."""
         python = self.directory / "bin" / "python"
         pip = (sys.executable, "-m", "pip", "--python", python)
         subprocess.run([*pip, "install", "--quiet", "--no-index", "--no-deps", wheel], check=True)
@@ -60,7 +60,7 @@ class Environment:
             self._link(_requirements_of(installed))
 
     def run(self, *words: str) -> str:
-        """Return what a program of the environment printed; it must exit with 0, and sees nothing of the checkout."""
+        """Return a program's output; it runs outside the checkout, and must exit with 0."""
         program, *arguments = words
         done = subprocess.run(
             [self.directory / "bin" / program, *arguments],

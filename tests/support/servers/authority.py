@@ -1,4 +1,4 @@
-"""A certificate authority of the tests, and servers that show its certificates."""
+"""A certificate authority of the tests, and servers that present its certificates."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ hostnossl all all 127.0.0.1/32 scram-sha-256
 
 
 class SecureServers:
-    """Both servers, asking for TLS and a client's certificate; `at` holds the files."""
+    """Both servers; over TLS they require a client's certificate. The files are in `at`."""
 
     def __init__(self, at: Path, postgres: PostgresServer, rabbit: RabbitServer) -> None:
         self.at = at
@@ -53,7 +53,7 @@ class SecureServers:
         (at / "client.pem").chmod(0o600)
 
     def start(self) -> None:
-        """Have both servers running, showing a good certificate."""
+        """Start both servers with a valid certificate."""
         self.postgres.start()
         self.rabbit.directory.mkdir(parents=True, exist_ok=True)
         self._write(self._authority.issue_cert(LOOPBACK))
@@ -67,7 +67,7 @@ class SecureServers:
 
     @contextmanager
     def showing(self, kind: str) -> Iterator[None]:
-        """Have both servers show another certificate for a while: `expired`, or for `another host`."""
+        """Make both servers present another certificate meanwhile: `expired`, or for `another host`."""
         yesterday = datetime.now(UTC) - timedelta(days=1)
         bad = {
             "expired": lambda: self._authority.issue_cert(LOOPBACK, not_after=yesterday),
@@ -78,17 +78,17 @@ class SecureServers:
         self._show(self._authority.issue_cert(LOOPBACK))
 
     def database_url(self, authority: str = "ca.pem") -> str:
-        """Return a URL that asks for TLS, verified by this authority."""
+        """Return a URL that requires TLS, verified by this authority."""
         files = self._files(authority, "sslrootcert", "sslcert", "sslkey")
         return f"{self.postgres.url}?sslmode=verify-full&{files}"
 
     def amqp_url(self, authority: str = "ca.pem") -> str:
-        """Return a URL that asks for TLS, verified by this authority."""
+        """Return a URL that requires TLS, verified by this authority."""
         files = self._files(authority, "cafile", "certfile", "keyfile")
         return f"amqps://guest:guest@{LOOPBACK}:{self.port}/?{files}"
 
     def urls(self, database: str = "ca.pem", broker: str = "ca.pem") -> dict[str, str]:
-        """Return the variables that lead a program to both servers, verified by these authorities."""
+        """Return the variables with the URLs of both servers, verified by these authorities."""
         return {"DATABASE_URL": self.database_url(database), "AMQP_URL": self.amqp_url(broker)}
 
     def _files(self, authority: str, *names: str) -> str:
@@ -112,7 +112,7 @@ class SecureServers:
 
 @contextmanager
 def prepared_servers(postgres: PostgresServer, rabbit: RabbitServer) -> Iterator[SecureServers]:
-    """Yield servers that take nobody without TLS and a certificate, migrated and with the topology declared."""
+    """Yield servers with TLS and client certificates, migrated and with the topology declared."""
     with reachable_directory() as at:
         secure = SecureServers(at, postgres, rabbit)
         secure.start()

@@ -1,7 +1,7 @@
 """One PostgreSQL and one RabbitMQ for all the tests of a run that stop, kill and freeze servers.
 
-Each test gets them running and as they were made. A test that failed may have left them in any state: the next one
-gets new ones.
+Each test gets them running and in their first state. A failed test may leave them in any state: the next
+test gets new ones.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from deploy.local.rabbitmq import RabbitServer
 from tests.support.servers.layouts import Templates
 
 HAS_FAILED: Final = pytest.StashKey[bool]()
-"""Where a test notes that it failed."""
+"""The key under which a test records that it failed."""
 _AS_MADE: Final = """
 SET default_transaction_read_only = off;
 ALTER SYSTEM RESET ALL;
@@ -25,7 +25,7 @@ SELECT format('ALTER ROLE %I CONNECTION LIMIT -1', rolname), format('ALTER ROLE 
 
 
 class BreakableServers:
-    """Both servers, each started when a test asks for it."""
+    """Both servers, each started when a test needs it."""
 
     def __init__(self, slot: Path, templates: Templates) -> None:
         self._postgres = PostgresServer(slot / "postgres-breakable")
@@ -33,17 +33,17 @@ class BreakableServers:
         self._templates = templates
 
     def ready_postgres(self) -> PostgresServer:
-        """Return the PostgreSQL, running."""
+        """Start PostgreSQL and return it."""
         self._postgres.start()
         return self._postgres
 
     def ready_rabbit(self) -> RabbitServer:
-        """Return the RabbitMQ, running."""
+        """Start RabbitMQ and return it."""
         self._rabbit.start()
         return self._rabbit
 
     def put_back_postgres(self, *, has_failed: bool) -> None:
-        """Have the server and its roles as they were made."""
+        """Reset the server and its roles to their first state, or erase the server after a failure."""
         if has_failed:
             self._postgres.erase()
             self._templates.forget(self._postgres)
@@ -52,13 +52,13 @@ class BreakableServers:
             self._postgres.psql(_AS_MADE)
 
     def put_back_rabbit(self, *, has_failed: bool) -> None:
-        """Have the broker running, or nothing left of it after a failure."""
+        """Start the broker, or erase it after a failure."""
         if has_failed:
             self._rabbit.erase()
         else:
             self._rabbit.start()
 
     def end(self) -> None:
-        """Leave no process behind."""
+        """Kill both servers."""
         self._postgres.kill()
         self._rabbit.kill()

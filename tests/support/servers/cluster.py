@@ -1,4 +1,4 @@
-"""Three private RabbitMQ nodes that are one broker, for tests of what happens when one of them is gone."""
+"""Three private RabbitMQ nodes that are one broker, for tests of the loss of a node."""
 
 import os
 import secrets
@@ -25,17 +25,17 @@ _STOP_SECONDS = 5.0
 
 
 class PortMapper(Server):
-    """The epmd by which the nodes of a cluster find each other: it outlives every one of them."""
+    """The epmd by which the nodes of a cluster find each other; it outlives all of them."""
 
     port_names: ClassVar[tuple[str, ...]] = ("epmd",)
     taken_words: ClassVar[tuple[str, ...]] = ("address already in use",)
 
     def stop(self) -> None:
-        """Have it ended."""
+        """End it by SIGTERM."""
         self._finish(signal.SIGTERM, _STOP_SECONDS)
 
     def _prepare(self) -> None:
-        """Nothing is kept."""
+        """Prepare nothing: it has no files."""
 
     def _launch(self) -> Process:
         program = shutil.which("epmd")
@@ -50,7 +50,7 @@ class PortMapper(Server):
 
 
 class ClusterNode(RabbitServer):
-    """One node; with a `first` node it joins the broker of that one at its first start."""
+    """One node; if a node `first` is given, it joins that node's broker at its first start."""
 
     port_names: ClassVar[tuple[str, ...]] = ("amqp", "distribution")
 
@@ -80,7 +80,7 @@ class ClusterNode(RabbitServer):
 
 
 class RabbitCluster:
-    """A broker of three nodes, each reachable from this machine only, their files in one directory."""
+    """A broker of three nodes, each reachable from this machine only, with their files in one directory."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -99,7 +99,7 @@ class RabbitCluster:
         return f"amqp://guest:guest@{hosts}/"
 
     def start(self) -> None:
-        """Have every node running and in the cluster: the first, then the others beside each other."""
+        """Start every node in the cluster: the first, then the others at the same time."""
         self._mapper.start()
         self.nodes[0].start()
         with ThreadPoolExecutor() as pool:
@@ -107,12 +107,12 @@ class RabbitCluster:
                 started.result()
 
     def sync(self) -> None:
-        """Have the queues declared so far on every node's disk (`RabbitServer.sync`)."""
+        """Write the queues declared so far to every node's disk (`RabbitServer.sync`)."""
         for node in self.nodes:
             node.sync()
 
     def erase(self) -> None:
-        """Have every node killed and every file gone."""
+        """Kill every node and delete every file."""
         for node in self.nodes:
             node.erase()
         self._mapper.stop()

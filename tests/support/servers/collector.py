@@ -1,4 +1,4 @@
-"""A collector of traces: takes what a worker exports by OTLP over HTTP, and keeps the spans."""
+"""A collector of traces: it keeps the spans that a worker exports by OTLP over HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +12,7 @@ from tests.support.patience import LONGEST_WAIT
 
 
 class Collector:
-    """Every span that came, in the order it came, and what was said of the service that sent it."""
+    """The received spans in their order, and the attributes of the services that sent them."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -38,7 +38,7 @@ class Collector:
         return {span.name: span for span in self.spans if span.trace_id.hex() == trace_id}
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Return once this holds, looking at each export."""
+        """Return once the condition is true; checks it at each export."""
         async with self._news:
             try:
                 async with asyncio.timeout(LONGEST_WAIT):
@@ -47,7 +47,7 @@ class Collector:
                 raise AssertionError(f"came: {[(s.name, s.trace_id.hex()) for s in self.spans]}") from None
 
     async def trace(self, trace_id: str, *names: str) -> dict[str, Span]:
-        """Return the spans of a trace once it has some of each name."""
+        """Return the spans of a trace, once it has one of each name."""
         await self.until(lambda: set(names) <= set(self.of_trace(trace_id)))
         return self.of_trace(trace_id)
 

@@ -1,6 +1,6 @@
 """Databases on a server that is as durable as in production, for the modules that import these fixtures.
 
-The doctor warns of the shared one, which runs with `fsync` off.
+The doctor warns about the shared server, which runs with `fsync` off.
 """
 
 from collections.abc import Iterator

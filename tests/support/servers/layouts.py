@@ -1,7 +1,7 @@
 """The layouts of the sessions, and a migrated database with each for tests to copy.
 
-`SESSIONS_LAYOUT=partitioned pytest tests/faults` runs on partitions what runs on the plain table otherwise, and
-`SESSIONS_LAYOUT=both` everything on each.
+`SESSIONS_LAYOUT=partitioned pytest tests/faults` runs tests on partitions that otherwise run on the plain
+table. `SESSIONS_LAYOUT=both` runs every test on each.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ LAYOUTS: Final = ("plain", "partitioned")
 BOTH: Final = "both"
 CHOSEN_LAYOUT: Final = os.environ.get("SESSIONS_LAYOUT", "plain")
 MONTHS: Final = (("2025-12-01", "2026-01-01"), ("2026-01-01", "2026-02-01"))
-"""Partitions that the tests' dates fall into, or next to; the rest goes to the default one."""
+"""Partitions for the tests' dates, or next to them; other dates are in the default partition."""
 
 PARTITIONS_SINCE: Final = "130000"
 CITUS: Final = "citus"
-"""The functions and keys of a Citus cluster, on one plain PostgreSQL: what they decide, not how Citus spreads it."""
+"""The functions and keys of a Citus cluster, on one plain PostgreSQL: their results, without distribution."""
 
 PRETEND_CITUS: Final = """
     CREATE FUNCTION create_distributed_table(
@@ -33,17 +33,17 @@ PRETEND_CITUS: Final = """
 on_both_layouts = pytest.mark.on_both_layouts
 """Marks tests, or as `pytestmark` a module, to be run on each layout by every run."""
 on_layout = pytest.mark.on_layout
-"""Marks tests that say something of one layout alone, whatever layout the run is on: `@on_layout("plain")`."""
+"""Marks tests of one layout alone, which every run does on that layout: `@on_layout("plain")`."""
 
 
 class Templates:
-    """The databases that are there already, by server."""
+    """The migrated databases that exist, by server."""
 
     def __init__(self) -> None:
         self._made: set[tuple[str, str]] = set()
 
     def name_of(self, server: PostgresServer, layout: str) -> str:
-        """Return the name of a migrated database with this layout, which is made when it is first asked for."""
+        """Return the name of a migrated database with this layout, which the first call makes."""
         if layout == "partitioned" and server.psql("SHOW server_version_num") < PARTITIONS_SINCE:
             pytest.skip("sessions are partitioned on PostgreSQL 13 or later")
         if layout not in (*LAYOUTS, CITUS):
@@ -55,7 +55,7 @@ class Templates:
         return name
 
     def forget(self, server: PostgresServer) -> None:
-        """Take the server's databases for gone."""
+        """Forget the server's databases, which no longer exist."""
         self._made = {
             (directory, layout) for directory, layout in self._made if directory != str(server.directory)
         }

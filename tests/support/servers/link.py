@@ -17,7 +17,7 @@ _ACKNOWLEDGE_POLL = 0.0005
 
 
 class Direction(Enum):
-    """Which way bytes travel."""
+    """The direction of bytes."""
 
     TO_SERVER = "client to server"
     TO_CLIENT = "server to client"
@@ -25,7 +25,7 @@ class Direction(Enum):
 
 @dataclass(slots=True)
 class Counters:
-    """What has passed since the proxy was made: connections, and bytes by direction."""
+    """Counts since the proxy was made: connections, and forwarded bytes by direction."""
 
     accepted: int = 0
     unreachable: int = 0
@@ -35,7 +35,7 @@ class Counters:
 
 @dataclass(slots=True)
 class Cut:
-    """Cut a connection once `limit` bytes have passed; the count is the rule's own or each connection's."""
+    """Cut a connection after `limit` bytes, counted over all connections or in each connection."""
 
     limit: int
     each_connection: bool
@@ -45,7 +45,7 @@ class Cut:
 
 @dataclass(slots=True)
 class Rules:
-    """What every connection of a proxy obeys, looked up anew for each chunk."""
+    """The rules of every connection of a proxy, read again for each chunk."""
 
     target: tuple[str, int]
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -82,7 +82,7 @@ class Link:
             self._broken.set()
 
     def forget(self) -> None:
-        """Forward nothing more; the link is over once each side has ended by itself."""
+        """Forward no more bytes; the link ends once each side has ended by itself."""
         self.is_forgotten = True
 
     async def _forward(self) -> None:
@@ -164,7 +164,7 @@ class Link:
 
 
 async def _await_acknowledged(writer: asyncio.StreamWriter) -> None:
-    """Return once the receiver's kernel has every byte; a reset would throw away what is still on its way."""
+    """Return once the receiver's kernel has every byte; a reset would discard bytes that are on their way."""
     raw: socket.socket = writer.get_extra_info("socket")
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):

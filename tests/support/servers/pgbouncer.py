@@ -1,4 +1,4 @@
-"""A private PgBouncer before a private PostgreSQL, for tests of a worker that goes through one."""
+"""A private PgBouncer before a private PostgreSQL, for tests of a worker that connects through one."""
 
 import shutil
 import signal
@@ -32,7 +32,7 @@ default_pool_size = 4
 
 
 class PgBouncer(Server):
-    """A pooler in one of its two modes, reachable from this machine only; `more` are lines of its configuration."""
+    """A pooler in one of two modes, reachable from this machine only; `more` is more configuration."""
 
     port_names: ClassVar[tuple[str, ...]] = ("pgbouncer",)
     taken_words: ClassVar[tuple[str, ...]] = ("Address already in use",)
@@ -50,22 +50,22 @@ class PgBouncer(Server):
         self._more = more
 
     def url_of(self, database: str) -> str:
-        """The superuser's connection URL of a database, by way of the pooler."""
+        """Return the superuser's connection URL of a database, through the pooler."""
         return f"postgresql://{ROLE}:{self._postgres.password}@{LOOPBACK}:{self.port}/{database}"
 
     def stop(self) -> None:
-        """Have it ended, its clients cut off."""
+        """End it, and disconnect its clients."""
         self._finish(signal.SIGTERM, _STOP_SECONDS)
 
     def erase(self) -> None:
-        """Have it killed and every file of it gone."""
+        """Kill it and delete all its files."""
         self.kill()
         if place := self._record.place:
             shutil.rmtree(place, ignore_errors=True)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _prepare(self) -> None:
-        if self._record.place is None:  # it will not run as root, and must reach its files
+        if self._record.place is None:  # it does not run as root, and must reach its files
             place = Path(tempfile.mkdtemp(prefix="session-store-"))
             give(place)
             self._keep(replace(self._record, place=str(place)))

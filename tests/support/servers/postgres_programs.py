@@ -12,19 +12,19 @@ SQL = PROJECT / "sql"
 
 
 def run_file(url: str, file: Path) -> None:
-    """Run a file as the README says: psql, stopping at the first error, in one transaction unless it says not."""
+    """Run a file as in the README: by psql, up to the first error, in one transaction if it allows one."""
     once = [] if file.read_text().startswith("-- no-transaction\n") else ["-1"]
     _run("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", *once, "-f", str(file), url)
 
 
 def dump_schema(url: str) -> list[str]:
-    """Return the lines of the database's schema, without comments and settings of the session."""
+    """Return the lines of the database's schema, without comments, settings and psql's commands."""
     dump = _run("pg_dump", "--schema-only", "--no-owner", url)
     return [line for line in dump.splitlines() if not re.match(r"$|--|SET |\\|SELECT pg_catalog", line)]
 
 
 def dump_everything(url: str) -> str:
-    """Return all that the database holds: schema and rows."""
+    """Return a dump of the whole database: schema and rows."""
     return _run("pg_dump", url)
 
 

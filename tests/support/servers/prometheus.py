@@ -1,4 +1,4 @@
-"""A real Prometheus that watches one worker by the rules that are deployed, made quicker."""
+"""A real Prometheus that watches one worker by the deployed rules, which are made faster."""
 
 import asyncio
 import re
@@ -27,7 +27,7 @@ scrape_configs:
 
 
 class Prometheus:
-    """What a Prometheus says of its alerts and series."""
+    """The alerts and series of a Prometheus."""
 
     def __init__(self, address: str, http: aiohttp.ClientSession) -> None:
         self._address = address
@@ -42,7 +42,7 @@ class Prometheus:
         return names
 
     async def until_firing(self, names: Collection[str]) -> None:
-        """Return once each of the alerts has fired since it was asked for; not all need to at the same time."""
+        """Return once each of the alerts has fired since this call; they need not fire at the same time."""
         missing = set(names)
         try:
             async with asyncio.timeout(LONGEST_WAIT):
@@ -68,7 +68,7 @@ class Prometheus:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def until_listening(self) -> None:
-        """Return once it answers."""
+        """Return once the server answers."""
         async with asyncio.timeout(LONGEST_WAIT):
             while True:
                 try:
@@ -91,7 +91,7 @@ def rules() -> list[dict[str, Any]]:
 
 
 def make_quick(rule: dict[str, Any], windows: dict[str, str], limits: dict[str, str]) -> dict[str, Any]:
-    """Return the rule without its `for`, with a window of seconds, and with its limit where one is given."""
+    """Return the rule without its `for`, with a window of seconds, and with another limit if one is given."""
     expression = WINDOW.sub(f"[{windows.get(rule['alert'], '10s')}]", rule["expr"])
     if limit := limits.get(rule["alert"]):
         head, sign, _ = expression.rpartition("> ")
@@ -103,7 +103,7 @@ def make_quick(rule: dict[str, Any], windows: dict[str, str], limits: dict[str, 
 async def watching(
     directory: Path, worker: str, windows: dict[str, str], limits: dict[str, str]
 ) -> AsyncIterator[Prometheus]:
-    """Yield a Prometheus of its own that scrapes the worker at `host:port`; it is ended with the context."""
+    """Yield a new Prometheus that scrapes the worker at `host:port`; it ends with the context."""
     quick = [make_quick(rule, windows, limits) for rule in rules()]
     (directory / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "quick", "rules": quick}]}))
     settings = directory / "prometheus.yaml"

@@ -1,6 +1,6 @@
-"""A TCP proxy that treats connections badly on demand.
+"""A TCP proxy that causes faults on demand.
 
-Faults are set on the proxy and hold for every connection, open ones too, until they are taken back.
+A fault applies to every connection of the proxy, also to open ones, until it is removed.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ class Proxy:
         self._links: dict[Link, asyncio.Task[None] | None] = {}
 
     async def start(self) -> None:
-        """Have connections accepted; the port stays the same over stops and starts."""
+        """Accept connections; the port stays the same over stops and starts."""
         if self._listener is None:
             self.port = self.port or choose_port()
             self._listener = await asyncio.start_server(self._accept, LOOPBACK, self.port)
 
     async def stop(self) -> None:
-        """Have every connection reset and new ones refused."""
+        """Reset every connection and refuse new ones."""
         self.refuse()
         self.cut()
         await asyncio.gather(*filter(None, self._links.values()), return_exceptions=True)
@@ -47,16 +47,16 @@ class Proxy:
 
     @property
     def counters(self) -> Counters:
-        """What has passed since the proxy was made."""
+        """Counts since the proxy was made."""
         return self._rules.counters
 
     @property
     def open_connections(self) -> int:
-        """Connections accepted and not ended."""
+        """The number of connections that were accepted and have not ended."""
         return len(self._links)
 
     def refuse(self) -> None:
-        """Have new connections refused as by a machine where nobody listens; `start` admits them again."""
+        """Refuse new connections, like a machine without a listener; `start` accepts them again."""
         if self._listener is not None:
             self._listener.close()
             self._listener = None
@@ -67,21 +67,21 @@ class Proxy:
             link.reset()
 
     def pause(self) -> None:
-        """Forward nothing: connections stay open, new ones are accepted, and nobody answers."""
+        """Forward nothing: connections stay open, new ones are accepted, and no answer comes."""
         self._rules.flowing.clear()
 
     def resume(self) -> None:
-        """Forward what was held back, and everything after it."""
+        """Forward the bytes that were held back, and all later ones."""
         self._rules.flowing.set()
 
     def follow(self, target_port: int) -> None:
-        """Forward new connections to this port: a server that was away may come back on another one."""
+        """Forward new connections to this port: a restarted server may have another one."""
         self._rules.target = (self._rules.target[0], target_port)
 
     def forget(self) -> int:
-        """Forward nothing more on the connections that are open, and tell neither side; new ones are served.
+        """Forward no more bytes on open connections, without a sign to either side; new ones are served.
 
-        Returns how many connections have been forgotten by this.
+        Returns the number of connections that this call has forgotten.
         """
         fresh = [link for link in self._links if not link.is_forgotten]
         for link in fresh:
@@ -89,23 +89,23 @@ class Proxy:
         return len(fresh)
 
     def reset_forgotten(self) -> None:
-        """Reset the connections that were forgotten, so that no side waits for them any longer."""
+        """Reset the forgotten connections, so that neither side waits any longer."""
         for link in list(self._links):
             if link.is_forgotten:
                 link.reset()
 
     async def forgotten_ended(self) -> None:
-        """Return once both sides of every forgotten connection have given it up."""
+        """Return once both sides have ended every forgotten connection."""
         async with asyncio.timeout(LONGEST_WAIT):
             while any(link.is_forgotten for link in self._links):
                 await asyncio.sleep(0.05)
 
     def delay(self, seconds: float) -> None:
-        """Hold every chunk for so long, each direction of each connection on its own; 0 ends it."""
+        """Delay every chunk for `seconds`, in each direction of each connection; 0 removes the delay."""
         self._rules.delay_seconds = seconds
 
     def slice(self, chunk_bytes: int) -> None:
-        """Forward at most so many bytes in one piece; 0 ends it."""
+        """Forward at most `chunk_bytes` bytes in one piece; 0 removes the limit."""
         self._rules.chunk_bytes = chunk_bytes or WHOLE_CHUNK
 
     def cut_after(
@@ -113,15 +113,16 @@ class Proxy:
     ) -> asyncio.Event:
         """Reset the connection that carries the n-th byte in this direction, right after that byte has arrived.
 
-        Counted from now over all connections, once; or, with `each_connection`, in every connection from its
-        first byte, until `heal`. 0 lets no byte through. Returns an event that is set by the first cut.
+        Bytes are counted from now on over all connections, for one cut. With `each_connection` they are
+        counted from the first byte of every connection, and each is cut until `heal`. With 0, no byte passes.
+        Returns an event that the first cut sets.
         """
         rule = Cut(n_bytes, each_connection)
         self._rules.cuts[direction] = rule
         return rule.happened
 
     def heal(self) -> None:
-        """Take back every fault but the refusal of new connections."""
+        """Remove every fault except the refusal of new connections."""
         self._rules.delay_seconds, self._rules.chunk_bytes = 0.0, WHOLE_CHUNK
         self._rules.cuts.clear()
         self.resume()

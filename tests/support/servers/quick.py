@@ -1,4 +1,4 @@
-"""A PostgreSQL that writes nothing through to the disk: most of a test's database is made and dropped."""
+"""A PostgreSQL without `fsync`: most of the work for a test's database is to make and to drop it."""
 
 from deploy.local.postgres import PostgresServer
 
@@ -9,7 +9,7 @@ full_page_writes = off
 
 
 class QuickPostgres(PostgresServer):
-    """A server whose commits outlive its processes, but not a crash of the machine."""
+    """A server whose commits survive its processes, but not a crash of the machine."""
 
     def _initialize(self) -> None:
         super()._initialize()

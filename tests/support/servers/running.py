@@ -1,4 +1,4 @@
-"""What every test takes from a running server: a database, or names for queues; both are gone afterwards."""
+"""The parts of a running server for one test: a database, or names for queues; deleted afterwards."""
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +13,7 @@ from deploy.local.rabbitmq import RabbitServer
 
 
 def running_postgres(server: PostgresServer) -> Iterator[PostgresServer]:
-    """Yield the server, running; it is stopped afterwards."""
+    """Start the server and yield it; it is stopped afterwards."""
     try:
         server.start()
         yield server
@@ -32,7 +32,7 @@ def running_rabbit(directory: Path) -> Iterator[RabbitServer]:
 
 
 def database_copy(server: PostgresServer, template: str | None) -> Iterator[str]:
-    """Yield the URL of a new database, a copy of the template where there is one; it is dropped afterwards."""
+    """Yield the URL of a new database, a copy of the template if there is one; it is dropped afterwards."""
     name = f"test_{secrets.token_hex(6)}"
     yield server.create_database(name, template)
     server.start()
@@ -54,7 +54,7 @@ def unique_prefix() -> str:
 
 
 async def delete_topology(url: str, topology: Topology) -> None:
-    """Delete by name; the broker takes it as done when there is nothing of that name."""
+    """Delete queues and exchanges by name; the broker accepts names that do not exist."""
     connection = await aio_pika.connect(url, timeout=30)
     async with connection, connection.channel() as channel:
         for queue in topology.queues:

@@ -1,7 +1,7 @@
-"""Directories for the servers of a test run: each run has its own, free of what earlier ones left.
+"""Directories for the servers of a test run: each run has its own, without files of earlier runs.
 
-They are in memory where there is enough: a run makes and drops a thousand databases, of 300 files each. A server that
-is killed loses nothing there; only a crash of the machine would.
+They are in memory if there is enough: a run makes and drops a thousand databases, of 300 files each. A killed
+server loses no data there; only a crash of the machine would lose it.
 """
 
 import fcntl
@@ -27,9 +27,9 @@ PLACES: Final = (IN_MEMORY, LOCAL)
 
 @contextmanager
 def claim_slot(places: Sequence[Path] = PLACES) -> Iterator[Path]:
-    """Yield an empty directory that no other run uses, in the first place that has the room for it.
+    """Yield an empty directory that no other run uses, in the first place with enough room.
 
-    The lock goes with the process, however it ends; the files go with the run.
+    The lock ends with the process, however it ends; the files are deleted with the run.
     """
     clear_abandoned(places)
     place = next((place for place in places[:-1] if _has_room(place)), places[-1])
@@ -48,7 +48,7 @@ def claim_slot(places: Sequence[Path] = PLACES) -> Iterator[Path]:
 
 
 def clear_abandoned(places: Sequence[Path] = PLACES) -> None:
-    """Have the servers of runs that are over ended, and their files gone."""
+    """End the servers of runs that are over, and delete their files."""
     for lock in chain.from_iterable(place.glob("test-*.lock") for place in places):
         slot = lock.with_suffix("")
         with _locked(slot) as mine:
@@ -57,7 +57,7 @@ def clear_abandoned(places: Sequence[Path] = PLACES) -> None:
 
 
 def _has_room(place: Path) -> bool:
-    """Return whether the place is ours, or can be, and its file system has enough room."""
+    """Return whether this user owns the place, or can make it, and its file system has enough room."""
     if place.exists():
         ours = place.stat().st_uid == os.getuid() and not place.is_symlink()
     else:

@@ -1,4 +1,4 @@
-"""Reads what a run has left: the ledger, the table, and the queues."""
+"""Reads the state after a run: the ledger, the table, and the queues."""
 
 import json
 from time import monotonic
@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 10.0
 
 
 async def read_queues(amqp_url: str, topology: Topology) -> tuple[int, list[DeadLetter]]:
-    """Return how many events wait, and the dead letters, which are gone from their queue afterwards."""
+    """Return the number of waiting events, and the dead letters, which this removes from their queue."""
     connection = await aio_pika.connect(amqp_url, timeout=TIMEOUT_SECONDS)
     async with connection, connection.channel() as channel:
         return await count_ready(channel, topology), await _take_dead_letters(channel, topology)
@@ -42,14 +42,14 @@ async def read_tables(database_url: str) -> tuple[dict[str, Entry], dict[str, Ro
 
 
 async def count_ready(channel: AbstractChannel, topology: Topology) -> int:
-    """Return how many messages wait in the event queues; those in a worker's hands are not among them."""
+    """Return the number of messages that wait in the event queues, without those delivered to a worker."""
     return sum(
         [await _count_certain(channel, queue.name) for queue in (topology.write_queue, topology.delete_queue)]
     )
 
 
 async def _count_certain(channel: AbstractChannel, queue: str) -> int:
-    """Return how many messages wait; 0 that took long may be no answer of a busy leader (`QueueState`)."""
+    """Return the number of waiting messages; asks again after a slow 0, which is uncertain (`QueueState`)."""
     while True:
         begun = monotonic()
         declared = (await channel.declare_queue(queue, passive=True)).declaration_result

@@ -1,4 +1,4 @@
-"""A caller of the worker's requests: asks once, and takes what comes."""
+"""A caller of the worker: it sends each request once, and keeps every reply."""
 
 import asyncio
 from collections import defaultdict
@@ -19,7 +19,7 @@ DEADLINE_SECONDS: Final = 5.0
 
 
 class Caller:
-    """Sends requests and keeps every reply by correlation id, so that a second one would be seen.
+    """Sends requests and keeps every reply by correlation id, so that a second reply is visible.
 
     Its clock is `clock_ahead` seconds ahead of ours.
     """
@@ -33,7 +33,7 @@ class Caller:
     async def ask(
         self, method: str, seconds: float = DEADLINE_SECONDS, reply_to: str = DIRECT_REPLY, **params: object
     ) -> Reply | None:
-        """Return the reply to one request, None when there was none by its deadline."""
+        """Return the reply to one request, or None if none came by its deadline."""
         number = await self.send(method, seconds, reply_to, **params)
         try:
             async with asyncio.timeout(seconds):
@@ -47,7 +47,7 @@ class Caller:
     async def send(
         self, method: str, seconds: float = DEADLINE_SECONDS, reply_to: str = DIRECT_REPLY, **params: object
     ) -> str:
-        """Return the correlation id of a request that the broker has taken."""
+        """Publish a request; returns its correlation id after the publisher confirm."""
         number = str(uuid4())
         request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
         message = aio_pika.Message(
@@ -61,7 +61,7 @@ class Caller:
         return number
 
     async def close(self) -> None:
-        """Leave the connection closed."""
+        """Close the connection."""
         await self._wire.close()
 
     def _take(self, message: AbstractIncomingMessage) -> None:

@@ -1,4 +1,4 @@
-"""Cuts a worker's connection after every so many bytes of one batch's conversation."""
+"""Cuts a worker's connection after every few bytes of one batch's conversation."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ BOTH: Final = (Direction.TO_SERVER, Direction.TO_CLIENT)
 
 
 async def measure_conversation(stage: Stage, proxy: Proxy, direction: Direction) -> int:
-    """Return how many bytes go this way from the delivery of one event to its settlement."""
+    """Return the number of bytes in this direction from the delivery of one event until it is settled."""
     await stage.probe()
     before = proxy.counters.forwarded[direction]
     await stage.probe()
@@ -18,9 +18,9 @@ async def measure_conversation(stage: Stage, proxy: Proxy, direction: Direction)
 
 
 async def cut_everywhere(stage: Stage, proxy: Proxy, samples: int | None) -> int:
-    """Cut after `samples` places a direction, or after every byte; return how many cuts there were.
+    """Cut at `samples` places in each direction, or after every byte; return the number of cuts.
 
-    Every event must be told its outcome in spite of the cut in the middle of it.
+    Every event must get its confirmation in spite of the cut.
     """
     cuts = 0
     for direction in BOTH:

@@ -1,4 +1,4 @@
-"""Events as an engine publishes them, valid ones and ones that break a rule each."""
+"""Events as an engine publishes them: valid ones, and ones that break one rule each."""
 
 import random
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _WORDS: Final = ("salt 🧂", "Ōtsuka", "old mill", 'said "no"\n', "north gate"
 def make_event(
     session_id: str, key: Key, draw: random.Random, *, is_delete: bool = False, expected: int | None = None
 ) -> Sent:
-    """Return a valid event; what a write stores is drawn."""
+    """Return a valid event; the session of a write is drawn at random."""
     kind = DELETE_KEY if is_delete else WRITE_KEY
     content: Document = {"revision": key.revision}
     if expected is not None:
@@ -51,14 +51,14 @@ def make_event(
 
 
 def spoil(event: Sent, draw: random.Random) -> Sent:
-    """Return the event with one rule broken, and the code it deserves for it."""
+    """Return the event with one rule broken, and with the dead-letter code for it."""
     code = draw.choice(tuple(_SPOILERS))
     body = _SPOILERS[code](event.body)
     return replace(event, body=body, key=None, code=code, content=b"", expected=None)
 
 
 def content_of(session: Document) -> bytes:
-    """Return what a session's row must hold, as `canonical` has it."""
+    """Return the content that a session's row must have, in the form of `canonical`."""
     completed = session.get("completedAt")
     columns = ("sessionId", "playerId", "encounter", "state", "startedAt")
     extra = {name: value for name, value in session.items() if name not in columns}
@@ -77,7 +77,7 @@ def content_of(session: Document) -> bytes:
 def canonical(
     player_id: str, encounter: Any, state: Any, extra: Any, started: datetime, completed: Any
 ) -> bytes:
-    """Return a session's fields as bytes, equal where every field is."""
+    """Return a session's fields as bytes, which are equal where every field is equal."""
     fields = (player_id, encounter, state, extra, started.astimezone(UTC))
     end = completed.astimezone(UTC) if completed else None
     return orjson.dumps((*fields, end), option=orjson.OPT_SORT_KEYS)
@@ -115,7 +115,7 @@ def _changed(body: bytes, *, field: str, value: object) -> bytes:
 
 
 def _with_content(body: bytes, *, content: bytes) -> bytes:
-    """Add a field to the event's content, which is looked at when all else is well."""
+    """Add a field to the event's content, which is checked after everything else."""
     return body.replace(b'"data":{', b'"data":{"more":' + content + b",", 1)
 
 

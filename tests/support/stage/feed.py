@@ -1,4 +1,4 @@
-"""Listens to the changes feed, and holds what it told against what was sent and what was found."""
+"""Listens to the changes feed, and compares its messages with the sent events and the final state."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,14 +34,14 @@ class Listener:
         self.queue = f"{topology.prefix}listener"
 
     async def listen(self) -> None:
-        """Have the queue from now on."""
+        """Declare the queue and bind it to the feed."""
         connection = await aio_pika.connect(self._url)
         async with connection, connection.channel() as channel:
             queue = await channel.declare_queue(self.queue, durable=True, arguments=dict(QUORUM))
             await queue.bind(self._exchange, "#")
 
     async def take(self) -> list[Told]:
-        """Return what was told so far, in the order it came, and delete the queue."""
+        """Return the messages so far, in their order, and delete the queue."""
         connection = await aio_pika.connect(self._url)
         told = []
         async with connection, connection.channel() as channel:
@@ -53,7 +53,7 @@ class Listener:
 
 
 def read_told(body: bytes) -> Told:
-    """Return what a message says."""
+    """Return the content of a message."""
     event = orjson.loads(body)
     is_stored, data = event["type"] == STORED_KEY, event["data"]
     content = content_of(data["session"]) if is_stored else b""
@@ -63,7 +63,7 @@ def read_told(body: bytes) -> Told:
 def judge_feed(
     history: History, told: Iterable[Told], ledger: Mapping[str, Entry], rows: Mapping[str, Row]
 ) -> list[str]:
-    """Return every promise that the feed broke; none where it told each last state, and nothing but the truth."""
+    """Return every broken promise of the feed: a last state without its message, or an untrue message."""
     sent = {(event.session_id, event.key): event for event in history.sent.values() if event.key}
     by_session: dict[str, dict[Key, Told]] = defaultdict(dict)
     breaches = []
@@ -76,7 +76,7 @@ def judge_feed(
 
 
 def _is_true(told: Told, event: Sent | None, entry: Entry | None) -> bool:
-    """Whether the ledger came past that event, and it did what was told."""
+    """Return whether the ledger has reached that event, and the message has the event's effect."""
     if event is None or entry is None or entry.key < told.key:
         return False
     return (told.is_stored, told.content) == (not event.is_delete, event.content)

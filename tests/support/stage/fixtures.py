@@ -13,20 +13,20 @@ from deploy.local.rabbitmq import RabbitServer
 from tests.support.patience import is_overloaded
 from tests.support.stage.stage import Stage
 
-BACK_SECONDS = 5.0  # I6; a machine that runs other things beside gets double
+BACK_SECONDS = 5.0  # I6; a machine with other work gets double
 _CHOSEN = int(os.environ.get("FAULT_SEED") or secrets.randbelow(10**9))
 
 
 @pytest.fixture
 def fault_seed(request: pytest.FixtureRequest) -> int:
-    """Return the test's seed, made of the run's, which is printed with every failure."""
+    """Return the test's seed, derived from the run's seed, which is printed with every failure."""
     print(f"FAULT_SEED={_CHOSEN}")
     return crc32(f"{_CHOSEN} {request.node.nodeid}".encode())
 
 
 @pytest.fixture
 def draw(fault_seed: int) -> random.Random:
-    """Return what the test draws its faults from."""
+    """Return the random generator for the test's faults."""
     return random.Random(fault_seed)
 
 
@@ -48,7 +48,7 @@ async def stage(
 
 @pytest.fixture
 def back_in_time(record_property: Callable[[str, object], None]) -> Callable[[float], None]:
-    """Return what keeps the seconds it took to be back, and checks them unless the machine is overloaded."""
+    """Return a function that records the seconds of a recovery, and checks them unless overloaded."""
 
     def check(seconds: float) -> None:
         record_property("back_seconds", round(seconds, 2))

@@ -1,4 +1,4 @@
-"""What a producer did and was told, and what was found at the end, as values."""
+"""The history of a producer, and the final state of a run, as values."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 class Key(NamedTuple):
-    """What orders the events of a session: by revision, then by id."""
+    """The place of an event in the order of its session: by revision, then by id."""
 
     revision: int
     event_id: UUID
@@ -16,10 +16,10 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One event as it is published, as often as it is; `number` is its AMQP message id.
+    """One event as it is published, once or repeatedly; `number` is its AMQP message id.
 
-    `key` is None for an invalid event, and `code` then the dead-letter code it deserves. `asks` says that its
-    publisher wants to be told the outcome. `content` is what a write stores, as `Row` has it.
+    `key` is None for an invalid event, and `code` is then its dead-letter code. `asks` says that the
+    publisher wants a confirmation. `content` is the content that a write stores, as in `Row`.
     """
 
     number: str
@@ -56,7 +56,7 @@ class DeadLetter(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A confirmation as it came, and the correlation id it came under."""
+    """A confirmation as it was received; `number` is its correlation id."""
 
     number: str
     event_id: str | None
@@ -66,7 +66,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Aftermath:
-    """What was found when everything had come to rest; `waiting` messages were still in the queues."""
+    """The final state of a run, when nothing changes any more; `waiting` messages are still in the queues."""
 
     ledger: Mapping[str, Entry]
     rows: Mapping[str, Row]
@@ -76,7 +76,7 @@ class Aftermath:
 
 @dataclass(slots=True)
 class History:
-    """Everything that was sent: how often, whether the broker confirmed it, and what was answered."""
+    """Every sent event, with the number of attempts, the publisher confirm, and the confirmations."""
 
     sent: dict[str, Sent] = field(default_factory=dict)
     attempts: Counter[str] = field(default_factory=Counter)
@@ -89,9 +89,9 @@ class History:
         self.attempts[event.number] += 1
 
     def note_answer(self, answer: Answer) -> None:
-        """Record what came back."""
+        """Record a confirmation."""
         self.answers[answer.number].append(answer)
 
     def unanswered(self) -> list[Sent]:
-        """Return the events whose publisher still waits for an answer."""
+        """Return the events whose publisher still waits for a confirmation."""
         return [event for event in self.sent.values() if event.asks and event.number not in self.answers]

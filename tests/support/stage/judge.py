@@ -1,6 +1,6 @@
-"""Holds what was sent against what was found.
+"""Compares the sent events with the final state.
 
-Nothing here talks to a server: the judge works on values, and is itself tested with broken histories.
+The judge works on values, without a server; it is itself tested with broken histories.
 """
 
 from collections import Counter, defaultdict
@@ -15,12 +15,12 @@ APPLIED: Final = frozenset(("stored", "deleted", "absent"))
 
 
 def judge(history: History, aftermath: Aftermath) -> Report:
-    """Return what became of every event, and every promise that was broken."""
+    """Return the end of every event, and every promise that was broken."""
     return Judge(history, aftermath).judge()
 
 
 class Judge:
-    """Holds one history against one aftermath."""
+    """Compares one history with one aftermath."""
 
     def __init__(self, history: History, aftermath: Aftermath) -> None:
         self._history = history
@@ -62,7 +62,7 @@ class Judge:
         return greatest
 
     def _must_count(self, event: Sent) -> bool:
-        """An event whose condition may have failed counts only once we were told that it was applied."""
+        """Return whether the event must have been applied; if conditional, only a confirmation shows it."""
         if event.key is None:
             return False
         if any(_was_applied(answer) for answer in self._history.answers.get(event.number, ())):
@@ -70,7 +70,7 @@ class Judge:
         return event.expected is None and event.number in self._history.confirmed
 
     def _account(self, event: Sent) -> None:
-        """Find the one place where the event ended."""
+        """Count the event under the one place where it ended."""
         entry = self._after.ledger.get(event.session_id)
         confirmed = event.number in self._history.confirmed
         if event.key is None or event.number in self._dead:

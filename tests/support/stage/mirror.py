@@ -1,4 +1,4 @@
-"""A copy of all sessions, as the Python client tells of them."""
+"""A copy of all sessions, from the changes that the Python client reports."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from tests.support.stage.history import Row
 
 
 class Mirror:
-    """Keeps what the Python client tells; a deleted session as None."""
+    """Keeps the sessions that the Python client reports; a deleted session is None."""
 
     def __init__(self) -> None:
         self.sessions: dict[str, Row | None] = {}
@@ -26,12 +26,12 @@ class Mirror:
                     self._news.notify_all()
 
     async def until(self, is_so: Callable[[], object]) -> None:
-        """Return once it is so; fails when it does not come to be."""
+        """Return once the condition is true; fails after 30 seconds."""
         async with self._news, asyncio.timeout(30):
             await self._news.wait_for(is_so)
 
     def differing(self, rows: Mapping[str, Row]) -> dict[str, Row | None]:
-        """Return what is kept otherwise than it is stored."""
+        """Return the copies that differ from the stored rows."""
         return {name: row for name, row in self.sessions.items() if rows.get(name) != row}
 
     def _keep(self, change: SessionStored | SessionDeleted | Gap) -> None:

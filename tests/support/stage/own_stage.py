@@ -17,7 +17,7 @@ from worker.store.migrations import migrate
 @asynccontextmanager
 async def own_stage(instance: str, seed: int) -> AsyncIterator[Stage]:
     """Yield a stage on servers under `.local/<instance>`, which are erased afterwards."""
-    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # that connections are lost is the point
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # lost connections are intended here
     postgres = PostgresServer(LOCAL / instance / "postgres")
     rabbit = RabbitServer(LOCAL / instance / "rabbitmq")
     try:

@@ -1,4 +1,4 @@
-"""An engine that never gives up: publishes events until the broker confirms them, asks until it is answered."""
+"""An engine that never gives up: it repeats each event until the broker confirms it, or its outcome comes."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ ASK_SECONDS: Final = 1.0
 
 
 class Producer:
-    """Publishes over whatever happens to the broker, and writes down what it did and was told."""
+    """Publishes through every fault of the broker, and records its events and their confirmations."""
 
     def __init__(self, url: str, topology: Topology, history: History) -> None:
         self.history = history
@@ -26,32 +26,35 @@ class Producer:
         self._waiting: dict[str, asyncio.Event] = {}
 
     async def publish(self, events: Iterable[Sent], rate: float | None = None) -> None:
-        """Return once every event is confirmed; `rate` is events a second, None as fast as it goes."""
+        """Publish events; returns once the broker has confirmed all.
+
+        `rate` is in events a second; None is without a limit.
+        """
         source = _Pace(iter(events), rate)
         async with asyncio.TaskGroup() as senders:
             for _ in range(SENDERS):
                 senders.create_task(self._send(source))
 
     async def ask(self, event: Sent) -> Answer:
-        """Publish an event, again every second, until its outcome is told, and return that."""
+        """Publish an event, again every second, until its confirmation comes, and return the confirmation."""
         while not self.history.answers.get(event.number):
             await self._publish(event)
             await self._wait_for_answer(event, ASK_SECONDS)
         return self.history.answers[event.number][0]
 
     async def ask_again(self) -> None:
-        """Return once everybody who asks was answered."""
+        """Return once every event that asks for a confirmation has one."""
         places = asyncio.Semaphore(SENDERS)
         async with asyncio.TaskGroup() as asking:
             for event in self.history.unanswered():
                 asking.create_task(self._ask_patiently(event, places))
 
     def follow(self, url: str) -> None:
-        """Connect there from the next connection on: a broker that was away may come back on another port."""
+        """Use this URL from the next connection on: a restarted broker may have another port."""
         self._wire.url = url
 
     async def close(self) -> None:
-        """Leave the connection closed."""
+        """Close the connection."""
         await self._wire.close()
 
     async def _ask_patiently(self, event: Sent, places: asyncio.Semaphore) -> None:
@@ -85,7 +88,7 @@ class Producer:
 
 
 class _Pace:
-    """Hands out events at a rate."""
+    """Returns events at a rate."""
 
     def __init__(self, events: Iterator[Sent], rate: float | None) -> None:
         self._events = events

@@ -34,19 +34,19 @@ PASSWORD: Final = "worker"
 ROLES_SQL: Final = PROJECT / "sql" / "roles.sql"
 POLL_SECONDS: Final = 0.05
 SESSIONS: Final = 200
-UNTIL_EVENTS: Final = 300  # between two looks whether it is over
+UNTIL_EVENTS: Final = 300  # between two checks for the end
 POOL_SIZE: Final = 10
-MOST_FILES: Final = 32  # three connections to the broker, the pool, and what the interpreter has
+MOST_FILES: Final = 32  # three connections to the broker, the pool, and the interpreter's own
 CONNECTIONS: Final = """
     SELECT pid, state, xact_start FROM pg_stat_activity
      WHERE usename = 'session_store_worker' AND datname = current_database()
 """
 IDLE: Final = "idle in transaction"
-ENDED_AS_IDLE: Final = "idle-in-transaction timeout"  # what PostgreSQL logs of one that it ends
+ENDED_AS_IDLE: Final = "idle-in-transaction timeout"  # PostgreSQL logs it when it ends such a connection
 
 
 class Stage:
-    """One installation under test. Workers log in as the role that `sql/roles.sql` makes for them."""
+    """One installation under test. Workers log in with their role of `sql/roles.sql`."""
 
     def __init__(
         self, postgres: PostgresServer, rabbit: RabbitServer, database: str, prefix: str, seed: int
@@ -68,9 +68,9 @@ class Stage:
         return [replica for replica in self.replicas if replica.is_running]
 
     async def prepare(self, roles: str | None = None, *, calm: bool = False) -> None:
-        """Have roles (by this SQL, or ours) and topology in place.
+        """Make the roles (by this SQL, or `sql/roles.sql`), and declare the topology.
 
-        The queues are on disk then, unless the stage is `calm`: nobody kills its broker.
+        The queues are on disk afterwards, unless the stage is `calm`: its broker is never killed.
         """
         await asyncio.to_thread(self.postgres.psql, roles or ROLES_SQL.read_text(), self.database)
         self.set_password(PASSWORD)
@@ -111,21 +111,21 @@ class Stage:
         return replica
 
     def events(self, number: int, mix: Mix | None = None) -> Iterable[Sent]:
-        """Return the first events of the stream that the seed gives."""
+        """Return the first `number` events of a stream that the seed determines."""
         return islice(Stream(self.draw.getrandbits(64), SESSIONS, mix or Mix()), number)
 
     async def publish(self, number: int, rate: float | None = None) -> None:
-        """Return once so many events of the stream are confirmed by the broker."""
+        """Publish `number` events of a stream; returns once the broker has confirmed all."""
         await self.producer.publish(self.events(number), rate)
 
     async def publish_until(self, over: asyncio.Event, rate: float, mix: Mix | None = None) -> None:
-        """Publish at this rate, in events a second, until it is over; every event is confirmed then."""
+        """Publish `rate` events a second until `over` is set; then the broker has confirmed every event."""
         while not over.is_set():
             await self.producer.publish(self.events(UNTIL_EVENTS, mix), rate)
 
     @asynccontextmanager
     async def load(self, rate: float, mix: Mix | None = None) -> AsyncIterator[None]:
-        """Publish meanwhile at this rate, in events a second; every event is confirmed afterwards."""
+        """Publish `rate` events a second meanwhile; afterwards the broker has confirmed every event."""
         over = asyncio.Event()
         publishing = asyncio.create_task(self.publish_until(over, rate, mix))
         try:
@@ -137,7 +137,7 @@ class Stage:
         await publishing
 
     def make_probe(self) -> Sent:
-        """Return a write to a session of its own whose publisher asks for the outcome."""
+        """Return a write of a new session whose publisher asks for a confirmation."""
         number = UUID(int=self.draw.getrandbits(128), version=4)
         event = make_event(f"probe_{number}", Key(1, number), self.draw)
         return Sent(
@@ -151,14 +151,14 @@ class Stage:
         )
 
     async def probe(self) -> float:
-        """Return the seconds from now until the outcome of a fresh event was told."""
+        """Return the seconds from now until the confirmation of a new event."""
         begun = monotonic()
         await self.producer.ask(self.make_probe())
         return monotonic() - begun
 
     @asynccontextmanager
     async def locked(self, table: str) -> AsyncIterator[None]:
-        """Have this table locked, so that every call that uses it waits."""
+        """Lock this table, so that every call that uses it waits."""
         connection = await asyncpg.connect(self.postgres.url_of(self.database))
         async with connection.transaction():
             await connection.execute(f"LOCK TABLE {table}")
@@ -166,9 +166,9 @@ class Stage:
         await connection.close()
 
     async def drained(self) -> None:
-        """Return once no event waits in a queue; some may still be in a worker's hands.
+        """Return once no event waits in a queue; workers may still process some.
 
-        Fails when the queues have not become shorter than ever for two minutes.
+        Fails if the number of waiting events has had no new minimum for two minutes.
         """
         fewest, deadline = sys.maxsize, 0.0
         connection = await aio_pika.connect(self.rabbit.url, timeout=10)
@@ -191,9 +191,9 @@ class Stage:
         return judge(self.history, Aftermath(ledger, rows, tuple(self.letters), waiting))
 
     async def assert_whole(self) -> None:
-        """Fail when a worker holds more than it needs, or leaves a transaction open.
+        """Fail if a worker has too many open files or connections, or leaves a transaction open.
 
-        A worker at work is between two statements now and then, so each such transaction is watched to its end.
+        A busy worker is sometimes between two statements, so each such transaction is watched to its end.
         """
         for replica in self.running:
             assert replica.count_open_files() <= MOST_FILES, f"{replica.pid} has {replica.count_open_files()}"
@@ -214,13 +214,13 @@ class Stage:
         return set((await asyncio.to_thread(self.postgres.psql, CONNECTIONS, self.database)).splitlines())
 
     async def take_letters(self) -> int:
-        """Add what is in the dead-letter queue to `letters`; return how many events wait in the others."""
+        """Move the dead letters from their queue to `letters`; return the number of waiting events."""
         waiting, letters = await read_queues(self.rabbit.url, self.topology)
         self.letters.extend(letters)
         return waiting
 
     async def close(self) -> None:
-        """Leave no process and no connection of ours behind."""
+        """Kill every worker and close the producer's connection."""
         for replica in self.replicas:
             await replica.kill()
         await self.producer.close()

@@ -14,7 +14,7 @@ REVISION_STEP: Final = 10  # late events take the revisions between
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """Shares of the stream, each from 0 to 1; `window` is how many events the shuffle draws from."""
+    """Shares of the stream, each from 0 to 1; the shuffle draws from `window` events."""
 
     deletes: float = 0.15
     late: float = 0.15

@@ -19,7 +19,7 @@ _SHOWN: Final = 20
 
 @dataclass(slots=True)
 class Report:
-    """How many distinct events ended where, and how often each promise was broken.
+    """The number of distinct events at each end, and of breaches of each promise.
 
     Every event attempted is exactly one of stored, deleted, superseded, conflict, dead_lettered,
     never_arrived (not confirmed by the broker, and not found), lost or unaccounted.
@@ -51,11 +51,11 @@ class Report:
 
     @property
     def breaches(self) -> dict[str, int]:
-        """The promises that were broken, and how often."""
+        """The broken promises, with the number of their breaches."""
         return {name: number for name in BREACHES if (number := getattr(self, name))}
 
     def count(self, kind: str, detail: str) -> None:
-        """Count an event that ended as `kind`; with the detail where that is a breach."""
+        """Count an event that ended as `kind`; the detail is kept if that is a breach."""
         if kind in BREACHES:
             self.breach(kind, detail)
         else:
@@ -68,12 +68,12 @@ class Report:
             self.findings.append(f"{kind}: {detail}"[:400])
 
     def lines(self) -> list[str]:
-        """Return one aligned line a figure."""
+        """Return one aligned line for each figure."""
         names = [each.name for each in fields(self) if each.name != "findings"]
         return [f"{name.replace('_', ' '):<22}{getattr(self, name):>9}" for name in names]
 
     def __str__(self) -> str:
-        """Return the breaches and what was found, or that all is well."""
+        """Return the breaches with their details, or the words that every promise was kept."""
         if self.is_clean:
             return "every promise kept"
         return "\n".join([str(Counter(self.breaches)), *self.findings])

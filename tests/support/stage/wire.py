@@ -1,4 +1,4 @@
-"""A caller's side of the broker: publishes with confirms, takes replies, comes back after every loss."""
+"""A caller's side of the broker: publishes with confirms, receives replies, reconnects after a loss."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
 CONNECT_SECONDS: Final = 5.0  # a starved machine takes more than a second
 CONFIRM_SECONDS: Final = 5.0
 REST_SECONDS: Final = 0.05
-REFUSED_SECONDS: Final = 1.0  # then another channel may fare better (RabbitMQ 3.10.8, a node was killed)
+REFUSED_SECONDS: Final = 1.0  # then another channel may succeed (RabbitMQ 3.10.8, a node was killed)
 PATIENCE_SECONDS: Final = 300.0  # longer than any broker is away, on a starved machine too
 LOST: Final = (
     OSError,
@@ -28,7 +28,7 @@ Take = Callable[[AbstractIncomingMessage], None]
 
 
 class Wire:
-    """One connection, opened when it is needed and again whenever it is gone; replies go to `take`."""
+    """One connection, opened when it is needed and again after every loss; `take` gets the replies."""
 
     def __init__(self, url: str, exchange: str, take: Take) -> None:
         self.url = url
@@ -40,16 +40,16 @@ class Wire:
         self._refused_since: float | None = None
 
     async def publish(self, message: aio_pika.Message, routing_key: str) -> None:
-        """Return once the broker has confirmed the message; published again and again until it does.
+        """Publish the message repeatedly until the broker has confirmed it.
 
-        Raises TimeoutError when it has not for five minutes.
+        Raises TimeoutError if it has not within five minutes.
         """
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await self.try_to_publish(message, routing_key):
                 await asyncio.sleep(REST_SECONDS)
 
     async def try_to_publish(self, message: aio_pika.Message, routing_key: str) -> bool:
-        """Publish once; False when the broker did not confirm it, and then nobody knows whether it has it."""
+        """Publish once; returns False without a confirm, and then the broker may or may not have it."""
         exchange: AbstractExchange | None = None
         try:
             exchange = await self._open()
@@ -63,22 +63,21 @@ class Wire:
             await self._drop(exchange)
             return False
         except Exception as error:
-            if (
-                type(error) is not Exception
-            ):  # so the library ends what is in flight when we close the connection
+            # The library ends pending calls with a plain Exception when we close the connection.
+            if type(error) is not Exception:
                 raise
             return False
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            await self._drop(exchange)  # the library's own way of saying that the channel is gone
+            await self._drop(exchange)  # the library cancels the call when the channel is closed
             return False
         self._refused_since = None
         return True
 
     async def close(self) -> None:
-        """Leave the connection closed, or abandoned."""
+        """Close the connection, or abandon it."""
         await self._drop(self._exchange)
 
     async def _open(self) -> AbstractExchange:
@@ -87,7 +86,7 @@ class Wire:
                 try:
                     self._exchange = await self._connect()
                 except LOST:
-                    await asyncio.sleep(REST_SECONDS)  # whoever waits for the lock does not try at once
+                    await asyncio.sleep(REST_SECONDS)  # the next holder of the lock does not try at once
                     raise
             return self._exchange
 
@@ -103,7 +102,7 @@ class Wire:
         self._take(message)
 
     async def _drop(self, exchange: AbstractExchange | None) -> None:
-        """Close the connection that `exchange` is on, unless somebody has opened another meanwhile."""
+        """Close the connection of `exchange`, unless another has been opened meanwhile."""
         if exchange is not self._exchange or self._connection is None:
             return
         connection, self._connection, self._exchange = self._connection, None, None
