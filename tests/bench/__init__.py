@@ -1,1 +1,1 @@
-"""The benchmark: this worker beside what a user could take instead, on the same servers in the same run."""
+"""The benchmark: this worker beside its alternatives, on the same servers in the same run."""

@@ -26,20 +26,20 @@ from tests.bench.stand import Stand, open_stand
 from tests.bench.storing import Stored, store
 
 GROUPS: Final = ("storing", "latency", "answering", "growth", "shapes", "earlier", "feed", "signing")
-"""In this order: the last one has the servers take TLS."""
+"""In this order, because the last one makes the servers use TLS."""
 
 Results = dict[str, Any]
 
 
 def say(text: str) -> None:
-    """Tell whoever waits."""
+    """Print progress on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 async def measure_storing(
     stand: Stand, chosen: argparse.Namespace, everybody: list[Contestant]
 ) -> list[Results]:
-    """Return each contestant's rounds, taken in turn; or why it was not there."""
+    """Return each contestant's rounds, measured in turn, or the reason of its absence."""
     rounds: dict[str, list[dict[str, float | None]]] = {each.name: [] for each in everybody}
     for _ in range(chosen.rounds):
         for each in everybody:
@@ -52,7 +52,7 @@ async def measure_storing(
 
 
 async def measure_latency(stand: Stand, chosen: argparse.Namespace) -> list[Results]:
-    """Return percentiles in milliseconds, for each rate and each end."""
+    """Return percentiles in milliseconds for each rate, to the commit and to the confirmation."""
     measured = []
     for rate in RATES[: 2 if chosen.quick else 3]:
         for confirmed in (False, True):
@@ -78,7 +78,7 @@ async def measure_answering(stand: Stand, chosen: argparse.Namespace) -> list[Re
 
 
 async def run(chosen: argparse.Namespace) -> Results:
-    """Return everything that was measured."""
+    """Return all measures."""
     results: Results = {
         "machine": describe_machine(),
         "chosen": vars(chosen) | {"base": None, "earlier": None, "report": None},
@@ -113,7 +113,7 @@ def groups_of(chosen: argparse.Namespace) -> dict[str, Callable[[Stand], Awaitab
 
 
 async def measure_feed(stand: Stand, chosen: argparse.Namespace) -> Results:
-    """Return the rounds without the changes feed, and with one that nobody follows."""
+    """Return the rounds without the changes feed, and with a feed without subscribers."""
     rounds: dict[str, list[Stored]] = {turn: [] for turn in feed.TURNS[:2]}
     for _ in range(chosen.rounds):
         for turn, stored in rounds.items():
@@ -122,12 +122,12 @@ async def measure_feed(stand: Stand, chosen: argparse.Namespace) -> Results:
 
 
 async def measure_signing(stand: Stand, chosen: argparse.Namespace) -> Results:
-    """Return the rounds of a plain worker, and with signatures and TLS."""
+    """Return the rounds of a plain worker, and of workers with signatures and TLS."""
     return vars_of_pairs(await signing.measure_on(stand, chosen.rounds, chosen.events))
 
 
 def parse(words: list[str]) -> argparse.Namespace:
-    """Return what was chosen; `--quick` is for a look, not for figures."""
+    """Return the options; `--quick` is a trial, and its figures do not count."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=GROUPS, help="these groups alone")
     parser.add_argument("--rounds", type=int, default=3)
@@ -169,7 +169,7 @@ def main(words: list[str]) -> None:
 
 
 def vars_of(value: object) -> object:
-    """Return a measure as JSON takes it."""
+    """Return a measure in a form that JSON can encode."""
     return {name: getattr(value, name) for name in type(value).__dataclass_fields__}  # type: ignore[attr-defined]
 
 

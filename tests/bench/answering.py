@@ -31,7 +31,7 @@ Question = tuple[str, Ask]
 
 
 async def fill(stand: Stand, number: int = SESSIONS) -> list[str]:
-    """Have so many sessions stored; returns their ids."""
+    """Store `number` sessions; returns their ids."""
     events = make_events(number)
     process = await asyncio.create_subprocess_exec(
         OURS / "python",
@@ -45,7 +45,7 @@ async def fill(stand: Stand, number: int = SESSIONS) -> list[str]:
 
 
 async def answer(stand: Stand, number: int) -> dict[str, dict[int, Answered]]:
-    """Return how each question was answered, by its name and the number of callers at a time."""
+    """Return the measures of each question, by its name and the number of callers at a time."""
     ids = cycle(await fill(stand))
     answered: dict[str, dict[int, Answered]] = {}
     async with (
@@ -61,7 +61,7 @@ async def answer(stand: Stand, number: int) -> dict[str, dict[int, Answered]]:
 
 
 def over_rpc(caller: Caller, method: str, params: Callable[[], object]) -> Ask:
-    """Return what asks the worker; it raises RuntimeError for an error."""
+    """Return a function that sends the worker a request; it raises RuntimeError for an error."""
 
     async def ask() -> None:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params()}
@@ -109,7 +109,7 @@ def _programs() -> list[Command]:
 
 
 async def until_answered(ask: Ask) -> None:
-    """Return once whoever answers is there, and has its connections."""
+    """Return once the answering program is ready, and has its connections."""
     while True:
         try:
             async with asyncio.timeout(1):

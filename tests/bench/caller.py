@@ -1,4 +1,4 @@
-"""Asks over the broker and measures how long answers take."""
+"""Asks questions over the broker, and measures the times of the answers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,7 +20,7 @@ Ask = Callable[[], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """How many answers a second, and each one's time in milliseconds."""
+    """The number of answers a second, and each answer's time in milliseconds."""
 
     rate: float
     times: list[float]
@@ -48,7 +48,7 @@ class Caller:
             return await answer
 
     async def listen(self) -> None:
-        """Begin to take answers."""
+        """Begin to receive answers."""
         self._reply_to = await self._line.listen(self._take)
 
     def _take(self, delivery: Delivery) -> None:
@@ -68,7 +68,7 @@ async def open_caller(url: str) -> AsyncIterator[Caller]:
 
 
 async def ask_all(ask: Ask, number: int, callers: int) -> Answered:
-    """Return how so many questions were answered, so many asked at a time."""
+    """Return the measures of `number` questions, with `callers` callers at a time."""
     times: list[float] = []
 
     async def go() -> None:

@@ -1,4 +1,4 @@
-"""The worker and that of an earlier commit in turn: events of several sizes, and pages for many callers."""
+"""The worker and an earlier commit's, in turn: events of several sizes, and pages for many callers."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,7 @@ PAGES: Final = 640
 PAGES_NAME: Final = f"pages of 100, {CALLERS} callers"
 
 Rounds = dict[str, list[dict[str, float | None]]]
-"""The figures of each round, by whose they are."""
+"""The figures of each round, by contestant."""
 
 
 def name_of(size: int) -> str:
@@ -43,7 +43,7 @@ async def compare(stand: Stand, earlier: Path, number: int, rounds: int) -> dict
 
 
 async def _pages(stand: Stand, worker: Contestant, number: int) -> float:
-    """Return how many pages a second a worker answers."""
+    """Return the pages a second that a worker answers."""
     await stand.prepare(worker.program)
     await store(stand, worker, make_events(max(number // 10, 100)))
     settings = [f"{name}={value}" for name, value in worker.environment({}).items()]
@@ -55,5 +55,5 @@ async def _pages(stand: Stand, worker: Contestant, number: int) -> float:
 
 
 def vars_of_pairs(pairs: dict[str, list[Any]]) -> Rounds:
-    """Return the figures of what was stored in turn, by whose they are."""
+    """Return the figures of rounds that were measured in turn, by contestant."""
     return {who: [each.figures() for each in rounds] for who, rounds in pairs.items()}

@@ -1,4 +1,4 @@
-"""The events that every contestant is given: writes of sessions with prose, of 2 kB where nothing else is said."""
+"""The events for every contestant: writes of sessions with prose, of 2 kB by default."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -30,7 +30,7 @@ class Event:
 
 
 def make_events(number: int, sessions: int | None = None, size: int = USUAL) -> list[Event]:
-    """Return writes of `size` bytes, each of a session of its own, or in turn of so many `sessions`."""
+    """Return writes of `size` bytes, each of a session of its own, or of `sessions` sessions in turn."""
     ids = [f"sess_{uuid4().hex}" for _ in range(sessions or number)]
     drawn = _draw(size - len(_make({}, ids[0]).body) + len("{}"))
     return [_make(drawn[at % len(drawn)], ids[at % len(ids)]) for at in range(number)]

@@ -1,4 +1,4 @@
-"""What the changes feed costs: `python -m tests.bench.feed`, the same worker with and without it, in turn."""
+"""The cost of the changes feed: `python -m tests.bench.feed`, one worker with and without it, in turn."""
 
 import argparse
 import sys

@@ -11,16 +11,16 @@ Results = dict[str, Any]
 
 
 WHOLE: Final = 1_000
-"""The least figure that is printed without a fraction."""
+"""The smallest figure that is printed without a fraction."""
 
 QUERY: Final = "session.query, 100 records"
 PROCESSES: Final = ("cpu", "rabbitmq", "postgres")
-"""The figures of the processor time an event of the worker and of the two servers."""
+"""The figures of processor time an event: of the worker and of the two servers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A figure, what it should be at least or at most, and how it is made of the results."""
+    """A figure, its lowest or highest good value, and its calculation from the results."""
 
     figure: str
     limit: float
@@ -47,19 +47,19 @@ def _text_of(figure: float) -> str:
 
 
 def stored(results: Results, name: str, figure: str = "rate") -> float:
-    """Return the median of a contestant whose name begins so."""
+    """Return the median of the contestant whose name begins with `name`."""
     rounds = [each["rounds"] for each in results["storing"] if each["name"].startswith(name)]
     return statistics.median(float(one[figure]) for one in rounds[0])
 
 
 def whole_of(figures: Results) -> float:
-    """Return the processor time an event of all three processes, 0 where one was not measured."""
+    """Return the processor time an event of all three processes, 0 if one was not measured."""
     costs = [figures[name] for name in PROCESSES]
     return 0.0 if None in costs else float(sum(costs))
 
 
 def answered(results: Results, name: str, callers: int, figure: str) -> float:
-    """Return the median of a question whose name begins so."""
+    """Return the median of the question whose name begins with `name`."""
     rounds = [one for one in results["answering"] if one["name"].startswith(name)]
     return statistics.median(float(one[figure]) for one in rounds if one["callers"] == callers)
 
@@ -71,20 +71,20 @@ def waited(results: Results, rate: int, figure: str, *, confirmed: bool = False)
 
 
 def ratios_to_first(rounds: Results, who: str) -> list[float]:
-    """Return the rates of one in relation to those of the first of `rounds`, round by round."""
+    """Return the ratios of a contestant's rates to those of the first of `rounds`, round by round."""
     first = next(iter(rounds.values()))
     return [float(one["rate"] / other["rate"]) for one, other in zip(rounds[who], first, strict=True)]
 
 
 def earlier(name: str) -> Callable[[Results], float]:
-    """Return how many times the rate of the earlier worker ours is, round by round."""
+    """Return a function for the median ratio of our rate to the earlier worker's, round by round."""
     return lambda results: statistics.median(
         1 / ratio for ratio in ratios_to_first(results["earlier"][name], "earlier")
     )
 
 
 def paired(group: str, who: str) -> Callable[[Results], float]:
-    """Return the rate of one in relation to the plain worker's, round by round."""
+    """Return a function for the median ratio of a contestant's rate to the plain worker's, round by round."""
     return lambda results: statistics.median(ratios_to_first(results[group], who))
 
 
@@ -105,7 +105,7 @@ def all_three(results: Results) -> float:
 
 
 def over(name: str) -> Callable[[Results], float]:
-    """Return how many times a contestant's rate ours is."""
+    """Return a function for the ratio of our rate to a contestant's."""
     return lambda results: stored(results, "session-store") / stored(results, name)
 
 

@@ -1,4 +1,4 @@
-"""What a larger table costs: the same measures at 10^4 rows, and ten times more, and so on."""
+"""The cost of a larger table: the same measures at 10^4 rows, at ten times more, and so on."""
 
 from dataclasses import dataclass
 from itertools import cycle
@@ -17,7 +17,7 @@ from tests.bench.stand import WORKER, Stand
 from tests.bench.storing import store
 
 PAGE: Final = 100
-DEEP: Final = 50 / 100  # of the rows are passed by
+DEEP: Final = 50 / 100  # the share of the rows before the page
 QUESTIONS: Final = 60
 FILL: Final = """
 INSERT INTO sessions (session_id, player_id, encounter, state, started_at, completed_at, revision)
@@ -42,7 +42,7 @@ SELECT pg_total_relation_size('sessions') + pg_total_relation_size('session_ledg
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """What was measured at one number of rows: median events a second and milliseconds, bytes a row and an event."""
+    """The measures at one number of rows: median events a second and ms, bytes a row and bytes an event."""
 
     rows: int
     rate: float
@@ -106,7 +106,7 @@ async def _ask(stand: Stand, database: asyncpg.Connection, rows: int) -> list[fl
 
 
 async def _page(database: asyncpg.Connection, passed: int | None) -> Ask:
-    """Ask PostgreSQL as the worker does, by the key of the row before: nobody turns five thousand pages."""
+    """Return a query like the worker's, by the key of the row before: no caller turns five thousand pages."""
     key: tuple[str | None, str | None] = (None, None)
     if passed is not None:
         ((moment, session_id),) = await database.fetch(AT, passed)

@@ -1,4 +1,4 @@
-"""From publishing to the commit, and to the confirmation that a publisher asked for."""
+"""The time from publishing to the commit, and to the confirmation."""
 
 import asyncio
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ async def latencies(stand: Stand, rate: int, seconds: float, *, confirmed: bool)
 
 
 class Publisher:
-    """Publishes at a rate and notes when each confirmation came."""
+    """Publishes at a rate, and records the time of each confirmation."""
 
     def __init__(self, line: Line, exchange: str) -> None:
         self._line = line
@@ -46,11 +46,11 @@ class Publisher:
         self.answered: dict[str, float] = {}
 
     async def listen(self) -> None:
-        """Ask for confirmations and begin to take them."""
+        """Ask for confirmations, and begin to receive them."""
         self._reply_to = await self._line.listen(self._take)
 
     async def publish(self, events: Sequence[Event], rate: int) -> dict[str, float]:
-        """Publish the events evenly; returns when each was, by session."""
+        """Publish the events evenly; returns the time of each, by session."""
         published: dict[str, float] = {}
         began = monotonic()
         for number, event in enumerate(events):
@@ -75,7 +75,7 @@ class Publisher:
 
 
 async def _stored(stand: Stand, number: int) -> dict[str, float]:
-    """Wait for so many rows; returns when each was committed."""
+    """Wait for `number` rows; returns the time of each row's commit, by session."""
     async with stand.database() as database:
         while await database.fetchval("SELECT count(*) FROM sessions") < number:
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What the figures were taken on."""
+"""The machine that the figures were measured on."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from deploy.local.programs import find_postgres
 
 
 def describe_machine() -> dict[str, str]:
-    """Return the machine, the versions, and how busy the machine was before the first measure."""
+    """Return the machine, the versions, and the machine's load before the first measure."""
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "processor": _first_line("/proc/cpuinfo", "model name"),

@@ -1,4 +1,4 @@
-"""What is measured: the processor time and memory of processes, and medians over rounds."""
+"""The measures: the processor time of processes, medians over rounds, and percentiles."""
 
 import os
 import statistics
@@ -13,13 +13,13 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """Return the processor time that the processes and all they started have taken so far."""
+    """Return the processor time so far of the processes and of all their descendants, in seconds."""
     return sum(_ticks(each.pid) for pid in pids for each in family(Process(pid, ""))) / _TICKS
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of several rounds, and how far apart they were."""
+    """The median of several rounds, with the lowest and the highest."""
 
     median: float
     low: float
@@ -32,13 +32,13 @@ class Spread:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value that this share of the values does not pass."""
+    """Return the value that this share of the values does not exceed."""
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
 def _ticks(pid: int) -> int:
-    """Return the clock ticks a process has taken; none when it has gone."""
+    """Return the clock ticks of a process so far, 0 if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

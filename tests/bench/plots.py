@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 
 
 def plot_storing(measured: list[dict[str, Any]], path: Path) -> None:
-    """Draw a bar a contestant: events a second."""
+    """Draw a bar for each contestant: events a second."""
     present = [each for each in measured if each["rounds"]][::-1]
     rates = [statistics.median(one["rate"] for one in each["rounds"]) for each in present]
     figure, axes = plt.subplots(figsize=(8, 0.5 * len(present) + 1))
@@ -23,7 +23,7 @@ def plot_storing(measured: list[dict[str, Any]], path: Path) -> None:
 
 
 def plot_growth(measured: list[dict[str, Any]], path: Path) -> None:
-    """Draw what each question costs as the table grows."""
+    """Draw the time of each question as the table grows."""
     rows = [one["rows"] for one in measured]
     figure, axes = plt.subplots(figsize=(8, 4))
     for name in ("read", "first_page", "deep_page", "count", "stats"):

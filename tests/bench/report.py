@@ -1,4 +1,4 @@
-"""The report: tables for people, made of the results."""
+"""The report: tables for people, made from the results."""
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +28,7 @@ CPU is processor time an event, in microseconds; "all three" is the sum of worke
 
 
 def write_report(results: Results, path: Path) -> str:
-    """Have the report written; returns its text."""
+    """Write the report; returns its text."""
     chosen = results["chosen"]
     parts = [HEAD.format(rounds=chosen["rounds"], events=chosen["events"], size=chosen["size"])]
     sections: dict[str, Section] = {
@@ -89,7 +89,7 @@ def _spread(each: Results, figure: str) -> Spread:
 
 
 def _whole(each: Results) -> str:
-    """What an event costs all three processes, where all were measured."""
+    """Return the processor time an event of all three processes, if all were measured."""
     wholes = [whole_of(one) for one in each["rounds"]]
     return f"{statistics.median(wholes):.0f}" if all(wholes) else ""
 

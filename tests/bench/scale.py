@@ -1,4 +1,4 @@
-"""`make bench-scale`: what a broker of three nodes and a pooler cost; in turn on the same servers, medians."""
+"""`make bench-scale`: the costs of a three-node broker and a pooler, in turn on the same servers; medians."""
 
 import argparse
 import asyncio
@@ -39,7 +39,7 @@ Row = tuple[str, float, float]
 
 @contextmanager
 def running(directory: Path) -> Iterator[dict[str, Sequence[RabbitServer]]]:
-    """Yield a broker of one node and one of three, the topology declared on each."""
+    """Yield a broker of one node and one of three, with the topology declared on each."""
     one, three = RabbitServer(directory / "rabbitmq"), RabbitCluster(directory / "cluster")
     with ExitStack() as stack:
         for server in (one, three):
@@ -82,7 +82,7 @@ async def publish(channel: AbstractChannel, event: Event) -> None:
 
 
 async def consume(channel: AbstractChannel, number: int) -> None:
-    """Return once so many events were delivered and acknowledged."""
+    """Return once `number` events were delivered and acknowledged."""
     seen, over = 0, asyncio.Event()
 
     async def take(message: DeliveredMessage) -> None:
@@ -110,7 +110,7 @@ def measure_brokers(rounds: int, number: int) -> list[Row]:
 
 
 def measure_poolers(rounds: int) -> list[Row]:
-    """Return events a second of a writer by each way to the database, and of the direct way's."""
+    """Return events a second of a writer by each way to the database, and the ratio to the direct way."""
     postgres = PostgresServer(PLACE / "postgres")
     bouncers = {mode: PgBouncer(PLACE / f"pgbouncer-{mode}", postgres, mode) for mode in MODES}
     with ExitStack() as stack:
@@ -138,7 +138,7 @@ async def write(url: str, pooler: Pooler) -> float:
 
 
 def ratio(pair: tuple[float, float]) -> float:
-    """Return how the first is to the second."""
+    """Return the ratio of the first to the second."""
     return pair[0] / pair[1]
 
 

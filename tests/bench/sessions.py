@@ -1,4 +1,4 @@
-"""Sessions as engines have them, of any size: prose, a log of what was said, objectives, maps; drawn from a seed."""
+"""Sessions like those of engines, of any size, from a seed: prose, a log of dialogue, objectives, maps."""
 
 from collections.abc import Callable, Iterator
 from random import Random
@@ -8,7 +8,7 @@ import orjson
 
 SEED: Final = 20_251_107
 KINDS: Final = 32
-"""Sessions of each size that differ in everything; one more would be drawn in vain, for each is stored by itself."""
+"""Sessions of each size, different in everything; more change nothing, because each is stored by itself."""
 
 WORDS: Final = """
 the of and a to in he was that it his her you with as had for she not but at on they is have him be said we all
@@ -29,7 +29,7 @@ Grow = Callable[[Random, dict[str, Any]], object]
 
 
 def draw_sessions(size: int) -> list[dict[str, Any]]:
-    """Return sessions without ids, each of `size` bytes as JSON, or of the least that a session has."""
+    """Return sessions without ids, each of `size` bytes as JSON, or of the lowest size of a session."""
     return [_draw(Random(f"{SEED} {size} {kind}"), size) for kind in range(KINDS)]
 
 
@@ -121,11 +121,11 @@ def _add_map(chance: Random, session: dict[str, Any]) -> object:
 GROWING: Final[tuple[Grow, ...]] = (_add_log, _add_objective, _add_npc, _add_map)
 WEIGHTS: Final = (6, 2, 1, 1)
 LONGEST: Final = 700
-"""Bytes that none of what a session grows by passes; the last ones are notes."""
+"""Bytes that no addition to a session exceeds; the last ones are notes."""
 
 
 def _prose(chance: Random, length: int) -> str:
-    """Return sentences of about so many characters, a word in seven a rare one."""
+    """Return sentences of about `length` characters, with a rare word in seven."""
     return " ".join(_sentences(chance, length))[:length].rstrip()
 
 

@@ -1,4 +1,4 @@
-"""The worker under other loads than the usual one: replicas, batches, sizes, and what the events do."""
+"""The worker under other loads than the usual one: replicas, batches, sizes, and distributions of events."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +14,7 @@ SIZES: Final = {750: 1.0, 2_000: 1.0, 4_000: 1.0, 20_000: 0.5, 200_000: 0.06}
 
 
 def shapes(number: int) -> Iterator[tuple[str, Contestant, list[Event], int]]:
-    """Yield each shape: its name, the worker as it is set, its events and how many replicas."""
+    """Yield each shape: its name, the worker with its settings, its events and the number of replicas."""
     ours = worker_of()
     for replicas in (1, 2, 4):
         yield f"{replicas} replica{'s' * (replicas > 1)}", ours, make_events(number), replicas
@@ -32,7 +32,7 @@ def shapes(number: int) -> Iterator[tuple[str, Contestant, list[Event], int]]:
 
 
 async def measure_shapes(stand: Stand, number: int) -> dict[str, Stored]:
-    """Return what was stored under each shape."""
+    """Return the figures of each shape."""
     measured = {}
     for name, contestant, events, replicas in shapes(number):
         await stand.prepare()

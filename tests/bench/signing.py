@@ -1,5 +1,6 @@
-"""What signatures cost: `python -m tests.bench.signing` stores the same signed events with a plain worker, one that
-enforces signatures, and both over TLS, in turn, and prints medians and the lowest and highest round.
+"""The cost of signatures: `python -m tests.bench.signing` prints medians and the lowest and highest round.
+
+A plain worker and one that enforces signatures store the same signed events in turn, with and without TLS.
 """
 
 import argparse
@@ -50,7 +51,7 @@ def sign(event: Event) -> Event:
 
 
 def contestants(servers: SecureServers) -> list[Contestant]:
-    """Return who takes part: the first is what the others are compared with."""
+    """Return the contestants; the others are compared with the first."""
     plain = worker_of(name="plain")
     secure = OverTls("TLS", plain.command, directory=plain.directory, program=plain.program, servers=servers)
     signed = [
@@ -61,13 +62,13 @@ def contestants(servers: SecureServers) -> list[Contestant]:
 
 
 async def measure(rounds: int, number: int) -> Rounds:
-    """Return what each round gave, by contestant."""
+    """Return the figures of each round, by contestant."""
     async with open_stand() as stand:
         return await measure_on(stand, rounds, number)
 
 
 async def measure_on(stand: Stand, rounds: int, number: int) -> Rounds:
-    """Return the same of servers that run; they take TLS from then on."""
+    """Return the same on servers that run already; they use TLS from then on."""
     found: Rounds = {}
     with reachable_directory() as at:
         servers = SecureServers(at, stand.postgres, stand.rabbit)

@@ -1,6 +1,6 @@
 """The sizing model of docs/scaling.md, from the figures of docs/benchmarks.json: `python -m tests.bench.sizing`.
 
-What it assumes beside what was measured stands in `ASSUMED` and is printed with the tables.
+Its assumptions beside the measured figures are in `ASSUMED`, and are printed with the tables.
 """
 
 import json
@@ -27,7 +27,7 @@ GIGA: Final = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Assumed:
-    """What is not measured here, with the unit in the name; money is in dollars."""
+    """The figures that are not measured here, with the unit in the name; money is in dollars."""
 
     busy_share: float = 0.5
     broker_us_an_event: float = 180.0
@@ -45,7 +45,7 @@ ASSUMED: Final = Assumed()
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What one event costs, as measured: µs of CPU of worker and database, bytes of WAL; and bytes a session."""
+    """The measured costs of an event: µs of CPU of worker and database, bytes of WAL; and bytes a session."""
 
     worker: float
     database: float
@@ -54,7 +54,7 @@ class Costs:
 
     @classmethod
     def read(cls) -> "Costs":
-        """Return the figures of the benchmark's page: the dearer of its two ways to store, its largest table."""
+        """Return the benchmark's figures: the higher of two measures of storing, and the largest table."""
         page = json.loads(FIGURES.read_text(encoding="utf-8"))
         rounds = next(each for each in page["storing"] if each["name"] == "session-store")["rounds"]
         shape, largest = page["shapes"]["1 replica"], page["growth"][-1]
@@ -68,7 +68,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a rate takes: cores, WAL in MB/s, network in Gbit/s, disk in TB, dollars a month."""
+    """The resources for a rate: cores, WAL in MB/s, network in Gbit/s, disk in TB, dollars a month."""
 
     rate: int
     workers: float
@@ -82,7 +82,7 @@ class Size:
 
 
 def size_of(rate: int, costs: Costs, assumed: Assumed = ASSUMED) -> Size:
-    """Return what this many events/s take, for as long as they come day and night."""
+    """Return the resources for this many events/s, day and night."""
 
     def cores(us: float) -> float:
         return rate * us / MICRO / assumed.busy_share
@@ -107,7 +107,7 @@ def size_of(rate: int, costs: Costs, assumed: Assumed = ASSUMED) -> Size:
 
 
 def tables() -> str:
-    """Return what the page shows, as Markdown."""
+    """Return the generated part of the page, as Markdown."""
     costs, assumed = Costs.read(), ASSUMED
     sizes = [size_of(rate, costs) for rate in RATES]
     shown: list[tuple[str, list[float]]] = [
@@ -126,7 +126,7 @@ def tables() -> str:
 
 
 def terms(costs: Costs, assumed: Assumed) -> list[str]:
-    """Return what the tables rest on: first what was measured, then what was assumed."""
+    """Return the basis of the tables: first the measured figures, then the assumed ones."""
     measured = [
         f"{costs.worker:.0f} µs of a worker's CPU an event",
         f"{costs.database:.0f} µs of PostgreSQL's",
@@ -146,7 +146,7 @@ def terms(costs: Costs, assumed: Assumed) -> list[str]:
 
 
 def figure(value: float) -> str:
-    """Return a number with two digits that count."""
+    """Return a number with two significant digits."""
     if value >= 10:
         digits = len(str(int(value))) - 2
         return f"{round(value / 10**digits) * 10**digits:,}"
@@ -154,7 +154,7 @@ def figure(value: float) -> str:
 
 
 def main(words: Sequence[str]) -> int:
-    """Return 0 when the page has, or now has, what follows from the figures."""
+    """Return 0 if the page has, or now has, the tables of the figures."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     return write_or_check(PAGE, f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}", words)

@@ -24,13 +24,13 @@ PLACE: Final = LOCAL / "bench"
 DATABASE: Final = "bench"
 PROGRAM: Final = PROJECT / ".venv" / "bin" / "session-store"
 WORKER: Final = (PROGRAM, "run")
-PLAIN_QUEUE: Final = "bench.plain"  # for who can consume no quorum queue
+PLAIN_QUEUE: Final = "bench.plain"  # for programs that cannot consume a quorum queue
 
 Command = Sequence[str | Path]
 
 
 class Stand:
-    """The servers that all contestants share; one turn follows the other."""
+    """The servers that all contestants share, one turn after the other."""
 
     def __init__(self, directory: Path) -> None:
         self.postgres = PostgresServer(directory / "postgres")
@@ -42,7 +42,7 @@ class Stand:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Where the servers are, for a process that is started."""
+        """The environment of a started process, with the servers' URLs."""
         return {
             **os.environ,
             "DATABASE_URL": self.postgres.url_of(self.name),
@@ -57,7 +57,7 @@ class Stand:
         return f"{DATABASE}_{self.turn}"
 
     async def prepare(self, program: Path = PROGRAM) -> None:
-        """Have a new database with the schema of a program, and empty queues."""
+        """Make a new database with the schema of a program, and empty the queues."""
         template = self._templates.get(program) or await self._migrate(program)
         if self.turn:
             await asyncio.to_thread(self.postgres.drop_database, self.name)
@@ -74,7 +74,7 @@ class Stand:
         return template
 
     async def _empty_queues(self, program: Path) -> None:
-        """Leave empty queues as this program declares them: another release may declare them in another way."""
+        """Make empty queues as this program declares them: another release may declare them differently."""
         queues = [queue.name for queue in self.topology.queues]
         async with self.channel() as channel:
             await channel.queue_declare(PLAIN_QUEUE, durable=True)
@@ -93,7 +93,7 @@ class Stand:
             raise RuntimeError(f"{program} {command} ended with {process.returncode}")
 
     async def publish(self, events: Sequence[Event], queue: str = WRITE_KEY) -> None:
-        """Return once all events lie in the queue."""
+        """Publish the events; returns once all are in the queue."""
         async with open_line(self.rabbit.url) as line, self.channel() as channel:
             for event in events:
                 await line.send(event.body, queue, _properties_of(event))
@@ -120,7 +120,7 @@ class Stand:
 
     @asynccontextmanager
     async def running(self, *commands: Command) -> AsyncIterator[None]:
-        """Have these programs run, each knowing where the servers are, for as long as the context lasts."""
+        """Run these programs within the context, with the servers' URLs in their environment."""
         processes = [await asyncio.create_subprocess_exec(*words, env=self.variables) for words in commands]
         try:
             yield
@@ -148,7 +148,7 @@ def _properties_of(event: Event) -> Basic.Properties:
 
 
 async def end(process: Process) -> None:
-    """Leave a process ended in good order."""
+    """End a process by SIGTERM, and wait for its end."""
     if process.returncode is None:
         process.terminate()
     await process.wait()
@@ -156,9 +156,9 @@ async def end(process: Process) -> None:
 
 @asynccontextmanager
 async def open_stand() -> AsyncIterator[Stand]:
-    """Yield servers with nothing in them, and leave nothing of them behind."""
+    """Yield empty servers, and erase them afterwards."""
     stand = Stand(PLACE)
-    stand.rabbit.erase()  # of a run that was ended before it could
+    stand.rabbit.erase()  # left by a run that ended before it could erase them
     stand.postgres.erase()
     try:
         stand.postgres.start()

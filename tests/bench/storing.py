@@ -1,4 +1,4 @@
-"""Events a second into the database: the worker, what a user could take instead, and the limits of each side."""
+"""Events a second into the database: the worker, its alternatives, and the limits of each side."""
 
 import asyncio
 import json
@@ -16,13 +16,13 @@ from tests.support.programs.memory import read_kilobytes
 
 POLL_SECONDS: Final = 0.02
 LONGEST_SECONDS: Final = 180.0
-COUNT: Final = "SELECT total_sessions FROM get_session_stats()"  # at once, however large the table
+COUNT: Final = "SELECT total_sessions FROM get_session_stats()"  # fast for a table of any size
 IS_THERE: Final = "SELECT EXISTS (SELECT FROM sessions WHERE session_id = $1 AND revision = $2)"
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What one turn gave: events a second, microseconds of processor time an event, and the peak of memory in MB."""
+    """The figures of one turn: events a second, µs of processor time an event, and peak memory in MB."""
 
     rate: float
     cpu: float
@@ -36,9 +36,9 @@ class Stored:
 
 
 async def store(stand: Stand, contestant: Contestant, events: Sequence[Event], replicas: int = 1) -> Stored:
-    """Return what a contestant reaches with events that are all in the queue before it begins.
+    """Return the figures of a contestant with events that are all in the queue before it begins.
 
-    Raises RuntimeError when it does not store every session.
+    Raises RuntimeError if it ends early, TimeoutError if it does not store every session in three minutes.
     """
     if contestant.queue:
         await stand.publish(events, contestant.queue)
@@ -88,7 +88,7 @@ class _Moment:
 
 
 async def _watch(stand: Stand, processes: Sequence[Process], events: Sequence[Event]) -> Stored:
-    """Measure from the first rows that are seen to the last event's."""
+    """Measure from the first visible rows to the row of the last event."""
     sessions = len({event.session_id for event in events})
     first: _Moment | None = None
     async with stand.database() as database:

@@ -1,4 +1,4 @@
-"""A line to the broker that costs the measuring program as little as can be."""
+"""A line to the broker with the lowest cost for the measuring program."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,12 +15,12 @@ from worker.broker.frame_writer import FrameWriter
 from worker.broker.frames import Sink
 from worker.broker.message import Address, message_of
 
-PROPERTIES: Final = slice(12, None)  # in a content header, behind class, weight and the size of the body
+PROPERTIES: Final = slice(12, None)  # in a content header, after class, weight and the size of the body
 SECONDS: Final = 30.0
 
 
 class Line:
-    """Publishes without waiting for the broker, and hands over what comes as the worker's own intake does."""
+    """Publishes without waiting for the broker, and receives deliveries as the worker's own intake does."""
 
     def __init__(self, connection: FilteredConnection, channel: AbstractChannel) -> None:
         self._frames = connection.frames
@@ -30,13 +30,13 @@ class Line:
     async def send(
         self, body: bytes, routing_key: str, properties: Basic.Properties, exchange: str = ""
     ) -> None:
-        """Have a message written at the end of the loop's turn."""
+        """Write a message at the end of the event loop's turn."""
         values = ContentHeader(body_size=0, properties=properties).marshal()[PROPERTIES]
         address = Address(routing_key, exchange)
         await self._writer.write(message_of(self._writer.channel, address, values, body))
 
     async def listen(self, take: Sink) -> str:
-        """Hand what comes to `take` from now on; returns the queue to answer to."""
+        """Give every delivery to `take` from now on; returns the name of the queue for replies."""
         queue = tag = f"{REPLY_QUEUE_PREFIX}{uuid4().hex}"
         await self._channel.queue_declare(queue, exclusive=True)
         self._frames.add_route(tag, queue, take)

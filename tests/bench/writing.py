@@ -1,4 +1,4 @@
-"""Batches of writes straight to the database, as a worker's writer sends them, and how many a second."""
+"""Batches of writes straight to the database, as a worker's writer sends them, and their rate."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ ENCOUNTER: Final = b'{"difficulty": "easy", "pad": "' + b"x" * 1200 + b'"}'
 
 @asynccontextmanager
 async def writing(url: str, *, citus: bool = False, pooler: Pooler = "none") -> AsyncIterator[EventWriter]:
-    """Yield a writer as a worker has it."""
+    """Yield a writer like a worker's."""
     pool = await open_pool(
         PoolOptions(
             dsn=lambda: url,
@@ -50,7 +50,7 @@ def batch(number: int, bucket: int | None = None) -> list[EventRow]:
 
 
 async def rate(writer: EventWriter, batches: list[list[EventRow]]) -> float:
-    """Return the events stored a second, two batches at a time, by the median of the batches."""
+    """Return the events stored a second, two batches at a time, as the median of the pairs."""
 
     async def store(events: list[EventRow]) -> float:
         begun = monotonic()

@@ -1,4 +1,4 @@
-"""A Citus database that somebody has at hand: `make test-citus CITUS_DSN=postgresql://…`; skipped without one."""
+"""A Citus database from outside: `make test-citus CITUS_DSN=postgresql://…`; skipped without one."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ REMOVE: Final = """
 
 @pytest.fixture(scope="session")
 def citus() -> Iterator[str]:
-    """Yield the URL of an empty Citus database that is migrated and distributed, and emptied again."""
+    """Yield the URL of an empty Citus database, migrated and distributed; drops its tables afterwards."""
     url = os.environ.get("CITUS_DSN")
     if not url:
         pytest.skip("CITUS_DSN names no Citus database: Citus is in no package of this system")
@@ -40,7 +40,7 @@ def citus() -> Iterator[str]:
 
 @pytest.fixture
 async def database_url(citus: str) -> str:
-    """Return the Citus database, with nothing in it."""
+    """Empty the Citus database and return its URL."""
     await _run(citus, EMPTY)
     return citus
 
@@ -48,7 +48,7 @@ async def database_url(citus: str) -> str:
 async def _install(url: str) -> None:
     connection = await asyncpg.connect(url)
     if await connection.fetchval("SELECT obj_description(to_regclass('session_buckets'))") == MARK:
-        await connection.execute(REMOVE)  # a run that was killed left it
+        await connection.execute(REMOVE)  # left by a run that was killed
     there = await connection.fetchval("SELECT to_regclass('sessions')")
     await connection.close()
     assert there is None, "the database that CITUS_DSN names has sessions; the tests want an empty one"

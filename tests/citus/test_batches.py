@@ -1,4 +1,4 @@
-"""What a batch costs by the number of buckets it meets, beside plain PostgreSQL; `make test-citus` prints it."""
+"""The cost of a batch by its number of buckets, beside plain PostgreSQL; `make test-citus` prints it."""
 
 from collections.abc import Callable
 from typing import Final
@@ -16,7 +16,7 @@ LARGE: Final = 10_000
 
 @pytest.fixture
 def plain_url(postgres_server: PostgresServer, template_database: str) -> object:
-    """Yield a database of plain PostgreSQL on this machine."""
+    """Yield the URL of a database of plain PostgreSQL on this machine."""
     yield from database_copy(postgres_server, template_database)
 
 

@@ -1,4 +1,4 @@
-"""The order law's own suite, on Citus: by the function of any sessions, whose calls are one for each bucket."""
+"""The order law's own suite on Citus, by calls with sessions of any buckets; each bucket is its own task."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which of the worker's questions Citus answers, and which it cannot plan: the table of docs/scaling.md."""
+"""The worker's statements that Citus answers, and those that it cannot plan: the table of docs/scaling.md."""
 
 import asyncpg
 import pytest

@@ -1,4 +1,4 @@
-"""A worker's writer on Citus answers as it does on plain PostgreSQL, and an erasure holds there too."""
+"""A worker's writer on Citus answers as on plain PostgreSQL, and an erasure works there too."""
 
 import random
 from uuid import UUID
@@ -20,7 +20,7 @@ ROUNDS = 40
 
 @pytest.fixture
 def plain_url(postgres_server: PostgresServer, template_database: str) -> object:
-    """Yield a database of plain PostgreSQL."""
+    """Yield the URL of a database of plain PostgreSQL."""
     yield from database_copy(postgres_server, template_database)
 
 
@@ -71,13 +71,13 @@ async def outcome_of(connection: asyncpg.Connection, event: EventRow) -> str:
 
 
 def some_events(chance: random.Random) -> list[EventRow]:
-    """Return events of some of a few sessions, of few revisions, so that ties, repeats and conflicts are common."""
+    """Return events of a few sessions with few revisions, so that ties, repeats and conflicts are common."""
     ids = sorted(chance.sample("abcdefgh", chance.randrange(1, 8)))
     return [some_event(chance, session_id) for session_id in ids]
 
 
 def some_event(chance: random.Random, session_id: str) -> EventRow:
-    """Return a write or a delete, with an expectation or without."""
+    """Return a write or a delete, with an expected revision or without."""
     revision, number = chance.randrange(1, 30), UUID(int=chance.randrange(1, 4), version=4)
     expected = chance.choice([None, None, 0, chance.randrange(1, 30)])
     if chance.random() < 0.2:

@@ -1,1 +1,1 @@
-"""`make test-kubernetes`: the base on a cluster, with servers of its own there."""
+"""`make test-kubernetes`: the base of `deploy/kubernetes` on a cluster, with servers of its own there."""

@@ -1,4 +1,4 @@
-"""`make test-kubernetes`: the base on the cluster of the current kubectl context, with servers of its own there."""
+"""`make test-kubernetes`: the base on the cluster of kubectl's current context, with its own servers."""
 
 import argparse
 import asyncio
@@ -34,7 +34,7 @@ LOOKS: Final = (
 
 
 async def play(cluster: Cluster, image: str, place: Path, *, keep: bool) -> int:
-    """Return 0 when every promise was kept; what was made in the cluster is deleted, unless it is to be kept."""
+    """Return 0 if every promise was kept; deletes all that was made in the cluster, unless `keep` is set."""
     write_overlay(place / "overlay", image)
     servers = Servers(cluster, place)
     trial = Trial(servers, Workers(cluster), Printed(cluster, servers, place / "overlay"))
@@ -55,7 +55,7 @@ async def play(cluster: Cluster, image: str, place: Path, *, keep: bool) -> int:
 
 
 def main(words: list[str]) -> int:
-    """Return 0 when every promise was kept, 1 when one was broken, 75 when there is no cluster to try it on."""
+    """Return 0 if every promise was kept, 1 if one was broken, 75 without a cluster to test on."""
     parser = argparse.ArgumentParser(prog="python -m tests.kubernetes", description=__doc__)
     parser.add_argument(
         "--image", metavar="NAME:TAG", help="one that the cluster can pull; built here by default"

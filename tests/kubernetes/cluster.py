@@ -16,17 +16,17 @@ LOADERS: Final = {
     "kind-": ("kind", "load", "docker-image", IMAGE, "--name"),
     "k3d-": ("k3d", "image", "import", IMAGE, "--cluster"),
 }
-"""Commands that take an image into a cluster, by the beginning of its context; the cluster's name follows."""
+"""Commands that load an image into a cluster, by the beginning of its context; the cluster's name follows."""
 SHARES_IMAGES: Final = ("docker-desktop", "rancher-desktop", "orbstack")
 """Contexts of clusters that see the images of this machine."""
 
 
 class CannotTry(Exception):
-    """There is no cluster to try it on; the message says why, and what helps."""
+    """There is no cluster to test on; the message has the reason and the remedy."""
 
 
 class Failed(Exception):
-    """A command on the cluster failed; the message is the command and its complaint."""
+    """A command on the cluster failed; the message is the command and its error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Cluster:
     context: str
 
     def attempt(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Return kubectl's end, whatever its status."""
+        """Run kubectl; returns its output and its status."""
         return subprocess.run(
             ["kubectl", "--context", self.context, *words],
             input=stdin,
@@ -47,7 +47,7 @@ class Cluster:
         )
 
     async def kubectl(self, *words: str, stdin: str | None = None) -> str:
-        """Return the output of kubectl; raises Failed. Other tasks go on meanwhile."""
+        """Return the output of kubectl; raises Failed. Other tasks continue meanwhile."""
         done = await asyncio.to_thread(self.attempt, *words, stdin=stdin)
         if done.returncode:
             raise Failed(f"kubectl {' '.join(words)}: {(done.stderr or done.stdout).strip()}")
@@ -60,7 +60,7 @@ class Cluster:
 
 
 def find_cluster() -> Cluster:
-    """Return the cluster of the current context; raises CannotTry, with nothing changed, where it may not be used."""
+    """Return the cluster of the current context; raises CannotTry if it must not be used. Changes nothing."""
     if shutil.which("kubectl") is None:
         raise CannotTry("kubectl is missing; install it, and make a cluster, such as: kind create cluster")
     asked = subprocess.run(
@@ -85,7 +85,7 @@ def find_cluster() -> Cluster:
 
 
 def provide_image(cluster: Cluster, pulled: str | None) -> str:
-    """Return the given image, or one that is built here and taken into the cluster; raises CannotTry, Failed."""
+    """Return the given image, or one that is built and loaded into the cluster; raises CannotTry, Failed."""
     if pulled:
         return pulled
     loader = loader_of(cluster.context)
@@ -100,7 +100,7 @@ def provide_image(cluster: Cluster, pulled: str | None) -> str:
 
 
 def loader_of(context: str) -> tuple[str, ...]:
-    """Return the command that takes the image into the cluster, none where it sees it; raises CannotTry."""
+    """Return the command that loads the image into the cluster, empty if it needs none; raises CannotTry."""
     if context in SHARES_IMAGES:
         return ()
     for beginning, words in LOADERS.items():

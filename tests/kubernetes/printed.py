@@ -1,6 +1,6 @@
-"""The commands of docs/install-kubernetes.md for servers of one's own, run as they are printed.
+"""The commands of docs/install-kubernetes.md for your own servers, run as they are printed.
 
-Three names are put in for examples: those of both servers, and of the overlay that names the image.
+Three names replace those of examples: both servers, and the overlay that names the image.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ exec kubectl --context {context} exec --stdin --namespace {namespace} statefulse
 
 
 def write_overlay(directory: Path, image: str) -> None:
-    """Have a kustomization of the base and the nightly jobs, with the image, in the directory."""
+    """Write a kustomization of the base and the nightly jobs, with the image, into a new directory."""
     directory.mkdir()
     name, _, tag = image.rpartition(":")
     deploy = os.path.relpath(PROJECT / "deploy" / "kubernetes", directory.resolve())
@@ -44,7 +44,7 @@ def write_overlay(directory: Path, image: str) -> None:
 
 
 def commands(heading: str, overlay: Path) -> str:
-    """Return the commands under a heading, with the names of the trial for those of the examples."""
+    """Return the commands under a heading, with the names of the trial in place of the examples."""
     text = "\n".join(commands_of(PAGE, heading))
     text = text.replace(f"--kustomize {BASE}\n", f"--kustomize {overlay}\n")
     return text.replace("db.example:", f"{POSTGRES}:").replace("mq.example:", f"{RABBITMQ}:")
@@ -52,7 +52,7 @@ def commands(heading: str, overlay: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """The commands as a person types them who has the overlay and both servers."""
+    """The commands as a user with the overlay and both servers types them."""
 
     cluster: Cluster
     servers: Servers

@@ -34,12 +34,12 @@ class Servers:
 
     @property
     def authority(self) -> Path:
-        """The certificate of the authority that issued the servers'."""
+        """The certificate of the authority that issued the servers' certificates."""
         return self.place / "authority.crt"
 
     @property
     def passwords(self) -> Path:
-        """Where the printed commands keep the passwords."""
+        """The directory in which the printed commands keep the passwords."""
         return self.place / "passwords"
 
     def password(self, server: str, login: str) -> str:
@@ -47,7 +47,7 @@ class Servers:
         return (self.passwords / server / login).read_text(encoding="utf-8")
 
     async def start(self) -> None:
-        """Have both running, and the superuser's password where the printed commands look for it; raises Failed."""
+        """Start both; write the superuser's password where the printed commands read it; raises Failed."""
         self.passwords.mkdir(mode=0o700)
         superuser = secrets.token_hex(16)
         (self.passwords / "superuser").write_text(superuser, encoding="utf-8")
@@ -60,23 +60,23 @@ class Servers:
             await self._within("rollout", "status", f"statefulset/{name}", STARTED)
 
     async def stop_postgres(self) -> None:
-        """Take PostgreSQL away; its data stays."""
+        """Stop PostgreSQL; its data stays."""
         await self._within("scale", "statefulset/postgres", "--replicas=0")
         await self._within("wait", "pod/postgres-0", "--for=delete", STARTED)
 
     async def start_postgres(self) -> None:
-        """Have PostgreSQL back."""
+        """Start PostgreSQL again."""
         await self._within("scale", "statefulset/postgres", "--replicas=1")
         await self._within("rollout", "status", "statefulset/postgres", STARTED)
 
     async def count_redelivered(self) -> int:
-        """Return how many deliveries the broker counts as repeated, of all queues, since it was started."""
+        """Return the broker's count of repeated deliveries, of all queues, since its start."""
         return int(
             await self._within("exec", "statefulset/rabbitmq", "--", "rabbitmqctl", "eval", REDELIVERED)
         )
 
     async def lets_in(self, login: str, password: str) -> bool:
-        """Return whether PostgreSQL takes the password, over TLS; raises Failed where it says anything else."""
+        """Return whether PostgreSQL accepts the password, over TLS; raises Failed on any other error."""
         url = f"postgresql://{login}:{password}@{POSTGRES}:5432/sessions?sslmode=require"
         words = ("exec", "statefulset/postgres", "--", "psql", url, "--command", "SELECT 1")
         done = await asyncio.to_thread(self.cluster.attempt, "--namespace", SERVERS, *words)
@@ -86,7 +86,7 @@ class Servers:
 
     @asynccontextmanager
     async def engine_url(self) -> AsyncIterator[str]:
-        """Yield the engines' URL of the broker, by a port of this machine that leads there while it is used."""
+        """Yield the engines' URL of the broker, by a port of this machine that is forwarded meanwhile."""
         words = ("port-forward", "--address", LOOPBACK, "--namespace", SERVERS, "pod/rabbitmq-0", ":5671")
         process = await asyncio.create_subprocess_exec(
             *("kubectl", "--context", self.cluster.context, *words), stdout=asyncio.subprocess.PIPE
@@ -105,7 +105,7 @@ class Servers:
             await process.wait()
 
     def _certificate(self) -> list[str]:
-        """Return what makes a secret of a certificate for both servers; the authority's is written to its file."""
+        """Return the options of a secret with a certificate for both; writes the authority's to its file."""
         authority = trustme.CA()
         authority.cert_pem.write_to_path(self.authority)
         issued = authority.issue_cert(POSTGRES, RABBITMQ, LOOPBACK)

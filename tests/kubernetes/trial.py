@@ -1,4 +1,4 @@
-"""The base on a cluster under load: one disturbance after the other, and what each came to."""
+"""The base on a cluster under load: one disturbance after the other, with the result of each."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ CALL_SECONDS: Final = 600.0
 
 @dataclass(slots=True)
 class Trial:
-    """What was done, and what is wrong with it."""
+    """The steps of a trial, and the promises that were broken."""
 
     servers: Servers
     workers: Workers
@@ -28,7 +28,7 @@ class Trial:
     wrong: list[str] = field(default_factory=list)
 
     async def run(self) -> list[str]:
-        """Return what is wrong, nothing where every promise was kept; prints a line a step. Raises Failed."""
+        """Return the broken promises, none if all were kept; prints a line for each step. Raises Failed."""
         await self._timed("servers started", self.servers.start)
         await self._timed("base installed by the printed commands", lambda: self.printed.run(INSTALL))
         await self._timed("workers ready", self.workers.settled)
@@ -61,7 +61,7 @@ class Trial:
                 self.wrong.append(f"{name}: {redelivered} redelivered")
 
     async def _evict_each(self) -> None:
-        """Evict one worker after the other; a second one at once is refused by the disruption budget."""
+        """Evict one worker after the other; the disruption budget must refuse a second one meanwhile."""
         for pod in await self.workers.settled():
             others = [each for each in await self.workers.settled() if each != pod]
             await self.workers.evict_once_allowed(pod)
@@ -70,7 +70,7 @@ class Trial:
         await self.workers.settled()
 
     async def _lose_database(self) -> None:
-        """Take the database away until no worker is ready; none is restarted for it."""
+        """Stop the database until no worker is ready; no worker may be restarted for it."""
         before = await self.workers.settled()
         await self.servers.stop_postgres()
         await self.workers.become("Ready=false")
@@ -79,7 +79,7 @@ class Trial:
             self.wrong.append(f"workers were restarted while the database was away: {before}, then {after}")
 
     async def _change_password(self) -> None:
-        """Change the workers' password at both servers; the old one is refused afterwards."""
+        """Change the workers' password at both servers; PostgreSQL must refuse the old one afterwards."""
         old = self.servers.password("postgres", WORKER)
         await self.printed.run(PASSWORD)
         await self.workers.settled()
@@ -89,7 +89,7 @@ class Trial:
             self.wrong.append("the new password does not log in")
 
     async def _run_jobs(self) -> None:
-        """Run retention, and partitions once the sessions are in some."""
+        """Run the job of retention, convert the sessions to partitions, and run the job of partitions."""
         await self.workers.run_job("retain-once", "session-store-retain")
         await self.workers.run_job("convert-once", "session-store-partition", ["partition", "convert"])
         await self.workers.run_job("partition-once", "session-store-partition")

@@ -21,7 +21,7 @@ class Workers:
     cluster: Cluster
 
     async def settled(self) -> dict[str, int]:
-        """Return how often each worker was restarted, by its pod, once three are ready and none is leaving."""
+        """Return each worker's restarts, by its pod, once three are ready and none is being deleted."""
         async with asyncio.timeout(SETTLE_SECONDS):
             while True:
                 pods = (await self.cluster.read("pods", "--namespace", NAMESPACE, SELECTOR))["items"]
@@ -36,7 +36,7 @@ class Workers:
         await self.settled()
 
     async def evict(self, pod: str) -> bool:
-        """Ask for a worker's end, as `kubectl drain` does; return whether it was granted."""
+        """Ask for a worker's eviction, as `kubectl drain` does; return whether it was granted."""
         path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction"
         asked = {
             "apiVersion": "policy/v1",
@@ -50,7 +50,7 @@ class Workers:
         return done.returncode == 0
 
     async def evict_once_allowed(self, pod: str) -> None:
-        """Evict a worker: the budget learns a moment later than we do that the last one was replaced."""
+        """Evict a worker, once that is allowed: the budget counts the last replacement a moment later."""
         async with asyncio.timeout(SETTLE_SECONDS):
             while not await self.evict(pod):
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -60,7 +60,7 @@ class Workers:
         await self._within("wait", "pod", SELECTOR, f"--for=condition={condition}", WAIT)
 
     async def run_job(self, name: str, of: str, args: list[str] | None = None) -> str:
-        """Run a nightly job at once, with other arguments if some are given; return what it printed."""
+        """Run a nightly job at once, with other arguments if some are given; return its output."""
         words = ("create", "job", name, f"--from=cronjob/{of}", "--dry-run=client", "--output=json")
         job: dict[str, Any] = json.loads(await self._within(*words))
         if args:

@@ -14,7 +14,7 @@ PACKAGE: Final = PROJECT / "contracts" / "typescript"
 
 
 def run_node(*words: str, directory: Path = PACKAGE, variables: Mapping[str, str] | None = None) -> str:
-    """Return what a Node program printed; fails with its words when it fails."""
+    """Return the output of a Node program; fails with its output if the program fails."""
     done = subprocess.run(
         words,
         cwd=directory,
@@ -29,7 +29,7 @@ def run_node(*words: str, directory: Path = PACKAGE, variables: Mapping[str, str
 
 
 def install_dependencies() -> None:
-    """Have the client's locked dependencies installed; only one process installs at a time."""
+    """Install the client's locked dependencies if needed; only one process installs at a time."""
     assert shutil.which("npm"), "npm is missing; run: make test"
     LOCAL.mkdir(exist_ok=True)
     with (LOCAL / "npm.lock").open("w") as lock:

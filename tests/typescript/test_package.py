@@ -51,13 +51,13 @@ USE = "if (typeof SessionStore !== 'function') throw new Error('not exported')"
 
 @pytest.fixture
 def installation(installation: Variables) -> Variables:
-    """Return an installation whose workers tell what they commit."""
+    """Return an installation whose workers publish the changes feed."""
     return {**installation, "SESSION_STORE_CHANGES_FEED": "true"}
 
 
 @pytest.fixture(scope="module")
 def built() -> None:
-    """Have the locked dependencies installed, and the package built."""
+    """Install the locked dependencies, and build the package."""
     install_dependencies()
     run_node("npm", "run", "build")
 

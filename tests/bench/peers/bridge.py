@@ -1,7 +1,7 @@
 """mq-bridge: a Rust core that takes batches from AMQP and writes them to PostgreSQL.
 
-It declares the queue it consumes, and only a classic one: that spares it what a quorum queue costs. It binds
-a payload once, so a trigger takes the event apart and stores the session.
+It declares its queue, and only as a classic one: that saves it the cost of a quorum queue. It binds a payload
+once, so a trigger splits the event and stores the session.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ ROUTE = {
 
 
 async def prepare() -> None:
-    """Have the inbox and its trigger."""
+    """Create the inbox and its trigger."""
     database = await asyncpg.connect(os.environ["DATABASE_URL"])
     await database.execute(INBOX)
     await database.close()

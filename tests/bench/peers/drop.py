@@ -1,4 +1,4 @@
-"""Our own intake, consuming and dropping: what the broker's side of the write path can do."""
+"""Our own intake, consuming and dropping: the limit of the broker's side of the write path."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from worker.broker.session import BrokerOptions, open_broker_session
 
 
 async def main(wanted: int) -> None:
-    """Take and acknowledge so many deliveries, and print what that took."""
+    """Receive and acknowledge `wanted` deliveries, and print the figures."""
     broker = await open_broker_session(BrokerOptions(lambda: os.environ["AMQP_URL"], "bench"))
     intake = await broker.open_intake([Topology().write_queue.name], prefetch=1000)
     taken, began, worked = 0, 0.0, 0.0

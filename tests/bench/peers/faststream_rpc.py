@@ -1,4 +1,4 @@
-"""The same read as FastStream's RPC: a subscriber that returns what the caller gets."""
+"""The same read as FastStream's RPC: a subscriber that returns the reply."""
 
 import os
 from typing import Any
@@ -18,7 +18,7 @@ SELECT session_id, player_id, encounter::text, state::text, started_at, complete
 
 
 class Question(BaseModel):
-    """What is asked."""
+    """The parameters of a read."""
 
     session_id: str
 

@@ -1,4 +1,4 @@
-"""What most people write: an aio-pika handler, one message, one transaction, one acknowledgement."""
+"""The usual program: an aio-pika handler, one message, one transaction, one acknowledgement."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from tests.bench.peers.upsert import UPSERT, values_of
 
 
 async def main() -> None:
-    """Store what comes until ended."""
+    """Store every event until ended."""
     pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], max_size=10)
     connection = await aio_pika.connect_robust(os.environ["AMQP_URL"])
     channel = await connection.channel()

@@ -1,4 +1,4 @@
-"""Who takes part, and how each is started; who cannot be is said so with the reason."""
+"""The contestants and how each is started, or the reason why it cannot be."""
 
 import shutil
 import subprocess
@@ -18,14 +18,14 @@ OURS: Final = PROJECT / ".venv" / "bin"
 THEIRS: Final = PROJECT / ".venv-bench" / "bin"
 
 Command = Callable[[str, int], list[str]]
-"""From the broker's URL and the number of events to the words of a command."""
+"""Makes the words of a command from the broker's URL and the number of events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A program that stores events from a queue, or where it has none from its standard input.
+    """A program that stores events from a queue, or without one from its standard input.
 
-    One that `reports` measures itself and prints its figures. `program` makes the schema it is measured on.
+    One that `reports` measures itself and prints its figures. `program` makes the schema for its turns.
     """
 
     name: str
@@ -49,7 +49,7 @@ def worker_of(project: Path = PROJECT, name: str = "session-store") -> Contestan
 
 
 def contestants() -> list[Contestant]:
-    """Return everybody, in the order of the table."""
+    """Return all contestants, in the order of the table."""
     return [
         worker_of(),
         _python("aio-pika, one message a transaction", "plain.py"),
@@ -61,7 +61,7 @@ def contestants() -> list[Contestant]:
 
 
 def limits() -> list[Contestant]:
-    """Return what each side can do by itself."""
+    """Return the programs that show the limit of each side by itself."""
     ours = str(OURS / "python")
     return [
         Contestant("our intake, dropping", lambda _, n: [ours, str(HERE / "drop.py"), str(n)], reports=True),

@@ -1,4 +1,4 @@
-"""The same with FastStream and pydantic models."""
+"""The program of `plain` with FastStream and pydantic models."""
 
 import os
 from datetime import datetime
@@ -15,7 +15,7 @@ from tests.bench.peers.upsert import UPSERT
 
 
 class Session(BaseModel):
-    """A session as it travels."""
+    """A session as an event has it."""
 
     model_config = ConfigDict(extra="allow")
     session_id: str = Field(alias="sessionId", min_length=1, max_length=255)
@@ -27,7 +27,7 @@ class Session(BaseModel):
 
 
 class Content(BaseModel):
-    """What a write says."""
+    """The content of a write."""
 
     revision: int
     session: Session
