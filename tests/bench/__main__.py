@@ -129,7 +129,7 @@ async def measure_signing(stand: Stand, chosen: argparse.Namespace) -> Results:
 def parse(words: list[str]) -> argparse.Namespace:
     """Return the options; `--quick` is a trial, and its figures do not count."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=GROUPS, help="these groups alone")
+    parser.add_argument("--only", nargs="+", choices=GROUPS, help="measure only these groups")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--events", type=int, default=20_000, help="events a round")
     parser.add_argument(
@@ -137,15 +137,15 @@ def parse(words: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--questions", type=int, default=3_000, help="questions a round")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each latency measure")
-    parser.add_argument("--growth", type=int, default=6, help="up to ten to this power of rows")
+    parser.add_argument("--growth", type=int, default=6, help="the largest table, as a power of ten (rows)")
     parser.add_argument(
-        "--quick", action="store_true", help="one round of little; no figure of it is worth keeping"
+        "--quick", action="store_true", help="one short round, to try the program; its figures mean nothing"
     )
-    parser.add_argument("--base", help="a checkout to compare the worker with, and nothing else")
+    parser.add_argument("--base", help="a checkout: compare the worker with that one alone")
+    parser.add_argument("--earlier", help="a checkout of an earlier commit: compare with it too")
     parser.add_argument(
-        "--earlier", help="a checkout of an earlier commit, to compare with beside everything else"
+        "--report", type=Path, help="directory of the report; docs by default for a whole run"
     )
-    parser.add_argument("--report", type=Path, help="where to write; docs for a whole run")
     chosen = parser.parse_args(words)
     if chosen.quick:
         chosen.rounds, chosen.events, chosen.questions, chosen.seconds, chosen.growth = 1, 600, 128, 1.0, 4

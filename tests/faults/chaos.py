@@ -124,14 +124,12 @@ def main() -> int:
         default=120_000,
         help="publications, some of them repeats (120000)",
     )
-    parser.add_argument("--kills", type=int, default=200, help="at least so many of workers (default: 200)")
     parser.add_argument(
-        "--busy", type=int, default=0, help="processes that compute beside it and starve it (default: 0)"
+        "--kills", type=int, default=200, help="the least number of killed workers (default: 200)"
     )
-    parser.add_argument(
-        "--minutes", type=float, default=inf, help="end then with what there was (default: no limit)"
-    )
-    parser.add_argument("--replicas", type=int, default=4, help="at a time (default: 4)")
+    parser.add_argument("--busy", type=int, default=0, help="busy processes beside it (default: 0)")
+    parser.add_argument("--minutes", type=float, default=inf, help="end after this time (default: no limit)")
+    parser.add_argument("--replicas", type=int, default=4, help="workers at a time (default: 4)")
     parser.add_argument("--cuts", action="store_true", help="instead: cut connections after every byte")
     chosen = parser.parse_args()
     print(f"seed {chosen.seed}", file=sys.stderr)

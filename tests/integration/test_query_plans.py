@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 import pytest
@@ -11,6 +11,7 @@ import pytest
 import sql
 from deploy.local.instance import PROJECT
 from deploy.local.postgres import PostgresServer
+from tests.integration.plans import buffers_of, explain, indexes_of, nodes_of, scans_of
 from worker.store.storage import READ_SETTINGS
 
 ROWS: Final = 500_000
@@ -46,7 +47,6 @@ INSERT INTO session_ledger (session_id, revision, event_id, outcome)
 SELECT session_id, 1, md5(session_id)::uuid, 'stored' FROM sessions LIMIT 20000;
 VACUUM ANALYZE sessions, session_ledger;
 """
-Plan = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -65,32 +65,6 @@ async def reader(full_database_url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(full_database_url, server_settings=READ_SETTINGS)
     yield connection
     await connection.close()
-
-
-async def explain(reader: asyncpg.Connection, name: str, *values: object) -> Plan:
-    """Return the plan of a statement as it ran."""
-    question = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql.statement(name)}"
-    plan: Plan = json.loads(await reader.fetchval(question, *values))[0]["Plan"]
-    return plan
-
-
-def nodes_of(plan: Plan) -> list[Plan]:
-    """Return the plan's nodes that ran."""
-    inner = [node for child in plan.get("Plans", []) for node in nodes_of(child)]
-    return [node for node in (plan, *inner) if node["Actual Loops"]]
-
-
-def indexes_of(plan: Plan) -> set[str]:
-    return {node["Index Name"] for node in nodes_of(plan) if "Index Name" in node}
-
-
-def scans_of(plan: Plan) -> list[str]:
-    """Return the tables that were read from one end to the other."""
-    return [node["Relation Name"] for node in nodes_of(plan) if node["Node Type"] == "Seq Scan"]
-
-
-def buffers_of(plan: Plan) -> int:
-    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
 async def end_of(reader: asyncpg.Connection, column: str, order: str, offset: int) -> tuple[str | None, str]:

@@ -66,13 +66,13 @@ def test_docstrings_and_comments_have_no_dialect(texts: str) -> None:
 
 
 def docstrings() -> list[str]:
-    """Return the passages of the product's docstrings, without those of its tests."""
+    """Return the passages of all docstrings, of the product and of its tests."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     found = (
         ast.get_docstring(node)
-        for path, module in modules().items()
+        for module in modules().values()
         for node in ast.walk(module)
-        if not path.startswith("tests/") and isinstance(node, documented)
+        if isinstance(node, documented)
     )
     return [passage for text in found if text for passage in passages(text)]
 

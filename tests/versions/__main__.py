@@ -122,9 +122,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "servers", nargs="*", default=names, metavar="SERVERS", help=f"of: {', '.join(names)}"
     )
-    parser.add_argument("--parts", nargs="+", default=[], choices=list(PARTS), help="these parts alone")
+    parser.add_argument("--parts", nargs="+", default=[], choices=list(PARTS), help="run only these parts")
     parser.add_argument("--workers", type=int, default=2, help="tests at a time (default: 2)")
-    parser.add_argument("--quick", action="store_true", help="of each part what every change is tried with")
+    parser.add_argument("--quick", action="store_true", help="the tests of each part that every change runs")
     parser.add_argument("--may-skip", action="store_true", help="servers that cannot be made are no failure")
     parser.add_argument("--page", action="store_true", help="write the results into docs/versions.md")
     chosen = parser.parse_args()

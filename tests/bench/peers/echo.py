@@ -19,7 +19,7 @@ async def main() -> None:
     connection = await aio_pika.connect(os.environ["AMQP_URL"])
     channel = await connection.channel(publisher_confirms=False)
     await channel.set_qos(prefetch_count=64)
-    quorum = {"x-queue-type": "quorum"}
+    quorum: dict[str, aio_pika.abc.FieldValue] = {"x-queue-type": "quorum"}
     queues = (
         await channel.declare_queue("bench.echo", auto_delete=True),
         await channel.declare_queue("bench.echo.quorum", durable=True, arguments=quorum),

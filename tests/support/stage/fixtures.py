@@ -13,7 +13,7 @@ from deploy.local.rabbitmq import RabbitServer
 from tests.support.patience import is_overloaded
 from tests.support.stage.stage import Stage
 
-BACK_SECONDS = 5.0  # I6; a machine with other work gets double
+BACK_SECONDS = 5.0  # on a quiet machine; one with other work gets double
 _CHOSEN = int(os.environ.get("FAULT_SEED") or secrets.randbelow(10**9))
 
 
