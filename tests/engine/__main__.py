@@ -70,9 +70,7 @@ def main() -> int:
     parser.add_argument("--durability", choices=kinds, nargs="+", default=kinds, help="rows of each (both)")
     killed = ("nobody", "workers", "engines", "broker")
     parser.add_argument("--kill", choices=killed, default="nobody", help="who is killed while they play")
-    parser.add_argument(
-        "--reads", type=int, default=0, help="reads at the end; an engine's heap is printed"
-    )
+    parser.add_argument("--reads", type=int, default=0, help="reads at the end; an engine's heap is printed")
     return 0 if asyncio.run(play(parser.parse_args())) else 1
 
 
