@@ -5,11 +5,13 @@ Installing leaves no service running or enabled that was not there before: the s
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Final
 
 from deploy.local.errors import CommandFailed
@@ -26,6 +28,9 @@ PGBOUNCER: Final = "pgbouncer"
 _FORMULAS: Final = {POSTGRES: "postgresql@16", RABBITMQ: "rabbitmq", VENV: "python@3.13", NPM: "node"}
 _CLUSTERS = Path("/etc/postgresql-common/createcluster.conf")
 _SYSTEMD = Path("/run/systemd/system")
+_LOCK_SECONDS = 300.0
+_LOCK_PAUSE_SECONDS = 2.0
+_HELD: Final = re.compile(r"Could not get lock \S+?\.? (?:It is held by (process \d+ \(.*?\)))?")
 _UNITS = ("rabbitmq-server.service", "epmd.socket", "prometheus.service", "pgbouncer.service")
 
 
@@ -61,27 +66,41 @@ def how_to_install(packages: list[str]) -> str:
 
 
 def install(packages: list[str], report: Callable[[str], None]) -> None:
-    """Have the packages installed by apt, no new service left running; raises CommandFailed with apt's words."""
+    """Have the packages installed by apt, no new service left running.
+
+    While another program holds apt's lock, as a new machine's automatic upgrade does, it waits for up to five
+    minutes. Raises CommandFailed with apt's words.
+    """
     report(f"installing {', '.join(packages)} by apt")
-    _apt("update")
+    _apt(report, "update")
     if POSTGRES in packages:
-        _apt("install", "postgresql-common")
+        _apt(report, "install", "postgresql-common")
     with _no_main_cluster(), _masked_units():
-        _apt("install", *packages)
+        _apt(report, "install", *packages)
     for service in {RABBITMQ, PROMETHEUS, PGBOUNCER} & set(packages):
         _disable_service(service)
 
 
-def _apt(command: str, *packages: str) -> None:
+def _apt(report: Callable[[str], None], command: str, *packages: str) -> None:
     options = ["-y", "--no-install-recommends"] if command == "install" else []
-    # invoke-rc.d starts nothing in runlevel 1.
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     words = ["apt-get", "-qq", command, *options, *packages]
-    done = subprocess.run(
+    until, is_waiting = monotonic() + _LOCK_SECONDS, False
+    while (done := _run(words)).returncode != 0:
+        held = _HELD.search(done.stderr)
+        if held is None or monotonic() > until:
+            raise CommandFailed(f"{' '.join(words)}:\n{done.stdout[-2_000:]}{done.stderr[-2_000:]}")
+        if not is_waiting:
+            report(f"waiting for {held[1] or 'another program'}, which holds apt's lock")
+            is_waiting = True
+        sleep(_LOCK_PAUSE_SECONDS)
+
+
+def _run(words: list[str]) -> subprocess.CompletedProcess[str]:
+    # invoke-rc.d starts nothing in runlevel 1.
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1", "LC_ALL": "C"}
+    return subprocess.run(
         words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
-    if done.returncode != 0:
-        raise CommandFailed(f"{' '.join(words)}:\n{done.stdout[-2_000:]}{done.stderr[-2_000:]}")
 
 
 @contextmanager
