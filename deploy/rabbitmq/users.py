@@ -1,6 +1,6 @@
 """Prints the users of an installation, with the passwords of a directory, for RabbitMQ to import.
 
-    python -m deploy.rabbitmq.users /etc/session-store/rabbitmq | rabbitmqctl import_definitions
+    python -m deploy.rabbitmq.users /etc/session-store/rabbitmq | deploy/rabbitmq/import.sh
 
 The directory has a file for each user, of the same name, that holds the password. The output has salted hashes and no
 password. It leaves out a user without a file, which the broker keeps as it is.

@@ -55,9 +55,7 @@ def test_no_step_leaves_a_gap_that_a_person_fills() -> None:
     steps = "".join(step for heading in headings for step in commands_of(PAGE, heading))
     assert "..." not in steps
     assert "HOST" not in steps
-    imports = [line for line in steps.splitlines() if "import_definitions" in line]
-    assert len(imports) == 3
-    assert all("| sudo rabbitmqctl" in line or "definitions < " in line for line in imports)
+    assert len([line for line in steps.splitlines() if "sudo deploy/rabbitmq/import.sh" in line]) == 3
 
 
 def test_the_nightly_unit_may_write_where_the_page_puts_archives() -> None:

@@ -36,7 +36,7 @@ async def test_a_worker_that_lacks_a_permission_is_given_a_workers(walls: Walls)
 async def test_a_user_without_entry_is_let_in_by_the_installations_own_file(walls: Walls) -> None:
     found = (await look(walls, walls.amqp_url(ADMIN, RPC_VHOST)))["broker.login"]
     assert "access to vhost 'session-store-rpc' refused" in found.message
-    assert found.fix == "rabbitmqctl import_definitions < deploy/rabbitmq/installation.json"
+    assert found.fix == "deploy/rabbitmq/import.sh deploy/rabbitmq/installation.json"
     found = (await look(walls, walls.amqp_url(WORKER, "/")))["broker.login"]
     assert found.fix == (
         "the virtual host session-store, or that of the callers, session-store-rpc, in AMQP_URL"

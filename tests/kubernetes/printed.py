@@ -25,6 +25,7 @@ BASE: Final = "deploy/kubernetes/base"
 COMPONENTS: Final = ("retention", "partitions")
 ON_THE_BROKERS_HOST: Final = """\
 #!/bin/sh
+case $1 in import_definitions) exec < "$2"; set -- "$1" ;; esac # the pod has no file of this machine
 exec kubectl --context {context} exec --stdin --namespace {namespace} statefulset/rabbitmq -- rabbitmqctl "$@"
 """
 

@@ -13,7 +13,7 @@ from worker.settings.endpoint import Destination
 
 READ_THE_LOG: Final = "read the broker's log"
 OWN_USERS: Final = tuple(user.name for user in USERS)
-IMPORT: Final = f"{rabbitmqctl('import_definitions')} < deploy/rabbitmq/installation.json"
+IMPORT: Final = "deploy/rabbitmq/import.sh deploy/rabbitmq/installation.json"
 
 
 def explain_failure(failed: BrokerUnavailable, to: Destination, topology: Topology) -> Finding:
