@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -94,7 +95,7 @@ async def test_a_dump_comes_back_with_what_was_deleted(
     own_postgres: PostgresServer, own_database_url: str, amqp_url: str, prefix: str, backups: Path
 ) -> None:
     dump, restore = commands_of(PAGE, "A dump, and the database from it")
-    restored = "restored"
+    restored = f"restored_{uuid4().hex}"
     variables = login(own_postgres, own_database_url.rpartition("/")[2])
     variables |= {"BACKUPS": str(backups), "RESTORED": restored}
     async with serving(own_database_url, amqp_url, prefix) as store:

@@ -18,6 +18,7 @@ from deploy.local.ports import LOOPBACK
 from tests.acceptance.test_lifecycle import until_somebody_waits_for_a_lock
 from tests.support.patience import LONGEST_WAIT
 from tests.support.programs.replica import PROGRAM
+from tests.support.servers.layouts import on_layout
 
 STOP_SECONDS: Final = 10
 COMMANDS = {
@@ -126,6 +127,7 @@ async def test_a_migration_that_waits_for_another_one_ends_at_sigterm(empty_data
     await first.close()
 
 
+@on_layout("plain")  # partitions need no conversion
 async def test_a_conversion_that_waits_for_a_lock_ends_at_sigterm(database_url: str) -> None:
     blocking = await asyncpg.connect(database_url)
     async with blocking.transaction():

@@ -14,6 +14,7 @@ from tests.engine.moves import Losses
 from tests.engine.process import EngineFailed
 from tests.engine.reads import read_many
 from tests.support.selection import long
+from tests.support.servers.layouts import on_layout
 from tests.support.stage.stage import Stage
 from tests.typescript.node import PACKAGE, run_node
 
@@ -76,6 +77,7 @@ async def test_moves_that_were_told_are_kept_though_the_broker_is_killed(
 
 
 @long("a million reads; fewer would not tell a small leak from noise")
+@on_layout("plain")  # it is the engine's memory
 @pytest.mark.timeout(3600)
 async def test_a_million_reads_keep_nothing(program: Path, calm_stage: Stage) -> None:
     heaps = await read_many(calm_stage, program, 1_000_000)

@@ -31,7 +31,7 @@ WINDOWS: Final = {"SessionStoreRestarting": "30s"}
 LIMITS: Final = {
     "SessionStoreBacklog": "1000",  # 10,000 events
     "SessionStoreLagging": "3",  # 30 s
-    "SessionStoreMemoryHigh": "120e6",  # 700 MB
+    "SessionStoreMemoryHigh": "100e6",  # 700 MB
 }
 NOT_CAUSED: Final[dict[str, str]] = {}
 """Alerts that this test does not cause, each with the reason."""

@@ -13,7 +13,7 @@ from deploy.local.postgres import PostgresServer
 from deploy.schema import MAJOR, PAGE, page_of
 from sql import MigrationFile, migration_files
 from tests.support.programs.page import commands_of, run_commands
-from tests.support.servers.layouts import CITUS, LAYOUTS, Templates
+from tests.support.servers.layouts import CITUS, LAYOUTS, Templates, on_layout
 from tests.support.servers.postgres_programs import SQL, dump_schema, run_file
 from tests.support.servers.running import database_copy
 from tests.support.servers.storages import storage_at
@@ -65,6 +65,7 @@ async def test_three_replicas_may_migrate_at_once(empty_database_url: str) -> No
     assert sorted(applied) == [[], [], list(VERSIONS)]
 
 
+@on_layout("plain")  # a conversion makes partitions, and no migration
 async def test_psql_alone_makes_the_same_schema(empty_database_url: str, database_url: str) -> None:
     for _ in range(2):  # running everything again harms nothing
         for file in migration_files():
@@ -73,13 +74,13 @@ async def test_psql_alone_makes_the_same_schema(empty_database_url: str, databas
     assert await status(empty_database_url) == UP_TO_DATE
 
 
-@pytest.mark.parametrize("layout", [*LAYOUTS, CITUS])
+@pytest.mark.parametrize("migrated_layout", [*LAYOUTS, CITUS])
 def test_psql_runs_them_again_and_leaves_each_layout_as_it_is(
-    postgres_server: PostgresServer, templates: Templates, layout: str
+    postgres_server: PostgresServer, templates: Templates, migrated_layout: str
 ) -> None:
-    for url in database_copy(postgres_server, templates.name_of(postgres_server, layout)):
+    for url in database_copy(postgres_server, templates.name_of(postgres_server, migrated_layout)):
         before = dump_schema(url)
-        for file in migration_files()[: 1 if layout == CITUS else None]:  # a row there has a bucket
+        for file in migration_files()[: 1 if migrated_layout == CITUS else None]:  # a row there has a bucket
             run_file(url, path_of(file))
         assert dump_schema(url) == before
 
@@ -96,6 +97,7 @@ async def test_the_runner_takes_over_from_psql(
     }
 
 
+@on_layout("plain")  # a conversion makes partitions, and no migration
 async def test_the_schema_page_equals_the_sum_of_the_migrations(
     empty_database_url: str, database_url: str, connection: asyncpg.Connection
 ) -> None:

@@ -12,6 +12,7 @@ import sql
 from deploy.local.instance import PROJECT
 from deploy.local.postgres import PostgresServer
 from tests.integration.plans import buffers_of, explain, indexes_of, nodes_of, scans_of
+from tests.support.servers.layouts import on_layout
 from worker.store.storage import READ_SETTINGS
 
 ROWS: Final = 500_000
@@ -19,6 +20,7 @@ PAGE: Final = 100
 ACROSS: Final = ROWS * 19 // 20 - PAGE // 2  # here a page by completion goes from completed to open sessions
 DEEP: Final = (ROWS // 2, ACROSS, ROWS - PAGE)  # the last is page 5,000
 NAME: Final = "test_query_plans"
+pytestmark = on_layout("plain")  # partitions have indexes of their own
 SQL_PAGE: Final = PROJECT / "sql" / "README.md"
 FILTERS: Final = (
     "playerId",

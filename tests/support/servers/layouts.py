@@ -74,11 +74,11 @@ async def _prepare(url: str, layout: str) -> None:
 
 
 async def partition(url: str) -> None:
-    """Partition the sessions of a migrated database: the months that tests write to, and this one."""
+    """Partition the sessions of a migrated database: the months that tests write to, this one and the next."""
     from worker.store.conversion import convert
     from worker.store.layout import Plan, layout_connection, run_script
 
     async with layout_connection(url) as connection:
-        await convert(connection, Plan(ahead=0))
+        await convert(connection, Plan(ahead=1))  # the doctor warns where partitions end within two days
         for bounds in MONTHS:
             await run_script(connection, "make_partition", sql.statement("set_partition_bounds"), *bounds)
