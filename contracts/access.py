@@ -65,9 +65,11 @@ def permissions_in(vhost: str, topology: Topology) -> dict[str, Permissions]:
 
     An engine publishes, reads its replies, and reads the changes feed from queues of its own. A caller sends
     requests and reads its replies. A worker declares nothing: `session-store topology` does that as the admin, who
-    may not enter a virtual host where `sessions` must not lead to events. A monitor only looks.
+    may not enter a virtual host where `sessions` must not lead to events. A monitor only asks for the number of
+    messages, for which RabbitMQ 4.3 wants some permission for the queue. Permission to write to a queue is the least:
+    it allows nothing without permission to read from an exchange, and messages are written to exchanges.
     """
-    both = {WORKER: _worker(topology), MONITOR: Permissions()}
+    both = {WORKER: _worker(topology), MONITOR: Permissions(write=_is_one_of(*_queues(topology)))}
     if vhost == RPC_VHOST:
         return {CALLER: _caller(topology), **both}
     return {ENGINE: _engine(topology), ADMIN: _admin(topology), **both}
@@ -105,10 +107,18 @@ def _admin(topology: Topology) -> Permissions:
 
 
 def _worker(topology: Topology) -> Permissions:
+    """Return permissions with some for each queue that a worker asks about, as RabbitMQ 4.3 demands.
+
+    There is none for `sessions`: to read from it would be enough to bind it to `sessions.dead`.
+    """
     return Permissions(
         write=_is_one_of(DEFAULT_EXCHANGE, topology.dead.name, topology.changes.name),
-        read=_is_one_of(*(queue.name for queue in topology.queues)),
+        read=_is_one_of(*_queues(topology), topology.former_dead_queue.name),
     )
+
+
+def _queues(topology: Topology) -> list[str]:
+    return [queue.name for queue in topology.queues]
 
 
 def _is_one_of(*names: str) -> str:

@@ -107,10 +107,18 @@ ROWS: Final[dict[tuple[str, str], dict[str, tuple[str, Try]]]] = {
         ),
         "bind-more": ("bind the requests' queue to events", bind("session.rpc", "sessions", "session.write")),
         "read-answers": ("read a caller's answers", read("session.reply.other")),
+        "bind-exchanges": (
+            "have events flow into refused events",
+            lambda channel: channel.exchange_bind(destination="sessions.dead", source="sessions"),
+        ),
     },
     (MONITOR, EVENTS_VHOST): {
         "read-events": ("read events", read("session.write")),
         "publish-an-event": ("publish an event", publish("sessions", "session.write")),
+        "use-the-default-exchange": ("put an event into its queue by name", publish("", "session.write")),
+        "bind-more": ("bind a queue of events to changes", bind("session.write", "sessions.changes")),
+        "purge-events": ("empty the events' queue", lambda channel: channel.queue_purge("session.write")),
+        "delete-events": ("delete the events' queue", lambda channel: channel.queue_delete("session.write")),
     },
     (ADMIN, EVENTS_VHOST): {
         "declare-any-queue": ("declare a queue of another name", declare("mine")),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aiormq
 import pytest
@@ -20,7 +20,7 @@ COPIES = tuple(
         f"caller-{header.lower()}",
         f"caller: send a request by `{header}` to events too",
         "broker",
-        "no binding",
+        "no binding; since RabbitMQ 4.3 also 403 ACCESS_REFUSED",
     )
     for header in ("CC", "BCC")
 )
@@ -68,15 +68,15 @@ async def test_the_broker_lets_nobody_into_a_virtual_host_not_its_own(
 
 @pytest.mark.parametrize("header", ["CC", "BCC"])
 async def test_a_copy_of_a_request_reaches_no_queue_of_events(walls: Walls, header: str) -> None:
-    """Topic permissions do not stop a copy: RabbitMQ 3.10 does not compare its routing key."""
+    """Topic permissions do not stop a copy: before 4.3 RabbitMQ does not compare its routing key."""
     copied = Basic.Properties(headers={header: ["session.write", "session.delete", "player.erase"]})
     async with channel_of(walls, CALLER, RPC_VHOST) as channel:
-        sent = await channel.basic_publish(
-            b"{}", exchange="sessions", routing_key="session.rpc", properties=copied
-        )
-        assert isinstance(sent, Basic.Ack)
-        for queue in ("session.write", "session.delete", "player.erase"):
-            assert (await channel.queue_declare(queue, passive=True)).message_count == 0, queue
+        with suppress(aiormq.exceptions.ChannelAccessRefused):
+            await channel.basic_publish(
+                b"{}", exchange="sessions", routing_key="session.rpc", properties=copied
+            )
+    for queue in ("session.write", "session.delete", "player.erase"):
+        assert await walls.count(RPC_VHOST, queue) == 0, queue
 
 
 async def test_nobody_publishes_under_anothers_name(walls: Walls) -> None:

@@ -1,22 +1,12 @@
 """The worker knows of each published message whether the broker confirmed it."""
 
 import aio_pika
-import pytest
 
 from contracts.outcomes import DeadLetterCode
 from contracts.topology import Topology
 from worker.broker.delivery import Properties
 from worker.broker.publisher import DeadLetterMessage
 from worker.broker.session import BrokerOptions, open_broker_session
-from worker.broker.topology import declare_topology
-
-
-@pytest.fixture
-async def topology(amqp_url: str, prefix: str) -> Topology:
-    """Return a declared topology."""
-    topology = Topology(prefix)
-    await declare_topology(amqp_url, topology)
-    return topology
 
 
 async def test_letters_of_one_message_id_are_all_known_to_be_returned(

@@ -29,6 +29,7 @@ PARTS: Final = {
     "cluster": (f"{FAULTS}/test_cluster_faults.py",),
     "rolling restarts": (f"{FAULTS}/test_rolling.py",),
     "upgrade": (f"{FAULTS}/test_upgrade.py", f"{INTEGRATION}/test_migrations.py"),
+    "logins": ("tests/escapes",),
     "roles": (f"{INTEGRATION}/test_roles.py", f"{INTEGRATION}/test_roles_command.py"),
     "doctor": (
         f"{INTEGRATION}/test_doctor_broker.py",
@@ -58,10 +59,19 @@ QUICK: Final = {
         f"{FAULTS}/test_cluster_faults.py::test_events_are_stored_and_requests_answered_while_a_node_is_down",
     ),
     "rolling restarts": PARTS["rolling restarts"],
+    "logins": ("tests/escapes/test_work.py", "tests/escapes/test_broker.py"),
 }
 """The tests of each part that every change must pass on the newest broker."""
 DATABASE_PARTS: Final = ("order law", "erasure", "upgrade", "roles")
-BROKER_PARTS: Final = ("dead letters", "erasure", "changes feed", "topology", "cluster", "rolling restarts")
+BROKER_PARTS: Final = (
+    "dead letters",
+    "erasure",
+    "changes feed",
+    "topology",
+    "cluster",
+    "rolling restarts",
+    "logins",
+)
 
 
 @dataclass(frozen=True, slots=True)

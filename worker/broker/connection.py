@@ -13,6 +13,7 @@ from aiormq.abc import AbstractChannel
 from aiormq.connection import TransportFactory
 from aiormq.exceptions import (
     AuthenticationError,
+    ChannelAccessRefused,
     ConnectionNotAllowed,
     InvalidFrameError,
     ProbableAuthenticationError,
@@ -58,6 +59,11 @@ def broker_calls() -> Iterator[None]:
         if task is None or task.cancelling():
             raise
         raise BrokerUnavailable("the channel was closed") from error
+
+
+def is_access_refused(error: Exception) -> bool:
+    """Whether the cause of an error is the broker's refusal for lack of a permission."""
+    return isinstance(error.__cause__, ChannelAccessRefused)
 
 
 class FilteredTransport(TransportFactory):

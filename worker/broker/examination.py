@@ -10,7 +10,6 @@ from uuid import uuid4
 from aiormq.exceptions import (
     AMQPConnectionError,
     AuthenticationError,
-    ChannelAccessRefused,
     ConnectionNotAllowed,
     ProbableAuthenticationError,
 )
@@ -20,6 +19,7 @@ from worker.broker.connection import (
     FilteredConnection,
     broker_calls,
     close_quietly,
+    is_access_refused,
     open_channel,
     open_connection,
 )
@@ -130,8 +130,3 @@ def login_failure(failed: BrokerUnavailable) -> LoginFailure:
         case TimeoutError():
             return LoginFailure(LoginProblem.TIMEOUT, "")
     return LoginFailure(LoginProblem.OTHER, str(failed))
-
-
-def is_access_refused(error: Exception) -> bool:
-    """Whether the cause of an error is the broker's refusal for lack of a permission."""
-    return isinstance(error.__cause__, ChannelAccessRefused)

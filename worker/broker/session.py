@@ -12,6 +12,7 @@ from worker.broker.connection import (
     FilteredConnection,
     close_quietly,
     connected,
+    is_access_refused,
     open_channel,
     open_connection,
 )
@@ -153,8 +154,14 @@ class BrokerSession:
         """Return how many messages and consumers a queue has; raises BrokerUnavailable.
 
         Asked on the consuming connection: a broker that blocks the publishing one does not read requests there.
+        Nothing is certain where the login may not ask: RabbitMQ 4.2.6 and 4.3.0 want the right to configure for it.
         """
-        return await read_queue_state(self._consuming, queue, self._timeout)
+        try:
+            return await read_queue_state(self._consuming, queue, self._timeout)
+        except BrokerUnavailable as error:
+            if is_access_refused(error):
+                return QueueState(0, 0, is_certain=False)
+            raise
 
     def mark_lost(self, reason: str) -> None:
         """Declare the session lost."""

@@ -13,7 +13,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 
 from contracts.signing import Keyring
 from contracts.topology import Topology
-from worker.broker.connection import FilteredConnection, connected, open_channel
+from worker.broker.connection import FilteredConnection, connected, is_access_refused, open_channel
 from worker.broker.publisher import Publisher
 from worker.broker.topology import check_topology, list_differences
 from worker.dead_letters.dead_letter import DeadLetter, read_dead_letter
@@ -72,7 +72,7 @@ async def open_dead_letters(
     """
     queue, former = topology.dead_queue.name, topology.former_dead_queue.name
     async with connected(url, "session-store dead letters", TIMEOUT_SECONDS) as connection:
-        if left := await _count(connection, former):
+        if left := await _count_former(connection, former):
             raise TopologyError(f"{left} dead letters wait in {former}; run: session-store topology")
         total = await _count(connection, queue)
         if total is None:
@@ -82,6 +82,19 @@ async def open_dead_letters(
             yield DeadLetterQueue(peek)
         finally:
             await asyncio.create_task(peek.release())  # a task of its own has not been cancelled
+
+
+async def _count_former(connection: FilteredConnection, queue: str) -> int | None:
+    """Return the number of messages in the queue of earlier releases; None also for a login without a right to ask.
+
+    RabbitMQ 4.3 refuses such a login whether the queue exists or not. `session-store topology` has emptied it.
+    """
+    try:
+        return await _count(connection, queue)
+    except BrokerUnavailable as error:
+        if is_access_refused(error):
+            return None
+        raise
 
 
 async def _count(connection: FilteredConnection, queue: str) -> int | None:

@@ -6,7 +6,7 @@ from typing import Final
 from contracts.client import Misconfigured, ReplyUnverified, SessionStore, SignatureRefused
 from contracts.client import SessionStoreError as ClientError
 from contracts.replies import HealthResult
-from worker.broker.examination import is_access_refused
+from worker.broker.connection import is_access_refused
 from worker.doctor.finding import Finding, error, ok, skipped, warning
 from worker.settings.config import Settings
 

@@ -129,7 +129,7 @@ export class Link {
 
   /**
    * Returns whether the broker has refused this key for so long that another channel is worth an attempt. A channel whose
-   * first message arrives before a quorum queue has a new leader is refused for ever (seen on RabbitMQ 3.10.8).
+   * first message arrives before a quorum queue has a new leader is refused permanently (seen on RabbitMQ 3.10.8).
    */
   #isRefusedTooLong(routingKey: string): boolean {
     const now = performance.now()

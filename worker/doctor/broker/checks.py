@@ -65,7 +65,7 @@ class BrokerChecks:
             Check("broker.login", self._log_in, ("broker.port",)),
             Check("broker.version", partial(self._ask, check_version), login),
             Check("broker.topology", self._check_topology, login),
-            Check("broker.consumers", self._check_consumers, declared),
+            Check("broker.consumers", partial(self._judge, check_consumers), declared),
             Check("broker.waiting", partial(self._judge, check_waiting), declared),
             Check("broker.dead_letters", partial(self._judge, check_dead_letters), declared),
             *self._policy_checks(),
@@ -135,11 +135,9 @@ class BrokerChecks:
     async def _check_listeners(self) -> Finding:
         return await check_listeners(self._to, self._timeout)
 
-    async def _check_consumers(self) -> Finding:
-        self._states = await self._connected().queue_states()
-        return check_consumers(self._states, self._topology)
-
     async def _judge(self, check: QueueCheck) -> Finding:
+        if not self._states:
+            self._states = await self._connected().queue_states()
         return check(self._states, self._topology)
 
     async def _ask(self, check: BrokerCheck) -> Finding:
