@@ -55,9 +55,9 @@ async def shared_installation(
     await asyncio.to_thread(postgres.drop_database, name)
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def executed_workers() -> Iterator[None]:
-    """Execute each worker of the suite, as a person or a service manager does."""
+    """Execute each worker of a module that imports this, as a person or a service manager does."""
     FORKING.also_workers = False
     yield
     FORKING.also_workers = True
