@@ -11,6 +11,7 @@ from deploy.local.instance import PROJECT
 PAGE: Final = PROJECT / "docs" / "versions.md"
 BEGIN, END = "<!-- matrix: begin -->", "<!-- matrix: end -->"
 
+WHOLE_SUITE: Final = "whole suite"
 INTEGRATION, FAULTS, ACCEPTANCE = "tests/integration", "tests/faults", "tests/acceptance"
 PARTS: Final = {
     "order law": (
@@ -37,7 +38,7 @@ PARTS: Final = {
         f"{ACCEPTANCE}/test_doctor_command.py",
     ),
     "clients": ("tests/conformance", "tests/typescript"),
-    "whole suite": ("tests", "-m", "not long"),
+    WHOLE_SUITE: ("tests", "-m", "not long"),
 }
 """The arguments of pytest for each part. The whole suite has the tests of `make test`."""
 HEAD: Final = ["servers", "RabbitMQ", "PostgreSQL", "Python", *PARTS]
@@ -95,7 +96,7 @@ class Combination:
 
 
 COMBINATIONS: Final = (
-    Combination("this machine", tuple(PARTS)),
+    Combination("this machine", (WHOLE_SUITE,)),
     Combination("Debian 13", tuple(PARTS), suite="trixie"),
     Combination("Debian testing", tuple(PARTS), suite="forky"),
     *(
