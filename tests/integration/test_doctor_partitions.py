@@ -1,5 +1,7 @@
 """The doctor's findings for partitioned sessions, and the effect of its fixes."""
 
+from datetime import UTC, datetime
+
 import asyncpg
 import pytest
 
@@ -73,6 +75,7 @@ async def run_maintenance(patient: Variables) -> None:
 
 
 async def drop_the_newest(connection: asyncpg.Connection) -> None:
-    """Drop the newest partition, as if none had been made for long."""
-    newest = [known.name for known in await read_partitions(connection) if known.ends][-1]
-    await connection.execute(f"DROP TABLE {newest}")
+    """Drop this month's partition and later ones, as if none had been made for long."""
+    for known in await read_partitions(connection):
+        if known.ends and known.ends > datetime(2026, 2, 1, tzinfo=UTC):
+            await connection.execute(f"DROP TABLE {known.name}")
