@@ -7,6 +7,7 @@ from worker.broker.connection import FilteredConnection
 
 RABBITMQ: Final = "RabbitMQ"
 LIMITING: Final = (4, 0)
+HIDING: Final = ("4.2.6", "4.3.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,15 @@ class Release:
     def limits_deliveries(self) -> bool:
         """Whether a quorum queue without a delivery limit has one of 20, as on RabbitMQ 4."""
         return self.product == RABBITMQ and self.numbers >= LIMITING
+
+    @property
+    def hides_counts(self) -> bool:
+        """Whether it shows the number of messages only to a login that may configure the queue.
+
+        No worker may. Releases before show it to every login, later ones to a login with any right for the queue
+        (rabbitmq-server#16085 and #16272).
+        """
+        return self.product == RABBITMQ and self.version in HIDING
 
     @property
     def resumes_consumers(self) -> bool:

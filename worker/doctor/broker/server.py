@@ -20,10 +20,13 @@ FREE_MEMORY: Final = (
 
 
 async def check_version(broker: ExaminedBroker) -> Finding:
-    """Find a broker that is older than this program needs."""
+    """Find a broker that is older than this program needs, or whose release has a fault that matters here."""
     release = broker.release()
     if release.product == "RabbitMQ" and release.numbers < MIN_VERSION:
         return error(f"RabbitMQ {release.version}", "upgrade to RabbitMQ 3.10 or later")
+    if release.hides_counts:
+        message = f"RabbitMQ {release.version} does not show workers the number of messages: erasures wait"
+        return warning(message, "upgrade to the next release of RabbitMQ")
     return ok(f"{release.product} {release.version}")
 
 
