@@ -72,9 +72,10 @@ async def test_a_copy_of_a_request_reaches_no_queue_of_events(walls: Walls, head
     copied = Basic.Properties(headers={header: ["session.write", "session.delete", "player.erase"]})
     async with channel_of(walls, CALLER, RPC_VHOST) as channel:
         with suppress(aiormq.exceptions.ChannelAccessRefused):
-            await channel.basic_publish(
+            sent = await channel.basic_publish(
                 b"{}", exchange="sessions", routing_key="session.rpc", properties=copied
             )
+            assert isinstance(sent, Basic.Ack)
     for queue in ("session.write", "session.delete", "player.erase"):
         assert await walls.count(RPC_VHOST, queue) == 0, queue
 

@@ -124,8 +124,11 @@ async def test_a_read_by_id_opens_one_partition(connection: asyncpg.Connection) 
 
 
 async def test_partitions_are_made_ahead_in_the_width_that_was_chosen(connection: asyncpg.Connection) -> None:
+    await make_partitions(
+        connection, Plan(ahead=1)
+    )  # the template has them, unless the month has just changed
     before = await read_partitions(connection)
-    assert await make_partitions(connection, Plan(ahead=3)) >= 2
+    assert await make_partitions(connection, Plan(ahead=3)) == 2
     assert await make_partitions(connection, Plan(ahead=3)) == 0
     await make_partitions(connection, Plan(PartitionInterval.WEEK, ahead=20))
     known = await read_partitions(connection)
@@ -157,8 +160,10 @@ async def test_dates_with_many_sessions_get_partitions_and_stray_ones_do_not(
 async def test_a_partition_that_is_over_is_dropped_when_it_is_empty(connection: asyncpg.Connection) -> None:
     await apply_one(connection, IN_DECEMBER)
     plan = Plan(ahead=0)
-    made, dropped = await maintain(connection, plan, drop_empty=True)
-    assert (made, dropped > 0) == (0, True)
+    now = datetime.now(UTC)
+    over = [known.name for known in await read_partitions(connection) if known.ends and known.ends <= now]
+    assert "sessions_20260101" in over
+    assert await maintain(connection, plan, drop_empty=True) == (0, len(over) - 1)  # December's has a session
     names = {partition.name for partition in await read_partitions(connection)}
     assert "sessions_20251201" in names
     assert "sessions_20260101" not in names
