@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from deploy.local.applications import link_applications
 from deploy.local.errors import CommandFailed, ends_in_time
 from deploy.local.ports import LOOPBACK
 from deploy.local.processes import Process, is_alive, spawn
@@ -117,17 +119,25 @@ class RabbitServer(Server):
             )
 
     def _prepare(self) -> None:
-        rabbitmq_programs()
         for name in ("home", "mnesia", "logs"):
             (self.directory / name).mkdir(exist_ok=True)
         self._write_cookie()
-        (self.directory / "environment").touch()
+        (self.directory / "environment").write_text(self._code_path())
         (self.directory / "enabled_plugins").write_text("[].\n")
         (self.directory / "rabbitmq.conf").write_text(self._configuration())
         self._start_port_mapper()
 
     def _configuration(self) -> str:
         return _CONFIGURATION.format(address=LOOPBACK, port=self.port)
+
+    def _code_path(self) -> str:
+        """Return the lines that give RabbitMQ's scripts and the node a code path without plugins."""
+        home = self.directory / "applications"
+        home.mkdir(exist_ok=True)
+        if not link_applications(rabbitmq_programs().parent / "plugins", home / "plugins"):
+            return ""
+        # The scripts put the plugins of the one on the path, the node those of the other.
+        return f"RABBITMQ_HOME={shlex.quote(str(home))}\nPLUGINS_DIR={shlex.quote(f'{home}/plugins')}\n"
 
     def _write_cookie(self) -> None:
         cookie = self.directory / "home" / ".erlang.cookie"

@@ -11,6 +11,7 @@ from deploy.local.errors import CommandFailed, MissingPrograms, StartFailed
 from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import PostgresServer
 from deploy.local.processes import Process, family, is_alive
+from deploy.local.programs import rabbitmq_programs
 from deploy.local.rabbitmq import RabbitServer
 from deploy.local.record import read_record
 from deploy.local.server import Server
@@ -64,6 +65,13 @@ def test_a_frozen_postgres_accepts_and_says_nothing_until_it_is_thawed(postgres:
 
 def test_a_frozen_rabbitmq_accepts_and_says_nothing_until_it_is_thawed(rabbit: RabbitServer) -> None:
     _assert_silent_while_frozen(rabbit, _AMQP_GREETING)
+
+
+def test_a_rabbitmq_has_no_plugin_in_its_code_path(rabbit: RabbitServer) -> None:
+    if not (rabbitmq_programs().parent / "plugins").is_dir():
+        pytest.skip("RabbitMQ's programs are scripts that run it elsewhere")
+    assert rabbit.ctl("eval", "is_list(code:lib_dir(rabbit)).") == "true"
+    assert rabbit.ctl("eval", "code:lib_dir(rabbitmq_management).") == "{error,bad_name}"
 
 
 def test_start_finds_the_server_that_another_program_started(
