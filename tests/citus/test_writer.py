@@ -51,7 +51,7 @@ async def test_an_erasure_holds_and_waits_for_those_who_store(database_url: str)
 
 
 async def test_the_database_and_the_worker_put_a_session_into_one_bucket(database_url: str) -> None:
-    ids = [*(event.session_id for event in batch(200)), "", "ä", "🧂" * 200]
+    ids = [*(f"session_{number}" for number in range(500)), "", "ä", "🧂" * 200]
     connection = await asyncpg.connect(database_url)
     found = await connection.fetchval(
         "SELECT array_agg(session_bucket(id) ORDER BY place)"
