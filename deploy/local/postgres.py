@@ -92,12 +92,16 @@ class PostgresServer(Server):
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Create a database, a copy of the template when one is given; returns its URL."""
-        self.psql(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+        self._maintain(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
         return self.url_of(name)
 
     def drop_database(self, name: str) -> None:
         """Have the database gone, its connections cut: `WITH (FORCE)` is there since PostgreSQL 13 alone."""
-        self.psql(_DROP.format(name=name))
+        self._maintain(_DROP.format(name=name))
+
+    def _maintain(self, statements: str) -> None:
+        """Run statements that make or drop a database; a subclass may have a quicker way."""
+        self.psql(statements)
 
     def configure(self, settings: str) -> None:
         """Append lines to postgresql.conf; they hold after the next start."""

@@ -1,28 +1,91 @@
 """A PostgreSQL without `fsync`: most of the work for a test's database is to make and to drop it."""
 
-from typing import Final
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Final, Literal
 
+from deploy.local.errors import CommandFailed
 from deploy.local.postgres import PostgresServer
+from deploy.local.programs import postgres_programs
 
-_WITH_STRATEGIES: Final = 15  # the first version that knows another one
+_WITH_STRATEGIES: Final = 15  # the first version that has another way than a copy of the files
+_ANSWERED: Final = "-- answered --"
 _SETTINGS = """
 fsync = off
 full_page_writes = off
 """
 
 
+class Shell:
+    """One `psql` for many statements: its start and its login take as long as the copy of a database."""
+
+    def __init__(self, url: str) -> None:
+        self._psql = subprocess.Popen(
+            [str(postgres_programs() / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._turn = Lock()
+
+    def run(self, sql: str) -> None:
+        """Run these statements; raises CommandFailed with the server's words, and the shell has ended then."""
+        assert self._psql.stdin
+        assert self._psql.stdout
+        with self._turn:
+            self._psql.stdin.write(f"{sql}\n;\n\\warn {_ANSWERED}\n")
+            self._psql.stdin.flush()
+            lines: list[str] = []
+            while (line := self._psql.stdout.readline().rstrip("\n")) != _ANSWERED:
+                if not line and self._psql.poll() is not None:
+                    raise CommandFailed("\n".join(lines))
+                lines.append(line)
+
+    def end(self) -> None:
+        """End it."""
+        self._psql.kill()
+        with suppress(BrokenPipeError):
+            self._psql.communicate()
+
+
 class QuickPostgres(PostgresServer):
     """A server whose commits survive its processes, but not a crash of the machine."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._shell: Shell | None = None
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Create a database, a copy of the template when one is given; returns its URL.
 
-        Its files are copied, which is quicker here than a copy through the log of transactions.
+        The files of the template are copied: a copy through the log of transactions takes longer here.
         """
-        if template and self._major_version() >= _WITH_STRATEGIES:
-            self.psql(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
-            return self.url_of(name)
-        return super().create_database(name, template)
+        copy = f' TEMPLATE "{template}"' if template else ""
+        strategy = " STRATEGY file_copy" if self._major_version() >= _WITH_STRATEGIES else ""
+        self._maintain(f'CREATE DATABASE "{name}"{copy}{strategy}')
+        return self.url_of(name)
+
+    def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
+        """Have the server ended, and the shell on it."""
+        self._end_shell()
+        super().stop(mode)
+
+    def _maintain(self, statements: str) -> None:
+        if self._shell is None:
+            self._shell = Shell(self.url)
+        try:
+            self._shell.run(statements)
+        except CommandFailed:
+            self._end_shell()
+            raise
+
+    def _end_shell(self) -> None:
+        if self._shell:
+            self._shell.end()
+            self._shell = None
 
     def _major_version(self) -> int:
         return int((self._data / "PG_VERSION").read_text())
