@@ -74,6 +74,14 @@ def test_a_rabbitmq_has_no_plugin_in_its_code_path(rabbit: RabbitServer) -> None
     assert rabbit.ctl("eval", "code:lib_dir(rabbitmq_management).") == "{error,bad_name}"
 
 
+def test_a_refused_database_is_told_and_the_next_one_is_made(postgres_server: PostgresServer) -> None:
+    with pytest.raises(CommandFailed, match='database "template1" already exists'):
+        postgres_server.create_database("template1")
+    postgres_server.create_database("after_a_refusal")
+    postgres_server.drop_database("after_a_refusal")
+    assert postgres_server.psql("SELECT count(*) FROM pg_database WHERE datname = 'after_a_refusal'") == "0"
+
+
 def test_start_finds_the_server_that_another_program_started(
     postgres: PostgresServer, rabbit: RabbitServer
 ) -> None:

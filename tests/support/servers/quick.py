@@ -1,7 +1,6 @@
 """A PostgreSQL without `fsync`: most of the work for a test's database is to make and to drop it."""
 
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Final, Literal
@@ -39,16 +38,15 @@ class Shell:
             self._psql.stdin.write(f"{sql}\n;\n\\warn {_ANSWERED}\n")
             self._psql.stdin.flush()
             lines: list[str] = []
-            while (line := self._psql.stdout.readline().rstrip("\n")) != _ANSWERED:
-                if not line and self._psql.poll() is not None:
-                    raise CommandFailed("\n".join(lines))
+            for line in self._psql.stdout:
+                if line.rstrip() == _ANSWERED:
+                    return
                 lines.append(line)
+            raise CommandFailed("".join(lines).strip())
 
     def end(self) -> None:
-        """End it."""
-        self._psql.kill()
-        with suppress(BrokenPipeError):
-            self._psql.communicate()
+        """Close its input, which ends it."""
+        self._psql.communicate()
 
 
 class QuickPostgres(PostgresServer):
