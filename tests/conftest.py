@@ -125,7 +125,7 @@ def secure_servers(slot: Path) -> Iterator[SecureServers]:
         with prepared_servers(postgres, rabbit) as secure:
             yield secure
     finally:
-        postgres.kill()
+        postgres.stop("immediate")
         rabbit.kill()
 
 

@@ -109,8 +109,8 @@ class PostgresServer(Server):
             configuration.write(f"{settings}\n")
 
     def erase(self) -> None:
-        """Have the server killed and every file of it gone."""
-        self.kill()
+        """Have the server ended and every file of it gone; a killed one would leave its shared memory."""
+        self.stop("immediate")
         if self.directory.exists():
             shutil.rmtree(self._place, ignore_errors=True)
             shutil.rmtree(self.directory, ignore_errors=True)

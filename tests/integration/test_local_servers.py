@@ -1,7 +1,9 @@
 """The private servers start, stop, are killed and start again; this module may kill its servers."""
 
+import re
 import socket
 from pathlib import Path
+from typing import Final
 
 import aio_pika
 import asyncpg
@@ -19,6 +21,7 @@ from tests.support.selection import long
 from tests.support.servers import slots
 from tests.support.servers.slots import claim_slot
 
+SHARED_MEMORY: Final = re.compile(r"/dev/shm/PostgreSQL\.\d+")  # noqa: S108 - PostgreSQL makes them
 _AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
 _POSTGRES_GREETING = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # an SSLRequest
 _SILENCE_SECONDS = 0.3
@@ -57,6 +60,17 @@ def test_a_killed_postgres_leaves_no_process_and_recovers_what_was_committed(
     assert not postgres.is_running()
     postgres.start()
     assert postgres.psql("select count(*) from survivors") == "1000"
+
+
+def test_an_erased_postgres_leaves_no_shared_memory(tmp_path: Path) -> None:
+    postgres = PostgresServer(tmp_path / "postgres")
+    postgres.start()
+    mapped = Path(f"/proc/{postgres.pid}/maps").read_text(encoding="utf-8")
+    segments = {Path(path) for path in SHARED_MEMORY.findall(mapped)}
+    assert segments
+    assert all(segment.exists() for segment in segments)
+    postgres.erase()
+    assert [segment for segment in segments if segment.exists()] == []
 
 
 def test_a_frozen_postgres_accepts_and_says_nothing_until_it_is_thawed(postgres: PostgresServer) -> None:

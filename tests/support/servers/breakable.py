@@ -59,6 +59,6 @@ class BreakableServers:
             self._rabbit.start()
 
     def end(self) -> None:
-        """Kill both servers."""
-        self._postgres.kill()
+        """End both servers at once."""
+        self._postgres.stop("immediate")
         self._rabbit.kill()
