@@ -11,8 +11,7 @@ from tests.conformance.test_python import store, test_the_python_client_conforms
 from tests.support.broker.forgeries import KEYS
 from tests.support.programs.installation import Variables, working
 from tests.support.servers.authority import SecureServers
-from tests.typescript.node import run_node
-from tests.typescript.test_package import built
+from tests.typescript.node import built, run_node
 from worker.broker.topology import declare_topology
 
 __all__ = [

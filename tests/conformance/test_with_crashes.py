@@ -19,8 +19,7 @@ from tests.conformance.test_python import test_the_python_client_conforms as che
 from tests.support.programs.installation import Variables, shared_installation
 from tests.support.programs.replica import Replica
 from tests.support.selection import long
-from tests.typescript.node import run_node
-from tests.typescript.test_package import built
+from tests.typescript.node import built, run_node
 from worker.failpoint import Failpoint
 
 __all__ = ["built"]

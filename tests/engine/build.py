@@ -13,9 +13,8 @@ COMPILER: Final = str(PACKAGE / "node_modules" / ".bin" / "tsc")
 
 
 def build_engine(directory: Path) -> Path:
-    """Build the engine in a new directory with a copy of the client; return the program for `node`."""
+    """Build the engine in an empty directory with a copy of the client; return the program for `node`."""
     install_dependencies()
-    directory.mkdir(exist_ok=True)
     client = directory / "node_modules" / "session-store-client"
     run_node(COMPILER, "-p", "tsconfig.build.json", "--outDir", str(client / "dist" / "esm"))
     shutil.copy(PACKAGE / "package.json", client)

@@ -1,7 +1,5 @@
 """The engine's program, compiled once a run by the first process that needs it."""
 
-import fcntl
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -9,6 +7,7 @@ import pytest
 
 from tests.engine.build import PROGRAM, build_engine
 from tests.engine.process import EngineProcess
+from tests.support.once import once_a_run
 from tests.support.stage.fixtures import calm_stage, fault_seed, stage
 
 __all__ = ["calm_stage", "fault_seed", "stage"]  # for the tests of this folder
@@ -20,12 +19,7 @@ StartEngine = Callable[[Mapping[str, str]], Awaitable[EngineProcess]]
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the engine's program, built by the first process of the run that asks for it."""
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    program = shared / "engine" / PROGRAM
-    with (shared / "engine.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return program if program.exists() else build_engine(program.parent)
+    return once_a_run(tmp_path_factory, "engine", build_engine) / PROGRAM
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from tests.engine.process import EngineProcess
 from tests.support.programs.installation import StartReplica, Variables, installation, servers, start_replica
 from tests.support.programs.page import run_commands
 from tests.support.selection import long
-from tests.typescript.node import PACKAGE, install_dependencies, run_node
+from tests.typescript.node import PACKAGE, built, run_node
 
-__all__ = ["installation", "servers", "start_replica"]
+__all__ = ["built", "installation", "servers", "start_replica"]
 
 PAGE: Final = (PROJECT / "docs" / "engine.md").read_text(encoding="utf-8")
 DIFF: Final = re.compile(r"^```diff\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -76,7 +76,6 @@ def compile_engine(project: Path, main: str, prefix: str, url: str) -> None:
 
 def make_project(project: Path) -> None:
     """Put an engine on its file storage and the package of `make dist` into an empty directory."""
-    install_dependencies()
     shutil.copytree(
         APP, project, dirs_exist_ok=True, ignore=shutil.ignore_patterns("main.ts", "reads.ts", "last-*")
     )
@@ -87,7 +86,7 @@ def make_project(project: Path) -> None:
     types.parent.mkdir()
     types.symlink_to(PACKAGE / "node_modules" / "@types")
     (project / "dist").mkdir()
-    run_node("npm", "pack", "--silent", "--pack-destination", str(project / "dist"))
+    run_node("npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", str(project / "dist"))
 
 
 async def play(project: Path, known: Mapping[str, int], complete: int) -> list[str]:
@@ -110,6 +109,7 @@ async def play(project: Path, known: Mapping[str, int], complete: int) -> list[s
 
 @long("the package is built, packed and installed; the page's snippets are run by each change")
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("built")
 async def test_the_page_leads_from_the_file_storage_to_this_store(
     installation: Variables, start_replica: StartReplica, tmp_path: Path
 ) -> None:

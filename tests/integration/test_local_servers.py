@@ -18,8 +18,6 @@ from deploy.local.rabbitmq import RabbitServer
 from deploy.local.record import read_record
 from deploy.local.server import Server
 from tests.support.selection import long
-from tests.support.servers import slots
-from tests.support.servers.slots import claim_slot
 
 SHARED_MEMORY: Final = re.compile(r"/dev/shm/PostgreSQL\.\d+")  # noqa: S108 - PostgreSQL makes them
 _AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
@@ -53,24 +51,13 @@ def test_a_killed_postgres_leaves_no_process_and_recovers_what_was_committed(
     postgres: PostgresServer,
 ) -> None:
     postgres.psql("create table survivors as select generate_series(1, 1000) as n")
-    processes = _processes_of(postgres)
+    processes = processes_of(postgres)
     assert len(processes) > 3
     postgres.kill()
     assert [process for process in processes if is_alive(process)] == []
     assert not postgres.is_running()
     postgres.start()
     assert postgres.psql("select count(*) from survivors") == "1000"
-
-
-def test_an_erased_postgres_leaves_no_shared_memory(tmp_path: Path) -> None:
-    postgres = PostgresServer(tmp_path / "postgres")
-    postgres.start()
-    mapped = Path(f"/proc/{postgres.pid}/maps").read_text(encoding="utf-8")
-    segments = {Path(path) for path in SHARED_MEMORY.findall(mapped)}
-    assert segments
-    assert all(segment.exists() for segment in segments)
-    postgres.erase()
-    assert [segment for segment in segments if segment.exists()] == []
 
 
 def test_a_frozen_postgres_accepts_and_says_nothing_until_it_is_thawed(postgres: PostgresServer) -> None:
@@ -154,51 +141,18 @@ def test_a_missing_program_is_an_error_that_says_what_to_run(
     assert read_record(tmp_path / "rabbitmq").companion is None
 
 
-def test_erasing_a_server_leaves_neither_process_nor_file(tmp_path: Path) -> None:
+def test_erasing_a_server_leaves_neither_process_nor_file_nor_memory(tmp_path: Path) -> None:
     server = PostgresServer(tmp_path / "postgres")
     server.start()
-    processes, place = _processes_of(server), read_record(server.directory).place
+    processes, place = processes_of(server), read_record(server.directory).place
+    mapped = SHARED_MEMORY.findall(Path(f"/proc/{server.pid}/maps").read_text(encoding="utf-8"))
+    assert any(Path(segment).exists() for segment in mapped)
     server.erase()
     assert [process for process in processes if is_alive(process)] == []
+    assert [segment for segment in mapped if Path(segment).exists()] == []
     assert place is not None
     assert not Path(place).exists()
     assert not server.directory.exists()
-
-
-def test_servers_of_a_killed_run_end_when_the_next_run_begins(tmp_path: Path) -> None:
-    (tmp_path / "test-0.lock").touch()
-    abandoned = PostgresServer(tmp_path / "test-0" / "postgres")
-    abandoned.start()
-    processes = _processes_of(abandoned)
-    with claim_slot([tmp_path]) as slot:
-        assert [process for process in processes if is_alive(process)] == []
-        assert list(slot.iterdir()) == []
-        (slot / "postgres").mkdir()
-    assert not slot.exists()
-
-
-def test_two_runs_at_a_time_have_different_directories(tmp_path: Path) -> None:
-    with claim_slot([tmp_path]) as one, claim_slot([tmp_path]) as two:
-        assert one != two
-    with claim_slot([tmp_path]) as again:
-        assert again == one
-
-
-def test_a_place_without_room_or_of_somebody_else_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    memory, disk = tmp_path / "memory", tmp_path / "disk"
-    monkeypatch.setattr(slots, "ENOUGH_BYTES", 0)
-    with claim_slot([memory, disk]) as slot:
-        assert slot.parent == memory
-    memory.rename(tmp_path / "other")
-    memory.symlink_to(tmp_path / "other")
-    with claim_slot([memory, disk]) as slot:
-        assert slot.parent == disk
-    memory.unlink()
-    monkeypatch.setattr(slots, "ENOUGH_BYTES", 1 << 60)
-    with claim_slot([memory, disk]) as slot:
-        assert slot.parent == disk
 
 
 @pytest.mark.parametrize(
@@ -221,12 +175,13 @@ def test_rabbitmqctl_speaks_to_this_node_and_no_other(rabbit: RabbitServer) -> N
 
 def test_a_killed_rabbitmq_leaves_no_process(rabbit: RabbitServer) -> None:
     record = read_record(rabbit.directory)
-    processes = [*_processes_of(rabbit), *filter(None, [record.companion])]
+    processes = [*processes_of(rabbit), *filter(None, [record.companion])]
     rabbit.kill()
     assert [process for process in processes if is_alive(process)] == []
 
 
-def _processes_of(server: Server) -> list[Process]:
+def processes_of(server: Server) -> list[Process]:
+    """Return the server's main process and all of its children."""
     process = read_record(server.directory).process
     assert process is not None
     return family(process)

@@ -1,4 +1,4 @@
-"""Node programs of the TypeScript client, run to their end."""
+"""The built TypeScript client, and Node programs run to their end."""
 
 import fcntl
 import os
@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from deploy.local.instance import LOCAL, PROJECT
+from tests.support.once import once_a_run
 
 PACKAGE: Final = PROJECT / "contracts" / "typescript"
 
@@ -41,3 +44,10 @@ def install_dependencies() -> None:
         ):
             # Not `npm ci`: it refuses a lock file that lacks the optional packages of other platforms.
             run_node("npm", "install", "--no-save")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Install the locked dependencies, and build the package once a run: each build deletes the one before."""
+    install_dependencies()
+    once_a_run(tmp_path_factory, "npm-package", lambda _: run_node("npm", "run", "build"))

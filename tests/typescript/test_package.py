@@ -19,7 +19,9 @@ from deploy.release.build import build_node
 from tests.support.broker.forgeries import KEYS
 from tests.support.programs.installation import StartReplica, Variables
 from tests.support.selection import long
-from tests.typescript.node import PACKAGE, install_dependencies, run_node
+from tests.typescript.node import PACKAGE, built, run_node
+
+__all__ = ["built"]
 
 TYPESCRIPT_COMPILER = str(PACKAGE / "node_modules" / ".bin" / "tsc")
 SNIPPET = re.compile(r"^```ts\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -53,13 +55,6 @@ USE = "if (typeof SessionStore !== 'function') throw new Error('not exported')"
 def installation(installation: Variables) -> Variables:
     """Return an installation whose workers publish the changes feed."""
     return {**installation, "SESSION_STORE_CHANGES_FEED": "true"}
-
-
-@pytest.fixture(scope="module")
-def built() -> None:
-    """Install the locked dependencies, and build the package."""
-    install_dependencies()
-    run_node("npm", "run", "build")
 
 
 @pytest.fixture(scope="module")
