@@ -1,8 +1,8 @@
 """The Erlang applications that a RabbitMQ node without plugins loads.
 
-Erlang looks for each module of a node in one directory of its code path after the other, and RabbitMQ puts all of
-its plugins there: 900 modules and 70 directories are 55,000 files that do not exist (3.10.8). With its own
-applications alone a node starts in half the time, and with half the processor time.
+Erlang looks for each module in one directory of its code path after the other, and RabbitMQ's code path has all of
+its plugins: a node of 3.10.8 loads 900 modules from 90 directories, and tries to open 55,000 files that do not
+exist. With its own applications alone it starts in half the time, and with half the processor time.
 """
 
 import re

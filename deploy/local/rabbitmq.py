@@ -136,7 +136,7 @@ class RabbitServer(Server):
         home.mkdir(exist_ok=True)
         if not link_applications(rabbitmq_programs().parent / "plugins", home / "plugins"):
             return ""
-        # The scripts put the plugins of the one on the path, the node those of the other.
+        # The scripts put the applications of the one into the code path, the node those of the other.
         return f"RABBITMQ_HOME={shlex.quote(str(home))}\nPLUGINS_DIR={shlex.quote(f'{home}/plugins')}\n"
 
     def _write_cookie(self) -> None:

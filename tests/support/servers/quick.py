@@ -28,21 +28,19 @@ class Shell:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self._turn = Lock()
 
     def run(self, sql: str) -> None:
         """Run these statements; raises CommandFailed with the server's words, and the shell has ended then."""
         assert self._psql.stdin
         assert self._psql.stdout
-        with self._turn:
-            self._psql.stdin.write(f"{sql}\n;\n\\warn {_ANSWERED}\n")
-            self._psql.stdin.flush()
-            lines: list[str] = []
-            for line in self._psql.stdout:
-                if line.rstrip() == _ANSWERED:
-                    return
-                lines.append(line)
-            raise CommandFailed("".join(lines).strip())
+        self._psql.stdin.write(f"{sql}\n;\n\\warn {_ANSWERED}\n")
+        self._psql.stdin.flush()
+        lines: list[str] = []
+        for line in self._psql.stdout:
+            if line.rstrip() == _ANSWERED:
+                return
+            lines.append(line)
+        raise CommandFailed("".join(lines).strip())
 
     def end(self) -> None:
         """Close its input, which ends it."""
@@ -55,6 +53,7 @@ class QuickPostgres(PostgresServer):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self._shell: Shell | None = None
+        self._turn = Lock()  # asynchronous tests make databases in threads
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Create a database, a copy of the template when one is given; returns its URL.
@@ -72,13 +71,13 @@ class QuickPostgres(PostgresServer):
         super().stop(mode)
 
     def _maintain(self, statements: str) -> None:
-        if self._shell is None:
-            self._shell = Shell(self.url)
-        try:
-            self._shell.run(statements)
-        except CommandFailed:
-            self._end_shell()
-            raise
+        with self._turn:
+            self._shell = self._shell or Shell(self.url)
+            try:
+                self._shell.run(statements)
+            except CommandFailed:
+                self._end_shell()
+                raise
 
     def _end_shell(self) -> None:
         if self._shell:
