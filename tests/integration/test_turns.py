@@ -14,6 +14,7 @@ from tests.support.programs.watched_worker import (
     event_body,
     install,
     until,
+    until_stored,
     write_body,
 )
 from worker.broker.delivery import Delivery
@@ -93,6 +94,7 @@ async def test_nothing_is_settled_after_a_batch_that_was_not(
     for number in range(3):
         await installation.write(f"s{number}")
         await until(lambda: installation.worker.state().serving.in_flight == number + 1)  # noqa: B023
+    await until_stored(installation, "s2")  # the third batch begins when one of the first two has ended
     await until(lambda: installation.worker.state().serving.lag == 0)
     assert tried == ["s0"]
     assert await installation.revisions() == {"s0": 1, "s1": 1, "s2": 1}
