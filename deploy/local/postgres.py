@@ -92,16 +92,12 @@ class PostgresServer(Server):
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Create a database, a copy of the template when one is given; returns its URL."""
-        self._maintain(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+        self._maintain(f'CREATE DATABASE "{name}" {self._copy_of(template or "template1")}')
         return self.url_of(name)
 
     def drop_database(self, name: str) -> None:
         """Have the database gone, its connections cut: `WITH (FORCE)` is there since PostgreSQL 13 alone."""
         self._maintain(_DROP.format(name=name))
-
-    def _maintain(self, statements: str) -> None:
-        """Run statements that make or drop a database; a subclass may have a quicker way."""
-        self.psql(statements)
 
     def configure(self, settings: str) -> None:
         """Append lines to postgresql.conf; they hold after the next start."""
@@ -114,6 +110,14 @@ class PostgresServer(Server):
         if self.directory.exists():
             shutil.rmtree(self._place, ignore_errors=True)
             shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _maintain(self, statements: str) -> None:
+        """Run statements that make or drop a database; a subclass may have a quicker way."""
+        self.psql(statements)
+
+    def _copy_of(self, template: str) -> str:
+        """Return the words of a statement that makes a database as a copy of this one."""
+        return f'TEMPLATE "{template}"'
 
     def _prepare(self) -> None:
         if not (self._data / "PG_VERSION").exists():

@@ -119,10 +119,10 @@ class RabbitServer(Server):
             )
 
     def _prepare(self) -> None:
+        (self.directory / "environment").write_text(self._code_path())
         for name in ("home", "mnesia", "logs"):
             (self.directory / name).mkdir(exist_ok=True)
         self._write_cookie()
-        (self.directory / "environment").write_text(self._code_path())
         (self.directory / "enabled_plugins").write_text("[].\n")
         (self.directory / "rabbitmq.conf").write_text(self._configuration())
         self._start_port_mapper()

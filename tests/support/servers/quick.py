@@ -55,16 +55,6 @@ class QuickPostgres(PostgresServer):
         self._shell: Shell | None = None
         self._turn = Lock()  # asynchronous tests make databases in threads
 
-    def create_database(self, name: str, template: str | None = None) -> str:
-        """Create a database, a copy of the template when one is given; returns its URL.
-
-        The files of the template are copied: a copy through the log of transactions takes longer here.
-        """
-        copy = f' TEMPLATE "{template}"' if template else ""
-        strategy = " STRATEGY file_copy" if self._major_version() >= _WITH_STRATEGIES else ""
-        self._maintain(f'CREATE DATABASE "{name}"{copy}{strategy}')
-        return self.url_of(name)
-
     def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
         """Have the server ended, and the shell on it."""
         self._end_shell()
@@ -84,8 +74,10 @@ class QuickPostgres(PostgresServer):
             self._shell.end()
             self._shell = None
 
-    def _major_version(self) -> int:
-        return int((self._data / "PG_VERSION").read_text())
+    def _copy_of(self, template: str) -> str:
+        """Have the files copied: a copy through the log of transactions takes longer here."""
+        version = int((self._data / "PG_VERSION").read_text())
+        return super()._copy_of(template) + (" STRATEGY file_copy" if version >= _WITH_STRATEGIES else "")
 
     def _initialize(self) -> None:
         super()._initialize()
